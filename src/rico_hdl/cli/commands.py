@@ -1,0 +1,93 @@
+"""The commands, made from the dataset specs.
+
+In: the registry of specs. Out: click commands. No dataset is named here.
+"""
+
+from __future__ import annotations
+
+import click
+
+from rico_hdl._version import __version__
+from rico_hdl.cli.datasets import datasets_command
+from rico_hdl.cli.options import Job, job_from, options_for
+from rico_hdl.datasets import registry
+from rico_hdl.spec import DatasetSpec
+
+
+class _Root(click.Group):
+    """All commands; each is made when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return [*registry(), "datasets"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name == "datasets":
+            return datasets_command
+        spec = registry().get(cmd_name)
+        return None if spec is None else _conversion_command(spec)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            known = ", ".join(self.list_commands(ctx))
+            raise click.UsageError(
+                f"No such command {args[0]!r}. Commands: {known}.", ctx
+            ) from None
+
+
+def _example(spec: DatasetSpec) -> str:
+    sources = " ".join(f"{m.option} {m.folder}" for m in spec.modalities[:2])
+    return f"\b\nExample:\n  rico-hdl {spec.name} {sources} --target-dir Encoded-{spec.name}"
+
+
+root = _Root(
+    name="rico-hdl",
+    help="Convert a remote-sensing dataset into one LMDB of safetensors, for fast deep learning.",
+    epilog=(
+        f"{_example(next(iter(registry().values())))}\n\n"
+        "Every command continues where an earlier run of it stopped, and adds what is missing. "
+        "See `rico-hdl datasets` for what each dataset's folder must look like."
+    ),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+root = click.version_option(__version__, prog_name="rico-hdl")(root)
+
+
+def _conversion_command(spec: DatasetSpec) -> click.Command:
+    """The command that converts a dataset."""
+
+    def call(**values: object) -> int:
+        return _convert(job_from(spec, values))
+
+    return click.Command(
+        spec.name,
+        callback=call,
+        params=options_for(spec),
+        short_help=f"Convert {spec.title}.",
+        help=_help(spec),
+        epilog=_example(spec),
+        context_settings={"max_content_width": 100},
+    )
+
+
+def _help(spec: DatasetSpec) -> str:
+    layouts = "\n".join(f"  {m.option} {m.folder}:\n    {m.files}" for m in spec.modalities)
+    notes = "".join(f"\n\n{note}" for note in spec.notes)
+    several = len(spec.modalities) > 1
+    wanted = "\n\nAny of the sources may be given, at least one." if several else ""
+    return (
+        f"Convert {spec.title} into an LMDB of safetensors.\n\n{spec.summary}{wanted}\n\n"
+        f"\b\nFiles are looked for in\n{layouts}{notes}"
+    )
+
+
+def _convert(job: Job) -> int:
+    # Imported here: help texts must not pay for lmdb and threads.
+    from rico_hdl.cli.conversion import dry_run, run_conversion  # noqa: PLC0415
+
+    return dry_run(job) if job.dry_run else run_conversion(job)

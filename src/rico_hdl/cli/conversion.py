@@ -1,0 +1,166 @@
+"""Running a conversion from the command line: progress, summary, report, exit code.
+
+In: a `Job`. Out: an exit code; results on stdout, progress and problems on stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rico_hdl._version import __version__
+from rico_hdl.cli.options import Job
+from rico_hdl.cli.progress import progress_for
+from rico_hdl.cli.text import bytes_text
+from rico_hdl.conversion import Summary, convert
+from rico_hdl.errors import InterruptedRunError, RicoError
+from rico_hdl.estimate import estimate
+from rico_hdl.plan import Plan, make_plan
+from rico_hdl.sources import FolderSource
+
+EXIT_FAILURES = 1
+_N_FIRST_KEYS = 3
+_N_PROBLEMS = 20
+
+
+def run_conversion(job: Job) -> int:
+    """Convert, and print the summary.
+
+    Raises:
+        RicoError: The conversion can't be carried out.
+    """
+    try:
+        with progress_for(job.spec, quiet=job.quiet) as progress:
+            summary = convert(
+                job.spec,
+                job.sources,
+                job.target,
+                n_workers=job.n_workers,
+                on_error=job.on_error,
+                observer=progress,
+            )
+    except InterruptedRunError as error:
+        _write_report(job, error.summary)
+        raise
+    _write_report(job, summary.to_dict())
+    if job.as_json:
+        click.echo(json.dumps(summary.to_dict(), indent=2, ensure_ascii=False))
+    elif not job.quiet:
+        click.echo(_summary_text(job, summary))
+    if summary.failures:
+        n = len(summary.failures)
+        where = job.report or Path(summary.target) / "rico-hdl.json"
+        what = "1 patch was" if n == 1 else f"{n} patches were"
+        ending = "; stopped there" if job.on_error == "stop" else ""
+        click.echo(f"{what} left out{ending}: see {where}", err=True)
+    return EXIT_FAILURES if summary.failures else 0
+
+
+def _summary_text(job: Job, summary: Summary) -> str:
+    failed = dict.fromkeys(summary.n_written, 0)
+    for failure in summary.failures:
+        failed[failure.modality] += 1
+    width = max(len(name) for name in failed)
+    lines = [f"{job.spec.title} in {summary.target}"]
+    lines += [
+        f"  {name:{width}}  {summary.n_written[name]} written, "
+        f"{summary.n_present[name]} already there, {failed[name]} failed"
+        for name in failed
+    ]
+    rate = f" ({bytes_text(summary.n_bytes / summary.seconds)}/s)" if summary.n_bytes else ""
+    lines.append(f"  {bytes_text(summary.n_bytes)} written in {summary.seconds:.1f} s{rate}")
+    return "\n".join(lines)
+
+
+def _write_report(job: Job, summary: Mapping[str, Any]) -> None:
+    if job.report is None:
+        return
+    content = {"tool": f"rico-hdl {__version__}", "sources": job.sources, **summary}
+    try:
+        text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
+        job.report.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RicoError(f"--report: {job.report} can't be written: {error.strerror}") from error
+
+
+def dry_run(job: Job) -> int:
+    """Print what a conversion would do.
+
+    Raises:
+        RicoError: The conversion can't be carried out.
+    """
+    sources = {name: FolderSource(folder) for name, folder in job.sources.items()}
+    plan = make_plan(job.spec, sources)
+    expected = estimate(plan)
+    failures = [*plan.failures, *expected.failures]
+    free = shutil.disk_usage(_existing(Path(job.target).expanduser().absolute())).free
+    if expected.n_bytes > free:
+        click.echo(
+            f"warning: about {bytes_text(expected.n_bytes)} are needed, "
+            f"{bytes_text(free)} are free in {job.target}",
+            err=True,
+        )
+    content = _dry_run_content(job, plan) | {
+        "n_bytes_expected": expected.n_bytes,
+        "n_bytes_free": free,
+        "failures": [failure.to_dict() for failure in failures],
+    }
+    _write_report(job, content)
+    if job.as_json:
+        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    elif not job.quiet:
+        click.echo(_dry_run_text(job, content, failures=[str(failure) for failure in failures]))
+    return EXIT_FAILURES if failures else 0
+
+
+def _dry_run_content(job: Job, plan: Plan) -> dict[str, Any]:
+    first_keys: dict[str, list[str]] = {name: [] for name in plan.sources}
+    n_wanted = sum(min(_N_FIRST_KEYS, n) for n in plan.n_patches.values())
+    for patch in plan:
+        keys = first_keys[patch.modality.name]
+        if len(keys) < _N_FIRST_KEYS:
+            keys.append(patch.key)
+            n_wanted -= 1
+        if n_wanted == 0:
+            break
+    return {
+        "dataset": job.spec.name,
+        "target": job.target,
+        "modalities": {
+            name: {
+                "source": source.location,
+                "n_patches": plan.n_patches[name],
+                "n_published": job.spec.modality(name).n_published,
+                "first_keys": first_keys[name],
+            }
+            for name, source in plan.sources.items()
+        },
+    }
+
+
+def _dry_run_text(job: Job, content: dict[str, Any], failures: list[str]) -> str:
+    lines = [f"{job.spec.title}, dry run: nothing is written"]
+    for name, modality in content["modalities"].items():
+        published = modality["n_published"]
+        of = f" (published: {published})" if published else ""
+        lines.append(f"  {name}: {modality['n_patches']} patches{of} in {modality['source']}")
+        lines += [f"    {key}" for key in modality["first_keys"]]
+        if modality["n_patches"] > len(modality["first_keys"]):
+            lines.append("    …")
+    expected, free = (bytes_text(content[f"n_bytes_{what}"]) for what in ("expected", "free"))
+    lines.append(f"  about {expected} in {job.target} ({free} free)")
+    lines.append(f"  problems: {len(failures) or 'none seen'}")
+    lines += [f"    {failure}" for failure in failures[:_N_PROBLEMS]]
+    if len(failures) > _N_PROBLEMS:
+        lines.append(f"    … and {len(failures) - _N_PROBLEMS} more: use --report or --json")
+    return "\n".join(lines)
+
+
+def _existing(path: Path) -> Path:
+    """The path itself, or the nearest folder above it that exists."""
+    return next(p for p in (path, *path.parents) if p.is_dir())

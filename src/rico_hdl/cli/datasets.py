@@ -1,0 +1,50 @@
+"""``rico-hdl datasets``: what can be converted, and what its folder must look like.
+
+In: the registry. Out: text or JSON on stdout.
+"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from rico_hdl.datasets import get, registry
+from rico_hdl.spec import DatasetSpec, Modality
+from rico_hdl.spec.model import as_rows
+
+
+@click.command("datasets", short_help="List the supported datasets.")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def datasets_command(name: str | None, *, as_json: bool) -> None:
+    """List the supported datasets: modalities, bands, and what the folders must look like.
+
+    With NAME, only that one.
+    """
+    specs = [get(name)] if name else list(registry().values())
+    if as_json:
+        click.echo(json.dumps([as_rows(spec) for spec in specs], indent=2, ensure_ascii=False))
+        return
+    click.echo("\n\n".join(_describe(spec) for spec in specs))
+
+
+def _describe(spec: DatasetSpec) -> str:
+    lines = [f"{spec.name}: {spec.title}", f"  {spec.summary}", f"  {spec.url}"]
+    for modality in spec.modalities:
+        lines += [
+            f"  {modality.option} {modality.folder}    ({modality.name}: {modality.title})",
+            f"    files  {modality.files}",
+            f"    such as  {modality.folder}/{modality.example}",
+            f"    key    {modality.key}",
+            f"    bands  {_bands(modality)}",
+        ]
+    lines += [f"  note: {note}" for note in spec.notes]
+    return "\n".join(lines)
+
+
+def _bands(modality: Modality) -> str:
+    names = modality.band_names
+    shown = ", ".join(names) if len(names) <= 15 else f"{names[0]}, {names[1]}, … {names[-1]}"
+    dtype = f"  ({modality.dtype})" if modality.dtype else ""
+    return f"{len(names)}: {shown}{dtype}"

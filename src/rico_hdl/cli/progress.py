@@ -1,0 +1,176 @@
+"""Showing how a conversion goes: bars on a terminal, plain lines elsewhere, nothing if quiet.
+
+In: the calls of `rico_hdl.Observer`. Out: text on stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from rico_hdl.cli.text import bytes_text, duration_text
+from rico_hdl.patch import Failure
+from rico_hdl.plan import Plan
+from rico_hdl.spec import DatasetSpec
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_LINE_SECONDS: Final = 5.0
+_BAR_SECONDS: Final = 0.1
+_N_FAILURES: Final = 10  # shown while it runs; all are in the manifest and the report
+
+
+class Silent:
+    """Shows nothing but the first failures: those are what went wrong, not progress."""
+
+    def __init__(self) -> None:
+        self._n_failures = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the terminal as it was."""
+
+    def on_plan(self, plan: Plan) -> None:
+        """See `rico_hdl.Observer`."""
+
+    def on_patches(self, modality: str, n_patches: int, n_bytes: int) -> None:
+        """See `rico_hdl.Observer`."""
+
+    def on_failure(self, failure: Failure) -> None:
+        """See `rico_hdl.Observer`."""
+        self._n_failures += 1
+        if self._n_failures <= _N_FAILURES:
+            self._print(f"left out: {failure}")
+        elif self._n_failures == _N_FAILURES + 1:
+            self._print("left out: more, which are listed at the end's report only")
+
+    def _print(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the command line
+
+
+class Lines(Silent):
+    """A plain line every few seconds, for logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._n_planned: Counter[str] = Counter()
+        self._n_done: Counter[str] = Counter()
+        self._n_new = self._n_bytes = 0
+        self._start = self._shown = time.monotonic()
+
+    def on_plan(self, plan: Plan) -> None:
+        """See `rico_hdl.Observer`."""
+        self._n_planned = plan.n_patches
+        found = ", ".join(f"{plan.n_patches[name]} {name}" for name in plan.sources)
+        self._print(f"found {found} patches")
+        self._start = self._shown = time.monotonic()
+
+    def on_patches(self, modality: str, n_patches: int, n_bytes: int) -> None:
+        """See `rico_hdl.Observer`."""
+        self._n_done[modality] += n_patches
+        self._n_bytes += n_bytes
+        if n_bytes:
+            self._n_new += n_patches
+        now = time.monotonic()
+        if now - self._shown >= _LINE_SECONDS:
+            self._shown = now
+            self._show(now - self._start)
+
+    def _show(self, seconds: float) -> None:
+        done = ", ".join(f"{name} {self._n_done[name]}/{n}" for name, n in self._n_planned.items())
+        rate = self._n_new / seconds
+        n_left = self._n_planned.total() - self._n_done.total()
+        left = f", {duration_text(n_left / rate)} left" if rate else ""
+        self._print(f"{done}; {rate:.0f} patches/s, {bytes_text(self._n_bytes / seconds)}/s{left}")
+
+
+class Bars(Silent):
+    """A bar for each source, for terminals."""
+
+    def __init__(self, spec: DatasetSpec) -> None:
+        super().__init__()
+        from rich.console import Console  # noqa: PLC0415 - only terminals pay for it
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
+
+        self._spec = spec
+        self._progress: Progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[left]}"),
+            console=Console(stderr=True),
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._looking = self._progress.add_task("looking for patches", total=None, rate="", left="")
+        self._n_done: Counter[str] = Counter()
+        self._n_new: Counter[str] = Counter()
+        self._n_bytes: Counter[str] = Counter()
+        self._began: dict[str, float] = {}
+        self._shown = 0.0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._show_all()
+        self._progress.stop()
+
+    def on_plan(self, plan: Plan) -> None:
+        """See `rico_hdl.Observer`."""
+        self._progress.remove_task(self._looking)
+        for name in plan.sources:
+            title = f"{name}: {self._spec.modality(name).title}"
+            self._tasks[name] = self._progress.add_task(
+                title, total=plan.n_patches[name], rate="", left=""
+            )
+
+    def on_patches(self, modality: str, n_patches: int, n_bytes: int) -> None:
+        """See `rico_hdl.Observer`."""
+        now = time.monotonic()
+        self._n_done[modality] += n_patches
+        if n_bytes:
+            self._began.setdefault(modality, now)
+            self._n_new[modality] += n_patches
+            self._n_bytes[modality] += n_bytes
+        if now - self._shown >= _BAR_SECONDS:
+            self._shown = now
+            self._show_all()
+
+    def _show_all(self) -> None:
+        now = time.monotonic()
+        for name, task in self._tasks.items():
+            values: dict[str, Any] = {"completed": self._n_done[name]}
+            seconds = now - self._began.get(name, now)
+            if seconds > 0 and self._n_done[name] < (self._progress.tasks[task].total or 0):
+                rate = self._n_new[name] / seconds
+                n_left = (self._progress.tasks[task].total or 0) - self._n_done[name]
+                values["rate"] = (
+                    f"{rate:.0f} patches/s {bytes_text(self._n_bytes[name] / seconds)}/s"
+                )
+                values["left"] = f"{duration_text(n_left / rate)} left"
+            elif seconds > 0:
+                values["left"] = ""
+            self._progress.update(task, **values)
+
+    def _print(self, line: str) -> None:
+        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def progress_for(spec: DatasetSpec, *, quiet: bool) -> Silent:
+    """What suits the place where stderr goes."""
+    if quiet:
+        return Silent()
+    return Bars(spec) if sys.stderr.isatty() else Lines()

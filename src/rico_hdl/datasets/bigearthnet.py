@@ -1,0 +1,81 @@
+"""BigEarthNet v2.0 (reBEN): Sentinel-1, Sentinel-2 and reference-map patches.
+
+Band order, dtypes and shapes: Clasen et al., "reBEN: Refined BigEarthNet Dataset for Remote Sensing
+Image Analysis", IGARSS 2025 (arXiv:2407.03653), and the files themselves.
+"""
+
+from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+
+_10M, _20M, _60M = (120, 120), (60, 60), (20, 20)
+_SCENE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
+
+_S1 = Modality(
+    name="s1",
+    title="Sentinel-1 patches",
+    option="--bigearthnet-s1-dir",
+    files=Template.parse("{scene}/{patch}/{patch}_{band}.tif"),
+    key=Template.parse("{patch}"),
+    bands=(Band("VH", shape=_10M), Band("VV", shape=_10M)),
+    dtype="float32",
+    folder="BigEarthNet-S1",
+    example=(
+        "S1A_IW_GRDH_1SDV_20170613T165043/S1A_IW_GRDH_1SDV_20170613T165043_33UUP_70_48/"
+        "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_70_48_VH.tif"
+    ),
+    n_published=549_488,
+)
+
+_S2 = Modality(
+    name="s2",
+    title="Sentinel-2 L2A patches",
+    option="--bigearthnet-s2-dir",
+    files=Template.parse("{scene}/{patch}/{patch}_{band}.tif"),
+    key=Template.parse("{patch}"),
+    bands=(
+        Band("B01", shape=_60M),
+        Band("B02", shape=_10M),
+        Band("B03", shape=_10M),
+        Band("B04", shape=_10M),
+        Band("B05", shape=_20M),
+        Band("B06", shape=_20M),
+        Band("B07", shape=_20M),
+        Band("B08", shape=_10M),
+        Band("B8A", shape=_20M),
+        Band("B09", shape=_60M),
+        Band("B11", shape=_20M),
+        Band("B12", shape=_20M),
+    ),
+    dtype="uint16",
+    folder="BigEarthNet-S2",
+    example=f"{_SCENE}/{_SCENE}_75_43/{_SCENE}_75_43_B01.tif",
+    n_published=549_488,
+)
+
+_REFERENCE_MAPS = Modality(
+    name="reference-maps",
+    title="pixel-level reference maps (CORINE land cover codes)",
+    option="--bigearthnet-reference-maps-dir",
+    aliases=("--bigearthnet-reference-maps",),
+    files=Template.parse("{scene}/{patch}/{patch}_reference_map.tif"),
+    key=Template.parse("{patch}_reference_map"),
+    bands=(Band("Data", shape=_10M),),
+    dtype="uint16",
+    folder="Reference_Maps",
+    example=f"{_SCENE}/{_SCENE}_26_57/{_SCENE}_26_57_reference_map.tif",
+    n_published=549_488,
+)
+
+SPEC = DatasetSpec(
+    name="bigearthnet",
+    title="BigEarthNet v2.0",
+    summary="Pairs of Sentinel-1 and Sentinel-2 patches of 1.2 km with land-cover reference maps.",
+    url="https://bigearth.net",
+    citation=(
+        "K. Clasen, L. Hackel, T. Burgert, G. Sumbul, B. Demir, V. Markl: reBEN: Refined "
+        "BigEarthNet Dataset for Remote Sensing Image Analysis. IGARSS 2025."
+    ),
+    modalities=(_S1, _S2, _REFERENCE_MAPS),
+    notes=(
+        "S1 and S2 patches pair through the column s1_name of metadata.parquet, not by their keys.",
+    ),
+)

@@ -1,0 +1,44 @@
+"""EuroSAT, the multi-spectral version: Sentinel-2 L1C patches of 10 classes.
+
+Band order: Helber et al., "EuroSAT: A Novel Dataset and Deep Learning Benchmark for Land Use and
+Land Cover Classification", JSTARS 2019 (arXiv:1709.00029); the narrow near-infrared band is stored
+last, and the original rico-hdl names it B08A.
+"""
+
+from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+
+_NAMES = (
+    "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B08A",
+)  # fmt: skip
+
+SPEC = DatasetSpec(
+    name="eurosat-multi-spectral",
+    title="EuroSAT multi-spectral",
+    summary="Sentinel-2 L1C patches of 64 x 64 pixels and 13 bands in 10 land-use classes.",
+    url="https://github.com/phelber/EuroSAT",
+    citation=(
+        "P. Helber, B. Bischke, A. Dengel, D. Borth: EuroSAT: A Novel Dataset and Deep Learning "
+        "Benchmark for Land Use and Land Cover Classification. IEEE JSTARS 2019."
+    ),
+    modalities=(
+        Modality(
+            name="s2",
+            title="Sentinel-2 L1C patches",
+            option="--dataset-dir",
+            files=Template.parse("**/{class}/{class}_{number:d}.tif"),
+            key=Template.parse("{class}_{number}"),
+            bands=tuple(Band(name, index=i, shape=(64, 64)) for i, name in enumerate(_NAMES, 1)),
+            dtype="uint16",
+            folder="EuroSAT_MS",
+            example="AnnualCrop/AnnualCrop_1.tif",
+            n_published=27_000,
+        ),
+    ),
+    notes=(
+        "B08A is the narrow near-infrared band, elsewhere called B8A; the files hold it last.",
+        (
+            "Both published layouts are found: EuroSAT_MS/<class>/ and the older "
+            "ds/images/remote_sensing/otherDatasets/sentinel_2/tif/<class>/."
+        ),
+    ),
+)

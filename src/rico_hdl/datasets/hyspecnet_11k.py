@@ -1,0 +1,41 @@
+"""HySpecNet-11k: hyperspectral patches of EnMAP.
+
+Band order: the spectral image's own, all 224 bands of EnMAP L2A; Fuchs and Demir, "HySpecNet-11k: A
+Large-Scale Hyperspectral Dataset for Benchmarking Learning-Based Hyperspectral Image Compression
+Methods", IGARSS 2023 (arXiv:2306.00385).
+"""
+
+from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+
+_PATCH = (
+    "ENMAP01-____L2A-DT0000004950_20221103T162438Z_001_V010110_20221118T145147Z-Y01460273_X03110438"
+)
+
+SPEC = DatasetSpec(
+    name="hyspecnet-11k",
+    title="HySpecNet-11k",
+    summary="Hyperspectral EnMAP patches of 128 x 128 pixels and 224 bands.",
+    url="https://hyspecnet.rsim.berlin",
+    citation=(
+        "M. H. P. Fuchs, B. Demir: HySpecNet-11k: A Large-Scale Hyperspectral Dataset for "
+        "Benchmarking Learning-Based Hyperspectral Image Compression Methods. IGARSS 2023."
+    ),
+    modalities=(
+        Modality(
+            name="enmap",
+            title="EnMAP L2A spectral images",
+            option="--dataset-dir",
+            files=Template.parse("**/{patch}/{patch}-SPECTRAL_IMAGE.TIF"),
+            key=Template.parse("{patch}"),
+            bands=tuple(Band(f"B{i}", index=i, shape=(128, 128)) for i in range(1, 225)),
+            dtype="int16",
+            folder="hyspecnet-11k",
+            example=f"patches/{_PATCH[:49]}/{_PATCH}/{_PATCH}-SPECTRAL_IMAGE.TIF",
+            n_published=11_483,
+        ),
+    ),
+    notes=(
+        "Users commonly drop the water-vapour bands B127 to B141 and B161 to B167; all are stored.",
+        "Quality layers (QL_*), thumbnails and the publisher's .npy files are left out.",
+    ),
+)

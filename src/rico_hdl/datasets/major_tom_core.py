@@ -1,0 +1,63 @@
+"""Major-TOM Core: Sentinel-1 RTC and Sentinel-2 L2A products on a global grid.
+
+Bands: Francis and Czerkawski, "Major TOM: Expandable Datasets for Earth Observation", IGARSS 2024
+(arXiv:2402.12095); one file for each, named after it.
+"""
+
+from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+
+_FILES = Template.parse("{row}/{cell}/{product}/{band}.tif")
+_10M, _20M, _60M = (1068, 1068), (534, 534), (178, 178)
+
+SPEC = DatasetSpec(
+    name="major-tom-core",
+    title="Major-TOM Core",
+    summary="Sentinel-1 RTC and Sentinel-2 L2A products of 10.68 km on a global grid.",
+    url="https://github.com/ESA-PhiLab/Major-TOM",
+    citation=(
+        "A. Francis, M. Czerkawski: Major TOM: Expandable Datasets for Earth Observation. "
+        "IGARSS 2024."
+    ),
+    modalities=(
+        Modality(
+            name="s1",
+            title="Sentinel-1 RTC products",
+            option="--s1-dir",
+            files=_FILES,
+            key=Template.parse("{cell}_{product}"),
+            bands=(Band("vh"), Band("vv")),
+            folder="S1RTC",
+            example="0U/0U_199R/S1A_IW_GRDH_1SDV_20220703T044409_20220703T044434_043932_rtc/vh.tif",
+        ),
+        Modality(
+            name="s2",
+            title="Sentinel-2 L2A products",
+            option="--s2-dir",
+            files=_FILES,
+            key=Template.parse("{cell}_{product}"),
+            bands=(
+                Band("B01", shape=_60M),
+                Band("B02", shape=_10M),
+                Band("B03", shape=_10M),
+                Band("B04", shape=_10M),
+                Band("B05", shape=_20M),
+                Band("B06", shape=_20M),
+                Band("B07", shape=_20M),
+                Band("B08", shape=_10M),
+                Band("B8A", shape=_20M),
+                Band("B09", shape=_60M),
+                Band("B11", shape=_20M),
+                Band("B12", shape=_20M),
+            ),
+            dtype="uint16",
+            folder="S2L2A",
+            example=(
+                "0U/0U_199R/S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419/B02.tif"
+            ),
+        ),
+    ),
+    notes=(
+        "Some S1 products are 1424 x 1424 instead of 1068 x 1068; they are stored as they are.",
+        "Cloud masks and thumbnails are left out.",
+    ),
+)

@@ -1,0 +1,74 @@
+"""SSL4EO-S12 v1.0: Sentinel-1 GRD, Sentinel-2 L1C and L2A products of the same locations.
+
+Bands: Wang et al., "SSL4EO-S12: A Large-Scale Multimodal, Multitemporal Dataset for Self-Supervised
+Learning in Earth Observation", GRSM 2023 (arXiv:2211.07044); one file for each, named after it.
+"""
+
+from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+
+_FILES = Template.parse("{location:7d}/{product}/{band}.tif")
+_S2_PRODUCT = "0000200/20200604T054639_20200604T054831_T43RCP"
+_N_PUBLISHED = 246_144 * 4  # locations x seasons
+
+# Shapes are not given: they vary by a row or a column, around 264, 132 and 44.
+_L2A_BANDS = tuple(
+    Band(name)
+    for name in ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
+)
+_L1C_BANDS = (*_L2A_BANDS[:-2], Band("B10"), *_L2A_BANDS[-2:])
+
+SPEC = DatasetSpec(
+    name="ssl4eo-s12",
+    title="SSL4EO-S12 v1.0",
+    summary="Sentinel-1 and Sentinel-2 products of 2.64 km, four seasons at each location.",
+    url="https://github.com/zhu-xlab/SSL4EO-S12",
+    citation=(
+        "Y. Wang, N. A. A. Braham, Z. Xiong, C. Liu, C. M. Albrecht, X. X. Zhu: SSL4EO-S12: A "
+        "Large-Scale Multimodal, Multitemporal Dataset for Self-Supervised Learning in Earth "
+        "Observation. IEEE GRSM 2023."
+    ),
+    modalities=(
+        Modality(
+            name="s1",
+            title="Sentinel-1 GRD products",
+            option="--s1-dir",
+            files=_FILES,
+            key=Template.parse("s1_{location}_{product}"),
+            bands=(Band("VH"), Band("VV")),
+            dtype="float32",
+            folder="s1",
+            example=(
+                "0000200/S1A_IW_GRDH_1SDV_20200607T010800_20200607T010825_032904_03CFBA_D457/VH.tif"
+            ),
+            n_published=_N_PUBLISHED,
+        ),
+        Modality(
+            name="s2c",
+            title="Sentinel-2 L1C products",
+            option="--s2-l1c-dir",
+            files=_FILES,
+            key=Template.parse("s2c_{location}_{product}"),
+            bands=_L1C_BANDS,
+            dtype="uint16",
+            folder="s2c",
+            example=f"{_S2_PRODUCT}/B10.tif",
+            n_published=_N_PUBLISHED,
+        ),
+        Modality(
+            name="s2a",
+            title="Sentinel-2 L2A products",
+            option="--s2-l2a-dir",
+            files=_FILES,
+            key=Template.parse("s2a_{location}_{product}"),
+            bands=_L2A_BANDS,
+            dtype="uint16",
+            folder="s2a",
+            example=f"{_S2_PRODUCT}/B8A.tif",
+            n_published=_N_PUBLISHED,
+        ),
+    ),
+    notes=(
+        "Patches vary in size by a row or a column; they are stored as they are.",
+        "The prefix of a key (s1, s2c, s2a) is the modality's own, whatever the folder is called.",
+    ),
+)

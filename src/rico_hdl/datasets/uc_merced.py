@@ -1,0 +1,37 @@
+"""UC Merced Land Use: aerial RGB patches of 21 classes.
+
+Band order: the files are RGB (photometric interpretation 2); Yang and Newsam, "Bag-of-visual-words
+and spatial extensions for land-use classification", ACM GIS 2010.
+"""
+
+from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+
+SPEC = DatasetSpec(
+    name="uc-merced",
+    title="UC Merced Land Use",
+    summary="Aerial RGB patches of 256 x 256 pixels in 21 land-use classes.",
+    url="http://weegee.vision.ucmerced.edu/datasets/landuse.html",
+    citation=(
+        "Y. Yang, S. Newsam: Bag-of-visual-words and spatial extensions for land-use "
+        "classification. ACM SIGSPATIAL GIS 2010."
+    ),
+    modalities=(
+        Modality(
+            name="rgb",
+            title="aerial RGB patches",
+            option="--dataset-dir",
+            files=Template.parse("**/{class}/{class}{number:d}.tif"),
+            key=Template.parse("{class}{number}"),
+            bands=(
+                Band("Red", index=1, shape=(256, 256)),
+                Band("Green", index=2, shape=(256, 256)),
+                Band("Blue", index=3, shape=(256, 256)),
+            ),
+            dtype="uint8",
+            folder="UCMerced_LandUse",
+            example="Images/airplane/airplane00.tif",
+            n_published=2_100,
+        ),
+    ),
+    notes=("44 of the 2,100 patches are not 256 x 256; they are stored as they are.",),
+)

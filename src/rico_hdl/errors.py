@@ -1,0 +1,82 @@
+"""The errors that rico-hdl raises on purpose.
+
+Every message says what is wrong, where, and what was expected and found; the hint says what to do
+next. The command line prints both and exits with the class's exit code; it never shows a traceback
+for one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_EMPTY: Mapping[str, object] = MappingProxyType({})
+
+
+class RicoError(Exception):
+    """The base of every error raised on purpose.
+
+    Args:
+        message: What is wrong, where, and what was expected and found.
+        hint: What the user can do about it; may span several lines.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message}\n{self.hint}" if self.hint else message
+
+    @property
+    def message(self) -> str:
+        """The message without the hint."""
+        return str(self.args[0])
+
+
+class UsageError(RicoError):
+    """A call or command line that can't be carried out as it stands."""
+
+    exit_code = 2
+
+
+class SpecError(RicoError):
+    """A dataset spec or a template that contradicts itself."""
+
+    exit_code = 3
+
+
+class SourceError(RicoError):
+    """A source that can't be used: missing, empty, or not what the spec describes."""
+
+    exit_code = 3
+
+
+class StoreError(RicoError):
+    """A target that can't be used: not writable, full, damaged, or somebody else's."""
+
+    exit_code = 4
+
+
+class TiffError(RicoError):
+    """A file that can't be decoded without doubt about its pixels."""
+
+
+class RecordError(RicoError):
+    """Bytes that are no record, or arrays that can't be stored as one."""
+
+
+class InterruptedRunError(RicoError):
+    """A conversion stopped by Ctrl-C or a signal; the same call continues it."""
+
+    exit_code = 130
+
+    def __init__(
+        self, message: str, hint: str = "", summary: Mapping[str, object] = _EMPTY
+    ) -> None:
+        super().__init__(message, hint)
+        self.summary = summary
+        """What was done until then: the JSON-ready form of `rico_hdl.Summary`."""

@@ -1,0 +1,207 @@
+"""Walking a source along a modality's path template.
+
+In: a source and a modality. Out: the patches it holds, in path order, complete or not. It lists
+folders and reads no file; folders that can't lead to a patch are not entered.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+from rico_hdl.sources import Entry, Source
+from rico_hdl.spec import Modality
+from rico_hdl.spec.model import BAND_FIELD
+
+N_LISTING_THREADS = 8
+"""Folders listed at once. Local disks don't need it; a network mount answers each listing after a
+round trip, and millions of round trips one after another take hours."""
+
+_BAND_MARK = "\0"  # can't stand in a path
+
+
+class Found(NamedTuple):
+    """The files of one patch, as the template saw them."""
+
+    prefix: str
+    """The folders in front of the template's first segment, with ``/`` at the end, or empty."""
+    values: tuple[str, ...]
+    """The values of the modality's ``patch_fields``, in that order."""
+    missing: tuple[str, ...]
+    """The names of the bands whose file is not there."""
+
+
+class _State(NamedTuple):
+    """How far the template has been followed on the way to a folder."""
+
+    segment: int
+    bound: dict[str, str]
+    prefix: str
+
+
+def paths_of(modality: Modality, prefix: str, values: tuple[str, ...]) -> tuple[str, ...]:
+    """The files of a patch below its source: one for each band, or the one that holds all bands."""
+    bound = dict(zip(modality.patch_fields, values, strict=True))
+    if not modality.one_file_per_band:
+        return (prefix + modality.files.format(bound),)
+    pattern = prefix + modality.files.format({**bound, BAND_FIELD: _BAND_MARK})
+    return tuple([pattern.replace(_BAND_MARK, band.token) for band in modality.bands])
+
+
+def find(
+    source: Source, modality: Modality, *, n_threads: int = N_LISTING_THREADS
+) -> Iterator[Found]:
+    """The patches of a modality in a source, in path order.
+
+    A folder that holds some of a patch's band files is a patch with bands missing; one that holds
+    none of them is no patch.
+
+    Args:
+        source: Where to look.
+        modality: What to look for.
+        n_threads: How many of the source's topmost folders are walked at once.
+
+    Raises:
+        OSError: A folder on the way can't be listed.
+    """
+    start = [_State(0, {}, "")]
+    if len(modality.files.segments) == 1 and not modality.files.any_depth:
+        yield from _patches_in(modality, source.names(""), start)
+        return
+    entries = source.entries("")
+    yield from _patches_in(modality, _files(entries), start)
+    below = _below(modality, "", entries, start)
+    if n_threads == 1:
+        for folder, states in below:
+            yield from _walk(source, modality, folder, states)
+        return
+    with ThreadPoolExecutor(n_threads, "rico-hdl-list") as pool:
+        pending: deque[Future[list[Found]]] = deque()
+        try:
+            for folder, states in below:
+                pending.append(pool.submit(_walk_all, source, modality, folder, states))
+                if len(pending) > 2 * n_threads:
+                    yield from pending.popleft().result()
+            while pending:
+                yield from pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def find_within(source: Source, modality: Modality, folder: str) -> Iterator[Found]:
+    """The patches of a modality in one folder of a source, without a look at the others.
+
+    Args:
+        source: Where to look.
+        modality: What to look for.
+        folder: Path below the source with ``/`` between names; not empty.
+
+    Raises:
+        OSError: A folder on the way can't be listed.
+    """
+    states = [_State(0, {}, "")]
+    path = ""
+    for name in folder.split("/"):
+        below = dict(_below(modality, path, [Entry(name, is_folder=True)], states))
+        path += name
+        states = below.get(path, [])
+        path += "/"
+    if states:
+        yield from _walk(source, modality, folder, states)
+
+
+def _walk_all(source: Source, modality: Modality, folder: str, states: list[_State]) -> list[Found]:
+    return list(_walk(source, modality, folder, states))
+
+
+def _walk(source: Source, modality: Modality, folder: str, states: list[_State]) -> Iterator[Found]:
+    last = len(modality.files.segments) - 1
+    if not modality.files.any_depth and all(state.segment == last for state in states):
+        # Nothing further down counts, and a folder in a file's place fails when it is read.
+        yield from _patches_in(modality, source.names(folder), states)
+        return
+    entries = source.entries(folder)
+    yield from _patches_in(modality, _files(entries), states)
+    for path, deeper in _below(modality, f"{folder}/", entries, states):
+        yield from _walk(source, modality, path, deeper)
+
+
+def _below(
+    modality: Modality, prefix: str, entries: list[Entry], states: list[_State]
+) -> Iterator[tuple[str, list[_State]]]:
+    """The folders among the entries that may lead to patches, each with how far it has come."""
+    segments = modality.files.segments
+    last = len(segments) - 1
+    for name, is_folder in entries:
+        if not is_folder:
+            continue
+        deeper = []
+        for state in states:
+            if state.segment < last:
+                values = segments[state.segment].match(name, state.bound)
+                if values is not None:
+                    deeper.append(_State(state.segment + 1, state.bound | values, state.prefix))
+        path = prefix + name
+        if modality.files.any_depth:
+            deeper.append(_State(0, {}, f"{path}/"))
+        if deeper:
+            yield path, deeper
+
+
+def _files(entries: list[Entry]) -> list[str]:
+    return [name for name, is_folder in entries if not is_folder]
+
+
+def _patches_in(modality: Modality, names: list[str], states: list[_State]) -> Iterator[Found]:
+    """The patches whose files have these names, all in one folder."""
+    last = len(modality.files.segments) - 1
+    for state in states:
+        if state.segment != last:
+            continue
+        unbound = modality.files.segments[last].fields - state.bound.keys() - {BAND_FIELD}
+        if unbound:
+            yield from _matching(modality, names, state)
+        else:
+            yield from _expected(modality, set(names), state)
+
+
+def _expected(modality: Modality, names: set[str], state: _State) -> Iterator[Found]:
+    """The one patch of a folder whose path says all: its file names need no matching."""
+    segment = modality.files.segments[-1]
+    values = tuple([state.bound[field] for field in modality.patch_fields])
+    if not modality.one_file_per_band:
+        if segment.format(state.bound) in names:
+            yield Found(state.prefix, values, ())
+        return
+    pattern = segment.format({**state.bound, BAND_FIELD: _BAND_MARK})
+    missing = [
+        band.name for band in modality.bands if pattern.replace(_BAND_MARK, band.token) not in names
+    ]
+    if len(missing) < len(modality.bands):
+        yield Found(state.prefix, values, tuple(missing))
+
+
+def _matching(modality: Modality, names: list[str], state: _State) -> Iterator[Found]:
+    """The patches of a folder whose file names say which patch they belong to."""
+    segment = modality.files.segments[-1]
+    tokens: dict[tuple[str, ...], set[str]] = {}
+    known = {band.token for band in modality.bands}
+    for name in names:
+        matched = segment.match(name, state.bound)
+        if matched is None:
+            continue
+        token = matched.pop(BAND_FIELD, "")
+        if token in known or not modality.one_file_per_band:
+            bound = state.bound | matched
+            values = tuple([bound[field] for field in modality.patch_fields])
+            tokens.setdefault(values, set()).add(token)
+    for values, present in tokens.items():
+        missing = (
+            [band.name for band in modality.bands if band.token not in present]
+            if modality.one_file_per_band
+            else []
+        )
+        yield Found(state.prefix, values, tuple(missing))

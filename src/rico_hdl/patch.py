@@ -1,0 +1,67 @@
+"""The values that pass from the plan to the workers and back.
+
+In and out: immutable values; nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+from rico_hdl.sources import Source
+from rico_hdl.spec import Modality
+
+
+class Patch(NamedTuple):
+    """One sample's raster: what will become a record."""
+
+    key: str
+    """Its name in the store."""
+    modality: Modality
+    """Which bands it has and how they lie in files."""
+    source: Source
+    """Where its files are read from."""
+    paths: tuple[str, ...]
+    """Its files below the source: one for each band in band order, or one that holds all bands."""
+
+
+class Record(NamedTuple):
+    """A patch that was read and encoded."""
+
+    key: bytes
+    """The key in UTF-8."""
+    modality: str
+    """The modality's name."""
+    data: bytes
+    """The safetensors bytes."""
+    digest: int
+    """The 128-bit digest of key and bytes, see `rico_hdl.store.digest`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A patch that was left out, and why."""
+
+    key: str
+    """Its key, as far as it is known."""
+    modality: str
+    """The modality's name."""
+    path: str
+    """The file or folder at fault, with the source's location in front."""
+    band: str | None
+    """The band at fault; None where it is the patch as a whole."""
+    reason: str
+    """What is wrong, what was expected and what was found."""
+
+    def to_dict(self) -> dict[str, str | None]:
+        """JSON-ready."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        band = "" if self.band is None else f", band {self.band}"
+        return f"{self.key}{band}: {self.reason} ({self.path})"
+
+
+def printable(name: str) -> str:
+    """A name that may hold surrogates for bytes that are not UTF-8 (PEP 383), as valid text."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")

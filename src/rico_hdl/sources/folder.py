@@ -1,0 +1,108 @@
+"""A folder on disk as a source.
+
+In: a path. Out: listings and file contents. Links are followed; it never writes and never keeps a
+file open.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rico_hdl.errors import SourceError
+from rico_hdl.sources.protocol import Entry
+
+# O_CLOEXEC everywhere, O_BINARY on Windows, where text mode would end a file at its first 0x1a.
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+class FolderSource:
+    """A folder on disk.
+
+    Args:
+        path: The folder; a ``~`` in front is expanded.
+
+    Raises:
+        SourceError: It does not exist, is no folder, or can't be listed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._root = Path(path).expanduser().absolute()
+        self._prefix = os.path.join(self._root, "")  # noqa: PTH118 - Path drops the separator
+        self.check()
+
+    @property
+    def location(self) -> str:
+        """The absolute path."""
+        return str(self._root)
+
+    def entries(self, folder: str) -> list[Entry]:
+        """See `Source.entries`. A link that leads back to a folder above itself is left out."""
+        path = self._prefix + folder
+        with os.scandir(path) as found:
+            entries = [
+                Entry(item.name, item.is_dir())
+                for item in found
+                if not (item.is_symlink() and _leads_back(path, item.path))
+            ]
+        entries.sort()
+        return entries
+
+    def names(self, folder: str) -> list[str]:
+        """See `Source.names`."""
+        return sorted(os.listdir(self._prefix + folder))  # noqa: PTH208 - a third of the time
+
+    def read(self, path: str) -> bytes:
+        """See `Source.read`."""
+        file = os.open(self._prefix + path, _READ)
+        try:
+            # Asking for the exact size is cheaper than asking for more: no buffer is touched twice.
+            n_bytes = os.fstat(file).st_size
+            data = os.read(file, n_bytes)
+            if len(data) < n_bytes:
+                data = _read_on(file, data)
+        finally:
+            os.close(file)
+        return data
+
+    def check(self) -> None:
+        """See `Source.check`."""
+        try:
+            with os.scandir(self._root):
+                pass
+        except FileNotFoundError:
+            raise SourceError(f"{self._root}: no such folder", _nearest(self._root)) from None
+        except NotADirectoryError:
+            raise SourceError(
+                f"{self._root} is a file, expected a folder",
+                "Archives must be unpacked first; name the folder that holds the result.",
+            ) from None
+        except OSError as error:
+            raise SourceError(
+                f"{self._root}: can't be listed: {error.strerror}",
+                "Check the permissions, and that the disk or network mount is there.",
+            ) from None
+
+
+def _read_on(file: int, data: bytes) -> bytes:
+    """The rest of a file after a short read, which a signal or a network file system can cause."""
+    chunks = [data]
+    while chunk := os.read(file, 2**20):
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _leads_back(folder: str, link: str) -> bool:
+    real, target = os.path.realpath(folder), os.path.realpath(link)
+    return os.path.join(real, "").startswith(os.path.join(target, ""))  # noqa: PTH118
+
+
+def _nearest(path: Path) -> str:
+    """The part of a missing path that does exist, and what is there."""
+    parent = next(p for p in path.parents if p.exists())
+    try:
+        names = sorted(item.name for item in parent.iterdir())
+    except OSError:
+        return f"{parent} exists but can't be listed."
+    shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    return f"{parent} exists and holds: {shown or 'nothing'}."

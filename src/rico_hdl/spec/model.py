@@ -1,0 +1,172 @@
+"""The values that describe a dataset: bands, modalities, the dataset itself.
+
+In: what a publisher's documentation says. Out: immutable values that every stage reads. Nothing
+here opens a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+
+from rico_hdl.errors import SpecError
+from rico_hdl.spec.template import Template
+
+BAND_FIELD = "band"
+"""The template field that stands for a band's token; in the last segment or nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One named 2-D raster of a patch."""
+
+    name: str
+    """The safetensors key under which the band is stored."""
+    token: str = ""
+    """Its spelling in file names, for modalities with one file for each band; the name if empty."""
+    index: int = 1
+    """One-based position in its file; 1 for modalities with one file for each band."""
+    shape: tuple[int, int] | None = None
+    """(rows, columns) as published, for documentation; None if it varies. Never enforced."""
+
+    def __post_init__(self) -> None:
+        if not self.token:
+            object.__setattr__(self, "token", self.name)
+
+
+@dataclass(frozen=True)
+class Modality:
+    """Patches of one dataset that share their bands and their layout on disk."""
+
+    name: str
+    """Short name in reports and in the manifest, such as ``s2``."""
+    title: str
+    """What it is, in a few words."""
+    option: str
+    """The command-line option that names its source folder, such as ``--s2-dir``."""
+    files: Template
+    """Where its files lie below the source folder. With ``{band}`` in the last segment there is one
+    file for each band; without, one file holds all bands."""
+    key: Template
+    """How a patch's key is made from the fields of ``files``."""
+    bands: tuple[Band, ...]
+    """The bands, in the order in which a multi-band file holds them."""
+    example: str
+    """A file as it really lies below the source folder, for help and documentation."""
+    folder: str
+    """What publishers call the source folder, for help texts and examples."""
+    dtype: str | None = None
+    """The numpy name of every band's dtype, enforced; None where no real file was checked."""
+    n_published: int | None = None
+    """The number of patches that the publisher states."""
+    aliases: tuple[str, ...] = ()
+    """Other spellings of the option that users paste, accepted with a notice."""
+
+    def __post_init__(self) -> None:
+        above = [segment for segment in self.files.segments[:-1] if BAND_FIELD in segment.fields]
+        if above:
+            raise SpecError(
+                f"modality {self.name!r}: {{band}} stands in a folder name of {self.files}",
+                "Only the file name may hold it: a patch's files are found in one folder.",
+            )
+        unknown = set(self.key.fields) - set(self.files.fields)
+        if unknown or BAND_FIELD in self.key.fields:
+            raise SpecError(
+                f"modality {self.name!r}: key {self.key} needs fields that {self.files} lacks",
+                f"Fields that can be used: {', '.join(self.patch_fields)}.",
+            )
+        n_names = len({band.name for band in self.bands})
+        places = {(band.token if self.one_file_per_band else band.index) for band in self.bands}
+        if not self.bands or n_names != len(self.bands) or len(places) != len(self.bands):
+            raise SpecError(f"modality {self.name!r}: bands must be named and placed uniquely")
+        indexes = [band.index for band in self.bands]
+        expected = (
+            [1] * len(indexes) if self.one_file_per_band else list(range(1, len(indexes) + 1))
+        )
+        if indexes != expected:
+            raise SpecError(f"modality {self.name!r}: band indexes {indexes}, expected {expected}")
+
+    @cached_property
+    def one_file_per_band(self) -> bool:
+        """Whether each band has a file of its own."""
+        return BAND_FIELD in self.files.fields
+
+    @cached_property
+    def patch_fields(self) -> tuple[str, ...]:
+        """The template fields that identify a patch: all but the band."""
+        return tuple(name for name in self.files.fields if name != BAND_FIELD)
+
+    @cached_property
+    def band_names(self) -> tuple[str, ...]:
+        """The safetensors keys, in band order."""
+        return tuple(band.name for band in self.bands)
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A published collection of patches. Its command, help and documentation are made from this."""
+
+    name: str
+    """The command's name, such as ``bigearthnet``."""
+    title: str
+    """The dataset's name as its authors write it."""
+    summary: str
+    """One sentence: what the patches are."""
+    url: str
+    """The publisher's page."""
+    citation: str
+    """The publication to cite; it is also where the band order was read."""
+    modalities: tuple[Modality, ...]
+    """Its modalities, in the order of their command-line options."""
+    notes: tuple[str, ...] = field(default=())
+    """Oddities that users should know, a sentence each."""
+
+    def __post_init__(self) -> None:
+        for attribute in ("name", "option"):
+            values = [getattr(modality, attribute) for modality in self.modalities]
+            if len(set(values)) != len(values):
+                raise SpecError(f"dataset {self.name!r}: modalities share a {attribute}: {values}")
+
+    def modality(self, name: str) -> Modality:
+        """The modality of that name.
+
+        Raises:
+            SpecError: There is none.
+        """
+        for modality in self.modalities:
+            if modality.name == name:
+                return modality
+        known = ", ".join(modality.name for modality in self.modalities)
+        raise SpecError(f"dataset {self.name!r} has no modality {name!r}", f"It has: {known}.")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of all that decides keys and records; titles and notes do not count."""
+        contract = [
+            [
+                m.name,
+                str(m.files),
+                str(m.key),
+                m.dtype,
+                [[b.name, b.token, b.index] for b in m.bands],
+            ]
+            for m in self.modalities
+        ]
+        return hashlib.sha256(json.dumps([self.name, contract]).encode()).hexdigest()
+
+
+def as_rows(value: Band | Modality | DatasetSpec) -> dict[str, object]:
+    """A JSON-ready dictionary of a spec value, templates as text, nested values as dictionaries."""
+
+    def plain(item: object) -> object:
+        if isinstance(item, Template):
+            return str(item)
+        if isinstance(item, Band | Modality):
+            return as_rows(item)
+        if isinstance(item, tuple):
+            return [plain(part) for part in item]
+        return item
+
+    return {f.name: plain(getattr(value, f.name)) for f in fields(value)}

@@ -1,0 +1,197 @@
+r"""Path and key templates that parse and format.
+
+In: a template such as ``{scene}/{patch}/{patch}_{band}.tif``. Out: the field values in a path, or a
+path with given field values. It never touches a file system.
+
+==================  ==============================================================
+``{name}``          one or more characters other than ``/``
+``{name:d}``        one or more ASCII digits
+``{name:7d}``       exactly seven ASCII digits
+``{name}`` again    the same value as before
+leading ``**/``     any number of folders, none included
+==================  ==============================================================
+
+Where a path can be read in several ways, as ``a_b_c`` by ``{x}_{y}``, the field further left takes
+as much as it can. Whatever is found, formatting it gives the path back.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from rico_hdl.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ANY_DEPTH = "**/"
+_FIELD = re.compile(r"\{([a-z_][a-z0-9_]*)(?::([0-9]*)d)?\}")
+_DIGITS_OF = {None: "[^/]+", "": "[0-9]+"}
+_MAX_WIDTH = 255
+"""Digits of a fixed-width field: no file system in use has longer names (POSIX ``NAME_MAX``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A named part of a path."""
+
+    name: str
+    """Its name in the template."""
+    pattern: str
+    """The regular expression that its value matches as a whole."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One folder or file name of a template: literals and fields in turn."""
+
+    parts: tuple[str | Field, ...]
+    """Literal strings and fields, in order."""
+
+    @cached_property
+    def fields(self) -> frozenset[str]:
+        """The names of the fields in this segment."""
+        return frozenset(part.name for part in self.parts if isinstance(part, Field))
+
+    def format(self, values: Mapping[str, str]) -> str:
+        """The name with every field replaced by its value.
+
+        Raises:
+            KeyError: A field has no value.
+        """
+        return "".join(p if isinstance(p, str) else values[p.name] for p in self.parts)
+
+    def match(self, name: str, bound: Mapping[str, str]) -> dict[str, str] | None:
+        """The values of the fields that ``name`` binds anew, or None where it does not match.
+
+        Args:
+            name: One folder or file name, without ``/``.
+            bound: The fields bound by the folders above; they must recur with the same value.
+        """
+        known = tuple([field for field in bound if field in self.fields])
+        # The bound values go in front of the name, not into the pattern: a pattern for each folder
+        # would have to be compiled for each folder, which costs a hundred times the match.
+        text = "/".join([*[bound[field] for field in known], name])
+        match = _pattern((self,), known).fullmatch(text)
+        if match is None:
+            return None
+        return {field: value for field, value in match.groupdict().items() if field not in known}
+
+
+@lru_cache(maxsize=1024)
+def _pattern(segments: tuple[Segment, ...], bound: tuple[str, ...]) -> re.Pattern[str]:
+    """Matches the bound values and the names of the segments, all with ``/`` between them."""
+    seen = set(bound)
+    names = [f"(?P<{field}>[^/]*)" for field in bound]
+    for segment in segments:
+        name = ""
+        for part in segment.parts:
+            if isinstance(part, str):
+                name += re.escape(part)
+            elif part.name in seen:
+                name += f"(?P={part.name})"
+            else:
+                seen.add(part.name)
+                name += f"(?P<{part.name}>{part.pattern})"
+        names.append(name)
+    return re.compile("/".join(names))
+
+
+@dataclass(frozen=True)
+class Template:
+    """A parsed template; see the module's docstring for the syntax."""
+
+    text: str
+    """The template as written."""
+    any_depth: bool
+    """Whether any number of folders may stand in front."""
+    segments: tuple[Segment, ...]
+    """One for each folder on the way and one for the file."""
+
+    @classmethod
+    def parse(cls, text: str) -> Template:
+        """Read a template.
+
+        Raises:
+            SpecError: The text has an empty segment, a stray brace or ``*``, a field that is
+                written in two ways, a width that no name can have, or no field at all.
+        """
+        any_depth = text.startswith(ANY_DEPTH)
+        body = text.removeprefix(ANY_DEPTH)
+        segments = tuple(Segment(tuple(_parts(part, text))) for part in body.split("/"))
+        fields = {p for segment in segments for p in segment.parts if isinstance(p, Field)}
+        if not fields:
+            raise SpecError(
+                f"template {text!r} has no field", "Name at least one, such as {patch}."
+            )
+        if len({field.name for field in fields}) != len(fields):
+            raise SpecError(
+                f"template {text!r} writes a field in two ways",
+                "A field that recurs has one width: {name:7d} each time, or {name} each time.",
+            )
+        return cls(text, any_depth, segments)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """The names of all fields, each once, in the order of their first use."""
+        found: dict[str, None] = {}
+        for segment in self.segments:
+            found |= dict.fromkeys(p.name for p in segment.parts if isinstance(p, Field))
+        return tuple(found)
+
+    def format(self, values: Mapping[str, str]) -> str:
+        """The path with every field replaced by its value; a leading ``**/`` becomes nothing.
+
+        Raises:
+            KeyError: A field has no value.
+        """
+        return "/".join([segment.format(values) for segment in self.segments])
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """The field values of ``path``, or None where it does not match.
+
+        Args:
+            path: Relative, with ``/`` between folders.
+        """
+        names = path.split("/")
+        extra = len(names) - len(self.segments)
+        if extra < 0 or (extra and not self.any_depth) or "" in names:
+            return None
+        # As one text, so that a field which recurs further down can be read in every way.
+        match = _pattern(self.segments, ()).fullmatch("/".join(names[extra:]))
+        return None if match is None else match.groupdict()
+
+
+def _parts(name: str, template: str) -> list[str | Field]:
+    """The literals and fields of one segment."""
+    parts: list[str | Field] = []
+    end = 0
+    for match in _FIELD.finditer(name):
+        if match.start() > end:
+            parts.append(name[end : match.start()])
+        parts.append(Field(match[1], _DIGITS_OF.get(match[2]) or _fixed_width(match[2], template)))
+        end = match.end()
+    if end < len(name):
+        parts.append(name[end:])
+    literals = "".join(part for part in parts if isinstance(part, str))
+    if not parts or any(c in literals for c in "{}*"):
+        raise SpecError(
+            f"template {template!r}: can't read {name!r}",
+            "Write {name}, {name:d} or {name:7d} for fields, and **/ only in front.",
+        )
+    return parts
+
+
+def _fixed_width(width: str, template: str) -> str:
+    """The pattern of a field that is so many digits wide."""
+    if len(width) > len(str(_MAX_WIDTH)) or not 1 <= int(width) <= _MAX_WIDTH:
+        raise SpecError(
+            f"template {template!r}: a width of {width} digits, expected 1 to {_MAX_WIDTH}"
+        )
+    return f"[0-9]{{{int(width)}}}"

@@ -1,0 +1,163 @@
+"""The manifest ``rico-hdl.json``: what a store holds, where it came from, and what is missing.
+
+In: the state of a store. Out: a JSON file beside ``data.mdb``, replaced as a whole. It says nothing
+that would differ between two conversions of the same sources, except where the sources lie.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from rico_hdl._version import __version__
+from rico_hdl.errors import StoreError
+from rico_hdl.patch import Failure
+from rico_hdl.spec import DatasetSpec
+from rico_hdl.store import digest
+
+MANIFEST_NAME: Final = "rico-hdl.json"
+FORMAT: Final = 1
+"""The version of the manifest's own format."""
+
+
+@dataclass
+class ModalityState:
+    """One modality's part of a store."""
+
+    source: str | None = None
+    """Where it was converted from last: an absolute path; None where this is not known."""
+    bands: list[str] = field(default_factory=list)
+    """The safetensors keys of its records, in band order."""
+    n_patches: int = 0
+    """Records of this modality."""
+    n_bytes: int = 0
+    """Bytes of these records."""
+    complete: bool = False
+    """Whether the last run went through to its end and left out no patch."""
+
+
+@dataclass
+class Manifest:
+    """The state of a store."""
+
+    dataset: str | None = None
+    """The spec's name; None where the store holds records of no known dataset."""
+    spec_fingerprint: str | None = None
+    """The spec's fingerprint."""
+    tool: str = f"rico-hdl {__version__}"
+    """What wrote the store last."""
+    format: int = FORMAT
+    """The version of this file's format."""
+    modalities: dict[str, ModalityState] = field(default_factory=dict)
+    """The state of each modality that was converted, by name."""
+    failures: list[Failure] = field(default_factory=list)
+    """Patches that were left out, sorted by key."""
+    content_digest: str = field(default_factory=lambda: digest.to_text(0))
+    """See `rico_hdl.store.digest`; of all records, known or not."""
+    n_patches: int = 0
+    """All records."""
+    last_transaction: int = 0
+    """LMDB's number of the transaction that this state describes."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every modality is."""
+        return bool(self.modalities) and all(m.complete for m in self.modalities.values())
+
+    def to_json(self) -> str:
+        """The file's text."""
+        values = dataclasses.asdict(self)
+        return json.dumps(values | {"complete": self.complete}, indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """Read the file's text.
+
+        Raises:
+            ValueError: It is no manifest, or one of a later format.
+        """
+        values: Any = json.loads(text)
+        if not isinstance(values, dict) or values.get("format") != FORMAT:
+            raise ValueError(f"not a manifest of format {FORMAT}")
+        values.pop("complete", None)
+        try:
+            modalities = {n: ModalityState(**m) for n, m in values.pop("modalities").items()}
+            failures = [Failure(**failure) for failure in values.pop("failures")]
+            digest.from_text(values["content_digest"])
+            return cls(modalities=modalities, failures=failures, **values)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"not a manifest of format {FORMAT}: {error}") from error
+
+    def write(self, target: Path) -> None:
+        """Replace the manifest in a target folder: readers see the old one or the new one, whole.
+
+        Raises:
+            StoreError: It can't be written; the old one is still there.
+        """
+        path = target / MANIFEST_NAME
+        draft = target / f".{MANIFEST_NAME}.part"
+        try:
+            with draft.open("w", encoding="utf-8") as file:
+                file.write(self.to_json())
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+            _sync_folder(target)
+        except OSError as error:
+            raise StoreError(
+                f"{path}: the manifest can't be written: {error.strerror}",
+                "The records are stored. Free some space, check the permissions, and run the same "
+                "command again: it writes what is missing.",
+            ) from error
+
+    @classmethod
+    def read(cls, target: Path) -> Manifest | None:
+        """The manifest of a target folder, or None where there is none.
+
+        Raises:
+            StoreError: There is one, and it can't be read.
+        """
+        path = target / MANIFEST_NAME
+        try:
+            return cls.from_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"{path}: the manifest can't be read: {error}",
+                "It may be of a newer rico-hdl: update. If it is damaged, move it away: it is made "
+                "anew from data.mdb, which is not touched.",
+            ) from error
+
+
+def check_same_dataset(manifest: Manifest, spec: DatasetSpec, target: Path) -> None:
+    """Make sure that a store is of this dataset.
+
+    Raises:
+        StoreError: It holds another dataset, or was made from another version of the spec.
+    """
+    if manifest.dataset not in (None, spec.name):
+        raise StoreError(
+            f"{target} holds {manifest.dataset}, expected {spec.name} or an empty folder",
+            "Choose another --target-dir: one store holds one dataset.",
+        )
+    if manifest.spec_fingerprint not in (None, spec.fingerprint):
+        raise StoreError(
+            f"{target} was made by {manifest.tool} with other keys or bands for {spec.name}",
+            "Choose another --target-dir, or continue with the version that began it.",
+        )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable; Windows can't open folders and needs no such thing."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
