@@ -113,6 +113,7 @@ class Bars(Silent):
             console=Console(stderr=True),
         )
         self._tasks: dict[str, TaskID] = {}
+        self._n_planned: Counter[str] = Counter()
         self._looking = self._progress.add_task("looking for patches", total=None, rate="", left="")
         self._n_done: Counter[str] = Counter()
         self._n_new: Counter[str] = Counter()
@@ -131,6 +132,7 @@ class Bars(Silent):
     def on_plan(self, plan: Plan) -> None:
         """See `rico_hdl.Observer`."""
         self._progress.remove_task(self._looking)
+        self._n_planned = plan.n_patches
         for name in plan.sources:
             title = f"{name}: {self._spec.modality(name).title}"
             self._tasks[name] = self._progress.add_task(
@@ -154,9 +156,9 @@ class Bars(Silent):
         for name, task in self._tasks.items():
             values: dict[str, Any] = {"completed": self._n_done[name]}
             seconds = now - self._began.get(name, now)
-            if seconds > 0 and self._n_done[name] < (self._progress.tasks[task].total or 0):
+            n_left = self._n_planned[name] - self._n_done[name]
+            if seconds > 0 and n_left:
                 rate = self._n_new[name] / seconds
-                n_left = (self._progress.tasks[task].total or 0) - self._n_done[name]
                 values["rate"] = (
                     f"{rate:.0f} patches/s {bytes_text(self._n_bytes[name] / seconds)}/s"
                 )

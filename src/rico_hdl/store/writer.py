@@ -22,6 +22,11 @@ COMMIT_BYTES: Final = 32 * 2**20
 """Values in one transaction. LMDB keeps its pages in memory until the commit, so this bounds
 memory and what a kill can undo; larger ones were not faster (a commit ends with one fsync)."""
 
+_SIGNS_OF_NO_SPACE: Final = [
+    os.strerror(getattr(errno, name))
+    for name in ("ENOSPC", "EDQUOT", "EIO", "EFBIG")
+    if hasattr(errno, name)  # Windows has no quotas of this kind
+]
 _FIRST_MAP_BYTES: Final = 256 * 2**20
 _PAGE_BYTES: Final = 16384  # at least that of the platforms with wheels; most have 4096
 
@@ -78,12 +83,12 @@ class StoreWriter:
 
     def _error(self, what: str, error: Exception) -> StoreError:
         """What went wrong with the target, in terms of what the user can do."""
-        full = isinstance(error, lmdb.DiskError) or getattr(error, "errno", None) in (
-            errno.ENOSPC,
-            errno.EDQUOT,
-        )
-        if full or "No space left" in str(error) or "quota" in str(error).lower():
-            hint = "Free some space and run the same command again: it continues."
+        # LMDB reports a write that was cut short, as the last one on a disk that fills, as EIO.
+        if any(sign in str(error) for sign in _SIGNS_OF_NO_SPACE):
+            hint = (
+                "The disk is full, a quota or limit is reached, or the disk fails. What was stored "
+                "is safe. Free some space and run the same command again: it continues."
+            )
         elif isinstance(error, lmdb.InvalidError | lmdb.CorruptedError | lmdb.VersionMismatchError):
             hint = "It is no LMDB that can be read here, or damaged. Choose another --target-dir."
         else:

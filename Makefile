@@ -1,0 +1,55 @@
+# Every target sets up what it needs, from nothing but Python 3.11 or newer with venv and pip.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.set-up
+
+.PHONY: help setup demo test lint types docs bench lock clean
+
+help:
+	@echo "make demo     convert a small sample, check it and read it back"
+	@echo "make test     run the tests"
+	@echo "make lint     check style and formatting"
+	@echo "make types    check types"
+	@echo "make docs     check links, and run the code of the README"
+	@echo "make bench    compare with the plain way and with a mere copy (BENCH=... for options)"
+	@echo "make lock     resolve the dependencies anew (needs uv)"
+	@echo "make clean    remove all that the other targets made"
+
+setup: $(SETUP)
+
+$(SETUP): requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rico-hdl needs Python 3.11 or newer: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: $(SETUP)
+	$(BIN)/python examples/demo.py demo
+
+test: $(SETUP)
+	$(BIN)/python -m pytest --numprocesses auto $(TEST)
+
+lint: $(SETUP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(SETUP)
+	$(BIN)/mypy
+
+docs: $(SETUP)
+	$(BIN)/python -m pytest --quiet tests/test_readme.py tests/test_docs.py
+
+bench: $(SETUP)
+	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+# Hashes without addresses: the file installs the same from any mirror of the package index.
+lock:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --quiet \
+	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --output-file requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,209 @@
+"""Measure rico-hdl against the plain way and against the copy floor, for every dataset.
+
+In: nothing but this repository; where ``../shared/samples`` exists, real files too. Out: a table on
+standard output and ``benchmarks/RESULTS.md``. All else is written to a folder that is deleted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from copy_floor import walk
+from layouts import LAYOUTS
+from measure import Measurement, run
+from report import TIMES, Round, Row, report, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Ways = dict[str, Callable[[], Measurement]]
+
+_HERE: Final = Path(__file__).resolve().parent
+_ROOT: Final = _HERE.parent
+_SAMPLES: Final = _ROOT.parent / "shared" / "samples"
+_SAMPLES_TEXT: Final = "../shared/samples"
+
+_N_PATCHES: Final = {
+    # Patches of each modality: (small, full). Full takes some seconds the plain way.
+    "bigearthnet": (200, 2000),
+    "eurosat-multi-spectral": (200, 1800),
+    "hydro": (16, 120),
+    "hyspecnet-11k": (3, 24),
+    "major-tom-core": (2, 10),
+    "spectral-earth-enmap": (8, 40),
+    "ssl4eo-s12": (20, 200),
+    "uc-merced": (200, 2100),
+}
+_COMPRESSED: Final = {"hydro", "hyspecnet-11k", "major-tom-core"}
+"""Datasets whose time goes mostly into the codec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A dataset to convert."""
+
+    dataset: str
+    """The command's name."""
+    kind: str
+    """``generated`` or ``real``."""
+    sources: tuple[tuple[str, str], ...]
+    """(option, folder) of each source."""
+
+    @property
+    def folders(self) -> list[str]:
+        """The source folders."""
+        return [folder for _, folder in self.sources]
+
+
+class Bench:
+    """Runs the ways and keeps their outputs apart."""
+
+    def __init__(self, work: Path, n_workers: int, n_rounds: int) -> None:
+        self._work = work
+        self._n_workers = n_workers
+        self._n_rounds = n_rounds
+        # The packages are used from the working tree, installed or not.
+        paths = [str(_ROOT), str(_ROOT / "src"), os.environ.get("PYTHONPATH", "")]
+        self._environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+    def generated(self, dataset: str, n_patches: int) -> Corpus:
+        """Write a corpus with the dataset's encoding."""
+        command = ["-m", "corpus", dataset, self._out("corpus"), "--noise"]
+        return self._corpus("generated", dataset, [*command, "--n-patches", str(n_patches)])
+
+    def real(self, dataset: str, n_patches: int) -> Corpus:
+        """Write a corpus of real files under new names; without sources where there are none."""
+        command = [str(_HERE / "real.py"), dataset, str(_SAMPLES), self._out("corpus")]
+        return self._corpus("real", dataset, [*command, "--n-patches", str(n_patches)])
+
+    def row(self, corpus: Corpus) -> Row:
+        """Check a corpus, measure it, delete it.
+
+        Raises:
+            CommandError: A way failed, or the records differ.
+        """
+        # The first run of each way fills the page cache, and is the one that is checked.
+        self._plain(corpus)
+        self._ours(corpus)
+        checked = json.loads(self._python("judge.py", self._out("plain"), self._out("ours")).output)
+        # A store that is mapped writable is larger than what it holds.
+        data = (self._work / "ours" / "data.mdb").stat()
+        store_bytes = min(data.st_size, data.st_blocks * 512)
+        self._clear("plain", "ours")
+        ways: Ways = {
+            "plain": lambda: self._plain(corpus),
+            "ours": lambda: self._ours(corpus),
+            "floor": lambda: self._floor(corpus, store_bytes),
+        }
+        rounds = [self._round(ways, number) for number in range(self._n_rounds)]
+        paths = [Path(path) for folder in corpus.folders for path in walk(folder)]
+        row = Row(
+            name=corpus.dataset,
+            kind=corpus.kind,
+            n_patches=checked["n_records"],
+            n_files=len(paths),
+            source_bytes=sum(path.stat().st_size for path in paths),
+            record_bytes=checked["n_bytes"],
+            codec_seconds=self._codec(corpus) if corpus.dataset in _COMPRESSED else None,
+            rounds=tuple(rounds),
+        )
+        self._clear("corpus")
+        return row
+
+    def _round(self, ways: Ways, number: int) -> Round:
+        """Run each way once, beginning with another one each time."""
+        measured: Round = {}
+        first = number % len(ways)
+        for name in [*ways][first:] + [*ways][:first]:
+            measured[name] = ways[name]()
+            self._clear(name)
+        return measured
+
+    def _plain(self, corpus: Corpus) -> Measurement:
+        sources = [f"--source={option}={folder}" for option, folder in corpus.sources]
+        return self._python("plain.py", corpus.dataset, *sources, *self._target("plain"))
+
+    def _ours(self, corpus: Corpus) -> Measurement:
+        sources = [word for source in corpus.sources for word in source]
+        command = ["-m", "rico_hdl", corpus.dataset, *sources, *self._target("ours"), "--quiet"]
+        return run([sys.executable, *command], self._environment)
+
+    def _floor(self, corpus: Corpus, n_bytes: int) -> Measurement:
+        return self._python("copy_floor.py", self._out("floor"), str(n_bytes), *corpus.folders)
+
+    def _codec(self, corpus: Corpus) -> float:
+        """The best of the rounds: it is a floor too."""
+        arguments = ("codec.py", str(self._n_workers), *corpus.folders)
+        return min(float(self._python(*arguments).output) for _ in range(self._n_rounds))
+
+    def _corpus(self, kind: str, dataset: str, command: list[str]) -> Corpus:
+        output = run([sys.executable, *command], self._environment).output
+        sources = [line.partition(" ")[::2] for line in output.splitlines()]
+        return Corpus(dataset, kind, tuple(sources))
+
+    def _python(self, script: str, *arguments: str) -> Measurement:
+        return run([sys.executable, str(_HERE / script), *arguments], self._environment)
+
+    def _target(self, way: str) -> tuple[str, ...]:
+        return ("--target-dir", self._out(way), "--num-workers", str(self._n_workers))
+
+    def _out(self, name: str) -> str:
+        return str(self._work / name)
+
+    def _clear(self, *names: str) -> None:
+        for name in names:
+            path = self._work / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Read the command line, measure, report."""
+    arguments = _arguments()
+    kinds = ["generated", "real"] if _SAMPLES.is_dir() else ["generated"]
+    notes = [] if "real" in kinds else [f"Real files were skipped: no {_SAMPLES_TEXT} here."]
+    for note in notes:
+        print(note)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="rico-hdl-bench-", dir=arguments.work_dir) as work:
+        bench = Bench(Path(work), arguments.num_workers, arguments.rounds)
+        for dataset in arguments.datasets:
+            small, full = _N_PATCHES[dataset]
+            n_patches = arguments.n_patches or (small if arguments.scale == "small" else full)
+            for kind in kinds:
+                make = bench.real if kind == "real" else bench.generated
+                corpus = make(dataset, n_patches)
+                if corpus.sources:
+                    rows.append(bench.row(corpus))
+                    print("\n".join(table(rows[-1:], TIMES)), flush=True)
+    text = report(rows, arguments.num_workers, notes)
+    print(text)
+    arguments.output.write_text(text, encoding="utf-8")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--datasets", nargs="+", choices=sorted(LAYOUTS), default=sorted(LAYOUTS), metavar="DATASET"
+    )
+    parser.add_argument("--scale", choices=("small", "full"), default="full")
+    parser.add_argument("--n-patches", type=int, help="of each modality, instead of a scale")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--num-workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--work-dir", type=Path, help="where to make the temporary folder")
+    parser.add_argument("--output", type=Path, default=_HERE / "RESULTS.md")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""How each dataset's files are encoded: a table, and a default for specs that are not in it.
+
+In: a spec and a modality. Out: an `Encoding`, which `corpus.tiff` turns into bytes. The values were
+read off files of the publishers' releases; where none was at hand the entry says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from rico_hdl.spec import DatasetSpec, Modality
+
+GDAL_STRIP_BYTES: Final = 8192
+"""GDAL puts as many rows into a strip as fit into this, and at least one (libtiff's default)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """The TIFF encoding of a modality's files."""
+
+    compression: Literal["lzw", "adobe_deflate"] | None = None
+    """Of strips or tiles; None for none."""
+    predictor: int = 1
+    """TIFF tag 317: 1 for none, 2 for horizontal differences."""
+    planar: Literal["contig", "separate"] = "contig"
+    """TIFF tag 284: bands interleaved pixel by pixel, or one after the other."""
+    rows_per_strip: int | None = None
+    """Rows in a strip; None for GDAL's rule."""
+    tile: tuple[int, int] | None = None
+    """(rows, columns) of a tile, even where it is larger than the raster; None for strips."""
+    photometric: Literal["minisblack", "rgb"] = "minisblack"
+    """TIFF tag 262."""
+    geo_tags: bool = True
+    """Whether the file says where on Earth it lies."""
+    nodata: str | None = None
+    """GDAL's nodata value (tag 42113) as text; None for none."""
+    dtype: str = "uint16"
+    """The numpy name of the samples; a dtype in the spec takes precedence."""
+    noise_bits: int = 11
+    """Random bits of a sample of `corpus.noise`; chosen so that compressed files are about as large
+    as real ones."""
+
+
+_SSL4EO = Encoding(planar="separate")
+_MAJOR_TOM = Encoding(compression="lzw", tile=(1024, 1024))
+
+_ENCODINGS: Final = {
+    ("bigearthnet", "s1"): Encoding(),
+    ("bigearthnet", "s2"): Encoding(nodata="0"),
+    ("bigearthnet", "reference-maps"): Encoding(
+        compression="adobe_deflate", predictor=2, nodata="0", noise_bits=1
+    ),
+    ("eurosat-multi-spectral", "s2"): Encoding(),
+    ("hydro", "s2"): Encoding(compression="lzw", predictor=2, tile=(512, 512), noise_bits=5),
+    ("hyspecnet-11k", "enmap"): Encoding(
+        compression="adobe_deflate",
+        planar="separate",
+        rows_per_strip=3,
+        nodata="-32768",
+        noise_bits=5,
+    ),
+    # No real file of the S1 products was at hand; they are described as RTC backscatter.
+    ("major-tom-core", "s1"): replace(_MAJOR_TOM, dtype="float32"),
+    ("major-tom-core", "s2"): replace(_MAJOR_TOM, noise_bits=9),
+    # No real file was at hand: EnMAP's dtype, GDAL's default encoding.
+    ("spectral-earth-enmap", "enmap"): Encoding(dtype="int16"),
+    ("ssl4eo-s12", "s1"): _SSL4EO,
+    ("ssl4eo-s12", "s2c"): _SSL4EO,
+    ("ssl4eo-s12", "s2a"): _SSL4EO,
+    ("uc-merced", "rgb"): Encoding(
+        photometric="rgb", rows_per_strip=256, geo_tags=False, noise_bits=8
+    ),
+}
+
+
+def encoding_of(spec: DatasetSpec, modality: Modality) -> Encoding:
+    """The encoding of a modality's files, with the dtype that its spec states."""
+    encoding = _ENCODINGS.get((spec.name, modality.name), Encoding())
+    return replace(encoding, dtype=modality.dtype or encoding.dtype)

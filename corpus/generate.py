@@ -1,0 +1,109 @@
+"""Write a sample dataset.
+
+In: a spec. Out: folders with files, as a user has them after unpacking the publisher's archives.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from corpus.companions import companions
+from corpus.encodings import encoding_of
+from corpus.patches import Patch, patches, shape_of
+from corpus.pixels import noise, pixels
+from corpus.tiff import encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from rico_hdl.spec import Band, DatasetSpec, Modality
+
+_N_COMPRESSED: Final = 4
+"""Different contents of compressed noise files of one shape: encoding each would take minutes."""
+
+
+def generate(
+    spec: DatasetSpec,
+    root: Path,
+    n_patches: int,
+    *,
+    modalities: Collection[str] | None = None,
+    noise: bool = False,
+) -> dict[str, Path]:
+    """Write `n_patches` of each modality below `root`, each modality in its usual folder.
+
+    Args:
+        spec: The dataset.
+        root: The folder to write below; made if it is missing.
+        n_patches: How many patches of each modality; see `corpus.patches` for their names.
+        modalities: Names of the modalities to write; None for all.
+        noise: Pixels for benchmarks instead of `corpus.pixels`: made faster, and about as
+            compressible as real ones. Compressed files then repeat a few contents.
+
+    Returns:
+        The source folder of each modality, by name.
+
+    Raises:
+        ValueError: Two modalities share a folder, or see `corpus.patches`.
+    """
+    wanted = [m for m in spec.modalities if modalities is None or m.name in modalities]
+    if len({modality.folder for modality in wanted}) != len(wanted):
+        raise ValueError(f"modalities of {spec.name} share a folder")
+    sources = {}
+    for modality in wanted:
+        sources[modality.name] = root / modality.folder
+        sources[modality.name].mkdir(parents=True, exist_ok=True)
+        _write(spec, modality, sources[modality.name], n_patches, _Contents(spec, modality, noise))
+    return sources
+
+
+class _Contents:
+    """The bytes of a modality's files."""
+
+    def __init__(self, spec: DatasetSpec, modality: Modality, noise: bool) -> None:  # noqa: FBT001
+        self._spec = spec
+        self._modality = modality
+        self._encoding = encoding_of(spec, modality)
+        self._noise = noise
+        self._compressed: dict[object, bytes] = {}
+
+    def of(self, patch: Patch, bands: tuple[Band, ...]) -> bytes:
+        """The file of a patch that holds these bands."""
+        shape = shape_of(self._spec, self._modality, bands[0], patch.number)
+        if not self._noise or self._encoding.compression is None:
+            return self._encoded(patch.key, bands, shape)
+        content = str(patch.number % _N_COMPRESSED)
+        place = (content, bands, shape)
+        if place not in self._compressed:
+            self._compressed[place] = self._encoded(content, bands, shape)
+        return self._compressed[place]
+
+    def _encoded(self, key: str, bands: tuple[Band, ...], shape: tuple[int, int]) -> bytes:
+        stack = np.stack([self._pixels(key, band, shape) for band in bands])
+        return encoded(stack, self._encoding)
+
+    def _pixels(self, key: str, band: Band, shape: tuple[int, int]) -> npt.NDArray[Any]:
+        position = self._modality.bands.index(band)
+        if self._noise:
+            return noise(key, position, shape, self._encoding.dtype, self._encoding.noise_bits)
+        return pixels(key, position, shape, self._encoding.dtype)
+
+
+def _write(
+    spec: DatasetSpec, modality: Modality, source: Path, n_patches: int, contents: _Contents
+) -> None:
+    """Write the patches of one modality and what lies next to them."""
+    bands_of_files: list[tuple[Band, ...]] = [modality.bands]
+    if modality.one_file_per_band:
+        bands_of_files = [(band,) for band in modality.bands]
+    for patch in patches(spec, modality, n_patches):
+        (source / patch.folder).mkdir(parents=True, exist_ok=True)
+        for name, bands in zip(patch.files, bands_of_files, strict=True):
+            (source / name).write_bytes(contents.of(patch, bands))
+        for name, data in companions(spec, modality, patch).items():
+            (source / name).write_bytes(data)

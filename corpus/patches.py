@@ -1,0 +1,158 @@
+"""The names and sizes of sample patches, made from a modality's example.
+
+In: a spec and a modality. Out: patches that its templates match, spread over several folders. It
+touches no file system.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rico_hdl.spec import Band, DatasetSpec, Modality
+
+_N_FOLDERS: Final = 4
+"""Different values of every field but the last, where no names are given below."""
+
+_NAMES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("eurosat-multi-spectral", "class"): (
+        "AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial",
+        "Pasture", "PermanentCrop", "Residential", "River", "SeaLake",
+    ),
+    ("uc-merced", "class"): (
+        "airplane", "agricultural", "baseballdiamond", "beach", "buildings", "chaparral",
+        "denseresidential", "forest", "freeway", "golfcourse", "harbor", "intersection",
+        "mediumresidential", "mobilehomepark", "overpass", "parkinglot", "river", "runway",
+        "sparseresidential", "storagetanks", "tenniscourt",
+    ),
+}  # fmt: skip
+"""Values of fields that don't count, by dataset and field."""
+
+_DEFAULT_SHAPE: Final = (64, 64)
+_10M, _20M, _60M = (264, 264), (132, 132), (44, 44)
+
+_SHAPES: Final[Mapping[tuple[str, str], Mapping[str, tuple[int, int]]]] = {
+    ("ssl4eo-s12", "s1"): dict.fromkeys(("VH", "VV"), _10M),
+    **dict.fromkeys(
+        (("ssl4eo-s12", "s2c"), ("ssl4eo-s12", "s2a")),
+        dict.fromkeys(("B2", "B3", "B4", "B8"), _10M)
+        | dict.fromkeys(("B5", "B6", "B7", "B8A", "B11", "B12"), _20M)
+        | dict.fromkeys(("B1", "B9", "B10"), _60M),
+    ),
+    ("major-tom-core", "s1"): dict.fromkeys(("vh", "vv"), (1068, 1068)),
+}
+"""Usual (rows, columns) by dataset, modality and band, where the spec states none."""
+
+_DEVIATIONS: Final[Mapping[tuple[str, str], tuple[int, tuple[int, int], tuple[int, int]]]] = {
+    # (period, nominal shape, deviating shape): one in each period of patches.
+    ("ssl4eo-s12", "s1"): (3, _10M, (265, 264)),
+    ("ssl4eo-s12", "s2c"): (3, _10M, (264, 263)),
+    ("ssl4eo-s12", "s2a"): (3, _10M, (265, 264)),
+    ("uc-merced", "rgb"): (47, (256, 256), (256, 255)),
+    ("major-tom-core", "s1"): (4, (1068, 1068), (1424, 1424)),
+}
+"""Patches of other sizes, as in the releases (44 of UC Merced's 2,100, about one in 47)."""
+
+_LAST_DIGITS: Final = re.compile(r"[0-9]+(?=[^0-9]*\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One sample patch of a modality."""
+
+    number: int
+    """Zero-based place in the order of generation."""
+    key: str
+    """Its key in the store."""
+    fields: dict[str, str]
+    """The values of the template's fields, without the band."""
+    folder: str
+    """The folder that holds its files, below the source folder, with ``/``; may be empty."""
+    files: tuple[str, ...]
+    """Its files below the source folder: one for each band in band order, or one for all."""
+
+
+def patches(spec: DatasetSpec, modality: Modality, n: int) -> list[Patch]:
+    """The first `n` sample patches; the same ones begin any longer list.
+
+    The example's fields are varied: digits count up with their width kept, other values have their
+    last run of digits varied, and a value that begins with another one (a patch named after its
+    scene) goes on doing so. All fields but the last one repeat, so folders hold several patches.
+
+    Raises:
+        ValueError: The example does not fit the modality's templates, or they make no unique keys.
+    """
+    found = [_patch(spec, modality, number, spread=True) for number in range(n)]
+    if len({patch.key for patch in found}) < n:
+        # A key that leaves fields out: count in all of them.
+        found = [_patch(spec, modality, number, spread=False) for number in range(n)]
+    if len({patch.key for patch in found}) < n:
+        raise ValueError(f"{spec.name} {modality.name}: {modality.key} makes no unique keys")
+    return found
+
+
+def shape_of(spec: DatasetSpec, modality: Modality, band: Band, number: int) -> tuple[int, int]:
+    """The (rows, columns) of one band of the patch with that zero-based number."""
+    place = (spec.name, modality.name)
+    shape = band.shape or _SHAPES.get(place, {}).get(band.name, _DEFAULT_SHAPE)
+    period, nominal, deviating = _DEVIATIONS.get(place, (1, None, shape))
+    # The second patch of each period, so that small samples hold both sizes.
+    return deviating if shape == nominal and number % period == 1 else shape
+
+
+def _patch(spec: DatasetSpec, modality: Modality, number: int, *, spread: bool) -> Patch:
+    example = modality.files.match(modality.example)
+    if example is None:
+        raise ValueError(
+            f"{spec.name} {modality.name}: {modality.files} does not match its example"
+        )
+    n_above = modality.example.count("/") + 1 - len(modality.files.segments)
+    above = modality.example.split("/")[:n_above]
+    # Folders above the template's own vary too if they are numbered (a scene, not "images").
+    free = {f"above {i}": name for i, name in enumerate(above) if _LAST_DIGITS.search(name)}
+    old = free | {name: example[name] for name in modality.patch_fields}
+    new: dict[str, str] = {}
+    rest = number
+    for i, (name, value) in enumerate(old.items()):
+        names = _NAMES.get((spec.name, name), ())
+        fan = len(names) or _N_FOLDERS
+        step = number if not spread else rest if i == len(old) - 1 else rest % fan
+        rest //= fan
+        new[name] = names[step % fan] if names else _varied(value, step, old, new)
+    folders = [new.get(f"above {i}", name) for i, name in enumerate(above)]
+    fields = {name: new[name] for name in modality.patch_fields}
+    tokens = [band.token for band in modality.bands] if modality.one_file_per_band else [""]
+    files = tuple(
+        "/".join([*folders, modality.files.format({**fields, "band": token})]) for token in tokens
+    )
+    for path, token in zip(files, tokens, strict=True):
+        if modality.files.match(path) != fields | ({"band": token} if token else {}):
+            raise ValueError(f"{spec.name} {modality.name}: {path} does not give back {fields}")
+    folder = files[0].rpartition("/")[0]
+    return Patch(number, modality.key.format(fields), fields, folder, files)
+
+
+def _varied(value: str, step: int, old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    """`value`, `step` places further on."""
+    if value.isdigit():
+        return _counted(value, step)
+    # The longest earlier value that this one begins with, if it is a name and not a number.
+    stems = [name for name in new if value.startswith(old[name]) and not old[name].isdigit()]
+    if stems:
+        stem = max(stems, key=lambda name: len(old[name]))
+        return new[stem] + _counted(value.removeprefix(old[stem]), step)
+    return _counted(value, step)
+
+
+def _counted(text: str, step: int) -> str:
+    """`text` with `step` added to its last number, or with letters appended if it has none."""
+    match = _LAST_DIGITS.search(text)
+    if match is None:
+        # Letters, not digits: a number may follow in the template.
+        return text + ("".join("abcdefghij"[int(digit)] for digit in str(step)) if step else "")
+    count = str(int(match[0]) + step).zfill(len(match[0]))
+    return text[: match.start()] + count + text[match.end() :]
