@@ -194,7 +194,9 @@ def test_usage_errors_say_what_to_give(bigearthnet, tmp_path):
         (["bigearthnet", option, s1, option, s1, "--target-dir", target], "given 2 times"),
         (["bigearthnet", option, s1, "--target-dir", target, "--num-workers", 0], "x>=1"),
         (["bigearthnet", option, s1, "--target-dir", target, "--on-error", "cry"], "skip"),
-        (["bigearthnet", option, s1, "--target-dir", s1], "the same folder"),
+        (["bigearthnet", option, s1, "--target-dir", s1], "as a source and as the target"),
+        (["bigearthnet", option, "", "--target-dir", target], f"{option} is empty"),
+        (["bigearthnet", option, s1, "--target-dir", ""], "--target-dir is empty"),
         (["bigearthnet", option, s1, "--target-dir", target, "--nope"], "--nope"),
         (
             ["bigearthnet", option, s1, "--target-dir", target, "--report", "/no/where.json"],

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rico_hdl import digest
 from rico_hdl.errors import StoreError
 from rico_hdl.patch import Failure
-from rico_hdl.store import Manifest, StoreWriter, digest, writer
+from rico_hdl.store import Manifest, StoreWriter, writer
 from rico_hdl.store.manifest import ModalityState
 from tests.reading import records
 

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
+from rico_hdl import digest
 from rico_hdl.datasets import get
 from rico_hdl.errors import InterruptedRunError, UsageError
 from rico_hdl.interruption import StopFlag, deferred_signals
@@ -29,7 +30,7 @@ from rico_hdl.plan import Plan, make_plan
 from rico_hdl.processors import n_usable_processors
 from rico_hdl.sources import FolderSource, Source
 from rico_hdl.spec import DatasetSpec
-from rico_hdl.store import Manifest, StoreWriter, digest
+from rico_hdl.store import Manifest, StoreWriter, check_target
 from rico_hdl.store.manifest import ModalityState, check_same_dataset
 from rico_hdl.store.recount import current_manifest
 from rico_hdl.workers import PatchConverter
@@ -150,7 +151,11 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
         name: FolderSource(source) if isinstance(source, str | os.PathLike) else source
         for name, source in sources.items()
     }
-    folder = Path(target).expanduser().absolute()
+    folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
+    for source in opened.values():
+        if os.path.realpath(source.location) == os.path.realpath(folder):
+            raise UsageError(f"{folder} is given as a source and as the target")
+    check_target(folder)
     found = Manifest.read(folder) if folder.is_dir() else None
     if found is not None:
         check_same_dataset(found, spec, folder)

@@ -25,6 +25,19 @@ class Patch(NamedTuple):
     """Its files below the source: one for each band in band order, or one that holds all bands."""
 
 
+Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
+"""(band, numpy name of the dtype, shape) of each band of a record, in band order."""
+
+
+class Origin(NamedTuple):
+    """Where a record came from."""
+
+    modality: str
+    """The modality's name; empty where it is not known."""
+    location: str
+    """The source's location; empty where it is not known."""
+
+
 class Record(NamedTuple):
     """A patch that was read and encoded."""
 
@@ -35,7 +48,7 @@ class Record(NamedTuple):
     data: bytes
     """The safetensors bytes."""
     digest: int
-    """The 128-bit digest of key and bytes, see `rico_hdl.store.digest`."""
+    """The 128-bit digest of key and bytes, see `rico_hdl.digest`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,8 @@ class Failure:
         return asdict(self)
 
     def __str__(self) -> str:
-        band = "" if self.band is None else f", band {self.band}"
+        known = self.band is None or self.band in self.reason
+        band = "" if known else f", band {self.band}"
         return f"{self.key}{band}: {self.reason} ({self.path})"
 
 

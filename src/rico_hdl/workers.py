@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from rico_hdl.digest import record_digest
 from rico_hdl.errors import RecordError, TiffError
 from rico_hdl.patch import Failure, Patch, Record, printable
 from rico_hdl.record import encode
 from rico_hdl.spec import Modality
-from rico_hdl.store.digest import record_digest
 from rico_hdl.tiff import Decoder, Raster
 
 

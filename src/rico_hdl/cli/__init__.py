@@ -8,6 +8,7 @@ code   meaning
 2      usage: an option is wrong or missing
 3      the source or the spec can't be used
 4      the target can't be used
+70     a mistake in rico-hdl itself
 130    interrupted: the same command continues
 =====  =======================================================
 """
@@ -40,13 +41,15 @@ def run(command: click.Command, arguments: list[str]) -> int:
         result = command.main(arguments, prog_name="rico-hdl", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        click.echo(f"error: {error.format_message()}", err=True)
+        context = getattr(error, "ctx", None)
+        click.echo(f"See: {context.command_path if context else 'rico-hdl'} --help", err=True)
         return EXIT_USAGE
     except RicoError as error:
         complain(error)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; the same command starts over or continues", err=True)
+        click.echo("interrupted; run the same command again to continue", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of stdout went away, as `head` does: nobody is left to be told.

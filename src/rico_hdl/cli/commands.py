@@ -76,7 +76,9 @@ def _conversion_command(spec: DatasetSpec) -> click.Command:
 
 
 def _help(spec: DatasetSpec) -> str:
-    layouts = "\n".join(f"  {m.option} {m.folder}:\n    {m.files}" for m in spec.modalities)
+    layouts = "\n".join(
+        f"  {m.option} {m.folder}:\n    {m.files}\n    such as {m.example}" for m in spec.modalities
+    )
     notes = "".join(f"\n\n{note}" for note in spec.notes)
     several = len(spec.modalities) > 1
     wanted = "\n\nAny of the sources may be given, at least one." if several else ""

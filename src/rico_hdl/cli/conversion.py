@@ -72,8 +72,13 @@ def _summary_text(job: Job, summary: Summary) -> str:
         f"{summary.n_present[name]} already there, {failed[name]} failed"
         for name in failed
     ]
-    rate = f" ({bytes_text(summary.n_bytes / summary.seconds)}/s)" if summary.n_bytes else ""
-    lines.append(f"  {bytes_text(summary.n_bytes)} written in {summary.seconds:.1f} s{rate}")
+    if summary.n_bytes:
+        rate = bytes_text(summary.n_bytes / summary.seconds)
+        lines.append(
+            f"  {bytes_text(summary.n_bytes)} written in {summary.seconds:.1f} s ({rate}/s)"
+        )
+    else:
+        lines.append("  nothing was written")
     return "\n".join(lines)
 
 
@@ -97,7 +102,7 @@ def dry_run(job: Job) -> int:
     sources = {name: FolderSource(folder) for name, folder in job.sources.items()}
     plan = make_plan(job.spec, sources)
     expected = estimate(plan)
-    failures = [*plan.failures, *expected.failures]
+    failures = sorted([*plan.failures, *expected.failures], key=lambda f: (f.key, f.path))
     free = shutil.disk_usage(_existing(Path(job.target).expanduser().absolute())).free
     if expected.n_bytes > free:
         click.echo(
@@ -113,7 +118,10 @@ def dry_run(job: Job) -> int:
     _write_report(job, content)
     if job.as_json:
         click.echo(json.dumps(content, indent=2, ensure_ascii=False))
-    elif not job.quiet:
+    elif job.quiet:
+        for failure in failures:
+            click.echo(str(failure), err=True)
+    else:
         click.echo(_dry_run_text(job, content, failures=[str(failure) for failure in failures]))
     return EXIT_FAILURES if failures else 0
 

@@ -40,6 +40,7 @@ def _describe(spec: DatasetSpec) -> str:
             f"    bands  {_bands(modality)}",
         ]
     lines += [f"  note: {note}" for note in spec.notes]
+    lines.append(f"  cite: {spec.citation}")
     return "\n".join(lines)
 
 

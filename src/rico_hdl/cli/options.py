@@ -107,6 +107,7 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
     """
     given = {m.name: _given(m, values) for m in spec.modalities}
     target = values["target_dir"]
+    _refuse_empty({m.option: given[m.name] for m in spec.modalities} | {"--target-dir": [target]})
     if target is None and len(spec.modalities) == 1:
         target = _target_from_source(spec.modalities[0], given)
     sources = {}
@@ -123,12 +124,6 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
         raise click.UsageError(f"Missing a source. Give {options}.")
     if target is None:
         raise click.UsageError("Missing option '--target-dir': the folder to write to.")
-    for modality in spec.modalities:
-        source = sources.get(modality.name)
-        if source is not None and _same(source, target):
-            raise click.UsageError(
-                f"{modality.option} and --target-dir are the same folder: {target}"
-            )
     report = values["report"]
     if report is not None and not os.access(report.absolute().parent, os.W_OK):
         raise click.UsageError(f"--report: can't write to the folder {report.absolute().parent}")
@@ -143,6 +138,13 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
         quiet=values["quiet"],
         dry_run=values["dry_run"],
     )
+
+
+def _refuse_empty(folders: dict[str, list[str]]) -> None:
+    """An empty name would be the current folder, which nobody means."""
+    for option, names in folders.items():
+        if "" in names:
+            raise click.UsageError(f"{option} is empty: is a shell variable not set?")
 
 
 def _given(modality: Modality, values: dict[str, Any]) -> list[str]:
@@ -167,7 +169,3 @@ def _target_from_source(modality: Modality, given: dict[str, list[str]]) -> str 
         err=True,
     )
     return target
-
-
-def _same(source: str, target: str) -> bool:
-    return os.path.realpath(source) == os.path.realpath(target)

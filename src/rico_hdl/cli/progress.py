@@ -53,7 +53,7 @@ class Silent:
         if self._n_failures <= _N_FAILURES:
             self._print(f"left out: {failure}")
         elif self._n_failures == _N_FAILURES + 1:
-            self._print("left out: more, which are listed at the end's report only")
+            self._print("left out: more; all are listed in rico-hdl.json")
 
     def _print(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the command line

@@ -27,7 +27,8 @@ class FolderSource:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._root = Path(path).expanduser().absolute()
+        # abspath, unlike resolve, keeps links: a dataset stays where its user sees it.
+        self._root = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
         self._prefix = os.path.join(self._root, "")  # noqa: PTH118 - Path drops the separator
         self.check()
 

@@ -5,6 +5,6 @@ imports lmdb. It never looks into a record beyond its header, and never overwrit
 """
 
 from rico_hdl.store.manifest import MANIFEST_NAME, Manifest
-from rico_hdl.store.writer import StoreWriter
+from rico_hdl.store.writer import StoreWriter, check_target
 
-__all__ = ["MANIFEST_NAME", "Manifest", "StoreWriter"]
+__all__ = ["MANIFEST_NAME", "Manifest", "StoreWriter", "check_target"]

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from rico_hdl import digest
 from rico_hdl._version import __version__
 from rico_hdl.errors import StoreError
 from rico_hdl.patch import Failure
 from rico_hdl.spec import DatasetSpec
-from rico_hdl.store import digest
 
 MANIFEST_NAME: Final = "rico-hdl.json"
 FORMAT: Final = 1
@@ -57,7 +57,7 @@ class Manifest:
     failures: list[Failure] = field(default_factory=list)
     """Patches that were left out, sorted by key."""
     content_digest: str = field(default_factory=lambda: digest.to_text(0))
-    """See `rico_hdl.store.digest`; of all records, known or not."""
+    """See `rico_hdl.digest`; of all records, known or not."""
     n_patches: int = 0
     """All records."""
     last_transaction: int = 0

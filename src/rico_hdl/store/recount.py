@@ -6,10 +6,10 @@ for a store that the original rico-hdl wrote. It reads every record once and cha
 
 from __future__ import annotations
 
+from rico_hdl import digest
 from rico_hdl.errors import RecordError
 from rico_hdl.record import parse
 from rico_hdl.spec import DatasetSpec
-from rico_hdl.store import digest
 from rico_hdl.store.manifest import Manifest, ModalityState
 from rico_hdl.store.writer import StoreWriter
 
@@ -30,6 +30,7 @@ def current_manifest(writer: StoreWriter, spec: DatasetSpec, found: Manifest | N
     )
     if not trusted:
         _recount(manifest, writer, spec)
+    manifest.tool = Manifest().tool
     manifest.dataset, manifest.spec_fingerprint = spec.name, spec.fingerprint
     return manifest
 

@@ -71,13 +71,9 @@ class StoreWriter:
         self._begin()
 
     def _create_folder(self) -> None:
+        check_target(self.target)
         try:
             self.target.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError) as error:
-            raise StoreError(
-                f"{self.target}: {error.filename} is a file, expected a folder to write to",
-                "Choose another --target-dir.",
-            ) from error
         except OSError as error:
             raise self._error("can't be created", error) from error
 
@@ -211,6 +207,23 @@ class StoreWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def check_target(folder: Path) -> None:
+    """Find out before a long plan whether a target can be written to. It changes nothing.
+
+    Raises:
+        StoreError: It is a file or lies below one, or may not be written.
+    """
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        what = "is a file" if there == folder else f"can't be made: {there} is a file"
+        raise StoreError(f"{folder} {what}, expected a folder", "Choose another --target-dir.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StoreError(
+            f"{folder} can't be written: no permission in {there}",
+            "Choose another --target-dir, or change the permissions.",
+        )
 
 
 def _needed(n_bytes: int, n_puts: int) -> int:

@@ -82,23 +82,23 @@ def _learn(data: bytes) -> _Known:
     header = parse_header(data)
     refuse_doubtful(header)
     blocks = header.read_blocks(data)
-    dtype = DTYPES[header.sample_format, header.bits]
     tables = [(values.start, values.stop) for values in (header.offsets, header.byte_counts)]
     consulted = [*header.consulted]
     n_bytes = max(stop for _, stop in (*consulted, *tables))
     pieces = None
     if _is_plain(header, blocks):
         consulted += tables
-        pieces = tuple(
-            _merged(
-                (start, start + n) for start, n in zip(blocks.offsets, blocks.sizes, strict=True)
-            )
+        pieces = _joined(
+            (start, start + n) for start, n in zip(blocks.offsets, blocks.sizes, strict=True)
         )
         n_bytes = max(n_bytes, *(stop for _, stop in pieces))
-    ranges = tuple(
-        (start, stop, data[start:stop]) for start, stop in _merged(sorted(set(consulted)))
+    return _Known(
+        ranges=tuple((start, stop, data[start:stop]) for start, stop in _union(consulted)),
+        n_bytes=n_bytes,
+        pieces=pieces,
+        header=header,
+        dtype=DTYPES[header.sample_format, header.bits],
     )
-    return _Known(ranges, n_bytes, pieces, header, dtype)
 
 
 def _is_plain(header: Header, blocks: Blocks) -> bool:
@@ -113,15 +113,26 @@ def _is_plain(header: Header, blocks: Blocks) -> bool:
     )
 
 
-def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Adjacent [start, stop) ranges joined; the order is kept, so nothing else is."""
-    merged: list[tuple[int, int]] = []
+def _joined(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """The same bytes in the same order, in as few [start, stop) ranges as possible."""
+    joined: list[tuple[int, int]] = []
     for start, stop in ranges:
-        if merged and start == merged[-1][1]:
-            merged[-1] = (merged[-1][0], stop)
+        if joined and start == joined[-1][1]:
+            joined[-1] = (joined[-1][0], stop)
         else:
-            merged.append((start, stop))
-    return merged
+            joined.append((start, stop))
+    return tuple(joined)
+
+
+def _union(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """All bytes that are in one of the [start, stop) ranges, in as few as possible."""
+    union: list[tuple[int, int]] = []
+    for start, stop in sorted(ranges):
+        if union and start <= union[-1][1]:
+            union[-1] = (union[-1][0], max(stop, union[-1][1]))
+        else:
+            union.append((start, stop))
+    return tuple(union)
 
 
 def _slice(data: bytes, known: _Known, pieces: tuple[tuple[int, int], ...]) -> tuple[Raster, ...]:

@@ -77,6 +77,8 @@ _MAX_ENTRIES: Final = 4096
 """libtiff takes a directory with more entries for damaged (``TIFFFetchDirectory``)."""
 _MAX_SAMPLES: Final = 0xFFFF
 """SamplesPerPixel is a SHORT."""
+_MAX_NUMBER: Final = 0xFFFF_FFFF
+"""Single values are SHORT or LONG, also where BigTIFF would have room for more."""
 _MAX_EXTRA_SAMPLE: Final = 2
 """0 unspecified, 1 and 2 transparency. They change no stored value, but GDAL refuses others."""
 
@@ -301,7 +303,10 @@ class _Directory:
         found = set(self.unpack(f"{values.n}{values.format}", values.start))
         if len(found) != 1:
             raise TiffError(f"{_NAMES[tag]} differs between samples: {sorted(found)[:4]}")
-        return found.pop()
+        (value,) = found
+        if value > _MAX_NUMBER:
+            raise TiffError(f"{_NAMES[tag]} is {value}, more than a LONG holds")
+        return value
 
     def in_tiles(self) -> bool:
         """Whether the image lies in tiles, not in strips."""

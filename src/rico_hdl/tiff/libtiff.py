@@ -66,10 +66,12 @@ def refuse_doubtful(header: Header) -> None:
             f"photometric interpretation {header.photometric} is not supported, "
             f"expected grey, RGB or palette (0 to 3)"
         )
-    if header.n_bytes > MAX_IMAGE_BYTES:
+    n_samples = header.width * header.height * header.n_samples
+    n_bytes = max(header.n_bytes, n_samples * -(-header.bits // 8))
+    if n_bytes > MAX_IMAGE_BYTES:
         raise TiffError(
             f"claims {header.width} x {header.height} pixels of {header.n_samples} samples: "
-            f"{header.n_bytes} bytes decoded, more than the {MAX_IMAGE_BYTES} allowed"
+            f"{n_bytes} bytes decoded, more than the {MAX_IMAGE_BYTES} allowed"
         )
 
 
@@ -82,9 +84,14 @@ def decode_with_libtiff(data: bytes, header: Header) -> npt.NDArray[Any]:
     import imagecodecs  # noqa: PLC0415 - only compressed files pay for it
     import numpy as np  # noqa: PLC0415 - the same
 
-    # The wrapper leaves out planes and samples where there is but one.
     planes, rows, columns, samples = header.shape
-    shape = (*[planes][: planes > 1], rows, columns, *[samples][: samples > 1])
+    # The wrapper leaves out planes and samples where there is but one.
+    shape = (
+        *((planes,) if planes > 1 else ()),
+        rows,
+        columns,
+        *((samples,) if samples > 1 else ()),
+    )
     stored = DTYPES[header.sample_format, header.bits]
     # Zeros, so that nothing of another file shows where libtiff leaves pixels out.
     zeros = np.zeros(shape, stored)
@@ -94,6 +101,9 @@ def decode_with_libtiff(data: bytes, header: Header) -> npt.NDArray[Any]:
         raise TiffError("can't be decoded: libtiff does not accept the directory") from error
     except (imagecodecs.TiffError, ValueError, TypeError, RuntimeError, MemoryError) as error:
         raise TiffError(f"can't be decoded: {' '.join(str(error).split())}") from error
-    if image.shape != shape:
-        raise TiffError(f"can't be decoded: libtiff gave {image.shape}, expected {shape}")
-    return zeros.reshape(header.shape)
+    if image.shape != shape or image.itemsize != zeros.itemsize:
+        raise TiffError(
+            f"can't be decoded: the header says {stored} {shape}, "
+            f"libtiff gave {image.dtype.name} {image.shape}"
+        )
+    return image.view(stored).reshape(header.shape)

@@ -1,0 +1,200 @@
+"""Templates: what they parse, format and match, for any characters that names may have."""
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from rico_hdl.errors import SpecError
+from rico_hdl.spec import Template
+
+BOUNDED = settings(max_examples=200)
+
+FIELD_NAMES = st.sampled_from(["a", "b", "patch", "class", "x_1"])
+# Weighted towards what regular expressions, line ends and encodings could trip over.
+ODD = st.sampled_from(list(".^$+?()[]|\\-_ \n\r\t'\"é木\u0661\U0001f6f0"))
+LITERALS = st.text(st.one_of(ODD, st.characters(exclude_characters="/{}*")), min_size=1, max_size=4)
+VALUES = st.text(st.one_of(ODD, st.characters(exclude_characters="/")), min_size=1, max_size=6)
+DIGITS = "0123456789"
+
+
+@st.composite
+def templates(draw):
+    """A template's text with the kind of each field: None for any, 0 for digits, or a width."""
+    kinds = {}
+    segments = []
+    for _ in range(draw(st.integers(1, 3))):
+        parts = []
+        for _ in range(draw(st.integers(1, 4))):
+            if draw(st.booleans()):
+                name = draw(FIELD_NAMES)
+                kind = kinds.setdefault(name, draw(st.sampled_from([None, None, 0, 1, 3, 7])))
+                parts.append(
+                    {None: f"{{{name}}}", 0: f"{{{name}:d}}"}.get(kind, f"{{{name}:{kind}d}}")
+                )
+            else:
+                parts.append(draw(LITERALS))
+        segments.append("".join(parts))
+    assume(kinds)
+    return draw(st.sampled_from(["", "**/"])) + "/".join(segments), kinds
+
+
+@st.composite
+def templates_with_values(draw):
+    """A template's text and values that its fields admit."""
+    text, kinds = draw(templates())
+    return text, {
+        name: draw(VALUES)
+        if kind is None
+        else draw(st.text(DIGITS, min_size=kind or 1, max_size=kind or 5))
+        for name, kind in kinds.items()
+    }
+
+
+@BOUNDED
+@given(templates_with_values())
+@example(("{a}_{b}/{a}_{c}", {"a": "x", "b": "y_z", "c": "q"}))
+@example(("**/{class}/{class}{number:d}.tif", {"class": "a1", "number": "23"}))
+def test_formatted_path_is_matched_by_its_template(case):
+    """A path made from values that the syntax admits is matched, and by values that remake it."""
+    text, values = case
+    template = Template.parse(text)
+    path = template.format(values)
+    found = template.match(path)
+    assert found is not None
+    assert set(found) == set(template.fields)
+    assert template.format(found) == path
+
+
+@BOUNDED
+@given(st.lists(FIELD_NAMES, min_size=1, max_size=4), st.data())
+def test_values_come_back_where_folders_keep_them_apart(names, data):
+    """Fields that stand alone in their segments get back exactly the values they were given."""
+    values = {name: data.draw(VALUES) for name in names}
+    template = Template.parse("/".join(f"{{{name}}}" for name in names))
+    assert template.match(template.format(values)) == values
+
+
+@BOUNDED
+@given(templates_with_values(), st.data())
+def test_match_accepts_nothing_that_its_values_do_not_remake(case, data):
+    """Formatting the values of whatever path is matched gives the path, but for leading folders."""
+    text, values = case
+    template = Template.parse(text)
+    path = list(template.format(values))
+    for _ in range(data.draw(st.integers(0, 3))):
+        at = data.draw(st.integers(0, len(path)))
+        path[at : at + data.draw(st.integers(0, 2))] = data.draw(
+            VALUES | st.sampled_from(["/", "", "7"])
+        )
+    found = template.match("".join(path))
+    if found is not None:
+        remade = template.format(found)
+        assert "".join(path) == remade or (
+            template.any_depth and "".join(path).endswith(f"/{remade}")
+        )
+
+
+@BOUNDED
+@given(templates_with_values())
+def test_segments_find_what_the_whole_template_finds(case):
+    """Followed folder by folder with the template's own values bound, every segment agrees."""
+    text, values = case
+    template = Template.parse(text)
+    path = template.format(values)
+    whole = template.match(path)
+    bound = {}
+    for segment, name in zip(template.segments, path.split("/"), strict=True):
+        assert segment.match(name, whole) == {}
+        found = segment.match(name, {k: v for k, v in whole.items() if k in bound})
+        assert found is not None
+        assert set(found) == segment.fields - bound.keys()
+        bound |= {key: whole[key] for key in found}
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        ("{s}/{p}/{p}_{band}.tif", "s/p/p_B02.tif", {"s": "s", "p": "p", "band": "B02"}),
+        ("{scene}/{patch}/{patch}_{band}.tif", "s/p/q_B02.tif", None),
+        ("{scene}/{patch}/{patch}_{band}.tif", "x/s/p/p_B02.tif", None),
+        ("**/{class}/{class}_{n:d}.tif", "x/y/Crop/Crop_12.tif", {"class": "Crop", "n": "12"}),
+        ("**/{class}/{class}_{n:d}.tif", "Crop/Crop_12.tif", {"class": "Crop", "n": "12"}),
+        ("**/{class}/{class}_{n:d}.tif", "Crop_12.tif", None),
+        ("**/{class}/{class}_{n:d}.tif", "Crop/Crop_x.tif", None),
+        ("**/{n:d}.tif", "a//1.tif", None),
+        ("**/{n:d}.tif", "/1.tif", None),
+        ("{n:7d}", "1234567", {"n": "1234567"}),
+        ("{n:7d}", "123456", None),
+        ("{n:7d}", "12345678", None),
+        ("{n:07d}", "0000001", {"n": "0000001"}),
+        ("{n:d}", "\u0661\u0662", None),  # digits, but not ASCII ones
+        ("{n:d}", "1\n", None),
+        ("{n}.tif", "a\n.tif", {"n": "a\n"}),
+        ("{n}.tif", "a.tif\n", None),
+        ("{n}.tif", "axtif", None),
+        ("{n}.tif", ".tif", None),
+        ("{n}.tif", "", None),
+        ("{a}_{b}", "x_y_z", {"a": "x_y", "b": "z"}),
+    ],
+)  # fmt: skip
+def test_match(text, path, expected):
+    """A path is matched as a whole, digits are ASCII digits, and nothing is trimmed."""
+    assert Template.parse(text).match(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "can't read ''"),
+        ("**/", "can't read ''"),
+        ("{a}//{b}", "can't read ''"),
+        ("/{a}", "can't read ''"),
+        ("{a}/", "can't read ''"),
+        ("folder/file.tif", "has no field"),
+        ("{a}*.tif", "can't read"),
+        ("x/**/{a}", "can't read"),
+        ("**/**/{a}", "can't read"),
+        ("{A}", "can't read"),
+        ("{}", "can't read"),
+        ("{a", "can't read"),
+        ("a}{b}", "can't read"),
+        ("{a:3}", "can't read"),
+        ("{a:x}", "can't read"),
+        ("{a:\u0663d}", "can't read"),
+        ("{a:0d}", "a width of 0"),
+        ("{a:256d}", "a width of 256"),
+        (f"{{a:{'9' * 5000}d}}", "a width of 9"),
+        ("{a:3d}/{a}", "in two ways"),
+        ("{a}/{a:d}", "in two ways"),
+    ],
+)
+def test_parse_refuses(text, what):
+    """A template that can't mean anything is a spec error that shows it and says what is wrong."""
+    with pytest.raises(SpecError) as caught:
+        Template.parse(text)
+    assert what in caught.value.message
+    assert repr(text) in caught.value.message
+
+
+def test_format_needs_every_field():
+    """A field without a value is a KeyError, not a hole in the path."""
+    with pytest.raises(KeyError):
+        Template.parse("{a}/{b}").format({"a": "1"})
+
+
+def test_segment_match_takes_bound_values_literally():
+    """A bound value that looks like a regular expression matches only itself."""
+    segment = Template.parse("{a}/{a}_{b}").segments[1]
+    assert segment.match("x+_1", {"a": "x+"}) == {"b": "1"}
+    assert segment.match("xx_1", {"a": "x+"}) is None
+    assert segment.match("x+_1", {"a": "x+", "elsewhere": "/"}) == {"b": "1"}
+    assert segment.match("x/y_1", {"a": "x"}) is None
+
+
+def test_templates_are_values():
+    """Equal texts give equal, hashable templates that print as they were written."""
+    one, two = Template.parse("**/{a}.tif"), Template.parse("**/{a}.tif")
+    assert one == two
+    assert len({one, two}) == 1
+    assert str(one) == "**/{a}.tif"
+    assert one.fields == ("a",)
