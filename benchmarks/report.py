@@ -126,7 +126,7 @@ RESOURCES: Final[tuple[Column, ...]] = (
 _N_TEXT_COLUMNS: Final = 2
 
 
-def report(rows: Sequence[Row], n_workers: int, notes: Iterable[str]) -> str:
+def report(rows: Sequence[Row], n_workers: int, help_seconds: float, notes: Iterable[str]) -> str:
     """The whole file."""
     introduction = _INTRODUCTION.format(
         n_workers=n_workers, n_rounds=max((len(row.rounds) for row in rows), default=0)
@@ -138,7 +138,9 @@ def report(rows: Sequence[Row], n_workers: int, notes: Iterable[str]) -> str:
             "",
             *table(rows, TIMES),
             "",
-            "patches/s and MB/s (of records) are rico-hdl's.",
+            "patches/s and MB/s (of records) are rico-hdl's. Starting is part of each run:",
+            f"`rico-hdl --help` takes {help_seconds:.2f} s of processor time, and where numpy is",
+            "needed (all but single-band uncompressed files) its import adds as much again.",
             "",
             "## Sizes, processor time, memory",
             "",

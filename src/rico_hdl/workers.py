@@ -6,7 +6,6 @@ decodes every file once, and never writes.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 from rico_hdl.digest import record_digest
@@ -21,7 +20,7 @@ class PatchConverter:
     """Converts patches; may be shared by threads."""
 
     def __init__(self) -> None:
-        self._decoders: defaultdict[str, list[Decoder]] = defaultdict(list)
+        self._decoders: dict[str, list[Decoder]] = {}
 
     def convert(self, patches: Sequence[Patch]) -> list[Record | Failure]:
         """Read, decode and encode some patches.
@@ -34,9 +33,10 @@ class PatchConverter:
     def _convert_one(self, patch: Patch) -> Record | Failure:
         modality = patch.modality
         # One decoder for each file of a patch: the same band's files look alike.
-        decoders = self._decoders[modality.name]
-        if not decoders:
-            decoders.extend(Decoder() for _ in patch.paths)
+        decoders = self._decoders.get(modality.name)
+        if decoders is None:  # setdefault: several threads may come here at once
+            made = [Decoder() for _ in patch.paths]
+            decoders = self._decoders.setdefault(modality.name, made)
         rasters: list[Raster] = []
         path, band = patch.paths[0], None
         try:

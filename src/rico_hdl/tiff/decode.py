@@ -1,8 +1,8 @@
 """From the bytes of a TIFF file to rasters.
 
 In: a whole file as bytes. Out: one `Raster` for each band, in file order. Three ways lead there and
-give the same bits: uncompressed strips are sliced out of the file; larger deflate strips are
-inflated one by one; all else is decoded by libtiff. Before any of them, header and blocks are
+give the same bits: uncompressed strips are sliced out of the file; deflate strips of differences
+are inflated one by one; all else is decoded by libtiff. Before any of them, header and blocks are
 checked for what would be doubtful in all three.
 """
 

@@ -14,6 +14,8 @@ tag list of libtiff.
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from dataclasses import dataclass
 from operator import add
 from typing import Final, NamedTuple
@@ -72,6 +74,7 @@ _OF_TILES: Final = (TILE_OFFSETS, TILE_BYTE_COUNTS, TILE_WIDTH, TILE_HEIGHT)
 # Unsigned integer types by TIFF type number: SHORT, LONG, LONG8.
 _FORMATS: Final = {3: "H", 4: "I", 16: "Q"}
 _SIZES: Final = {"H": 2, "I": 4, "Q": 8}
+_NATIVE: Final = "<" if sys.byteorder == "little" else ">"
 
 _MAX_ENTRIES: Final = 4096
 """libtiff takes a directory with more entries for damaged (``TIFFFetchDirectory``)."""
@@ -91,7 +94,7 @@ class Values:
     """Where a tag's values lie."""
 
     format: str
-    """The struct code of one value."""
+    """The struct and array code of one value."""
     n: int
     """How many values there are."""
     start: int
@@ -106,9 +109,9 @@ class Values:
 class Blocks(NamedTuple):
     """The strips or tiles of an image, in file order: planes, then rows, then columns."""
 
-    offsets: tuple[int, ...]
+    offsets: array[int]
     """Zero-based offset of each one's first byte in the file."""
-    counts: tuple[int, ...]
+    counts: array[int]
     """Bytes of each one in the file."""
     sizes: list[int]
     """Bytes of each one once decoded, the padding of tiles included."""
@@ -131,7 +134,7 @@ class Header:
     sample_format: int
     """1 unsigned, 2 signed, 3 float, 4 undefined, 5 and 6 complex."""
     compression: int
-    """1 for none; see `rico_hdl.tiff.decode` for the others."""
+    """1 for none; see `rico_hdl.tiff.libtiff` for the others."""
     photometric: int
     """0 and 1 grey, 2 RGB, 3 palette, 5 CMYK, 6 YCbCr, …"""
     planar: int
@@ -193,10 +196,7 @@ class Header:
         for values in (self.offsets, self.byte_counts):
             if values.n != self.n_blocks:
                 raise TiffError(f"has {values.n} {what}s, expected {self.n_blocks} for its size")
-        offsets, counts = (
-            struct.unpack_from(f"{self.byte_order}{values.n}{values.format}", data, values.start)
-            for values in (self.offsets, self.byte_counts)
-        )
+        offsets, counts = self._table(data, self.offsets), self._table(data, self.byte_counts)
         if min(offsets) < 8 or min(counts) < 1:
             raise TiffError(f"a {what} is missing: sparse files are not supported")
         if max(map(add, offsets, counts)) > len(data):
@@ -206,6 +206,13 @@ class Header:
                 f"the file ends at {len(data)}"
             )
         return Blocks(offsets, counts, self._sizes())
+
+    def _table(self, data: bytes, values: Values) -> array[int]:
+        """The values of a tag: an array, since some files have ten thousand of them."""
+        table = array(values.format, data[values.start : values.stop])
+        if self.byte_order != _NATIVE:
+            table.byteswap()
+        return table
 
     def _sizes(self) -> list[int]:
         if self.tile is not None:
