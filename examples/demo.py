@@ -48,11 +48,18 @@ def main() -> None:
     sources = [word for source in _SOURCES.items() for word in source]
     _run(["rico-hdl", "bigearthnet", *sources, "--target-dir", _TARGET], folder)
 
-    _say("3. Compare every stored value with what rasterio reads from the GeoTIFFs:")
+    _say("3. Look at what is there, and prove that it is what was written:")
+    _run(["rico-hdl", "info", _TARGET], folder)
+    _run(["rico-hdl", "verify", _TARGET], folder)
+
+    _say("4. Compare it with the GeoTIFFs, decoded again by GDAL:")
+    _run(["rico-hdl", "verify", _TARGET, "--sources", "--decoder", "gdal"], folder)
+
+    _say("5. Don't take its word for it: compare with what rasterio reads, without rico-hdl:")
     n_patches, n_bands, n_pixels = _compare(folder)
     print(f"{n_patches} patches, {n_bands} bands, {n_pixels} pixels: all identical.")
 
-    _say("4. Read a patch with numpy, with the code of the README:")
+    _say("6. Read a patch with numpy, with the code of the README:")
     code = _reading_snippet()
     print(code)
     (folder / _SNIPPET).write_text(code, encoding="utf-8")

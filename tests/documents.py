@@ -44,10 +44,21 @@ class Block:
     @property
     def commands(self) -> list[list[str]]:
         """The ``rico-hdl`` commands of a shell block, split into arguments."""
+        if self.language == "console":
+            return [shlex.split(command) for command, _ in self.shown]
         if self.language != "bash":
             return []
         lines = self.text.replace("\\\n", " ").splitlines()
         return [shlex.split(line) for line in lines if line.startswith("rico-hdl")]
+
+    @property
+    def shown(self) -> list[tuple[str, str]]:
+        """The commands behind ``$`` of a console block, each with the output shown below it."""
+        if self.language != "console":
+            return []
+        found = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", self.text, re.MULTILINE)
+        assert "".join(f"$ {command}\n{output}" for command, output in found) == self.text
+        return found
 
     @property
     def can_run(self) -> bool:
@@ -168,8 +179,10 @@ class Ran:
 
     arguments: list[str]
     """What was run."""
-    stderr: str
+    stdout: str
     """What it printed there."""
+    stderr: str
+    """And there."""
 
 
 def specs_named_in(section: Section) -> list[DatasetSpec]:
@@ -182,7 +195,8 @@ def run_section(section: Section, folder: Path, n_patches: int = 2) -> list[Ran]
     """Run a section's code in order, in a folder with the datasets that it works with.
 
     Commands are real processes, pasted unchanged; so are the Python blocks. Each must end with exit
-    status 0. Where a Python block prints, the remark behind the call says what.
+    status 0. Where a Python block prints, the remark behind the call says what; below a console
+    block's command stands its output.
 
     Returns:
         The commands, in order.
@@ -191,7 +205,12 @@ def run_section(section: Section, folder: Path, n_patches: int = 2) -> list[Ran]
         corpus.generate(spec, folder, n_patches)
     ran = []
     for block in section.blocks:
-        ran += [Ran(command, _run(command, folder, block).stderr) for command in block.commands]
+        for i, command in enumerate(block.commands):
+            done = _run(command, folder, block)
+            ran.append(Ran(command, done.stdout, done.stderr))
+            if block.shown:
+                _, expected = block.shown[i]
+                assert steady(done.stdout, folder) == steady(expected), f"line {block.line}"
         if block.language == "python" and (block.needs is None or find_spec(block.needs)):
             script = folder / f"line_{block.line}.py"
             script.write_text(block.text, encoding="utf-8")
@@ -201,6 +220,12 @@ def run_section(section: Section, folder: Path, n_patches: int = 2) -> list[Ran]
             expected = re.findall(r"print\(.*\)  # (.*)", block.text)
             assert printed.splitlines() == expected, f"line {block.line} prints {printed!r}"
     return ran
+
+
+def steady(output: str, folder: Path | None = None) -> str:
+    """An output without what differs between two runs: times, rates, and the folder."""
+    text = output if folder is None else output.replace(str(folder), "/data")
+    return re.sub(r"in [\d.]+ s \([\d.]+ [kMGT]?B/s\)", "in … s (… B/s)", text)
 
 
 def _run(command: list[str], folder: Path, block: Block) -> subprocess.CompletedProcess[str]:

@@ -17,6 +17,7 @@ from rico_hdl import __version__
 from rico_hdl.datasets import registry
 from rico_hdl.spec import DatasetSpec
 from tests.reading import records
+from tests.running import held_at
 
 BIGEARTHNET = registry()["bigearthnet"]
 
@@ -267,8 +268,8 @@ def test_signals_end_with_130_and_the_same_command_continues(bigearthnet, tmp_pa
         stderr=subprocess.PIPE,
         text=True,
     )
-    # Opening the pipe waits for its reader: the conversion is now in the middle of that patch.
-    with blocking.open("wb"):
+    # Once the pipe has a reader, the conversion is in the middle of that patch.
+    with held_at(blocking, process):
         process.send_signal(number)
         # The signal is noted by the main thread, which waits for the worker that waits for us.
     stdout, stderr = process.communicate(timeout=60)

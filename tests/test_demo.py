@@ -14,12 +14,17 @@ def demo(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_demo_ends_well_and_can_be_repeated(tmp_path):
-    """The demonstration converts, compares and reads its sample, a second time over the first."""
+    """The demonstration converts, verifies and reads its sample, a second time over the first."""
     for _ in range(2):
         done = demo(tmp_path / "demo")
         assert done.returncode == 0, done.stdout + done.stderr
         assert "$ rico-hdl bigearthnet --bigearthnet-s1-dir BigEarthNet-S1" in done.stdout
         assert "s2              8 written" in done.stdout
+        assert "  24 patches, " in done.stdout
+        assert ": 24 records, " in done.stdout
+        assert ": all as written\n" in done.stdout
+        assert ": 24 patches compared, " in done.stdout
+        assert ": all equal\n" in done.stdout
         assert "24 patches, 120 bands, " in done.stdout
         assert "(3, 120, 120) uint16\n" in done.stdout
         assert str(tmp_path / "demo" / "Encoded-BigEarthNet") in done.stdout

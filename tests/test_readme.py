@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from contextlib import redirect_stderr
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from documents import README, Section, run_section, section, sections, tree_files
@@ -20,6 +21,7 @@ from rico_hdl.cli import run
 from rico_hdl.cli.commands import root
 from rico_hdl.cli.text import bytes_text
 from rico_hdl.datasets import registry
+from rico_hdl.verification import Kind
 
 RUNNABLE = [s for s in sections(README) if any(block.can_run for block in s.blocks)]
 PAGE_BYTES = 4096
@@ -182,6 +184,60 @@ def test_modality_is_added_later(played):
     folder, ran = played(part)
     (target,) = {target_of(folder, done) for done in ran}
     assert Counter(map(len, arrays(target).values())) == {2: 2, 12: 2}
+
+
+def flip(folder, offsets):
+    """Change the lowest bit at some places of a folder's data.mdb."""
+    path = folder / "data.mdb"
+    data = bytearray(path.read_bytes())
+    for offset in offsets:
+        data[offset] ^= 1
+    path.write_bytes(data)
+
+
+def test_findings_look_as_shown(tmp_path):
+    """Wrong pixels are reported in the lines that the README shows, with exit code 1."""
+    (shown,) = [b for b in section(README, "Verify").blocks if b.language == "text"]
+    sources = corpus.generate(registry()["uc-merced"], tmp_path, 2)
+    rico_hdl.convert("uc-merced", sources, tmp_path / "store")
+    flip(tmp_path / "store", range(100_000, 100_003))
+    for line, options in zip(shown.text.splitlines(), ([], ["--sources"]), strict=True):
+        command = [sys.executable, "-m", "rico_hdl", "verify", str(tmp_path / "store"), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        pattern = re.escape(line).replace("…", r"[0-9a-f]{32}")
+        assert re.fullmatch(pattern, done.stdout.splitlines()[0])
+
+
+def test_kinds_of_findings_are_listed():
+    """The README's table of findings has the kinds that there are."""
+    (table,) = [t for t in section(README, "Verify").tables() if "finding" in t[0]]
+    assert tuple(row["finding"] for row in table) == get_args(Kind)
+
+
+def test_stores_of_the_original_are_verified_and_continued(tmp_path):
+    """What the README says of a store of the original holds: info, verify, continue, --sources."""
+    spec = registry()["uc-merced"]
+    sources = corpus.generate(spec, tmp_path, 3)
+    rico_hdl.convert(spec, sources, tmp_path / "store")
+    for name in ("rico-hdl.json", "rico-hdl.journal", "lock.mdb"):
+        (tmp_path / "store" / name).unlink()
+    before = (tmp_path / "store" / "data.mdb").read_bytes()
+    convert = [spec.name, "--dataset-dir", str(sources["rgb"]), "--target-dir", "store"]
+
+    def rico(*arguments):
+        command = [sys.executable, "-m", "rico_hdl", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert spec.name in rico("info", "store").stdout
+    assert "3 records" in rico("verify", "store").stdout
+    assert rico("verify", "store", "--sources").returncode == 4
+    assert rico(*convert, "--overwrite").returncode == 4
+    assert rico(*convert).returncode == 0
+    assert (tmp_path / "store" / "data.mdb").read_bytes() == before
+    assert rico("verify", "store", "--sources").returncode == 0
+    flip(tmp_path / "store", [100_000])
+    assert rico("verify", "store").returncode == 1
 
 
 def test_example_spec_becomes_a_command(tmp_path):

@@ -12,17 +12,22 @@ from hypothesis import strategies as st
 
 from rico_hdl import digest
 from rico_hdl.errors import StoreError
-from rico_hdl.patch import Failure
-from rico_hdl.store import Manifest, StoreWriter, writer
+from rico_hdl.patch import Failure, Origin, Record
+from rico_hdl.store import LayoutCount, Manifest, StoreWriter, writer
 from rico_hdl.store.manifest import ModalityState
 from tests.reading import records
+
+
+def record(key, value):
+    """A record of no modality."""
+    return Record(key, Origin("", ""), value, digest.record_digest(key, value), (), constant=False)
 
 
 def put_all(target, items, **options):
     """Write these records in this order."""
     with StoreWriter(target, **options) as store:
         for key, value in items:
-            store.put(key, value)
+            store.put(record(key, value))
 
 
 @pytest.mark.parametrize("order", ["sorted", "reversed", "shuffled"])
@@ -45,7 +50,7 @@ def test_map_grows_step_by_step(tmp_path, monkeypatch):
     with StoreWriter(tmp_path, commit_bytes=500_000) as store:
         maps = set()
         for i in range(n):
-            store.put(f"{i:04}".encode(), value)
+            store.put(record(f"{i:04}".encode(), value))
             maps.add(store._map_bytes)
     assert len(records(tmp_path)) == n
     assert len(maps) > 5
@@ -66,20 +71,20 @@ def test_one_value_larger_than_map_and_transaction(tmp_path, monkeypatch):
 def test_a_key_that_is_there_is_never_overwritten(tmp_path):
     """A second put under the same key is an error, and the first value stays."""
     with StoreWriter(tmp_path) as store:
-        store.put(b"a", b"first")
-        store.put(b"c", b"third")
+        store.put(record(b"a", b"first"))
+        store.put(record(b"c", b"third"))
         assert b"a" in store
         assert b"b" not in store
         for key in (b"a", b"c"):
             with pytest.raises(StoreError, match="is there already"):
-                store.put(key, b"other")
+                store.put(record(key, b"other"))
     assert records(tmp_path) == {"a": b"first", "c": b"third"}
 
 
 def test_leaving_with_an_error_keeps_what_was_put(tmp_path):
     """An exception in the writer's context commits the records that were put."""
     with pytest.raises(ZeroDivisionError), StoreWriter(tmp_path) as store:
-        store.put(b"a", b"1")
+        store.put(record(b"a", b"1"))
         raise ZeroDivisionError
     assert records(tmp_path) == {"a": b"1"}
 
@@ -125,10 +130,19 @@ def test_manifest_survives_writing_and_reading(tmp_path):
     manifest = Manifest(
         dataset="bigearthnet",
         spec_fingerprint="f" * 64,
-        modalities={"s2": ModalityState("/data/S2", ["B02"], 3, 1234, complete=True)},
+        modalities={
+            "s2": ModalityState(
+                ["/data/S2", "/data/ü"],
+                ["B02"],
+                3,
+                1234,
+                1,
+                [LayoutCount({"B02": "uint16 120x120"}, 2)],
+                complete=True,
+            )
+        },
         failures=[Failure("key", "s2", "/data/S2/ü.tif", "B02", "truncated")],
         n_patches=3,
-        last_transaction=7,
     )
     manifest.write(tmp_path)
     assert Manifest.read(tmp_path) == manifest

@@ -15,46 +15,70 @@ from typing import TYPE_CHECKING, Any
 from rico_hdl._version import __version__
 
 if TYPE_CHECKING:
+    from rico_hdl.comparison import compare_with_sources
     from rico_hdl.conversion import Observer, Summary, convert
-    from rico_hdl.errors import RicoError, SourceError, StoreError, UsageError
+    from rico_hdl.errors import (
+        InterruptedRunError,
+        RicoError,
+        SourceError,
+        StoreError,
+        UsageError,
+    )
+    from rico_hdl.inspection import StoreInfo, inspect
     from rico_hdl.patch import Failure
     from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+    from rico_hdl.verification import Finding, Verification, VerificationObserver, verify
 
 __all__ = [
     "Band",
     "DatasetSpec",
     "Failure",
+    "Finding",
+    "InterruptedRunError",
     "Modality",
     "Observer",
     "RicoError",
     "SourceError",
     "StoreError",
+    "StoreInfo",
     "Summary",
     "Template",
     "UsageError",
+    "Verification",
+    "VerificationObserver",
     "__version__",
+    "compare_with_sources",
     "convert",
+    "inspect",
+    "verify",
 ]
 
 # Imported on first use, so that `rico-hdl --help` does not pay for what it does not need.
 _HOMES = {
-    "Band": ("spec", "Band"),
-    "DatasetSpec": ("spec", "DatasetSpec"),
-    "Failure": ("patch", "Failure"),
-    "Modality": ("spec", "Modality"),
-    "Observer": ("conversion", "Observer"),
-    "RicoError": ("errors", "RicoError"),
-    "SourceError": ("errors", "SourceError"),
-    "StoreError": ("errors", "StoreError"),
-    "Summary": ("conversion", "Summary"),
-    "Template": ("spec", "Template"),
-    "UsageError": ("errors", "UsageError"),
-    "convert": ("conversion", "convert"),
+    "Band": "spec",
+    "DatasetSpec": "spec",
+    "Failure": "patch",
+    "Finding": "verification",
+    "InterruptedRunError": "errors",
+    "Modality": "spec",
+    "Observer": "conversion",
+    "RicoError": "errors",
+    "SourceError": "errors",
+    "StoreError": "errors",
+    "StoreInfo": "inspection",
+    "Summary": "conversion",
+    "Template": "spec",
+    "UsageError": "errors",
+    "Verification": "verification",
+    "VerificationObserver": "verification",
+    "compare_with_sources": "comparison",
+    "convert": "conversion",
+    "inspect": "inspection",
+    "verify": "verification",
 }
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _HOMES[name]
-    return getattr(import_module(f"{__name__}.{module}"), attribute)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -13,6 +13,8 @@ from typing import Final
 
 from rico_hdl.patch import Failure
 from rico_hdl.plan import Plan
+from rico_hdl.record import record_bytes
+from rico_hdl.spec import Modality
 from rico_hdl.workers import PatchConverter
 
 N_SAMPLES: Final = 3
@@ -29,6 +31,19 @@ class Estimate:
     """Bytes of ``data.mdb``, about."""
     failures: list[Failure] = field(default_factory=list)
     """Tried patches that can't be converted."""
+
+
+def stored_bytes(n_bytes: int) -> int:
+    """What a record of so many bytes takes in ``data.mdb``, about: whole pages."""
+    return math.ceil((n_bytes + _PAGE_HEADER_BYTES) / _PAGE_BYTES) * _PAGE_BYTES
+
+
+def nominal_bytes(modality: Modality) -> int | None:
+    """The length of a record as the spec describes it; None where the spec names no shapes."""
+    shapes = [band.shape for band in modality.bands if band.shape is not None]
+    if modality.dtype is None or len(shapes) < len(modality.bands):
+        return None
+    return record_bytes(modality.band_names, modality.dtype, shapes)
 
 
 def estimate(plan: Plan, n_samples: int = N_SAMPLES) -> Estimate:
@@ -53,8 +68,7 @@ def estimate(plan: Plan, n_samples: int = N_SAMPLES) -> Estimate:
         if isinstance(found, Failure):
             result.failures.append(found)
         else:
-            n_pages = math.ceil((len(found.data) + _PAGE_HEADER_BYTES) / _PAGE_BYTES)
-            sizes[name].append(n_pages * _PAGE_BYTES)
+            sizes[name].append(stored_bytes(len(found.data)))
     result.n_bytes = sum(
         round(sum(found) / len(found) * plan.n_patches[name]) for name, found in sizes.items()
     )

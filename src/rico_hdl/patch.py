@@ -26,7 +26,7 @@ class Patch(NamedTuple):
 
 
 Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
-"""(band, numpy name of the dtype, shape) of each band of a record, in band order."""
+"""(band, numpy name of the dtype, shape) of each band of a record, sorted by band."""
 
 
 class Origin(NamedTuple):
@@ -43,12 +43,16 @@ class Record(NamedTuple):
 
     key: bytes
     """The key in UTF-8."""
-    modality: str
-    """The modality's name."""
+    origin: Origin
+    """Its modality and where it was read."""
     data: bytes
     """The safetensors bytes."""
     digest: int
     """The 128-bit digest of key and bytes, see `rico_hdl.digest`."""
+    layout: Layout
+    """Its bands."""
+    constant: bool
+    """Whether each of its bands has one value in all pixels."""
 
 
 @dataclass(frozen=True, slots=True)

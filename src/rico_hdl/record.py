@@ -47,6 +47,7 @@ _NUMPY_NAMES: Final = {code: name for name, (code, _) in _DTYPES.items()}
 _MAX_HEADER_BYTES: Final = 100_000_000
 """The library's own limit."""
 
+_HEAD_BYTES: Final = 256  # almost every band has two different pixels in these
 _METADATA: Final = "__metadata__"
 """The one key of the header that is no tensor."""
 
@@ -224,6 +225,17 @@ def decode(record: bytes | memoryview) -> dict[str, np.ndarray]:
         }
     except ValueError as error:  # more dimensions than numpy has, or an overflow beside a zero
         raise RecordError(f"not a record: {_brief(error)}") from error
+
+
+def is_constant(data: bytes | memoryview, n_pixels: int) -> bool:
+    """Whether all pixels of a band have the same bits.
+
+    It ends at the first that differs, as almost all do at once.
+    """
+    view = memoryview(data)
+    n = len(view) // max(1, n_pixels)
+    head = bytes(view[:_HEAD_BYTES])
+    return head[n:] == head[:-n] and bytes(view[n:]) == bytes(view[:-n])
 
 
 def record_bytes(names: Iterable[str], dtype: str, shapes: Iterable[tuple[int, int]]) -> int:

@@ -6,21 +6,39 @@ decodes every file once, and never writes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Protocol
 
 from rico_hdl.digest import record_digest
 from rico_hdl.errors import RecordError, TiffError
-from rico_hdl.patch import Failure, Patch, Record, printable
-from rico_hdl.record import encode
+from rico_hdl.patch import Failure, Layout, Origin, Patch, Record, printable
+from rico_hdl.record import encode, is_constant
 from rico_hdl.spec import Modality
 from rico_hdl.tiff import Decoder, Raster
 
 
-class PatchConverter:
-    """Converts patches; may be shared by threads."""
+class DecodesTiff(Protocol):
+    """What turns a file into bands; may be shared by threads."""
 
-    def __init__(self) -> None:
-        self._decoders: dict[str, list[Decoder]] = {}
+    def decode(self, data: bytes) -> tuple[Raster, ...]:
+        """The bands of a file, in file order.
+
+        Raises:
+            TiffError: It can't be decoded.
+        """
+
+
+class PatchConverter:
+    """Converts patches; may be shared by threads.
+
+    Args:
+        make_decoder: Makes what decodes a file; by default `rico_hdl.tiff.Decoder`.
+    """
+
+    def __init__(self, make_decoder: Callable[[], DecodesTiff] | None = None) -> None:
+        self._make_decoder: Callable[[], DecodesTiff] = make_decoder or Decoder
+        self._decoders: dict[str, list[DecodesTiff]] = {}
 
     def convert(self, patches: Sequence[Patch]) -> list[Record | Failure]:
         """Read, decode and encode some patches.
@@ -35,7 +53,7 @@ class PatchConverter:
         # One decoder for each file of a patch: the same band's files look alike.
         decoders = self._decoders.get(modality.name)
         if decoders is None:  # setdefault: several threads may come here at once
-            made = [Decoder() for _ in patch.paths]
+            made = [self._make_decoder() for _ in patch.paths]
             decoders = self._decoders.setdefault(modality.name, made)
         rasters: list[Raster] = []
         path, band = patch.paths[0], None
@@ -55,7 +73,23 @@ class PatchConverter:
         except (TiffError, RecordError) as error:
             return _failure(patch, path, band, error.message)
         key = patch.key.encode()
-        return Record(key, modality.name, data, record_digest(key, data))
+        return Record(
+            key=key,
+            origin=Origin(modality.name, patch.source.location),
+            data=data,
+            digest=record_digest(key, data),
+            layout=_layout_of(modality.band_names, tuple([(r.dtype, r.shape) for r in rasters])),
+            constant=all(map(_is_constant, rasters)),
+        )
+
+
+@lru_cache(maxsize=1024)
+def _layout_of(names: tuple[str, ...], kinds: tuple[tuple[str, tuple[int, int]], ...]) -> Layout:
+    return tuple(sorted((name, *kind) for name, kind in zip(names, kinds, strict=True)))
+
+
+def _is_constant(raster: Raster) -> bool:
+    return is_constant(raster.data, raster.shape[0] * raster.shape[1])
 
 
 def _check(rasters: Sequence[Raster], modality: Modality) -> None:

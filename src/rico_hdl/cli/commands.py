@@ -9,9 +9,17 @@ import click
 
 from rico_hdl._version import __version__
 from rico_hdl.cli.datasets import datasets_command
+from rico_hdl.cli.info import info_command
 from rico_hdl.cli.options import Job, job_from, options_for
+from rico_hdl.cli.verify import verify_command
 from rico_hdl.datasets import registry
 from rico_hdl.spec import DatasetSpec
+
+_OTHERS = {
+    "verify": verify_command,
+    "info": info_command,
+    "datasets": datasets_command,
+}
 
 
 class _Root(click.Group):
@@ -19,12 +27,12 @@ class _Root(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return [*registry(), "datasets"]
+        return [*registry(), *_OTHERS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        if cmd_name == "datasets":
-            return datasets_command
+        if cmd_name in _OTHERS:
+            return _OTHERS[cmd_name]
         spec = registry().get(cmd_name)
         return None if spec is None else _conversion_command(spec)
 
@@ -50,7 +58,7 @@ root = _Root(
     help="Convert a remote-sensing dataset into one LMDB of safetensors, for fast deep learning.",
     epilog=(
         f"{_example(next(iter(registry().values())))}\n\n"
-        "Every command continues where an earlier run of it stopped, and adds what is missing. "
+        "Every conversion continues where an earlier run of it stopped, and adds what is missing. "
         "See `rico-hdl datasets` for what each dataset's folder must look like."
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -42,6 +42,7 @@ def run_conversion(job: Job) -> int:
                 job.target,
                 n_workers=job.n_workers,
                 on_error=job.on_error,
+                overwrite=job.overwrite,
                 observer=progress,
             )
     except InterruptedRunError as error:
@@ -79,6 +80,7 @@ def _summary_text(job: Job, summary: Summary) -> str:
         )
     else:
         lines.append("  nothing was written")
+    lines += [f"  note: {warning}" for warning in summary.warnings]
     return "\n".join(lines)
 
 

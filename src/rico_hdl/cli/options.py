@@ -40,14 +40,16 @@ class Job:
     """Whether nothing but errors is printed."""
     dry_run: bool
     """Whether nothing is written."""
+    overwrite: bool
+    """Whether what is in the target is replaced."""
 
 
 def _parameter(modality: Modality) -> str:
     return f"source_{modality.name}".replace("-", "_")
 
 
-def options_for(spec: DatasetSpec) -> list[click.Parameter]:
-    """The options of a dataset's command."""
+def source_options(spec: DatasetSpec) -> list[click.Parameter]:
+    """The options that name a dataset's sources."""
     options: list[click.Parameter] = []
     for modality in spec.modalities:
         parameter = _parameter(modality)
@@ -63,8 +65,13 @@ def options_for(spec: DatasetSpec) -> list[click.Parameter]:
             click.Option([alias, f"{parameter}_alias_{i}"], multiple=True, hidden=True)
             for i, alias in enumerate(modality.aliases)
         ]
+    return options
+
+
+def options_for(spec: DatasetSpec) -> list[click.Parameter]:
+    """The options of a dataset's command."""
     return [
-        *options,
+        *source_options(spec),
         click.Option(
             ["--target-dir"],
             metavar="FOLDER",
@@ -94,6 +101,11 @@ def options_for(spec: DatasetSpec) -> list[click.Parameter]:
             is_flag=True,
             help="Say what would be converted, how large it gets and what is wrong; write nothing.",
         ),
+        click.Option(
+            ["--overwrite"],
+            is_flag=True,
+            help="Begin anew: remove what rico-hdl wrote to the target folder before.",
+        ),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
         click.Option(["--quiet"], is_flag=True, help="Print nothing but errors."),
     ]
@@ -110,15 +122,7 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
     _refuse_empty({m.option: given[m.name] for m in spec.modalities} | {"--target-dir": [target]})
     if target is None and len(spec.modalities) == 1:
         target = _target_from_source(spec.modalities[0], given)
-    sources = {}
-    for modality in spec.modalities:
-        folders = given[modality.name]
-        if len(folders) > 1:
-            raise click.UsageError(
-                f"{modality.option} was given {len(folders)} times, expected once."
-            )
-        if folders:
-            sources[modality.name] = folders[0]
+    sources = _single(spec, given)
     if not sources:
         options = " or ".join(modality.option for modality in spec.modalities)
         raise click.UsageError(f"Missing a source. Give {options}.")
@@ -137,6 +141,7 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
         as_json=values["as_json"],
         quiet=values["quiet"],
         dry_run=values["dry_run"],
+        overwrite=values["overwrite"],
     )
 
 
@@ -145,6 +150,28 @@ def _refuse_empty(folders: dict[str, list[str]]) -> None:
     for option, names in folders.items():
         if "" in names:
             raise click.UsageError(f"{option} is empty: is a shell variable not set?")
+
+
+def sources_from(spec: DatasetSpec, values: dict[str, Any]) -> dict[str, str]:
+    """The source folder of each modality that is given, by name.
+
+    Raises:
+        click.UsageError: One is given twice.
+    """
+    return _single(spec, {m.name: _given(m, values) for m in spec.modalities})
+
+
+def _single(spec: DatasetSpec, given: dict[str, list[str]]) -> dict[str, str]:
+    sources = {}
+    for modality in spec.modalities:
+        folders = given[modality.name]
+        if len(folders) > 1:
+            raise click.UsageError(
+                f"{modality.option} was given {len(folders)} times, expected once."
+            )
+        if folders:
+            sources[modality.name] = folders[0]
+    return sources
 
 
 def _given(modality: Modality, values: dict[str, Any]) -> list[str]:

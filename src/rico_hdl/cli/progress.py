@@ -19,13 +19,13 @@ from rico_hdl.spec import DatasetSpec
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_LINE_SECONDS: Final = 5.0
-_BAR_SECONDS: Final = 0.1
+LINE_SECONDS: Final = 5.0
+BAR_SECONDS: Final = 0.1
 _N_FAILURES: Final = 10  # shown while it runs; all are in the manifest and the report
 
 
 class Silent:
-    """Shows nothing but the first failures: those are what went wrong, not progress."""
+    """Shows nothing but warnings and the first failures: what went wrong, not progress."""
 
     def __init__(self) -> None:
         self._n_failures = 0
@@ -55,6 +55,10 @@ class Silent:
         elif self._n_failures == _N_FAILURES + 1:
             self._print("left out: more; all are listed in rico-hdl.json")
 
+    def on_warning(self, message: str) -> None:
+        """See `rico_hdl.Observer`."""
+        self._print(f"warning: {message}")
+
     def _print(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the command line
 
@@ -83,7 +87,7 @@ class Lines(Silent):
         if n_bytes:
             self._n_new += n_patches
         now = time.monotonic()
-        if now - self._shown >= _LINE_SECONDS:
+        if now - self._shown >= LINE_SECONDS:
             self._shown = now
             self._show(now - self._start)
 
@@ -147,7 +151,7 @@ class Bars(Silent):
             self._began.setdefault(modality, now)
             self._n_new[modality] += n_patches
             self._n_bytes[modality] += n_bytes
-        if now - self._shown >= _BAR_SECONDS:
+        if now - self._shown >= BAR_SECONDS:
             self._shown = now
             self._show_all()
 

@@ -128,11 +128,6 @@ class DatasetSpec:
             values = [getattr(modality, attribute) for modality in self.modalities]
             if len(set(values)) != len(values):
                 raise SpecError(f"dataset {self.name!r}: modalities share a {attribute}: {values}")
-        if len({frozenset(m.band_names) for m in self.modalities}) != len(self.modalities):
-            raise SpecError(
-                f"dataset {self.name!r}: two modalities have the same bands",
-                "A record is told from those of other modalities by the names of its bands.",
-            )
 
     def modality(self, name: str) -> Modality:
         """The modality of that name.

@@ -1,10 +1,27 @@
-"""The target folder: an LMDB of records and nothing else, and the manifest beside it.
+"""The target folder: an LMDB of records and nothing else; beside it the manifest and the journal.
 
-In: records in order. Out: ``data.mdb`` and ``rico-hdl.json``. This package is the only place that
-imports lmdb. It never looks into a record beyond its header, and never overwrites one.
+In: records in order. Out: ``data.mdb``, ``rico-hdl.json``, ``rico-hdl.journal``. This package is
+the only place that imports lmdb. It never looks into a record beyond its header, and never
+overwrites one.
 """
 
-from rico_hdl.store.manifest import MANIFEST_NAME, Manifest
+from rico_hdl.store.journal import JOURNAL_NAME, Entry, NewestEntries
+from rico_hdl.store.manifest import MANIFEST_NAME, LayoutCount, Manifest, layouts_of
+from rico_hdl.store.reader import StoreReader
+from rico_hdl.store.reconciling import lost_at_the_end, read_journal
 from rico_hdl.store.writer import StoreWriter, check_target
 
-__all__ = ["MANIFEST_NAME", "Manifest", "StoreWriter", "check_target"]
+__all__ = [
+    "JOURNAL_NAME",
+    "MANIFEST_NAME",
+    "Entry",
+    "LayoutCount",
+    "Manifest",
+    "NewestEntries",
+    "StoreReader",
+    "StoreWriter",
+    "check_target",
+    "layouts_of",
+    "lost_at_the_end",
+    "read_journal",
+]

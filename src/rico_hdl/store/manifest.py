@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,24 +19,41 @@ from rico_hdl._version import __version__
 from rico_hdl.errors import StoreError
 from rico_hdl.patch import Failure
 from rico_hdl.spec import DatasetSpec
+from rico_hdl.store.totals import ModalityTotals, Totals
 
 MANIFEST_NAME: Final = "rico-hdl.json"
 FORMAT: Final = 1
 """The version of the manifest's own format."""
+MAX_LAYOUTS: Final = 10
+"""Layouts of a modality that the manifest lists: more than one is rare, and dozens are noise."""
+
+
+@dataclass
+class LayoutCount:
+    """How many records of a modality look alike."""
+
+    bands: dict[str, str]
+    """Band name to dtype and shape, such as ``uint16 120x120``, in band order."""
+    n_patches: int
+    """Records that are laid out so."""
 
 
 @dataclass
 class ModalityState:
     """One modality's part of a store."""
 
-    source: str | None = None
-    """Where it was converted from last: an absolute path; None where this is not known."""
+    sources: list[str] = field(default_factory=list)
+    """Where its records were converted from: absolute paths, sorted."""
     bands: list[str] = field(default_factory=list)
     """The safetensors keys of its records, in band order."""
     n_patches: int = 0
     """Records of this modality."""
     n_bytes: int = 0
     """Bytes of these records."""
+    n_constant: int = 0
+    """Records whose bands each have one value in all pixels: usually a defect of the release."""
+    layouts: list[LayoutCount] = field(default_factory=list)
+    """The most frequent layouts, most frequent first, at most `MAX_LAYOUTS`."""
     complete: bool = False
     """Whether the last run went through to its end and left out no patch."""
 
@@ -60,8 +78,6 @@ class Manifest:
     """See `rico_hdl.digest`; of all records, known or not."""
     n_patches: int = 0
     """All records."""
-    last_transaction: int = 0
-    """LMDB's number of the transaction that this state describes."""
 
     @property
     def complete(self) -> bool:
@@ -72,6 +88,23 @@ class Manifest:
         """The file's text."""
         values = dataclasses.asdict(self)
         return json.dumps(values | {"complete": self.complete}, indent=2, ensure_ascii=False) + "\n"
+
+    def describe(self, totals: Totals, spec: DatasetSpec) -> None:
+        """Say what a store holds, according to its journal."""
+        self.dataset, self.spec_fingerprint = spec.name, spec.fingerprint
+        self.tool = f"rico-hdl {__version__}"
+        self.content_digest = digest.to_text(totals.digest)
+        self.n_patches = totals.n_records
+        known = {modality.name: modality for modality in spec.modalities}
+        for name, part in totals.modalities.items():
+            if name not in known or not part.n_patches:
+                continue
+            state = self.modalities.setdefault(name, ModalityState())
+            state.bands = list(known[name].band_names)
+            state.sources = sorted({*part.locations} - {""} | {*state.sources})
+            state.n_patches, state.n_bytes = part.n_patches, part.n_bytes
+            state.n_constant = part.n_constant
+            state.layouts = layouts_of(part, known[name].band_names)
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
@@ -85,7 +118,10 @@ class Manifest:
             raise ValueError(f"not a manifest of format {FORMAT}")
         values.pop("complete", None)
         try:
-            modalities = {n: ModalityState(**m) for n, m in values.pop("modalities").items()}
+            modalities = {}
+            for name, state in values.pop("modalities").items():
+                layouts = [LayoutCount(**layout) for layout in state.pop("layouts")]
+                modalities[name] = ModalityState(layouts=layouts, **state)
             failures = [Failure(**failure) for failure in values.pop("failures")]
             digest.from_text(values["content_digest"])
             return cls(modalities=modalities, failures=failures, **values)
@@ -132,6 +168,22 @@ class Manifest:
                 "It may be of a newer rico-hdl: update. If it is damaged, move it away: it is made "
                 "anew from data.mdb, which is not touched.",
             ) from error
+
+
+def layouts_of(part: ModalityTotals, band_names: Sequence[str]) -> list[LayoutCount]:
+    """The most frequent layouts of a modality, with bands in band order."""
+    place = {name: i for i, name in enumerate(band_names)}
+    found = sorted(part.layouts.items(), key=lambda item: (-item[1], item[0]))
+    return [
+        LayoutCount(
+            {
+                name: f"{dtype} {'x'.join(map(str, shape))}"
+                for name, dtype, shape in sorted(layout, key=lambda band: place.get(band[0], -1))
+            },
+            n,
+        )
+        for layout, n in found[:MAX_LAYOUTS]
+    ]
 
 
 def check_same_dataset(manifest: Manifest, spec: DatasetSpec, target: Path) -> None:

@@ -8,6 +8,6 @@ what a dataset is.
 
 from rico_hdl.tiff.decode import Decoder
 from rico_hdl.tiff.header import Header, parse_header
-from rico_hdl.tiff.raster import Raster
+from rico_hdl.tiff.raster import Raster, rasters_of
 
-__all__ = ["Decoder", "Header", "Raster", "parse_header"]
+__all__ = ["Decoder", "Header", "Raster", "parse_header", "rasters_of"]

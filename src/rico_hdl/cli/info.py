@@ -1,0 +1,75 @@
+"""``rico-hdl info``: what a store holds, at a glance.
+
+In: a target folder. Out: text or JSON on stdout.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from rico_hdl.cli.text import bytes_text
+
+if TYPE_CHECKING:
+    from rico_hdl.inspection import ModalityInfo, StoreInfo
+
+_N_BANDS = 15
+
+
+@click.command("info", short_help="Tell what a store holds.")
+@click.argument("target", metavar="TARGET")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info_command(target: str, *, as_json: bool) -> None:
+    """Tell what is in the folder TARGET: dataset, patches, bands, sources, what is missing.
+
+    Stores of the original rico-hdl can be looked at, too.
+    """
+    from rico_hdl.inspection import inspect  # noqa: PLC0415 - help must not pay for lmdb
+
+    info = inspect(target)
+    if as_json:
+        click.echo(json.dumps(info.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(_lines(info)))
+
+
+def _lines(info: StoreInfo) -> list[str]:
+    lines = [
+        f"{info.target}: {info.dataset or 'no known dataset'}",
+        f"  {info.n_records} patches, {bytes_text(info.n_file_bytes)}",
+        f"  written by {info.tool or 'another tool'}",
+    ]
+    if info.n_looked_at is not None:
+        lines.append(f"  no complete journal: {info.n_looked_at} records were looked at")
+    for name, part in info.modalities.items():
+        lines += _modality_lines(name, part)
+    if info.complete is None:
+        lines.append("  complete: not known")
+    elif info.complete:
+        lines.append("  complete")
+    else:
+        missing = f"{info.n_failures} patches were left out" if info.n_failures else "interrupted"
+        lines.append(f"  not complete ({missing}): run the same command again to continue")
+    if info.content_digest:
+        lines.append(f"  {info.content_digest}")
+    return lines
+
+
+def _modality_lines(name: str, part: ModalityInfo) -> list[str]:
+    published = f" (published: {part.n_published})" if part.n_published else ""
+    lines = [f"  {name}: {part.n_patches} patches{published}, {bytes_text(part.n_bytes)}"]
+    lines += [f"    from {source}" for source in part.sources]
+    if part.layouts:
+        by_kind: dict[str, list[str]] = {}
+        for band, kind in part.layouts[0].bands.items():
+            by_kind.setdefault(kind, []).append(band)
+        for kind, bands in by_kind.items():
+            shown = ", ".join(bands[:_N_BANDS]) + (", …" if len(bands) > _N_BANDS else "")
+            lines.append(f"    {kind}: {shown}")
+    if part.n_deviating:
+        lines.append(f"    {part.n_deviating} patches have other shapes")
+    if part.n_constant:
+        lines.append(f"    {part.n_constant} patches have one value in all pixels of each band")
+    return lines

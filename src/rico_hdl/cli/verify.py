@@ -1,0 +1,211 @@
+"""``rico-hdl verify``: prove that a store holds what was written, or what its sources hold.
+
+In: a target folder. Out: findings on stdout, progress on stderr, an exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rico_hdl.cli.options import source_options, sources_from
+from rico_hdl.cli.text import bytes_text
+from rico_hdl.errors import UsageError
+from rico_hdl.spec import DatasetSpec
+
+if TYPE_CHECKING:
+    from rico_hdl.verification import Verification
+
+EXIT_FINDINGS = 1
+_CHILD = "RICO_HDL_VERIFY_CHILD"
+_N_FINDINGS = 100
+
+
+@click.command(
+    "verify",
+    short_help="Check every record of a store.",
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "max_content_width": 100,
+    },
+)
+@click.argument("target", metavar="TARGET")
+@click.option("--sources", "with_sources", is_flag=True, help="Decode the sources again, compare.")
+@click.option(
+    "--decoder",
+    type=click.Choice(["fast", "gdal"]),
+    default="fast",
+    show_default=True,
+    help="What decodes the sources: as conversions do, or GDAL, as an independent judge.",
+)
+@click.option(
+    "--num-workers",
+    "n_workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Threads.  [default: all processors this process may use]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--quiet", is_flag=True, help="Print nothing but findings and errors.")
+@click.pass_context
+def verify_command(ctx: click.Context, /, **values: Any) -> int:  # noqa: ANN401 - click's values
+    """Check every record in the folder TARGET against the digest noted when it was written.
+
+    With --sources the source files are decoded again and compared value by value: those that the
+    manifest names, or others given with the dataset's own options, such as --dataset-dir FOLDER.
+    """
+    if os.environ.get(_CHILD):
+        signal.signal(signal.SIGINT, _interrupt_once)
+        return _verify(ctx.args, **values)
+    return _in_a_child(values["target"], as_json=values["as_json"])
+
+
+def _in_a_child(target: str, *, as_json: bool) -> int:
+    """Run the same command in a process of its own: a damaged file can crash its reader."""
+    # -P: modules are not looked for in the current folder, where a user may have anything.
+    package = os.fspath(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    child = subprocess.Popen(  # noqa: S603 - this very program, with its own arguments
+        [sys.executable, "-P", "-m", "rico_hdl", *sys.argv[1:]],
+        env=os.environ | {_CHILD: "1", "PYTHONPATH": path},
+    )
+    code = _wait(child)
+    if code >= 0:
+        return code
+    # Imported here and below: help texts must not pay for lmdb and threads.
+    from rico_hdl.verification import Finding, Verification  # noqa: PLC0415
+
+    name = signal.Signals(-code).name
+    stopping = {"SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"}
+    if name in stopping:
+        click.echo(f"error: stopped by {name}", err=True)
+        return 128 - code
+    finding = Finding(
+        "damaged", "", f"data.mdb can't be read: its structure made the reader crash ({name})"
+    )
+    if as_json:
+        result = Verification(os.path.abspath(target), findings=[finding])  # noqa: PTH100
+        click.echo(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        click.echo(str(finding))
+    return EXIT_FINDINGS
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    """The exit code of the child, which ends with this process."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda number, _: child.send_signal(number))
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        # On a terminal Ctrl-C went to the child, too: it takes notice of the first one only.
+        child.send_signal(signal.SIGINT)
+    try:
+        return child.wait()
+    except KeyboardInterrupt:  # again: it may hang, as on a network mount that is gone
+        child.kill()
+        child.wait()
+        return -signal.SIGINT
+
+
+def _interrupt_once(number: int, _: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _verify(  # noqa: PLR0913 - the command's options
+    arguments: list[str],
+    *,
+    target: str,
+    with_sources: bool,
+    decoder: str,
+    n_workers: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    from rico_hdl.cli.verification_progress import verification_progress  # noqa: PLC0415
+    from rico_hdl.verification import verify  # noqa: PLC0415
+
+    sources = _given_sources(target, arguments)
+    if (sources or decoder != "fast") and not with_sources:
+        raise UsageError("sources and --decoder count with --sources only", "Add --sources.")
+    with verification_progress(quiet=quiet) as progress:
+        if with_sources:
+            from rico_hdl.comparison import compare_with_sources  # noqa: PLC0415
+            from rico_hdl.gdal import GdalDecoder  # noqa: PLC0415
+
+            result = compare_with_sources(
+                target,
+                sources,
+                make_decoder=GdalDecoder if decoder == "gdal" else None,
+                n_workers=n_workers,
+                observer=progress,
+            )
+        else:
+            result = verify(target, n_workers=n_workers, observer=progress)
+    if as_json:
+        click.echo(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        _print(result, quiet=quiet, what="patches compared" if with_sources else "records")
+    return EXIT_FINDINGS if result.findings else 0
+
+
+def _given_sources(target: str, arguments: list[str]) -> dict[str, str]:
+    """The sources that the dataset's own options name."""
+    if not arguments:
+        return {}
+    from rico_hdl.datasets import get  # noqa: PLC0415
+    from rico_hdl.store import Manifest  # noqa: PLC0415
+
+    manifest = Manifest.read(Path(target)) if Path(target).is_dir() else None
+    if manifest is None or manifest.dataset is None:
+        raise UsageError(f"can't read {' '.join(arguments)}: {target} is of no known dataset")
+    return _parse_sources(get(manifest.dataset), arguments)
+
+
+def _parse_sources(spec: DatasetSpec, arguments: list[str]) -> dict[str, str]:
+    parser = click.Command(f"verify {spec.name}", params=source_options(spec))
+    return sources_from(spec, parser.make_context("rico-hdl verify", arguments).params)
+
+
+def _print(result: Verification, *, quiet: bool, what: str) -> None:
+    for finding in result.findings[:_N_FINDINGS]:
+        click.echo(str(finding))
+    if len(result.findings) > _N_FINDINGS:
+        click.echo(f"… and {len(result.findings) - _N_FINDINGS} more: use --json")
+    if quiet:
+        return
+    rate = bytes_text(result.n_bytes / result.seconds) if result.seconds else "-"
+    n = len(result.findings)
+    if n:
+        verdict = "1 finding" if n == 1 else f"{n} findings"
+    elif what != "records":
+        verdict = "all equal"
+    else:
+        verdict = "all well-formed" if result.n_unproven else "all as written"
+    click.echo(
+        f"{result.target}: {result.n_records} {what}, {bytes_text(result.n_bytes)} "
+        f"in {result.seconds:.1f} s ({rate}/s): {verdict}"
+    )
+    if result.n_unproven:
+        click.echo(
+            f"{result.n_unproven} records were not written by this rico-hdl: no digest was noted, "
+            "so that only their form was checked; --sources compares their values"
+        )
+    if result.n_unfinished:
+        click.echo(
+            f"note: {result.n_unfinished} records were noted by an interrupted conversion and not "
+            "stored: its command, run again, writes them"
+        )
+    if result.n_constant:
+        click.echo(f"note: {result.n_constant} patches have one value in all pixels of each band")

@@ -1,0 +1,84 @@
+"""Runs the command line with small transactions, and kills itself at a chosen point.
+
+Arguments: the point, at which of its occurrences (counted from one), then those of rico-hdl. The
+points lie between the steps of a commit: see `POINTS`; ``none`` is never reached.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from rico_hdl.cli import main
+from rico_hdl.store import Manifest, StoreWriter, journal
+
+COMMIT_BYTES = 600_000
+"""Bytes of a transaction: a few of BigEarthNet's patches."""
+
+POINTS = ("journal", "torn journal", "commit", "manifest", "removal")
+"""After a block was noted and before it is committed; in the middle of a note; after a commit;
+before a manifest is written; after a file was removed by --overwrite."""
+
+
+def die():
+    """End as by kill -9."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Countdown:
+    """Kills the process when a point is reached for a certain time."""
+
+    def __init__(self, point, number):
+        self.point, self.left = point, number
+
+    def reached(self, point):
+        """Whether this is the moment."""
+        self.left -= point == self.point
+        return point == self.point and self.left == 0
+
+
+class Torn:
+    """A journal that gets half of what is written to it."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def write(self, block):
+        self.file.write(block[: len(block) // 2])
+        die()
+
+
+def arm(countdown):
+    """Put a kill behind each of the points."""
+
+    def replaced(function, point, *, before=False, counts=lambda _: True):
+        """The function, and death at the given occurrence of a point."""
+
+        def call(first, *arguments, **options):
+            due = counts(first) and countdown.reached(point)
+            if due and before:
+                die()
+            result = function(first, *arguments, **options)
+            if due:
+                die()
+            return result
+
+        return call
+
+    def append(file, entries):
+        whole_append(Torn(file) if countdown.reached("torn journal") else file, entries)
+
+    whole_append = journal.append
+    journal.append = replaced(append, "journal")
+    StoreWriter.commit = replaced(
+        StoreWriter.commit, "commit", counts=lambda writer: bool(writer._entries)
+    )
+    Manifest.write = replaced(Manifest.write, "manifest", before=True)
+    Path.unlink = replaced(Path.unlink, "removal")
+
+
+if __name__ == "__main__":
+    arm(Countdown(sys.argv[1], int(sys.argv[2])))
+    StoreWriter.__init__.__kwdefaults__["commit_bytes"] = COMMIT_BYTES
+    sys.argv = ["rico-hdl", *sys.argv[3:]]
+    main()
