@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _GROUP: Final = 8  # patches handed to a worker at once
-_IN_FLIGHT_BYTES: Final = 192 * 2**20
+_IN_FLIGHT_BYTES: Final = 128 * 2**20
 
 
 def compare_with_sources(

@@ -37,7 +37,7 @@ from rico_hdl.workers import PatchConverter
 
 StrPath = str | os.PathLike[str]
 
-IN_FLIGHT_BYTES: Final = 192 * 2**20
+IN_FLIGHT_BYTES: Final = 128 * 2**20
 """Memory for patches between reading and putting. With the interpreter, its libraries and one
 transaction the process stays below 400 MB for any dataset."""
 

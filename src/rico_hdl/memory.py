@@ -13,9 +13,10 @@ from typing import Final
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 
-_REUSED_BYTES: Final = 4 * 2**20
-"""Buffers up to this size are reused. Larger ones go back to the system at once, so that threads
-don't hoard them: a whole Major-TOM product is 13 MB, and its decoding dwarfs the page faults."""
+_REUSED_BYTES: Final = 8 * 2**20
+"""Buffers up to this size are reused: those of HySpecNet, and the tile of 6 MB that libtiff decodes
+a Hydro patch into. Larger ones go back to the system at once, so that threads don't hoard them: a
+whole Major-TOM product is 13 MB, and its decoding dwarfs the page faults."""
 _KEPT_BYTES: Final = 64 * 2**20
 """Free memory that is kept: all that one transaction holds."""
 
