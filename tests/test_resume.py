@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -448,3 +449,21 @@ def test_the_manifest_never_knows_more_than_what_is_safe(bigearthnet, tmp_path, 
     writes = [i for i, step in enumerate(steps) if step == "write"]
     assert len(writes) == 2
     assert all(steps[i - 2 : i] == ["commit", "sync"] for i in writes)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other locks")
+def test_a_file_system_that_locks_only_what_is_written_will_do(bigearthnet, tmp_path, monkeypatch):
+    """On NFS, which refuses an exclusive lock on a file open for reading, conversions continue."""
+    import fcntl
+
+    lock = fcntl.flock
+
+    def as_on_nfs(file, operation):
+        if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", as_on_nfs)
+    for n_present in (0, 6):
+        summary = convert(BIGEARTHNET, {"s1": bigearthnet["s1"]}, tmp_path / "target")
+        assert summary.n_present == {"s1": n_present}

@@ -194,7 +194,7 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
         complete=finished and not run.failures,
         content_digest=manifest.content_digest,
     )
-    if stop.signal is not None:
+    if stop.signal is not None and not finished:
         raise InterruptedRunError(
             f"stopped by {stop.signal.name}: {manifest.n_patches} patches are stored in {folder}",
             "Run the same command again to continue.",

@@ -377,9 +377,10 @@ def check_target(folder: Path) -> None:
             "Choose another --target-dir, or change the permissions.",
         )
     path = folder / JOURNAL_NAME
-    if path.exists() and os.access(path, os.R_OK):
-        # Who plans for minutes should not learn only then that somebody else is writing.
-        with path.open("rb", buffering=0) as file:
+    if path.exists() and os.access(path, os.R_OK | os.W_OK):
+        # Who plans for minutes should not learn only then that somebody else is writing. Open for
+        # writing, though nothing is written: NFS gives an exclusive lock to writers alone.
+        with path.open("r+b", buffering=0) as file:
             if not try_lock(file):
                 raise _busy(folder)
 
