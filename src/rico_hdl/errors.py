@@ -61,6 +61,10 @@ class StoreError(RicoError):
     exit_code = 4
 
 
+class ArchiveError(RicoError):
+    """An archive, or a member of it, that is damaged or beyond a bound."""
+
+
 class TiffError(RicoError):
     """A file that can't be decoded without doubt about its pixels."""
 

@@ -1,10 +1,11 @@
-"""Where a dataset's files come from, behind one protocol: paths and bytes.
+"""Where a dataset's files come from, behind two protocols: paths and bytes.
 
-In: what the user downloaded. Out: the entries of a folder, and whole files as bytes, in bounded
-memory. A source never decodes, and never writes.
+In: what the user downloaded or unpacked. Out: of a folder its entries and whole files, of an
+archive its members in their order; all in bounded memory. A source never decodes images, and never
+writes.
 """
 
 from rico_hdl.sources.folder import FolderSource
-from rico_hdl.sources.protocol import Entry, Source
+from rico_hdl.sources.protocol import MAX_MEMBER_BYTES, Archive, Entry, Member, Source
 
-__all__ = ["Entry", "FolderSource", "Source"]
+__all__ = ["MAX_MEMBER_BYTES", "Archive", "Entry", "FolderSource", "Member", "Source"]

@@ -1,8 +1,18 @@
-"""What every source offers to the stages behind it."""
+"""What every source offers to the stages behind it.
+
+There are two kinds. A `Source` is asked for the files it is expected to hold, in any order, as a
+folder can be. An `Archive` tells its members in the order in which they lie in it, once.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+MAX_MEMBER_BYTES: Final = 2**30
+"""The largest member of an archive that is read: twice the largest image that is decoded. What says
+that it is larger is damaged, or a bomb."""
 
 
 class Entry(NamedTuple):
@@ -53,4 +63,58 @@ class Source(Protocol):
 
         Raises:
             SourceError: The source as a whole can't be used (any more).
+        """
+
+
+class Member(NamedTuple):
+    """A file in an archive. Folders are not told of."""
+
+    path: str
+    """Its path in the archive, with ``/`` between names; never absolute, without ``.`` and ``..``.
+    A name that is not UTF-8 holds surrogates (PEP 383)."""
+    read: Callable[[], bytes]
+    """Reads its content, whole. Of a sequential archive it must be called before the next member
+    is asked for, or not at all; of others at any time, from any thread.
+
+    Raises:
+        ArchiveError: It is damaged, or can't be read. Other members may be fine.
+    """
+    problem: str = ""
+    """Why it can't be read, if that is known beforehand: it is a link, say, or too large. Then
+    `read` must not be called."""
+
+
+class Archive(Protocol):
+    """The members of an archive, or of what is used like one, in the order in which they lie there.
+
+    It is opened when its members are asked for, and closed when they end or are no longer asked
+    for.
+    """
+
+    @property
+    def location(self) -> str:
+        """Where it is: the absolute path of the file, of several the first."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that it consists of, in order: more than one if it is split."""
+
+    @property
+    def sequential(self) -> bool:
+        """Whether members must be read one after another, as in a compressed stream."""
+
+    @property
+    def n_bytes_read(self) -> int:
+        """How many bytes of `files` lie behind the last member that was told of: for progress."""
+
+    def members(self) -> Iterator[Member]:
+        """All members, each once. Nothing is read into memory whole but what `Member.read` asks.
+
+        A member with an absolute path or ``..`` is told of with a `Member.problem`, under the path
+        without those parts.
+
+        Raises:
+            SourceError: It can't be opened, or is no archive of this kind.
+            ArchiveError: It is damaged from here on: the message says at which offset or member,
+                and what follows can't be read. What came before is sound.
         """
