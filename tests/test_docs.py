@@ -26,7 +26,7 @@ from rico_hdl import errors
 from rico_hdl.cli.commands import root
 from rico_hdl.datasets import registry
 from rico_hdl.inspection import MAX_SAMPLES
-from rico_hdl.plan import MAX_KEY_BYTES
+from rico_hdl.patch import MAX_KEY_BYTES
 from rico_hdl.store.manifest import MAX_LAYOUTS
 from rico_hdl.store.writer import COMMIT_BYTES
 from rico_hdl.tiff.libtiff import MAX_IMAGE_BYTES

@@ -16,8 +16,9 @@ from rico_hdl._version import __version__
 
 if TYPE_CHECKING:
     from rico_hdl.comparison import compare_with_sources
-    from rico_hdl.conversion import Observer, Summary, convert
+    from rico_hdl.conversion import convert
     from rico_hdl.errors import (
+        ArchiveError,
         InterruptedRunError,
         RicoError,
         SourceError,
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
         UsageError,
     )
     from rico_hdl.inspection import StoreInfo, inspect
+    from rico_hdl.outcome import Observer, Summary
     from rico_hdl.patch import Failure
-    from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+    from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
     from rico_hdl.verification import Finding, Verification, VerificationObserver, verify
 
 __all__ = [
+    "ArchiveError",
     "Band",
     "DatasetSpec",
+    "Download",
     "Failure",
     "Finding",
     "InterruptedRunError",
@@ -55,18 +59,20 @@ __all__ = [
 
 # Imported on first use, so that `rico-hdl --help` does not pay for what it does not need.
 _HOMES = {
+    "ArchiveError": "errors",
     "Band": "spec",
     "DatasetSpec": "spec",
+    "Download": "spec",
     "Failure": "patch",
     "Finding": "verification",
     "InterruptedRunError": "errors",
     "Modality": "spec",
-    "Observer": "conversion",
+    "Observer": "outcome",
     "RicoError": "errors",
     "SourceError": "errors",
     "StoreError": "errors",
     "StoreInfo": "inspection",
-    "Summary": "conversion",
+    "Summary": "outcome",
     "Template": "spec",
     "UsageError": "errors",
     "Verification": "verification",

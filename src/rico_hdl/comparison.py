@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from rico_hdl.assembly import Assembly
 from rico_hdl.datasets import get
 from rico_hdl.errors import RecordError, SourceError, StoreError
-from rico_hdl.patch import Failure, Record
+from rico_hdl.patch import Failure, Patch, Record
+from rico_hdl.pipeline import Pipeline
 from rico_hdl.plan import Plan, make_plan
 from rico_hdl.processors import n_usable_processors
+from rico_hdl.recognition import Opened, StrPath, open_sources
 from rico_hdl.record import decode
 from rico_hdl.sorting import CompactSorted
-from rico_hdl.sources import FolderSource, Source
+from rico_hdl.sources.opening import is_source
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import Manifest, StoreReader
 from rico_hdl.verification import (
@@ -37,13 +39,10 @@ from rico_hdl.workers import DecodesTiff, PatchConverter
 if TYPE_CHECKING:
     import numpy as np
 
-_GROUP: Final = 8  # patches handed to a worker at once
-_IN_FLIGHT_BYTES: Final = 128 * 2**20
-
 
 def compare_with_sources(
     target: str | os.PathLike[str],
-    sources: Mapping[str, str | os.PathLike[str]] | None = None,
+    sources: Mapping[str, StrPath | Sequence[StrPath]] | None = None,
     *,
     make_decoder: Callable[[], DecodesTiff] | None = None,
     n_workers: int | None = None,
@@ -53,7 +52,8 @@ def compare_with_sources(
 
     Args:
         target: The folder that holds ``data.mdb``.
-        sources: The folder of each modality to compare; by default those in the manifest.
+        sources: The source of each modality to compare, as `rico_hdl.convert` takes it; by default
+            those in the manifest.
         make_decoder: Makes what decodes a file; by default the one that conversions use. See
             `rico_hdl.gdal.GdalDecoder` for an independent one.
         n_workers: Threads; by default the processors this process may use.
@@ -65,25 +65,28 @@ def compare_with_sources(
     """
     start = time.monotonic()
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
-    spec, folders = _sources_of(folder, sources)
+    spec, opened = _sources_of(folder, sources)
     with StoreReader(folder) as reader:
         result = Verification(str(folder), spec.name)
         comparison = _Comparison(reader, result, observer or SilentVerificationObserver())
-        plans = [make_plan(spec, {name: source}) for name, source in folders]
-        comparison.run(plans, PatchConverter(make_decoder), n_workers or n_usable_processors())
-        names = {name for name, _ in folders}
-        comparison.look_for_strangers(
-            {frozenset(m.band_names) for m in spec.modalities if m.name in names}
+        plans = [
+            make_plan(spec, {one.modality.name: one.folder})
+            for one in opened
+            if one.folder is not None
+        ]
+        comparison.run(
+            plans, opened, PatchConverter(make_decoder), n_workers or n_usable_processors()
         )
+        comparison.look_for_strangers({frozenset(one.modality.band_names) for one in opened})
     result.findings.sort(key=lambda finding: (finding.key, finding.kind))
     result.seconds = time.monotonic() - start
     return result
 
 
 def _sources_of(
-    folder: Path, given: Mapping[str, str | os.PathLike[str]] | None
-) -> tuple[DatasetSpec, list[tuple[str, Source]]]:
-    """The spec of a store, and the sources to compare it with, each with its modality."""
+    folder: Path, given: Mapping[str, StrPath | Sequence[StrPath]] | None
+) -> tuple[DatasetSpec, list[Opened]]:
+    """The spec of a store, and the sources to compare it with."""
     manifest = Manifest.read(folder) if folder.is_dir() else None
     if manifest is None or manifest.dataset is None:
         raise StoreError(
@@ -92,16 +95,21 @@ def _sources_of(
         )
     spec = get(manifest.dataset)
     if given:
-        return spec, [(name, FolderSource(location)) for name, location in given.items()]
-    wanted: list[tuple[str, Source]] = []
+        places = {
+            name: [named] if isinstance(named, str | os.PathLike) else named
+            for name, named in given.items()
+        }
+        return spec, [open_sources(spec, spec.modality(name), places[name]) for name in places]
+    wanted: list[Opened] = []
     for name, state in manifest.modalities.items():
-        there = [location for location in state.sources if Path(location).is_dir()]
+        there = [location for location in state.sources if is_source(location)]
         if state.sources and not there:
             raise SourceError(
                 f"the source of {name} is not there any more: {', '.join(state.sources)}",
-                f"Say where it is now: {spec.modality(name).option} FOLDER",
+                f"Say where it is now: {spec.modality(name).option} SOURCE",
             )
-        wanted += [(name, FolderSource(location)) for location in there]
+        # One by one: folders and archives may have been added at different times.
+        wanted += [open_sources(spec, spec.modality(name), [location]) for location in there]
     if not wanted:
         options = " or ".join(modality.option for modality in spec.modalities)
         raise StoreError(f"{folder}: the manifest names no source", f"Give {options}.")
@@ -118,59 +126,54 @@ class _Comparison:
         self._result = result
         self._observer = observer
         self._seen: CompactSorted[tuple[bytes]] = CompactSorted()
-        self._largest = 0
 
-    def run(self, plans: Sequence[Plan], converter: PatchConverter, n_workers: int) -> None:
-        """Convert all patches of some plans again and compare them."""
-        self._observer.on_start(sum(len(plan) for plan in plans))
+    def run(
+        self,
+        plans: Sequence[Plan],
+        opened: Sequence[Opened],
+        converter: PatchConverter,
+        n_workers: int,
+    ) -> None:
+        """Convert all patches of some plans and archives again and compare them."""
+        if not any(one.archives for one in opened):
+            self._observer.on_start(sum(len(plan) for plan in plans))
         for plan in plans:
             for failure in plan.failures:
                 self._failed(failure)
+        pipeline = Pipeline(converter, n_workers)
         patches = (patch for plan in plans for patch in plan)
-        pending: deque[Future[list[Record | Failure]]] = deque()
         with (
-            ThreadPoolExecutor(n_workers, "rico-hdl-compare") as pool,
             self._reader.transaction() as stored,
+            closing(pipeline.results(chain(patches, self._archived(opened)))) as results,
         ):
-            try:
-                while group := list(islice(patches, self._group_size())):
-                    pending.append(pool.submit(converter.convert, group))
-                    while len(pending) > self._n_pending(n_workers):
-                        self._take(pending.popleft().result(), stored)
-                while pending:
-                    self._take(pending.popleft().result(), stored)
-            finally:
-                for future in pending:
-                    future.cancel()
+            for result in results:
+                self._take(result, stored)
 
-    def _group_size(self) -> int:
-        return 1 if self._largest == 0 or self._largest > 2**20 else _GROUP
+    def _archived(self, opened: Sequence[Opened]) -> Iterator[Patch]:
+        """The patches in archives."""
+        for one in opened:
+            for archive in one.archives:
+                assembly = Assembly(one.modality, archive, on_failure=self._failed)
+                yield from assembly
+                if assembly.damage is not None:
+                    reason = f"its source can't be read to its end: {assembly.damage.message}"
+                    self._find(Finding("unexpected", "", reason))
 
-    def _n_pending(self, n_workers: int) -> int:
-        """Groups in flight: none while sizes are unknown, then as many as memory allows."""
-        if self._largest == 0:
-            return 0
-        return min(2 * n_workers, _IN_FLIGHT_BYTES // (3 * self._largest * self._group_size()))
-
-    def _take(
-        self, results: list[Record | Failure], stored: Callable[[bytes], memoryview | None]
-    ) -> None:
-        for result in results:
-            if isinstance(result, Failure):
-                self._failed(result)
-                continue
-            self._largest = max(self._largest, len(result.data))
-            self._seen.add((result.key,))
-            self._result.n_records += 1
-            self._result.n_bytes += len(result.data)
-            value = stored(result.key)
-            if value is None:
-                reason = f"it is in {result.origin.location}, and not in the store"
-                self._find(Finding("missing", result.key.decode(), reason))
-            elif value != result.data:
-                reason = _difference(value, result.data)
-                self._find(Finding("damaged", result.key.decode(), reason))
-            self._observer.on_records(1, len(result.data))
+    def _take(self, result: Record | Failure, stored: Callable[[bytes], memoryview | None]) -> None:
+        if isinstance(result, Failure):
+            self._failed(result)
+            return
+        self._seen.add((result.key,))
+        self._result.n_records += 1
+        self._result.n_bytes += len(result.data)
+        value = stored(result.key)
+        if value is None:
+            reason = f"it is in {result.origin.location}, and not in the store"
+            self._find(Finding("missing", result.key.decode(), reason))
+        elif value != result.data:
+            reason = _difference(value, result.data)
+            self._find(Finding("damaged", result.key.decode(), reason))
+        self._observer.on_records(1, len(result.data))
 
     def _failed(self, failure: Failure) -> None:
         """A patch that can't be converted is fine as long as it is not stored."""

@@ -21,7 +21,7 @@ _MAX_LISTINGS = 200  # of folders, for one look around; a home folder must not b
 _N_UP = 4  # folders above the given one that are tried: scene, tile, class or row and what is above
 
 
-class _BoundedSource:
+class BoundedSource:
     """A source that seems to be empty after a number of listings."""
 
     def __init__(self, source: Source) -> None:
@@ -30,9 +30,11 @@ class _BoundedSource:
 
     @property
     def location(self) -> str:
+        """See `Source.location`."""
         return self._source.location
 
     def entries(self, folder: str) -> list[Entry]:
+        """See `Source.entries`; nothing once the bound is reached, or where listing fails."""
         self._n_left -= 1
         try:
             return self._source.entries(folder) if self._n_left >= 0 else []
@@ -40,12 +42,15 @@ class _BoundedSource:
             return []
 
     def names(self, folder: str) -> list[str]:
+        """See `Source.names`."""
         return [entry.name for entry in self.entries(folder)]
 
     def read(self, path: str) -> bytes:
+        """See `Source.read`."""
         return self._source.read(path)
 
     def check(self) -> None:
+        """See `Source.check`."""
         self._source.check()
 
 
@@ -74,7 +79,7 @@ def _first_file(source: Source) -> str:
     """A file a few folders below, as an example of what is there; empty if there is none near."""
     path = ""
     for _ in range(_N_UP):
-        entries = _BoundedSource(source).entries(path)
+        entries = BoundedSource(source).entries(path)
         files = [entry.name for entry in entries if not entry.is_folder]
         if files or not entries:
             return path + files[0] if files and path else ""
@@ -132,7 +137,7 @@ def _elsewhere(spec: DatasetSpec, modality: Modality, root: Path) -> Iterator[st
 
 def _below(root: Path) -> Iterator[Path]:
     """Folders one and two levels below, a bounded number of them."""
-    source = _BoundedSource(FolderSource(root))
+    source = BoundedSource(FolderSource(root))
     children = [entry.name for entry in source.entries("") if entry.is_folder][:_MAX_LISTINGS]
     yield from (root / name for name in children)
     for name in children[:20]:
@@ -142,7 +147,7 @@ def _below(root: Path) -> Iterator[Path]:
 def _holds(folder: Path, modality: Modality, within: Path | None = None) -> bool:
     """Whether one of the first patches that a folder seems to hold is a complete one."""
     try:
-        source = _BoundedSource(FolderSource(folder))
+        source = BoundedSource(FolderSource(folder))
     except SourceError:
         return False
     if within is None:

@@ -1,15 +1,19 @@
 """The values that pass from the plan to the workers and back.
 
-In and out: immutable values; nothing here does anything.
+In and out: immutable values; nothing here opens a file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rico_hdl.sources import Source
 from rico_hdl.spec import Modality
+
+MAX_KEY_BYTES: Final = 511
+"""LMDB's own limit in every release with default build options (mdb_env_get_maxkeysize)."""
 
 
 class Patch(NamedTuple):
@@ -60,7 +64,7 @@ class Failure:
     """A patch that was left out, and why."""
 
     key: str
-    """Its key, as far as it is known."""
+    """Its key, as far as it is known; empty where an archive as a whole is at fault."""
     modality: str
     """The modality's name."""
     path: str
@@ -77,7 +81,36 @@ class Failure:
     def __str__(self) -> str:
         known = self.band is None or self.band in self.reason
         band = "" if known else f", band {self.band}"
-        return f"{self.key}{band}: {self.reason} ({self.path})"
+        key = f"{self.key}{band}: " if self.key else ""
+        return f"{key}{self.reason} ({self.path})"
+
+
+def problem_of_key(key: str) -> str:
+    """Why a key can't be stored; empty if it can."""
+    try:
+        n_bytes = len(key.encode())
+    except UnicodeEncodeError:
+        return "its name is not UTF-8, so that it can't be a key"
+    if n_bytes > MAX_KEY_BYTES:
+        return f"its key has {n_bytes} bytes, LMDB holds at most {MAX_KEY_BYTES}"
+    return ""
+
+
+def incomplete(
+    key: str, modality: str, path: str, missing: Sequence[str], why: str = ""
+) -> Failure:
+    """The failure of a patch that lacks files.
+
+    Args:
+        key: Its key.
+        modality: The modality's name.
+        path: One of its files, with the source's location in front.
+        missing: The names of the bands whose files are not there.
+        why: What else is known of it.
+    """
+    reason = f"missing {'band' if len(missing) == 1 else 'bands'} {', '.join(missing)}{why}"
+    band = missing[0] if len(missing) == 1 else None
+    return Failure(printable(key), modality, printable(path.rpartition("/")[0]), band, reason)
 
 
 def printable(name: str) -> str:

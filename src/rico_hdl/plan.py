@@ -14,13 +14,10 @@ from dataclasses import dataclass, field
 from rico_hdl.diagnosis import explain_no_patches, explain_wrong_modality, suggest
 from rico_hdl.errors import SourceError, UsageError
 from rico_hdl.finding import find, paths_of
-from rico_hdl.patch import Failure, Patch, printable
+from rico_hdl.patch import Failure, Patch, incomplete, printable, problem_of_key
 from rico_hdl.sorting import CompactSorted
 from rico_hdl.sources import Source
 from rico_hdl.spec import DatasetSpec, Modality
-
-MAX_KEY_BYTES = 511
-"""LMDB's own limit in every release with default build options (mdb_env_get_maxkeysize)."""
 
 _Entry = tuple[str, int, str, tuple[str, ...]]  # key, modality position, prefix, field values
 
@@ -74,6 +71,19 @@ class Plan:
             before = entry
 
 
+def check_names(spec: DatasetSpec, sources: Mapping[str, object]) -> None:
+    """Compare the names of some modalities with those that a dataset has.
+
+    Raises:
+        UsageError: There is none, or one that the spec lacks.
+    """
+    unknown = sources.keys() - {modality.name for modality in spec.modalities}
+    if unknown or not sources:
+        options = ", ".join(modality.option for modality in spec.modalities)
+        wrong = f"no modality {', '.join(sorted(unknown))}" if unknown else "no source is given"
+        raise UsageError(f"{spec.name}: {wrong}", f"Give at least one of: {options}.")
+
+
 def make_plan(spec: DatasetSpec, sources: Mapping[str, Source]) -> Plan:
     """Find what a conversion will write.
 
@@ -86,11 +96,7 @@ def make_plan(spec: DatasetSpec, sources: Mapping[str, Source]) -> Plan:
         SourceError: A source holds no patch of its modality, holds those of another one, or can't
             be listed. The hint says what it seems to hold and what to try.
     """
-    unknown = sources.keys() - {modality.name for modality in spec.modalities}
-    if unknown or not sources:
-        options = ", ".join(modality.option for modality in spec.modalities)
-        wrong = f"no modality {', '.join(sorted(unknown))}" if unknown else "no source is given"
-        raise UsageError(f"{spec.name}: {wrong}", f"Give at least one of: {options}.")
+    check_names(spec, sources)
     wanted = [modality for modality in spec.modalities if modality.name in sources]
     plan = Plan(spec, {modality.name: sources[modality.name] for modality in wanted})
     for position, modality in enumerate(wanted):
@@ -104,7 +110,7 @@ def _add(plan: Plan, position: int, modality: Modality, source: Source) -> None:
     """Add one modality's patches to a plan."""
     n_found = 0
     most_missing = True  # of every patch found: then it is a coincidence of names
-    incomplete: list[Failure] = []
+    failures: list[Failure] = []
     try:
         for found in find(source, modality):
             if n_found == 0 and (
@@ -114,10 +120,14 @@ def _add(plan: Plan, position: int, modality: Modality, source: Source) -> None:
             n_found += 1
             most_missing &= 2 * len(found.missing) > len(modality.bands)
             key = modality.key.format(dict(zip(modality.patch_fields, found.values, strict=True)))
-            problem = _problem_of_key(key)
+            problem = problem_of_key(key)
             if found.missing or problem:
                 path = f"{source.location}/{paths_of(modality, found.prefix, found.values)[0]}"
-                incomplete.append(_failure(key, modality.name, path, found.missing, problem))
+                failures.append(
+                    Failure(printable(key), modality.name, printable(path), None, problem)
+                    if problem
+                    else incomplete(key, modality.name, path, found.missing)
+                )
                 continue
             plan._entries.add((key, position, found.prefix, found.values))  # noqa: SLF001
             plan.n_patches[modality.name] += 1
@@ -133,26 +143,7 @@ def _add(plan: Plan, position: int, modality: Modality, source: Source) -> None:
         if hint or most_missing:
             raise SourceError(
                 f"no complete patch of {modality.title} in {source.location}, "
-                f"the first one found: {incomplete[0]}",
+                f"the first one found: {failures[0]}",
                 hint or f"See the expected folders with: rico-hdl datasets {plan.spec.name}",
             )
-    plan.failures += incomplete
-
-
-def _problem_of_key(key: str) -> str:
-    try:
-        n_bytes = len(key.encode())
-    except UnicodeEncodeError:
-        return "its name is not UTF-8, so that it can't be a key"
-    if n_bytes > MAX_KEY_BYTES:
-        return f"its key has {n_bytes} bytes, LMDB holds at most {MAX_KEY_BYTES}"
-    return ""
-
-
-def _failure(key: str, modality: str, path: str, missing: tuple[str, ...], problem: str) -> Failure:
-    """The failure of a patch that can't be written; names that are not UTF-8 are made printable."""
-    where = printable(path.rpartition("/")[0] if missing else path)
-    reason = problem or f"missing {'band' if len(missing) == 1 else 'bands'} {', '.join(missing)}"
-    return Failure(
-        printable(key), modality, where, missing[0] if len(missing) == 1 else None, reason
-    )
+    plan.failures += failures

@@ -11,10 +11,11 @@ from functools import lru_cache
 from typing import Protocol
 
 from rico_hdl.digest import record_digest
-from rico_hdl.errors import RecordError, TiffError
+from rico_hdl.errors import ArchiveError, RecordError, TiffError
 from rico_hdl.patch import Failure, Layout, Origin, Patch, Record, printable
 from rico_hdl.record import encode, is_constant
 from rico_hdl.spec import Modality
+from rico_hdl.tensors import TensorDecoder
 from rico_hdl.tiff import Decoder, Raster
 
 
@@ -22,10 +23,11 @@ class DecodesTiff(Protocol):
     """What turns a file into bands; may be shared by threads."""
 
     def decode(self, data: bytes) -> tuple[Raster, ...]:
-        """The bands of a file, in file order.
+        """The bands of a file: of a GeoTIFF in file order, of named arrays in the spec's.
 
         Raises:
             TiffError: It can't be decoded.
+            RecordError: It holds other bands than the spec names.
         """
 
 
@@ -33,7 +35,7 @@ class PatchConverter:
     """Converts patches; may be shared by threads.
 
     Args:
-        make_decoder: Makes what decodes a file; by default `rico_hdl.tiff.Decoder`.
+        make_decoder: Makes what decodes a GeoTIFF; by default `rico_hdl.tiff.Decoder`.
     """
 
     def __init__(self, make_decoder: Callable[[], DecodesTiff] | None = None) -> None:
@@ -53,7 +55,7 @@ class PatchConverter:
         # One decoder for each file of a patch: the same band's files look alike.
         decoders = self._decoders.get(modality.name)
         if decoders is None:  # setdefault: several threads may come here at once
-            made = [self._make_decoder() for _ in patch.paths]
+            made = [self._decoder_of(modality) for _ in patch.paths]
             decoders = self._decoders.setdefault(modality.name, made)
         rasters: list[Raster] = []
         path, band = patch.paths[0], None
@@ -70,7 +72,8 @@ class PatchConverter:
             patch.source.check()
             reason = "missing" if isinstance(error, FileNotFoundError) else error.strerror
             return _failure(patch, path, band, reason or str(error))
-        except (TiffError, RecordError) as error:
+        except (TiffError, RecordError, ArchiveError) as error:
+            patch.source.check()
             return _failure(patch, path, band, error.message)
         key = patch.key.encode()
         return Record(
@@ -81,6 +84,11 @@ class PatchConverter:
             layout=_layout_of(modality.band_names, tuple([(r.dtype, r.shape) for r in rasters])),
             constant=all(map(_is_constant, rasters)),
         )
+
+    def _decoder_of(self, modality: Modality) -> DecodesTiff:
+        if modality.encoding == "safetensors":
+            return TensorDecoder([band.token for band in modality.bands])
+        return self._make_decoder()
 
 
 @lru_cache(maxsize=1024)

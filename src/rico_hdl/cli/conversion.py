@@ -17,11 +17,12 @@ from rico_hdl._version import __version__
 from rico_hdl.cli.options import Job
 from rico_hdl.cli.progress import progress_for
 from rico_hdl.cli.text import bytes_text
-from rico_hdl.conversion import Summary, convert
+from rico_hdl.conversion import convert, open_all
 from rico_hdl.errors import InterruptedRunError, RicoError
-from rico_hdl.estimate import estimate
+from rico_hdl.estimate import Contents, estimate, look_through
+from rico_hdl.outcome import Summary
 from rico_hdl.plan import Plan, make_plan
-from rico_hdl.sources import FolderSource
+from rico_hdl.recognition import Opened
 
 EXIT_FAILURES = 1
 _N_FIRST_KEYS = 3
@@ -44,6 +45,7 @@ def run_conversion(job: Job) -> int:
                 on_error=job.on_error,
                 overwrite=job.overwrite,
                 observer=progress,
+                check_archives=job.check_archives,
             )
     except InterruptedRunError as error:
         _write_report(job, error.summary)
@@ -54,18 +56,23 @@ def run_conversion(job: Job) -> int:
     elif not job.quiet:
         click.echo(_summary_text(job, summary))
     if summary.failures:
-        n = len(summary.failures)
+        n_damaged = sum(not failure.key for failure in summary.failures)
+        n = len(summary.failures) - n_damaged
         where = job.report or Path(summary.target) / "rico-hdl.json"
-        what = "1 patch was" if n == 1 else f"{n} patches were"
+        found = []
+        if n_damaged:
+            found.append(f"{n_damaged} archive{'s' * (n_damaged > 1)} damaged")
+        if n:
+            found.append("1 patch was left out" if n == 1 else f"{n} patches were left out")
         ending = "; stopped there" if job.on_error == "stop" else ""
-        click.echo(f"{what} left out{ending}: see {where}", err=True)
+        click.echo(f"{', '.join(found)}{ending}: see {where}", err=True)
     return EXIT_FAILURES if summary.failures else 0
 
 
 def _summary_text(job: Job, summary: Summary) -> str:
     failed = dict.fromkeys(summary.n_written, 0)
     for failure in summary.failures:
-        failed[failure.modality] += 1
+        failed[failure.modality] += bool(failure.key)
     width = max(len(name) for name in failed)
     lines = [f"{job.spec.title} in {summary.target}"]
     lines += [
@@ -101,19 +108,29 @@ def dry_run(job: Job) -> int:
     Raises:
         RicoError: The conversion can't be carried out.
     """
-    sources = {name: FolderSource(folder) for name, folder in job.sources.items()}
-    plan = make_plan(job.spec, sources)
+    opened = open_all(job.spec, job.sources)
+    folders = {one.modality.name: one.folder for one in opened if one.folder is not None}
+    plan = make_plan(job.spec, folders) if folders else Plan(job.spec, {})
     expected = estimate(plan)
-    failures = sorted([*plan.failures, *expected.failures], key=lambda f: (f.key, f.path))
+    inside = {
+        one.modality.name: look_through(one.modality, one.archives)
+        for one in opened
+        if one.archives
+    }
+    failures = [*plan.failures, *expected.failures]
+    failures += [failure for contents in inside.values() for failure in contents.failures]
+    failures.sort(key=lambda f: (f.key, f.path))
+    sizes = [expected.n_bytes, *(contents.n_bytes for contents in inside.values())]
+    n_bytes = None if None in sizes else sum(size for size in sizes if size is not None)
     free = shutil.disk_usage(_existing(Path(job.target).expanduser().absolute())).free
-    if expected.n_bytes > free:
+    if n_bytes is not None and n_bytes > free:
         click.echo(
-            f"warning: about {bytes_text(expected.n_bytes)} are needed, "
+            f"warning: about {bytes_text(n_bytes)} are needed, "
             f"{bytes_text(free)} are free in {job.target}",
             err=True,
         )
-    content = _dry_run_content(job, plan) | {
-        "n_bytes_expected": expected.n_bytes,
+    content = _dry_run_content(job, opened, plan, inside) | {
+        "n_bytes_expected": n_bytes,
         "n_bytes_free": free,
         "failures": [failure.to_dict() for failure in failures],
     }
@@ -128,7 +145,33 @@ def dry_run(job: Job) -> int:
     return EXIT_FAILURES if failures else 0
 
 
-def _dry_run_content(job: Job, plan: Plan) -> dict[str, Any]:
+def _dry_run_content(
+    job: Job, opened: list[Opened], plan: Plan, inside: dict[str, Contents]
+) -> dict[str, Any]:
+    first_keys = _first_keys(plan)
+    modalities = {}
+    for one in opened:
+        name = one.modality.name
+        contents = inside.get(name)
+        modalities[name] = {
+            "source": _place(one),
+            "archives": [archive.location for archive in one.archives],
+            "n_patches": contents.n_patches if contents else plan.n_patches[name],
+            "n_published": one.modality.n_published,
+            "first_keys": contents.first_keys if contents else first_keys[name],
+        }
+    return {"dataset": job.spec.name, "target": job.target, "modalities": modalities}
+
+
+def _place(one: Opened) -> str:
+    """Where a modality's files come from, in a few words."""
+    if one.folder is not None:
+        return one.folder.location
+    more = f" and {len(one.archives) - 1} more" if len(one.archives) > 1 else ""
+    return one.archives[0].location + more
+
+
+def _first_keys(plan: Plan) -> dict[str, list[str]]:
     first_keys: dict[str, list[str]] = {name: [] for name in plan.sources}
     n_wanted = sum(min(_N_FIRST_KEYS, n) for n in plan.n_patches.values())
     for patch in plan:
@@ -138,32 +181,22 @@ def _dry_run_content(job: Job, plan: Plan) -> dict[str, Any]:
             n_wanted -= 1
         if n_wanted == 0:
             break
-    return {
-        "dataset": job.spec.name,
-        "target": job.target,
-        "modalities": {
-            name: {
-                "source": source.location,
-                "n_patches": plan.n_patches[name],
-                "n_published": job.spec.modality(name).n_published,
-                "first_keys": first_keys[name],
-            }
-            for name, source in plan.sources.items()
-        },
-    }
+    return first_keys
 
 
 def _dry_run_text(job: Job, content: dict[str, Any], failures: list[str]) -> str:
     lines = [f"{job.spec.title}, dry run: nothing is written"]
     for name, modality in content["modalities"].items():
-        published = modality["n_published"]
+        n, published = modality["n_patches"], modality["n_published"]
         of = f" (published: {published})" if published else ""
-        lines.append(f"  {name}: {modality['n_patches']} patches{of} in {modality['source']}")
+        found = "patches, how many is known when all is read," if n is None else f"{n} patches"
+        lines.append(f"  {name}: {found}{of} in {modality['source']}")
         lines += [f"    {key}" for key in modality["first_keys"]]
-        if modality["n_patches"] > len(modality["first_keys"]):
+        if n is None or n > len(modality["first_keys"]):
             lines.append("    …")
-    expected, free = (bytes_text(content[f"n_bytes_{what}"]) for what in ("expected", "free"))
-    lines.append(f"  about {expected} in {job.target} ({free} free)")
+    expected, free = content["n_bytes_expected"], bytes_text(content["n_bytes_free"])
+    size = "an unknown size" if expected is None else f"about {bytes_text(expected)}"
+    lines.append(f"  {size} in {job.target} ({free} free)")
     lines.append(f"  problems: {len(failures) or 'none seen'}")
     lines += [f"    {failure}" for failure in failures[:_N_PROBLEMS]]
     if len(failures) > _N_PROBLEMS:

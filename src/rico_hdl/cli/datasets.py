@@ -36,12 +36,18 @@ def _describe(spec: DatasetSpec) -> str:
             f"  {modality.option} {modality.folder}    ({modality.name}: {modality.title})",
             f"    files  {modality.files}",
             f"    such as  {modality.folder}/{modality.example}",
+            *_downloads(modality),
             f"    key    {modality.key}",
             f"    bands  {_bands(modality)}",
         ]
     lines += [f"  note: {note}" for note in spec.notes]
     lines.append(f"  cite: {spec.citation}")
     return "\n".join(lines)
+
+
+def _downloads(modality: Modality) -> list[str]:
+    names = ", ".join(download.name for download in modality.downloads)
+    return [f"    published as  {names}"] if names else []
 
 
 def _bands(modality: Modality) -> str:

@@ -24,8 +24,8 @@ class Job:
 
     spec: DatasetSpec
     """The dataset."""
-    sources: dict[str, str]
-    """The source folder of each modality, by name."""
+    sources: dict[str, list[str]]
+    """What was named as the source of each modality, by the modality's name."""
     target: str
     """The target folder."""
     n_workers: int | None
@@ -42,6 +42,8 @@ class Job:
     """Whether nothing is written."""
     overwrite: bool
     """Whether what is in the target is replaced."""
+    check_archives: bool
+    """Whether archives are compared with published MD5 sums."""
 
 
 def _parameter(modality: Modality) -> str:
@@ -57,8 +59,8 @@ def source_options(spec: DatasetSpec) -> list[click.Parameter]:
             click.Option(
                 [modality.option, parameter],
                 multiple=True,
-                metavar="FOLDER",
-                help=f"The folder with the {modality.title}.",
+                metavar="SOURCE",
+                help=f"The {modality.title}: a folder, or what was downloaded.",
             )
         )
         options += [
@@ -106,6 +108,11 @@ def options_for(spec: DatasetSpec) -> list[click.Parameter]:
             is_flag=True,
             help="Begin anew: remove what rico-hdl wrote to the target folder before.",
         ),
+        click.Option(
+            ["--check-archives"],
+            is_flag=True,
+            help="Compare archives with the MD5 sums that their publishers state.",
+        ),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
         click.Option(["--quiet"], is_flag=True, help="Print nothing but errors."),
     ]
@@ -122,7 +129,7 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
     _refuse_empty({m.option: given[m.name] for m in spec.modalities} | {"--target-dir": [target]})
     if target is None and len(spec.modalities) == 1:
         target = _target_from_source(spec.modalities[0], given)
-    sources = _single(spec, given)
+    sources = {name: places for name, places in given.items() if places}
     if not sources:
         options = " or ".join(modality.option for modality in spec.modalities)
         raise click.UsageError(f"Missing a source. Give {options}.")
@@ -142,55 +149,40 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
         quiet=values["quiet"],
         dry_run=values["dry_run"],
         overwrite=values["overwrite"],
+        check_archives=values["check_archives"],
     )
 
 
-def _refuse_empty(folders: dict[str, list[str]]) -> None:
+def _refuse_empty(places: dict[str, list[str]]) -> None:
     """An empty name would be the current folder, which nobody means."""
-    for option, names in folders.items():
+    for option, names in places.items():
         if "" in names:
             raise click.UsageError(f"{option} is empty: is a shell variable not set?")
 
 
-def sources_from(spec: DatasetSpec, values: dict[str, Any]) -> dict[str, str]:
-    """The source folder of each modality that is given, by name.
-
-    Raises:
-        click.UsageError: One is given twice.
-    """
-    return _single(spec, {m.name: _given(m, values) for m in spec.modalities})
-
-
-def _single(spec: DatasetSpec, given: dict[str, list[str]]) -> dict[str, str]:
-    sources = {}
-    for modality in spec.modalities:
-        folders = given[modality.name]
-        if len(folders) > 1:
-            raise click.UsageError(
-                f"{modality.option} was given {len(folders)} times, expected once."
-            )
-        if folders:
-            sources[modality.name] = folders[0]
-    return sources
+def sources_from(spec: DatasetSpec, values: dict[str, Any]) -> dict[str, list[str]]:
+    """What is named as the source of each modality that is given, by the modality's name."""
+    given = {m.name: _given(m, values) for m in spec.modalities}
+    return {name: places for name, places in given.items() if places}
 
 
 def _given(modality: Modality, values: dict[str, Any]) -> list[str]:
-    """The folders given for a modality under any spelling of its option."""
+    """What is given for a modality under any spelling of its option."""
     parameter = _parameter(modality)
-    folders = list(values[parameter])
+    places = list(values[parameter])
     for i, alias in enumerate(modality.aliases):
         if aliased := values[f"{parameter}_alias_{i}"]:
             click.echo(f"note: {alias} is read as {modality.option}", err=True)
-            folders += aliased
-    return folders
+            places += aliased
+    return places
 
 
 def _target_from_source(modality: Modality, given: dict[str, list[str]]) -> str | None:
     """The target, where it was given as a second source, as the original's documentation has it."""
-    folders = given[modality.name]
-    if len(folders) != 2:
+    places = given[modality.name]
+    if len(places) != 2 or Path(places[1]).is_file():
         return None
-    target = folders.pop()
+    target = places.pop()
     click.echo(
         f"note: the second {modality.option} is read as --target-dir {target}; write it so",
         err=True,

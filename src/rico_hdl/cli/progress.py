@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from pathlib import PurePath
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from rico_hdl.cli.text import bytes_text, duration_text
 from rico_hdl.patch import Failure
@@ -44,6 +45,9 @@ class Silent:
     def on_plan(self, plan: Plan) -> None:
         """See `rico_hdl.Observer`."""
 
+    def on_archive(self, modality: str, location: str, n_bytes_read: int, n_bytes: int) -> None:
+        """See `rico_hdl.Observer`."""
+
     def on_patches(self, modality: str, n_patches: int, n_bytes: int) -> None:
         """See `rico_hdl.Observer`."""
 
@@ -71,14 +75,22 @@ class Lines(Silent):
         self._n_planned: Counter[str] = Counter()
         self._n_done: Counter[str] = Counter()
         self._n_new = self._n_bytes = 0
+        self._archives: dict[str, str] = {}
         self._start = self._shown = time.monotonic()
 
     def on_plan(self, plan: Plan) -> None:
         """See `rico_hdl.Observer`."""
         self._n_planned = plan.n_patches
         found = ", ".join(f"{plan.n_patches[name]} {name}" for name in plan.sources)
-        self._print(f"found {found} patches")
+        if found:
+            self._print(f"found {found} patches")
         self._start = self._shown = time.monotonic()
+
+    def on_archive(self, modality: str, location: str, n_bytes_read: int, n_bytes: int) -> None:
+        """See `rico_hdl.Observer`."""
+        share = n_bytes_read / n_bytes if n_bytes else 1.0
+        self._archives[modality] = f"{share:.0%} of {PurePath(location).name}"
+        self._show_if_due()
 
     def on_patches(self, modality: str, n_patches: int, n_bytes: int) -> None:
         """See `rico_hdl.Observer`."""
@@ -86,17 +98,34 @@ class Lines(Silent):
         self._n_bytes += n_bytes
         if n_bytes:
             self._n_new += n_patches
+        self._show_if_due()
+
+    def _show_if_due(self) -> None:
         now = time.monotonic()
         if now - self._shown >= LINE_SECONDS:
             self._shown = now
             self._show(now - self._start)
 
     def _show(self, seconds: float) -> None:
-        done = ", ".join(f"{name} {self._n_done[name]}/{n}" for name, n in self._n_planned.items())
+        done = [f"{name} {self._n_done[name]}/{n}" for name, n in self._n_planned.items()]
+        done += [f"{name} {self._n_done[name]} ({at})" for name, at in self._archives.items()]
         rate = self._n_new / seconds
-        n_left = self._n_planned.total() - self._n_done.total()
-        left = f", {duration_text(n_left / rate)} left" if rate else ""
-        self._print(f"{done}; {rate:.0f} patches/s, {bytes_text(self._n_bytes / seconds)}/s{left}")
+        n_left = sum(n - self._n_done[name] for name, n in self._n_planned.items())
+        known = rate and not self._archives  # how many patches archives hold is not
+        left = f", {duration_text(n_left / rate)} left" if known else ""
+        self._print(
+            f"{', '.join(done)}; {rate:.0f} patches/s, "
+            f"{bytes_text(self._n_bytes / seconds)}/s{left}"
+        )
+
+
+class _Place(NamedTuple):
+    """How far an archive was read."""
+
+    location: str
+    began: float
+    n_bytes_read: int
+    n_bytes: int
 
 
 class Bars(Silent):
@@ -105,20 +134,23 @@ class Bars(Silent):
     def __init__(self, spec: DatasetSpec) -> None:
         super().__init__()
         from rich.console import Console  # noqa: PLC0415 - only terminals pay for it
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
+        from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
 
         self._spec = spec
         self._progress: Progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[done]}"),
             TextColumn("{task.fields[rate]}"),
             TextColumn("{task.fields[left]}"),
             console=Console(stderr=True),
         )
         self._tasks: dict[str, TaskID] = {}
         self._n_planned: Counter[str] = Counter()
-        self._looking = self._progress.add_task("looking for patches", total=None, rate="", left="")
+        self._archives: dict[str, _Place] = {}
+        self._looking = self._progress.add_task(
+            "looking for patches", total=None, done="", rate="", left=""
+        )
         self._n_done: Counter[str] = Counter()
         self._n_new: Counter[str] = Counter()
         self._n_bytes: Counter[str] = Counter()
@@ -138,10 +170,21 @@ class Bars(Silent):
         self._progress.remove_task(self._looking)
         self._n_planned = plan.n_patches
         for name in plan.sources:
-            title = f"{name}: {self._spec.modality(name).title}"
-            self._tasks[name] = self._progress.add_task(
-                title, total=plan.n_patches[name], rate="", left=""
-            )
+            self._add(name, plan.n_patches[name])
+
+    def _add(self, name: str, total: int) -> None:
+        title = f"{name}: {self._spec.modality(name).title}"
+        self._tasks[name] = self._progress.add_task(title, total=total, done="", rate="", left="")
+
+    def on_archive(self, modality: str, location: str, n_bytes_read: int, n_bytes: int) -> None:
+        """See `rico_hdl.Observer`."""
+        now = time.monotonic()
+        if modality not in self._tasks:
+            self._add(modality, n_bytes)
+        known = self._archives.get(modality)
+        began = known.began if known and known.location == location else now
+        self._archives[modality] = _Place(location, began, n_bytes_read, n_bytes)
+        self._show_if_due(now)
 
     def on_patches(self, modality: str, n_patches: int, n_bytes: int) -> None:
         """See `rico_hdl.Observer`."""
@@ -151,6 +194,9 @@ class Bars(Silent):
             self._began.setdefault(modality, now)
             self._n_new[modality] += n_patches
             self._n_bytes[modality] += n_bytes
+        self._show_if_due(now)
+
+    def _show_if_due(self, now: float) -> None:
         if now - self._shown >= BAR_SECONDS:
             self._shown = now
             self._show_all()
@@ -158,18 +204,37 @@ class Bars(Silent):
     def _show_all(self) -> None:
         now = time.monotonic()
         for name, task in self._tasks.items():
-            values: dict[str, Any] = {"completed": self._n_done[name]}
             seconds = now - self._began.get(name, now)
-            n_left = self._n_planned[name] - self._n_done[name]
-            if seconds > 0 and n_left:
-                rate = self._n_new[name] / seconds
-                values["rate"] = (
-                    f"{rate:.0f} patches/s {bytes_text(self._n_bytes[name] / seconds)}/s"
-                )
-                values["left"] = f"{duration_text(n_left / rate)} left"
-            elif seconds > 0:
-                values["left"] = ""
+            rate = self._n_new[name] / seconds if seconds > 0 else 0.0
+            values: dict[str, Any] = (
+                self._archive_values(self._archives[name], name, now)
+                if name in self._archives
+                else self._folder_values(name, rate)
+            )
+            if rate:
+                per_second = bytes_text(self._n_bytes[name] / seconds)
+                values["rate"] = f"{rate:.0f} patches/s {per_second}/s"
             self._progress.update(task, **values)
+
+    def _folder_values(self, name: str, rate: float) -> dict[str, Any]:
+        n, n_done = self._n_planned[name], self._n_done[name]
+        left = f"{duration_text((n - n_done) / rate)} left" if rate and n > n_done else ""
+        return {"completed": n_done, "done": f"{n_done}/{n}", "left": left}
+
+    def _archive_values(self, place: _Place, name: str, now: float) -> dict[str, Any]:
+        """The bar of an archive goes by its bytes: nobody knows how many patches it holds."""
+        title = PurePath(place.location).name
+        seconds_left = (
+            (now - place.began) * (place.n_bytes - place.n_bytes_read) / place.n_bytes_read
+            if place.n_bytes_read
+            else 0.0
+        )
+        return {
+            "total": place.n_bytes,
+            "completed": place.n_bytes_read,
+            "done": f"{self._n_done[name]} patches, {title}",
+            "left": f"{duration_text(seconds_left)} left" if seconds_left else "",
+        }
 
     def _print(self, line: str) -> None:
         self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)

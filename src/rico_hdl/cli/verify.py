@@ -160,7 +160,7 @@ def _verify(  # noqa: PLR0913 - the command's options
     return EXIT_FINDINGS if result.findings else 0
 
 
-def _given_sources(target: str, arguments: list[str]) -> dict[str, str]:
+def _given_sources(target: str, arguments: list[str]) -> dict[str, list[str]]:
     """The sources that the dataset's own options name."""
     if not arguments:
         return {}
@@ -173,7 +173,7 @@ def _given_sources(target: str, arguments: list[str]) -> dict[str, str]:
     return _parse_sources(get(manifest.dataset), arguments)
 
 
-def _parse_sources(spec: DatasetSpec, arguments: list[str]) -> dict[str, str]:
+def _parse_sources(spec: DatasetSpec, arguments: list[str]) -> dict[str, list[str]]:
     parser = click.Command(f"verify {spec.name}", params=source_options(spec))
     return sources_from(spec, parser.make_context("rico-hdl verify", arguments).params)
 

@@ -4,7 +4,7 @@ Band order, dtypes and shapes: Clasen et al., "reBEN: Refined BigEarthNet Datase
 Image Analysis", IGARSS 2025 (arXiv:2407.03653), and the files themselves.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
 
 _10M, _20M, _60M = (120, 120), (60, 60), (20, 20)
 _SCENE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
@@ -18,6 +18,10 @@ _S1 = Modality(
     bands=(Band("VH", shape=_10M), Band("VV", shape=_10M)),
     dtype="float32",
     folder="BigEarthNet-S1",
+    downloads=(
+        Download("BigEarthNet-S1.tar.zst", md5="a55eaa2cdf6a917e296bd6601ec1e348"),
+        Download("BigEarthNet-S1.tar.gz*"),
+    ),
     example=(
         "S1A_IW_GRDH_1SDV_20170613T165043/S1A_IW_GRDH_1SDV_20170613T165043_33UUP_70_48/"
         "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_70_48_VH.tif"
@@ -47,6 +51,10 @@ _S2 = Modality(
     ),
     dtype="uint16",
     folder="BigEarthNet-S2",
+    downloads=(
+        Download("BigEarthNet-S2.tar.zst", md5="2245ed2d1a93f6ce637d839bc856396e"),
+        Download("BigEarthNet-S2.tar.gz*"),
+    ),
     example=f"{_SCENE}/{_SCENE}_75_43/{_SCENE}_75_43_B01.tif",
     n_published=549_488,
 )
@@ -61,6 +69,10 @@ _REFERENCE_MAPS = Modality(
     bands=(Band("Data", shape=_10M),),
     dtype="uint16",
     folder="Reference_Maps",
+    downloads=(
+        Download("Reference_Maps.tar.zst", md5="95d85a222fa983faddcac51a19f28917"),
+        Download("Reference_Maps.tar.gz*"),
+    ),
     example=f"{_SCENE}/{_SCENE}_26_57/{_SCENE}_26_57_reference_map.tif",
     n_published=549_488,
 )

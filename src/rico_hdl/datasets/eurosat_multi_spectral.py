@@ -5,7 +5,7 @@ Land Cover Classification", JSTARS 2019 (arXiv:1709.00029); the narrow near-infr
 last, and the original rico-hdl names it B08A.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
 
 _NAMES = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B08A",
@@ -30,6 +30,10 @@ SPEC = DatasetSpec(
             bands=tuple(Band(name, index=i, shape=(64, 64)) for i, name in enumerate(_NAMES, 1)),
             dtype="uint16",
             folder="EuroSAT_MS",
+            downloads=(
+                Download("EuroSAT_MS.zip", md5="091174add3c8e680a49244acf185b9f0"),
+                Download("EuroSATallBands.zip", md5="5ac12b3b2557aa56e1826e981e8e200e"),
+            ),
             example="AnnualCrop/AnnualCrop_1.tif",
             n_published=27_000,
         ),

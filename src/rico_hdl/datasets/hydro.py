@@ -4,7 +4,7 @@ Band order: the files' own, which is that of Sentinel-2 L2A in the publisher's d
 (Corley and Robinson, "Hydro: A Foundation Model for Water in Satellite Imagery", 2024).
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
 
 _NAMES = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
 
@@ -26,6 +26,7 @@ SPEC = DatasetSpec(
             bands=tuple(Band(name, index=i, shape=(256, 256)) for i, name in enumerate(_NAMES, 1)),
             dtype="uint16",
             folder="hydro",
+            downloads=(Download("hydro.z*"),),
             example="patch_0.tif",
             n_published=100_000,
         ),

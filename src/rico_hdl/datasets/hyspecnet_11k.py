@@ -5,7 +5,7 @@ Large-Scale Hyperspectral Dataset for Benchmarking Learning-Based Hyperspectral 
 Methods", IGARSS 2023 (arXiv:2306.00385).
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
 
 _PATCH = (
     "ENMAP01-____L2A-DT0000004950_20221103T162438Z_001_V010110_20221118T145147Z-Y01460273_X03110438"
@@ -30,6 +30,7 @@ SPEC = DatasetSpec(
             bands=tuple(Band(f"B{i}", index=i, shape=(128, 128)) for i in range(1, 225)),
             dtype="int16",
             folder="hyspecnet-11k",
+            downloads=(Download("hyspecnet-11k-[0-9][0-9].tar.gz"),),
             example=f"patches/{_PATCH[:49]}/{_PATCH}/{_PATCH}-SPECTRAL_IMAGE.TIF",
             n_published=11_483,
         ),

@@ -4,7 +4,7 @@ Bands: Francis and Czerkawski, "Major TOM: Expandable Datasets for Earth Observa
 (arXiv:2402.12095); one file for each, named after it.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
 
 _FILES = Template.parse("{row}/{cell}/{product}/{band}.tif")
 _10M, _20M, _60M = (1068, 1068), (534, 534), (178, 178)
@@ -27,6 +27,7 @@ SPEC = DatasetSpec(
             key=Template.parse("{cell}_{product}"),
             bands=(Band("vh"), Band("vv")),
             folder="S1RTC",
+            downloads=(Download("part_*.parquet"),),
             example="0U/0U_199R/S1A_IW_GRDH_1SDV_20220703T044409_20220703T044434_043932_rtc/vh.tif",
         ),
         Modality(
@@ -51,6 +52,7 @@ SPEC = DatasetSpec(
             ),
             dtype="uint16",
             folder="S2L2A",
+            downloads=(Download("part_*.parquet"),),
             example=(
                 "0U/0U_199R/S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419/B02.tif"
             ),

@@ -4,7 +4,7 @@ Bands: Wang et al., "SSL4EO-S12: A Large-Scale Multimodal, Multitemporal Dataset
 Learning in Earth Observation", GRSM 2023 (arXiv:2211.07044); one file for each, named after it.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
 
 _FILES = Template.parse("{location:7d}/{product}/{band}.tif")
 _S2_PRODUCT = "0000200/20200604T054639_20200604T054831_T43RCP"
@@ -37,6 +37,7 @@ SPEC = DatasetSpec(
             bands=(Band("VH"), Band("VV")),
             dtype="float32",
             folder="s1",
+            downloads=(Download("s1_grd.tar.gz*"),),
             example=(
                 "0000200/S1A_IW_GRDH_1SDV_20200607T010800_20200607T010825_032904_03CFBA_D457/VH.tif"
             ),
@@ -51,6 +52,7 @@ SPEC = DatasetSpec(
             bands=_L1C_BANDS,
             dtype="uint16",
             folder="s2c",
+            downloads=(Download("s2_l1c.tar.gz*"),),
             example=f"{_S2_PRODUCT}/B10.tif",
             n_published=_N_PUBLISHED,
         ),
@@ -63,6 +65,7 @@ SPEC = DatasetSpec(
             bands=_L2A_BANDS,
             dtype="uint16",
             folder="s2a",
+            downloads=(Download("s2_l2a.tar.gz*"),),
             example=f"{_S2_PRODUCT}/B8A.tif",
             n_published=_N_PUBLISHED,
         ),

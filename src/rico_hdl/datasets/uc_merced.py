@@ -4,7 +4,7 @@ Band order: the files are RGB (photometric interpretation 2); Yang and Newsam, "
 and spatial extensions for land-use classification", ACM GIS 2010.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
 
 SPEC = DatasetSpec(
     name="uc-merced",
@@ -29,6 +29,9 @@ SPEC = DatasetSpec(
             ),
             dtype="uint8",
             folder="UCMerced_LandUse",
+            downloads=(
+                Download("UCMerced_LandUse.zip", md5="5b7ec56793786b6dc8a908e8854ac0e4"),
+            ),
             example="Images/airplane/airplane00.tif",
             n_published=2_100,
         ),

@@ -72,11 +72,13 @@ class FolderSource:
             with os.scandir(self._root):
                 pass
         except FileNotFoundError:
-            raise SourceError(f"{self._root}: no such folder", _nearest(self._root)) from None
+            raise SourceError(
+                f"{self._root}: no such folder or archive", _nearest(self._root)
+            ) from None
         except NotADirectoryError:
             raise SourceError(
                 f"{self._root} is a file, expected a folder",
-                "Archives must be unpacked first; name the folder that holds the result.",
+                "An archive is opened by `rico_hdl.sources.opening.open_archive`.",
             ) from None
         except OSError as error:
             raise SourceError(

@@ -6,7 +6,7 @@ folder can be. An `Archive` tells its members in the order in which they lie in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -107,7 +107,7 @@ class Archive(Protocol):
     def n_bytes_read(self) -> int:
         """How many bytes of `files` lie behind the last member that was told of: for progress."""
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Generator[Member]:
         """All members, each once. Nothing is read into memory whole but what `Member.read` asks.
 
         A member with an absolute path or ``..`` is told of with a `Member.problem`, under the path

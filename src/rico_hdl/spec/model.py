@@ -10,6 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from typing import Literal
 
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.template import Template
@@ -36,6 +37,16 @@ class Band:
             object.__setattr__(self, "token", self.name)
 
 
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file as its publisher offers it."""
+
+    name: str
+    """Its name, with ``*`` for what varies: the number of a part, say."""
+    md5: str = ""
+    """Its MD5 sum (hex) as published; empty where none is known, or the name stands for several."""
+
+
 @dataclass(frozen=True)
 class Modality:
     """Patches of one dataset that share their bands and their layout on disk."""
@@ -57,10 +68,15 @@ class Modality:
     """A file as it really lies below the source folder, for help and documentation."""
     folder: str
     """What publishers call the source folder, for help texts and examples."""
+    encoding: Literal["geotiff", "safetensors"] = "geotiff"
+    """What its files are: GeoTIFFs, whose bands have an order, or named arrays, such as those that
+    a Zarr store is read as; there a band is found by its token, and its index does not count."""
     dtype: str | None = None
     """The numpy name of every band's dtype, enforced; None where no real file was checked."""
     n_published: int | None = None
     """The number of patches that the publisher states."""
+    downloads: tuple[Download, ...] = ()
+    """The archives in which its files are published, most usual first."""
     aliases: tuple[str, ...] = ()
     """Other spellings of the option that users paste, accepted with a notice."""
 
@@ -157,13 +173,13 @@ class DatasetSpec:
         return hashlib.sha256(json.dumps([self.name, contract]).encode()).hexdigest()
 
 
-def as_rows(value: Band | Modality | DatasetSpec) -> dict[str, object]:
+def as_rows(value: Band | Download | Modality | DatasetSpec) -> dict[str, object]:
     """A JSON-ready dictionary of a spec value, templates as text, nested values as dictionaries."""
 
     def plain(item: object) -> object:
         if isinstance(item, Template):
             return str(item)
-        if isinstance(item, Band | Modality):
+        if isinstance(item, Band | Download | Modality):
             return as_rows(item)
         if isinstance(item, tuple):
             return [plain(part) for part in item]

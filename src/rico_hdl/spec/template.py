@@ -18,7 +18,7 @@ as much as it can. Whatever is found, formatting it gives the path back.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -136,6 +136,10 @@ class Template:
 
     def __str__(self) -> str:
         return self.text
+
+    def at_any_depth(self) -> Template:
+        """The same template below any number of folders."""
+        return self if self.any_depth else replace(self, text=ANY_DEPTH + self.text, any_depth=True)
 
     @cached_property
     def fields(self) -> tuple[str, ...]:

@@ -1,0 +1,249 @@
+"""The books of one conversion: what is stored, what was left out, what is unusual.
+
+In: records and failures. Out: puts in the store, counts, warnings, the manifest. A record is put
+once, never over another one. It reads no source.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from rico_hdl.estimate import nominal_bytes, stored_bytes
+from rico_hdl.outcome import Observer
+from rico_hdl.patch import Failure, Origin, Patch, Record
+from rico_hdl.plan import Plan
+from rico_hdl.spec import DatasetSpec
+from rico_hdl.store import Manifest, StoreWriter
+from rico_hdl.store.manifest import ModalityState
+
+_NO_ORIGIN: Final = (None, None)
+
+
+class Ledger:
+    """Puts records, and keeps count.
+
+    Args:
+        spec: The dataset.
+        origins: Where the records of each modality that takes part come from.
+        writer: The store.
+        manifest: What was known of the store; brought up to date by `save`.
+        observer: Is told what happens.
+    """
+
+    def __init__(
+        self,
+        spec: DatasetSpec,
+        origins: Collection[Origin],
+        writer: StoreWriter,
+        manifest: Manifest,
+        observer: Observer,
+    ) -> None:
+        self.n_written: Counter[str] = Counter()
+        self.n_present: Counter[str] = Counter()
+        self.n_bytes = 0
+        self.failures: list[Failure] = []
+        self.warnings: list[str] = []
+        self._spec = spec
+        self._origins = set(origins)
+        self._names = {origin.modality for origin in origins}
+        self._writer = writer
+        self._manifest = manifest
+        self._observer = observer
+        self._expected_bytes = {
+            name: n_bytes
+            for name in self._names
+            if (n_bytes := nominal_bytes(spec.modality(name))) is not None
+        }
+        self._n_planned: Counter[str] = Counter()
+        self._stored_from: dict[bytes, Origin] = {}  # of patches in flight that are there already
+        self._in_conflict: set[str] = set()  # modalities whose source holds other values
+        self._earlier_failures = [f for f in manifest.failures if f.modality not in self._names]
+        self._elsewhere: set[int] | None = None  # hashes of keys that came from somewhere else
+        self._met: set[int] = set()  # hashes of keys that archives held until now
+        self._twice: set[bytes] = set()  # of patches in flight that archives hold again
+
+    def look_around(self, plan: Plan, archive_bytes: int) -> None:
+        """Tell what is unusual before anything is converted.
+
+        Args:
+            plan: The patches in folders.
+            archive_bytes: The size of all archives.
+        """
+        n = self._writer.n_adopted
+        if n:
+            self.warn(
+                f"{n} records were in the store, and not in its journal, as those of another tool: "
+                "their digests were noted as they are now"
+            )
+        self._n_planned = plan.n_patches
+        self._check_space(archive_bytes if not self._writer.n_entries else 0)
+
+    def _check_space(self, n_more: int = 0) -> None:
+        """Announce that the disk is too small, as far as the sizes of records are known."""
+        n_needed = n_more + sum(
+            stored_bytes(n_bytes) * max(0, self._n_planned[name] - self._n_stored(name))
+            for name, n_bytes in self._expected_bytes.items()
+        )
+        n_free = shutil.disk_usage(self._writer.target).free
+        if n_needed > n_free:
+            least = "at least" if n_more else "about"
+            self.warn(
+                f"{least} {_megabytes(n_needed)} are still needed in {self._writer.target}, "
+                f"{_megabytes(n_free)} are free: when the disk is full the conversion ends, and "
+                "the same command continues once there is space"
+            )
+
+    def _n_stored(self, name: str) -> int:
+        part = self._writer.totals.modalities.get(name)
+        return part.n_patches if part else 0
+
+    def warn(self, message: str) -> None:
+        """Note something unusual, and tell of it."""
+        self.warnings.append(message)
+        self._observer.on_warning(message)
+
+    def fail(self, failure: Failure) -> None:
+        """Note a patch that is left out, and tell of it."""
+        self.failures.append(failure)
+        self._observer.on_failure(failure)
+
+    def present(self, name: str) -> None:
+        """Note a patch of a modality that is stored already."""
+        self.n_present[name] += 1
+        self._observer.on_patches(name, 1, 0)
+
+    def missing(self, plan: Plan) -> Iterator[Patch]:
+        """The patches that are not stored, and those that are, but came from somewhere else."""
+        if not self._writer.n_entries:
+            yield from plan
+            return
+        elsewhere = self._writer.origins_other_than(self._origins)
+        key, origin = next(elsewhere, _NO_ORIGIN)
+        for patch in plan:
+            wanted = patch.key.encode()
+            while key is not None and key < wanted:
+                key, origin = next(elsewhere, _NO_ORIGIN)
+            if origin is not None and key == wanted:
+                self._stored_from[wanted] = origin
+                yield patch
+            elif wanted not in self._writer:
+                yield patch
+            else:
+                self.present(patch.modality.name)
+
+    def is_settled(self, key: str) -> bool:
+        """Whether an archive's patch need not be converted: it is stored, and from these sources.
+
+        A key that the archives hold twice is not settled the second time, nor one that came from
+        somewhere else: then the values are compared.
+        """
+        encoded = key.encode()
+        number = hash(encoded)
+        if number in self._met:
+            self._twice.add(encoded)
+            return False
+        self._met.add(number)
+        if encoded not in self._writer:
+            return False
+        if self._elsewhere is None:
+            self._writer.commit()  # so that the journal knows all that is stored
+            others = self._writer.origins_other_than(self._origins)
+            self._elsewhere = {hash(other) for other, _ in others}
+        return number not in self._elsewhere
+
+    def take(self, result: Record | Failure) -> None:
+        """Put a record, or note why there is none."""
+        if isinstance(result, Failure):
+            self.fail(result)
+        elif result.key in self._writer:
+            self._compare(result)
+        else:
+            self._put(result)
+
+    def _put(self, record: Record) -> None:
+        name, n_bytes = record.origin.modality, len(record.data)
+        self._writer.put(record)
+        if name not in self._expected_bytes:
+            self._expected_bytes[name] = n_bytes
+            self._check_space()
+        self.n_written[name] += 1
+        self.n_bytes += n_bytes
+        self._observer.on_patches(name, 1, n_bytes)
+
+    def _compare(self, record: Record) -> None:
+        """Accept a record that is stored already from another source, if it is the same."""
+        name, key = record.origin.modality, record.key.decode()
+        there = self._stored_from.pop(record.key, None)
+        twice = record.key in self._twice
+        self._twice.discard(record.key)
+        if self._writer.holds(record):
+            if not twice:
+                self.present(name)
+            return
+        where = f"{there.location} ({there.modality})" if there else "another source"
+        if twice:
+            reason = "the same key twice, with different values: what came first is stored"
+        else:
+            self._in_conflict.add(name)
+            reason = (
+                f"this key is stored already with other values, from {where}: it was not changed"
+            )
+        self.fail(Failure(key, name, record.origin.location, None, reason))
+
+    def _look_back(self) -> None:
+        """Tell what is unusual about what is stored, now that all of it is."""
+        for modality in self._spec.modalities:
+            name = modality.name
+            if name not in self._names:
+                continue
+            part = self._writer.totals.modalities.get(name)
+            if part and part.n_constant:
+                self.warnings.append(
+                    f"{part.n_constant} of {part.n_patches} {name} patches have one value in all "
+                    "pixels of each band"
+                )
+            n_stored = part.n_patches if part else 0
+            if modality.n_published is not None and n_stored != modality.n_published:
+                self.warnings.append(
+                    f"{n_stored} {name} patches are stored, {modality.n_published} were published"
+                )
+
+    def _contributed(self, name: str) -> bool:
+        """Whether what is stored of a modality is what this source holds, as far as was seen."""
+        seen = self.n_written[name] + self.n_present[name]
+        return seen > 0 and name not in self._in_conflict
+
+    def save(self, *, finished: bool) -> None:
+        """Commit, and write the manifest: it must not know more than what is safely on disk."""
+        self._writer.commit()
+        self._writer.sync()
+        if finished:
+            self._look_back()
+        manifest = self._manifest
+        failed = {failure.modality for failure in self.failures}
+        for modality in self._spec.modalities:
+            name = modality.name
+            if name not in self._names:
+                continue
+            state = manifest.modalities.setdefault(name, ModalityState())
+            state.complete = finished and name not in failed
+            state.bands = list(modality.band_names)
+            if not state.sources or self._contributed(name):
+                own = {origin.location for origin in self._origins if origin.modality == name}
+                state.sources = sorted({*state.sources, *own})
+        self.failures.sort(key=_place)
+        manifest.failures = sorted([*self._earlier_failures, *self.failures], key=_place)
+        manifest.describe(self._writer.totals, self._spec)
+        manifest.write(self._writer.target)
+
+
+def _megabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.0f} MB"
+
+
+def _place(failure: Failure) -> tuple[str, str, str]:
+    """How failures are sorted."""
+    return (failure.key, failure.modality, failure.path)

@@ -1,0 +1,228 @@
+"""Finding out what the named sources of a modality are, before anything is written.
+
+In: what the user named: a folder of files, archives, a folder of archives. Out: a folder or
+archives, of which the beginning holds what is looked for, as far as that can be seen early. It
+lists folders and reads the beginning of archives, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from rico_hdl.datasets import registry
+from rico_hdl.diagnosis import BoundedSource, explain_wrong_modality
+from rico_hdl.errors import ArchiveError, SourceError, UsageError
+from rico_hdl.finding import Found, find
+from rico_hdl.patch import printable
+from rico_hdl.sources import Archive, Entry, FolderSource, Source
+from rico_hdl.sources.opening import OnRaw, archives_in, is_source, open_archive, parts_of
+from rico_hdl.spec import DatasetSpec, Modality
+
+StrPath = str | os.PathLike[str]
+
+_N_MEMBERS: Final = 2_000
+"""Members of an archive that are looked at before the conversion begins."""
+_N_BYTES: Final = 64 * 2**20
+"""Bytes of an archive's files that are read for that."""
+_N_ARCHIVES: Final = 3
+"""Archives of a modality that are tried for one that holds what is looked for."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The sources of one modality."""
+
+    modality: Modality
+    """The modality."""
+    folder: Source | None
+    """The folder of its files, if they lie in one."""
+    archives: tuple[Archive, ...] = ()
+    """The archives that hold its files, in the order of their names."""
+
+
+class _Listed:
+    """Paths as a source that can be listed."""
+
+    def __init__(self, location: str, paths: Sequence[str]) -> None:
+        self.location = location
+        self._folders: dict[str, set[Entry]] = {"": set()}
+        for path in paths:
+            folder, _, name = path.rpartition("/")
+            self._folders.setdefault(folder, set()).add(Entry(name, is_folder=False))
+            while folder:
+                parent, _, name = folder.rpartition("/")
+                self._folders.setdefault(parent, set()).add(Entry(name, is_folder=True))
+                folder = parent
+
+    def entries(self, folder: str) -> list[Entry]:
+        """See `Source.entries`."""
+        return sorted(self._folders.get(folder, ()))
+
+    def names(self, folder: str) -> list[str]:
+        """See `Source.names`."""
+        return [entry.name for entry in self.entries(folder)]
+
+    def read(self, path: str) -> bytes:
+        """Nothing was read: only names are known."""
+        raise FileNotFoundError(path)
+
+    def check(self) -> None:
+        """See `Source.check`."""
+
+
+def open_sources(
+    spec: DatasetSpec,
+    modality: Modality,
+    named: Sequence[StrPath] | Source,
+    on_raw: Callable[[Path], OnRaw | None] = lambda _: None,
+) -> Opened:
+    """Open what was named for a modality.
+
+    Args:
+        spec: The dataset.
+        modality: The modality.
+        named: A folder; archives, any parts of split ones, or folders in them; a folder that holds
+            archives; or a source.
+        on_raw: Gives, for the first file of an archive, what is given all of its bytes.
+
+    Raises:
+        UsageError: Several folders are named, or none and no archive.
+        SourceError: Something named does not exist or is no archive.
+    """
+    if not isinstance(named, Sequence):
+        return Opened(modality, named)
+    places = [Path(os.path.abspath(Path(name).expanduser())) for name in named]  # noqa: PTH100
+    folders = [place for place in places if place.is_dir() or not is_source(place)]
+    if len(folders) > 1 or (folders and len(places) > 1):
+        raise UsageError(
+            f"{modality.option} names {', '.join(map(str, places))}: expected one folder, or "
+            "archives",
+            "Name a folder that holds them all, or every archive.",
+        )
+    if folders:
+        found = _archives_of(modality, folders[0])
+        if not found:
+            return Opened(modality, FolderSource(folders[0]))
+    else:
+        found = list(dict.fromkeys(_first_part(place) for place in places))
+    archives = tuple(open_archive(path, on_raw(path)) for path in found)
+    _look_into(spec, modality, archives)
+    return Opened(modality, None, archives)
+
+
+def _first_part(place: Path) -> Path:
+    return parts_of(place)[0] if place.is_file() else place
+
+
+def _archives_of(modality: Modality, folder: Path) -> list[Path]:
+    """The archives to use in a folder; none if the patches lie there themselves."""
+    try:
+        found = archives_in(folder)
+    except OSError:
+        return []  # a folder that can't be listed tells so when it is opened
+    chosen = _published(modality, found) or [
+        path for path in found if not path.name.lower().endswith((".parquet", ".zarr.zip"))
+    ]
+    if not chosen:
+        return []
+    source = BoundedSource(FolderSource(folder))
+    if any(not patch.missing for patch in islice(find(source, modality, n_threads=1), 20)):
+        return []
+    return [parts_of(path)[0] for path in chosen]
+
+
+def _published(modality: Modality, paths: Sequence[Path]) -> list[Path]:
+    """Those that are named as the publisher names the modality's archives, of one form if any."""
+    for download in modality.downloads:
+        if chosen := [path for path in paths if fnmatchcase(path.name, download.name)]:
+            return chosen
+    return []
+
+
+def _look_into(spec: DatasetSpec, modality: Modality, archives: Sequence[Archive]) -> None:
+    """Look for the modality's patches at the beginning of some archives.
+
+    Raises:
+        SourceError: There are those of something else, or there is nothing else.
+    """
+    for archive in archives[:_N_ARCHIVES]:
+        paths, ended = _beginning(archive, modality)
+        listed = _Listed(archive.location, paths)
+        found = _first_patch(listed, modality)
+        if found is not None:
+            if error := explain_wrong_modality(spec, modality, listed, found):
+                raise error
+            return
+        if hint := _suggestion(spec, modality, listed):
+            raise _nothing(spec, modality, listed, hint)
+        if not ended:
+            return
+    if len(archives) <= _N_ARCHIVES:
+        raise _nothing(spec, modality, listed, "")
+
+
+def _beginning(archive: Archive, modality: Modality) -> tuple[list[str], bool]:
+    """Paths of the first members, to the second patch; and whether these are all members."""
+    template = modality.files.at_any_depth()
+    paths: list[str] = []
+    patches = set()
+    members = archive.members()
+    with closing(members):
+        try:
+            for member in members:
+                paths.append(member.path)
+                if values := template.match(member.path):
+                    values.pop("band", None)
+                    patches.add(tuple(values.values()))
+                if len(patches) > 1 or len(paths) == _N_MEMBERS or archive.n_bytes_read > _N_BYTES:
+                    return paths, False
+        except ArchiveError:
+            return paths, False  # the conversion will meet it, too, and store what came before
+    return paths, True
+
+
+def _first_patch(listed: _Listed, modality: Modality) -> Found | None:
+    """The patch of which most files are listed."""
+    anywhere = replace(modality, files=modality.files.at_any_depth())
+    found = find(listed, anywhere, n_threads=1)
+    return min(found, key=lambda patch: len(patch.missing), default=None)
+
+
+def _suggestion(spec: DatasetSpec, modality: Modality, listed: _Listed) -> str:
+    for other in spec.modalities:
+        if other is not modality and _first_patch(listed, other):
+            return f"It holds {other.title}: give it as {other.option} {listed.location}"
+    for candidate in registry().values():
+        for other in candidate.modalities:
+            found = None if candidate.name == spec.name else _first_patch(listed, other)
+            if found and not found.missing:
+                command = f"rico-hdl {candidate.name} {other.option} {listed.location}"
+                return f"It looks like {candidate.title}: {command}"
+    return ""
+
+
+def _nothing(spec: DatasetSpec, modality: Modality, listed: _Listed, hint: str) -> SourceError:
+    shown = ", ".join(islice(_files(listed, ""), 3))
+    return SourceError(
+        f"no {spec.title} {modality.title} in {listed.location}\n"
+        f"  looked for  {modality.files}, at any depth\n"
+        f"     such as  {modality.example}\n"
+        f"       found  {printable(shown) or 'nothing, it is empty'}",
+        hint or f"See what the publisher offers with: rico-hdl datasets {spec.name}",
+    )
+
+
+def _files(listed: _Listed, folder: str) -> Iterator[str]:
+    for name, is_folder in listed.entries(folder):
+        path = f"{folder}/{name}" if folder else name
+        if is_folder:
+            yield from _files(listed, path)
+        else:
+            yield path

@@ -1,0 +1,265 @@
+"""Recognising archives: by their names in a folder, by their first bytes when they are opened.
+
+In: the path of an archive, of any part of a split one, or of a folder in an archive. Out: an
+`Archive`. It knows the names that `split`, `zip -s` and publishers give to parts. It reads the
+first bytes of a file and nothing more.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from rico_hdl.errors import SourceError
+from rico_hdl.sources.protocol import Archive, Member
+
+OnRaw = Callable[[bytes], object]
+"""Is given every byte of an archive's files, in order, by whatever thread reads them."""
+
+_SUFFIXES: Final = (
+    *(".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz", ".txz"),
+    *(".tar.bz2", ".tbz2", ".tbz", ".zip", ".parquet"),
+)
+_SPLIT: Final = re.compile(
+    r"(?P<stem>.+\.(?:tar|zip|tgz|tzst|txz|tbz2?|tar\.(?:gz|zst|xz|bz2)))"
+    r"(?P<mark>[._-]?(?:part)?[._-]?)(?P<number>[a-z]{2,3}|[0-9]{1,5})",
+    re.IGNORECASE,
+)
+_ZIP_VOLUME: Final = re.compile(r"(?P<stem>.+)\.z[0-9]{2,}", re.IGNORECASE)
+_SCATTERED: Final = (".parquet", ".zarr.zip")  # published as thousands of files, some levels down
+_N_LEVELS: Final = 3
+_MAX_ENTRIES: Final = 64  # folders above such files hold few others; those of patches hold many
+
+_MAGIC: Final = {
+    b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "zip",
+    b"PK\x07\x08": "zip",
+    b"PAR1": "parquet",
+    b"\x1f\x8b": "tar",
+    b"\x28\xb5\x2f\xfd": "tar",
+    b"\xfd7zXZ\x00": "tar",
+    b"BZh": "tar",
+}
+"""First bytes of the formats: APPNOTE.TXT 4.3, the parquet format, RFC 1952, RFC 8878, the xz file
+format 1.1, bzip2."""
+_TAR_MAGIC: Final = slice(257, 262)  # "ustar"; tar before 1988 has none, and is known by its name
+
+FORMATS: Final = (
+    ".tar, .tar.gz, .tar.zst, .tar.xz, .tar.bz2 (also split), .zip (also in volumes), .parquet"
+)
+
+
+class InnerFolder:
+    """A folder in an archive, as an archive of its own.
+
+    Args:
+        archive: The archive.
+        folder: The folder's path in it.
+    """
+
+    def __init__(self, archive: Archive, folder: str) -> None:
+        self._archive = archive
+        self._folder = folder.strip("/") + "/"
+
+    @property
+    def location(self) -> str:
+        """The archive's path, and the folder's behind it."""
+        return f"{self._archive.location}/{self._folder[:-1]}"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """See `Archive.files`."""
+        return self._archive.files
+
+    @property
+    def sequential(self) -> bool:
+        """See `Archive.sequential`."""
+        return self._archive.sequential
+
+    @property
+    def n_bytes_read(self) -> int:
+        """See `Archive.n_bytes_read`."""
+        return self._archive.n_bytes_read
+
+    def members(self) -> Generator[Member]:
+        """The members below the folder, with their paths from there."""
+        with closing(self._archive.members()) as members:
+            for member in members:
+                if member.path.startswith(self._folder):
+                    yield member._replace(path=member.path[len(self._folder) :])
+
+
+class _Part(NamedTuple):
+    """What the name of a part of a split archive says."""
+
+    stem: str
+    mark: str
+    position: int
+
+
+def is_source(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a folder, an archive, or an archive that the path leads into."""
+    place = Path(path)
+    return place.exists() or any(parent.is_file() for parent in place.parents)
+
+
+def open_archive(path: Path, on_raw: OnRaw | None = None) -> Archive:
+    """The archive that a path names.
+
+    Args:
+        path: An absolute path: of an archive, of any part of a split one, or of a folder in one.
+        on_raw: Is given all bytes of an archive that is read from its beginning to its end; those
+            of others are read where they are needed, and not given to it.
+
+    Raises:
+        SourceError: There is no such file, a part of it is missing, or it is no archive.
+    """
+    if path.is_file():
+        return _open(parts_of(path), on_raw)
+    for parent in path.parents:
+        if parent.is_file():
+            inner = path.relative_to(parent).as_posix()
+            return InnerFolder(_open(parts_of(parent), on_raw), inner)
+    raise SourceError(f"{path}: no such file", "Check the path.")
+
+
+def archives_in(folder: Path) -> list[Path]:
+    """Files in a folder that are archives by their names, sorted; of split ones the first part.
+
+    Files that publishers offer by the thousand (parquet, zarr) are found some levels down, too.
+
+    Raises:
+        OSError: The folder can't be listed.
+    """
+    return sorted(_found(folder, _N_LEVELS))
+
+
+def _found(folder: Path, n_levels: int) -> Iterator[Path]:
+    with os.scandir(folder) as scanned:
+        entries = sorted(scanned, key=lambda entry: entry.name)
+    files = [folder / entry.name for entry in entries if not entry.is_dir()]
+    if n_levels == _N_LEVELS:
+        yield from first_parts(files)
+    else:
+        yield from (path for path in files if path.name.endswith(_SCATTERED))
+    if n_levels > 1 and len(entries) <= _MAX_ENTRIES:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _found(folder / entry.name, n_levels - 1)
+
+
+def first_parts(files: Iterable[Path]) -> list[Path]:
+    """Those files that are archives by their names; one for each split archive.
+
+    Of a split one it is the part that `parts_of` puts first, or the first that is there.
+    """
+    found: list[Path] = []
+    seen: set[tuple[Path, str, str]] = set()
+    for path in sorted(files, key=lambda path: (path.parent, len(path.name), path.name)):
+        part = _part(path.name)
+        if path.name.lower().endswith(_SUFFIXES):
+            found.append(path)
+        elif part is not None and part.position <= 1:
+            split = (path.parent, part.stem, part.mark)
+            if split not in seen:
+                seen.add(split)
+                found.append(path)
+    return sorted(found)
+
+
+def parts_of(path: Path) -> tuple[Path, ...]:
+    """The files of the archive that a file belongs to, in order; one if it is not split.
+
+    Raises:
+        SourceError: A part of it is missing.
+    """
+    from rico_hdl.sources.zip import volumes_of  # noqa: PLC0415 - see `_open`
+
+    if path.name.lower().endswith(".zip") or _ZIP_VOLUME.fullmatch(path.name):
+        return volumes_of(path)
+    part = None if path.name.lower().endswith(_SUFFIXES) else _part(path.name)
+    if part is None:
+        return (path,)
+    parts: dict[int, Path] = {}
+    for other in path.parent.iterdir():
+        found = _part(other.name)
+        if found is not None and found[:2] == part[:2] and len(other.name) == len(path.name):
+            parts[found.position] = other
+    # `split` counts from aa or 0, other tools from 1.
+    by_letters = path.name[-1].isalpha()
+    start = 0 if by_letters or 0 in parts else 1
+    expected = range(start, max(parts) + 1)
+    missing = [position for position in expected if position not in parts]
+    if missing and len(parts) == 1:
+        return (path,)  # a name that merely looks like a part's: its bytes will tell
+    if missing:
+        there = ", ".join(parts[position].name for position in sorted(parts)[:5])
+        raise SourceError(
+            f"{path.parent / (part.stem + part.mark)}…: {len(missing)} parts are missing, the "
+            f"first one is number {missing[0] - start + 1} of at least {max(parts) - start + 1}; "
+            f"found {there}{', …' if len(parts) > 5 else ''}",
+            "Download the missing parts into the same folder.",
+        )
+    return tuple(parts[position] for position in expected)
+
+
+def _part(name: str) -> _Part | None:
+    match = _SPLIT.fullmatch(name)
+    if match is None or name.lower().endswith(_SUFFIXES):
+        return None
+    number = match["number"]
+    if number.isdigit():
+        position = int(number)
+    else:
+        position = 0
+        for letter in number.lower():
+            position = 26 * position + ord(letter) - ord("a")
+    return _Part(match["stem"], match["mark"], position)
+
+
+def _open(files: Sequence[Path], on_raw: OnRaw | None) -> Archive:
+    # Each kind is imported where it is met: they bring libraries that others need not pay for.
+    kind = _kind(files[0])
+    if kind == "tar":
+        from rico_hdl.sources.tar import TarArchive  # noqa: PLC0415
+
+        return TarArchive(files, on_raw=on_raw)
+    if kind == "parquet":
+        from rico_hdl.sources.parquet import ParquetArchive  # noqa: PLC0415
+
+        return ParquetArchive(files)
+    if files[-1].name.lower().endswith(".zarr.zip"):
+        from rico_hdl.sources.zarr import ZarrArchive  # noqa: PLC0415
+
+        return ZarrArchive(files)
+    from rico_hdl.sources.zip import ZipArchive  # noqa: PLC0415
+
+    return ZipArchive(files)
+
+
+def _kind(path: Path) -> str:
+    """Which kind of archive a file is."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise SourceError(
+            f"{path}: can't be read: {error.strerror}",
+            "Check the permissions, and that the disk or network mount is there.",
+        ) from error
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            return kind
+    if head[_TAR_MAGIC] == b"ustar" or (head and ".tar" in path.name.lower()):
+        return "tar"
+    if _ZIP_VOLUME.fullmatch(path.name) or path.name.lower().endswith(".zip"):
+        return "zip"
+    found = f"it begins with {head[:8].hex(' ')}" if head else "it is empty"
+    raise SourceError(
+        f"{path} is a file, expected a folder or an archive: {found}",
+        f"Archives that can be read: {FORMATS}. Unpack others, and name the folder.",
+    )
