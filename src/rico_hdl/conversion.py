@@ -189,12 +189,14 @@ class _Run:
             if self._must_stop():
                 return
             n = self._convert_archive(modality, archive, check=check)
+            if n is None:
+                continue
             n_found += n
             if n == 0:
                 without.append(archive.location)
         if self._must_stop():
             return
-        if without and n_found == 0:
+        if archives and len(without) == len(archives):
             raise SourceError(
                 f"no {modality.title} in {', '.join(without)}: looked for {modality.files}",
                 "See the expected files with: rico-hdl datasets",
@@ -202,8 +204,12 @@ class _Run:
         for location in without:
             self._ledger.warn(f"no {modality.title} in {location}")
 
-    def _convert_archive(self, modality: Modality, archive: Archive, *, check: bool) -> int:
-        """Convert what one archive holds; returns how many patches were found."""
+    def _convert_archive(self, modality: Modality, archive: Archive, *, check: bool) -> int | None:
+        """Convert what one archive holds.
+
+        Returns:
+            How many patches were found; None if the archive is damaged, so that nobody knows.
+        """
         checksum = self._checksum(modality, archive) if check else None
         if checksum is not None:
             if archive.sequential:
@@ -237,7 +243,7 @@ class _Run:
         finally:
             if checksum is not None:
                 checksum.give_up()
-        return assembly.n_found
+        return None if assembly.damage else assembly.n_found
 
     def _checksum(self, modality: Modality, archive: Archive) -> Checksum | None:
         expected = published_md5(modality, archive)

@@ -44,6 +44,8 @@ class Ledger:
         self.n_written: Counter[str] = Counter()
         self.n_present: Counter[str] = Counter()
         self.n_bytes = 0
+        self.n_mended = 0
+        """Records of an archive that was found damaged before, now put anew with other values."""
         self.failures: list[Failure] = []
         self.warnings: list[str] = []
         self._spec = spec
@@ -59,9 +61,19 @@ class Ledger:
         }
         self._n_planned: Counter[str] = Counter()
         self._stored_from: dict[bytes, Origin] = {}  # of patches in flight that are there already
+        self._doubtful: dict[Origin, Failure] = {
+            Origin(failure.modality, failure.path): failure
+            for failure in manifest.failures
+            if not failure.key
+        }  # archives that an earlier run found damaged: what they gave is compared, and mended
+        self._n_sound: Counter[Origin] = Counter()  # of their records, those that were compared
         self._in_conflict: set[str] = set()  # modalities whose source holds other values
-        self._earlier_failures = [f for f in manifest.failures if f.modality not in self._names]
-        self._elsewhere: set[int] | None = None  # hashes of keys that came from somewhere else
+        self._earlier_failures = [
+            failure
+            for failure in manifest.failures
+            if failure.modality not in self._names or not failure.key
+        ]
+        self._elsewhere: dict[int, Origin] | None = None  # by the keys' hashes
         self._met: set[int] = set()  # hashes of keys that archives held until now
         self._twice: set[bytes] = set()  # of patches in flight that archives hold again
 
@@ -115,12 +127,16 @@ class Ledger:
         self.n_present[name] += 1
         self._observer.on_patches(name, 1, 0)
 
+    def _trusted(self) -> set[Origin]:
+        """The sources of this run whose records need not be looked at again."""
+        return self._origins - self._doubtful.keys()
+
     def missing(self, plan: Plan) -> Iterator[Patch]:
         """The patches that are not stored, and those that are, but came from somewhere else."""
         if not self._writer.n_entries:
             yield from plan
             return
-        elsewhere = self._writer.origins_other_than(self._origins)
+        elsewhere = self._writer.origins_other_than(self._trusted())
         key, origin = next(elsewhere, _NO_ORIGIN)
         for patch in plan:
             wanted = patch.key.encode()
@@ -150,9 +166,12 @@ class Ledger:
             return False
         if self._elsewhere is None:
             self._writer.commit()  # so that the journal knows all that is stored
-            others = self._writer.origins_other_than(self._origins)
-            self._elsewhere = {hash(other) for other, _ in others}
-        return number not in self._elsewhere
+            others = self._writer.origins_other_than(self._trusted())
+            self._elsewhere = {hash(other): origin for other, origin in others}
+        origin = self._elsewhere.get(number)
+        if origin is not None:
+            self._stored_from[encoded] = origin
+        return origin is None
 
     def take(self, result: Record | Failure) -> None:
         """Put a record, or note why there is none."""
@@ -166,6 +185,7 @@ class Ledger:
     def _put(self, record: Record) -> None:
         name, n_bytes = record.origin.modality, len(record.data)
         self._writer.put(record)
+        self._n_sound[record.origin] += 1
         if name not in self._expected_bytes:
             self._expected_bytes[name] = n_bytes
             self._check_space()
@@ -182,6 +202,13 @@ class Ledger:
         if self._writer.holds(record):
             if not twice:
                 self.present(name)
+                if there is not None:
+                    self._n_sound[there] += 1
+            return
+        if there is not None and there in self._doubtful:
+            self._writer.remove(record.key, there)
+            self.n_mended += 1
+            self._put(record)
             return
         where = f"{there.location} ({there.modality})" if there else "another source"
         if twice:
@@ -223,7 +250,8 @@ class Ledger:
         if finished:
             self._look_back()
         manifest = self._manifest
-        failed = {failure.modality for failure in self.failures}
+        earlier = self._unresolved() if finished else self._earlier_failures
+        failed = {failure.modality for failure in [*self.failures, *earlier]}
         for modality in self._spec.modalities:
             name = modality.name
             if name not in self._names:
@@ -235,9 +263,26 @@ class Ledger:
                 own = {origin.location for origin in self._origins if origin.modality == name}
                 state.sources = sorted({*state.sources, *own})
         self.failures.sort(key=_place)
-        manifest.failures = sorted([*self._earlier_failures, *self.failures], key=_place)
+        manifest.failures = sorted([*earlier, *self.failures], key=_place)
         manifest.describe(self._writer.totals, self._spec)
         manifest.write(self._writer.target)
+
+    def _unresolved(self) -> list[Failure]:
+        """Failures of earlier runs that this one has not made up for."""
+        again = {Origin(f.modality, f.path) for f in self.failures if not f.key}
+        left = []
+        for failure in self._earlier_failures:
+            origin = Origin(failure.modality, failure.path)
+            part = self._writer.totals.modalities.get(origin.modality)
+            n_stored = part.locations[origin.location] if part else 0
+            if failure.key or (origin not in again and self._n_sound[origin] < n_stored):
+                left.append(failure)
+        if any(not failure.key and failure.modality in self._names for failure in left):
+            self.warn(
+                "an archive was damaged when it was converted, and not all that it gave was "
+                "compared with a sound copy: give that, and the same command mends what differs"
+            )
+        return left
 
 
 def _megabytes(n_bytes: int) -> str:

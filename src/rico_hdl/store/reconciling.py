@@ -75,14 +75,14 @@ def differences(
         if entry is not None and entry.key == key:
             entry = next(noted, None)
         else:
-            yield _found(bytes(key), value, modality_of)
+            yield found(bytes(key), value, modality_of)
     while entry is not None:
         yield entry._replace(removed=True)
         entry = next(noted, None)
 
 
-def _found(key: bytes, value: memoryview, modality_of: Callable[[Layout], str]) -> Entry:
-    """The entry of a record that was found in the database."""
+def found(key: bytes, value: memoryview, modality_of: Callable[[Layout], str]) -> Entry:
+    """The entry of a record that is in the database, as it is there."""
     try:
         bands = parse(value)
     except RecordError:

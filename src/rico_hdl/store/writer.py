@@ -22,7 +22,13 @@ from rico_hdl.store import journal
 from rico_hdl.store.journal import JOURNAL_NAME, Entry, NewestEntries
 from rico_hdl.store.locking import try_lock
 from rico_hdl.store.manifest import MANIFEST_NAME
-from rico_hdl.store.reconciling import UNKNOWN, differences, lost_at_the_end, read_journal
+from rico_hdl.store.reconciling import (
+    UNKNOWN,
+    differences,
+    found,
+    lost_at_the_end,
+    read_journal,
+)
 
 DATA_NAME: Final = "data.mdb"
 LOCK_NAME: Final = "lock.mdb"
@@ -285,6 +291,32 @@ class StoreWriter:
         self._entries.append(
             Entry(key, record.digest, len(value), record.origin, record.layout, record.constant)
         )
+
+    def remove(self, key: bytes, origin: Origin) -> None:
+        """Take a record away that is known to be wrong.
+
+        Args:
+            key: Its key.
+            origin: Where the journal says that it came from.
+
+        Raises:
+            StoreError: The disk is full or gone; the record is still there.
+        """
+        self.commit()
+        stored = self._get(key)
+        if stored is None:
+            return
+        entry = found(key, stored, lambda _: origin.modality)._replace(origin=origin, removed=True)
+        try:
+            # Should the note of it be lost, it is made up for when the store is opened again.
+            self._txn.delete(key)
+            self._txn.commit()
+            journal.append(self._journal, [entry])
+        except (lmdb.Error, OSError) as error:
+            raise self._error(f"record {key!r} can't be removed", error) from error
+        self.totals.apply(entry)
+        self._n_entries -= 1
+        self._begin()
 
     def commit(self) -> None:
         """Put everything so far on disk: first the note of it, then the records.

@@ -1,0 +1,239 @@
+"""Sample datasets as their publishers offer them for download.
+
+In: the folders that `corpus.generate` wrote, or real ones. Out: archives with the names, paths,
+formats and order of members of the published ones, small.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import zstandard
+
+from corpus.volumes import volumes
+
+if TYPE_CHECKING:
+    from rico_hdl.spec import DatasetSpec
+
+PUBLISHED: Final = {
+    "bigearthnet": {"s1": "tar.zst", "s2": "tar.zst", "reference-maps": "tar.zst"},
+    "eurosat-multi-spectral": {"s2": "zip"},
+    "hydro": {"s2": "volumes"},
+    "hyspecnet-11k": {"enmap": "tar.gz, several"},
+    "major-tom-core": {"s1": "parquet", "s2": "parquet"},
+    "ssl4eo-s12": {"s1": "tar.gz, split", "s2c": "tar.gz, split", "s2a": "tar.gz, split"},
+    "uc-merced": {"rgb": "zip"},
+}
+"""The form of each modality's archives, by dataset and modality; SpectralEarth's is not known."""
+
+_NAMES: Final = {
+    ("bigearthnet", "s1"): ("BigEarthNet-S1.tar.zst", "BigEarthNet-S1"),
+    ("bigearthnet", "s2"): ("BigEarthNet-S2.tar.zst", "BigEarthNet-S2"),
+    ("bigearthnet", "reference-maps"): ("Reference_Maps.tar.zst", "Reference_Maps"),
+    ("eurosat-multi-spectral", "s2"): ("EuroSAT_MS.zip", "EuroSAT_MS"),
+    ("hydro", "s2"): ("hydro.zip", "hydro"),
+    ("hyspecnet-11k", "enmap"): ("hyspecnet-11k-{:02}.tar.gz", "hyspecnet-11k"),
+    ("major-tom-core", "s1"): ("Core-S1RTC/images/part_{:05}.parquet", ""),
+    ("major-tom-core", "s2"): ("Core-S2L2A/images/part_{:05}.parquet", ""),
+    ("ssl4eo-s12", "s1"): ("s1_grd.tar.gz.part", "s1"),
+    ("ssl4eo-s12", "s2c"): ("s2_l1c.tar.gz.part", "s2c"),
+    ("ssl4eo-s12", "s2a"): ("s2_l2a.tar.gz.part", "s2a"),
+    ("uc-merced", "rgb"): ("UCMerced_LandUse.zip", "UCMerced_LandUse"),
+}
+"""The name of the archive, and the folder at its top."""
+
+_N_PARTS: Final = 3
+
+
+def _zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=3, write_checksum=True).compress(data)
+
+
+COMPRESSIONS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "tar": bytes,
+    "tar.gz": lambda data: gzip.compress(data, 6, mtime=0),
+    "tar.zst": _zstd,
+    "tar.xz": lambda data: lzma.compress(data, preset=1),
+    "tar.bz2": lambda data: bz2.compress(data, 1),
+}
+"""What makes a compressed tar of a plain one, by its suffix."""
+
+
+@dataclass(frozen=True)
+class TarStyle:
+    """How a tar is written."""
+
+    format: int = tarfile.GNU_FORMAT
+    """One of tarfile's formats."""
+    with_folders: bool = True
+    """Whether folders are members."""
+    leading_dot: bool = False
+    """Whether paths begin with ``./``, as ``tar -C folder -c .`` writes them."""
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files in a folder and below, as sorted paths relative to it."""
+    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+
+
+def tar_of(
+    folder: Path,
+    top: str = "",
+    style: TarStyle = TarStyle(),
+    paths: Sequence[Path] | None = None,
+) -> bytes:
+    """A tar of a folder's files.
+
+    Args:
+        folder: The folder.
+        top: What stands in front of each path in the archive.
+        style: How it is written.
+        paths: The files to take, relative to the folder, in that order; by default all, sorted.
+    """
+    buffer = io.BytesIO()
+    seen: set[Path] = set()
+    with tarfile.open(fileobj=buffer, mode="w", format=style.format) as tar:
+        for path in files_below(folder) if paths is None else paths:
+            inside = Path(top) / path
+            for parent in reversed(inside.parents[:-1]):
+                if style.with_folders and parent not in seen:
+                    seen.add(parent)
+                    tar.addfile(_info(f"{parent}/", tarfile.DIRTYPE, 0, style))
+            data = (folder / path).read_bytes()
+            info = _info(inside.as_posix(), tarfile.REGTYPE, len(data), style)
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def _info(name: str, kind: bytes, n_bytes: int, style: TarStyle) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(f"./{name}" if style.leading_dot else name)
+    info.type, info.size, info.mtime = kind, n_bytes, 1_700_000_000
+    info.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
+    info.uname = info.gname = "publisher"
+    return info
+
+
+def zip_of(folder: Path, top: str = "", method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip of a folder's files, folders as members included."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        seen: set[Path] = set()
+        for path in files_below(folder):
+            inside = Path(top) / path
+            for parent in reversed(inside.parents[:-1]):
+                if parent not in seen:
+                    seen.add(parent)
+                    archive.writestr(f"{parent}/", b"")
+            archive.write(folder / path, inside.as_posix())
+    return buffer.getvalue()
+
+
+def split(data: bytes, prefix: Path, n_parts: int = _N_PARTS) -> list[Path]:
+    """Write data in parts named as ``split`` does: aa, ab and so on behind a prefix."""
+    step = -(-len(data) // n_parts)
+    parts = []
+    for i in range(n_parts):
+        part = prefix.with_name(f"{prefix.name}a{chr(ord('a') + i)}")
+        part.write_bytes(data[i * step : (i + 1) * step])
+        parts.append(part)
+    return parts
+
+
+def publish(spec: DatasetSpec, sources: Mapping[str, Path], downloads: Path) -> dict[str, Path]:
+    """Pack the folders of a dataset as its publisher does.
+
+    Args:
+        spec: The dataset.
+        sources: The folder of each modality, by name, as `corpus.generate` returns them.
+        downloads: The folder to write to.
+
+    Returns:
+        By modality, what to name as its source: its archive, the first part of a split one, the
+        last volume of a set, or the folder of several archives.
+    """
+    written = {}
+    for name, folder in sources.items():
+        file_name, top = _NAMES[spec.name, name]
+        path = downloads / file_name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written[name] = _WRITERS[PUBLISHED[spec.name][name]](folder, path, top)
+    return written
+
+
+def _write_tar_zst(folder: Path, path: Path, top: str) -> Path:
+    path.write_bytes(_zstd(tar_of(folder, top)))
+    return path
+
+
+def _write_split_tar_gz(folder: Path, path: Path, top: str) -> Path:
+    return split(COMPRESSIONS["tar.gz"](tar_of(folder, top)), path)[0]
+
+
+def _write_several_tar_gz(folder: Path, path: Path, top: str) -> Path:
+    """Independent tars of some tiles each, and one with the splits, which holds no patch."""
+    paths = files_below(folder)
+    tiles = sorted({path.parts[:2] for path in paths})
+    for i in range(2):
+        mine = [path for path in paths if tiles.index(path.parts[:2]) % 2 == i]
+        data = tar_of(folder, top, paths=mine)
+        path.with_name(path.name.format(i + 1)).write_bytes(COMPRESSIONS["tar.gz"](data))
+    splits = path.with_name("hyspecnet-11k-splits.tar.gz")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for part in ("train", "val", "test"):
+            info = tarfile.TarInfo(f"hyspecnet-11k/splits/easy/{part}.csv")
+            tar.addfile(info)
+    splits.write_bytes(buffer.getvalue())
+    return path.parent
+
+
+def _write_zip(folder: Path, path: Path, top: str) -> Path:
+    path.write_bytes(zip_of(folder, top))
+    return path
+
+
+def _write_volumes(folder: Path, path: Path, top: str) -> Path:
+    return volumes(zip_of(folder, top), path, _N_PARTS)[-1]
+
+
+def _write_parquet(folder: Path, path: Path, top: str) -> Path:
+    """Parts with one row for each product, a row group each, a column for each file."""
+    import pyarrow as pa  # noqa: PLC0415 - only this form needs it
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    del top
+    products = sorted({file.parent for file in files_below(folder)})
+    columns = sorted({file.name for file in files_below(folder)})
+    for i in range(2):
+        rows = [
+            {
+                "product_id": product.name,
+                "grid_cell": product.parts[-2],
+                "product_datetime": "2022-07-06 08:56:11",
+                **{Path(c).stem: (folder / product / c).read_bytes() for c in columns},
+            }
+            for product in products[i::2]
+        ]
+        if rows:
+            part = path.with_name(path.name.format(i + 1))
+            pq.write_table(pa.Table.from_pylist(rows), part, row_group_size=1)
+    return path.parents[1]
+
+
+_WRITERS: Final = {
+    "parquet": _write_parquet,
+    "tar.gz, several": _write_several_tar_gz,
+    "tar.gz, split": _write_split_tar_gz,
+    "tar.zst": _write_tar_zst,
+    "volumes": _write_volumes,
+    "zip": _write_zip,
+}
