@@ -29,9 +29,7 @@ SPEC = DatasetSpec(
             ),
             dtype="uint8",
             folder="UCMerced_LandUse",
-            downloads=(
-                Download("UCMerced_LandUse.zip", md5="5b7ec56793786b6dc8a908e8854ac0e4"),
-            ),
+            downloads=(Download("UCMerced_LandUse.zip", md5="5b7ec56793786b6dc8a908e8854ac0e4"),),
             example="Images/airplane/airplane00.tif",
             n_published=2_100,
         ),
