@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import corpus
+from corpus.archives import publish
 from rico_hdl.datasets import registry
 from rico_hdl.spec import DatasetSpec
 
@@ -25,6 +26,7 @@ DOCUMENTS = sorted(
 )
 README = ROOT / "README.md"
 
+_ARCHIVE = re.compile(r"\.(tar|zip|parquet)\b")
 _NEEDS = re.compile(r"<!-- skip: needs (\w+) -->")
 
 
@@ -201,8 +203,11 @@ def run_section(section: Section, folder: Path, n_patches: int = 2) -> list[Ran]
     Returns:
         The commands, in order.
     """
+    code = " ".join(block.text for block in section.blocks if block.can_run)
     for spec in specs_named_in(section):
-        corpus.generate(spec, folder, n_patches)
+        sources = corpus.generate(spec, folder, n_patches)
+        if _ARCHIVE.search(code):
+            publish(spec, sources, folder)
     ran = []
     for block in section.blocks:
         for i, command in enumerate(block.commands):

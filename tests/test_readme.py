@@ -3,10 +3,12 @@
 import io
 import math
 import re
+import shlex
 import subprocess
 import sys
 from collections import Counter
 from contextlib import redirect_stderr
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import get_args
 
@@ -17,6 +19,7 @@ from safetensors.numpy import load
 
 import corpus
 import rico_hdl
+from corpus.archives import publish
 from rico_hdl.cli import run
 from rico_hdl.cli.commands import root
 from rico_hdl.cli.text import bytes_text
@@ -101,6 +104,32 @@ def test_table_is_what_conversion_gives(spec, played):
     assert {key: told(stored[key]) for key in expected} == expected
     described = {frozenset(bands) for bands in expected.values()}
     assert described == {frozenset(modality.band_names) for modality in spec.modalities}
+
+
+def test_table_of_downloads_has_every_dataset():
+    """Each dataset has a row that names the archives of the spec, and a line for its command."""
+    (table,) = section(README, "From the downloaded archives").tables()
+    assert [row["dataset"] for row in table] == [spec.title for spec in registry().values()]
+    for row, spec in zip(table, registry().values(), strict=True):
+        shown = re.findall(r"[\w.-]+\.(?:tar|zip|z\d\d|parquet)[\w.]*", row["published as"])
+        names = [download.name for m in spec.modalities for download in m.downloads]
+        assert all(any(fnmatch(name, known) for known in names) for name in shown), row
+        assert bool(shown) == bool(names) == bool(row["the line that converts it"])
+
+
+def test_lines_for_downloads_give_the_folders_records(spec, tmp_path):
+    """The line for a dataset's downloads stores what the unpacked folders would give."""
+    (table,) = section(README, "From the downloaded archives").tables()
+    (line,) = [row["the line that converts it"] for row in table if row["dataset"] == spec.title]
+    if not line:
+        pytest.skip(f"the archives of {spec.title} are not known")
+    sources = corpus.generate(spec, tmp_path / "source", 2)
+    publish(spec, sources, tmp_path / "downloads")
+    command = [sys.executable, "-m", *shlex.split(line.replace("rico-hdl", "rico_hdl", 1))]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rico_hdl.convert(spec, sources, tmp_path / "theirs")
+    assert records(tmp_path / command[-1]) == records(tmp_path / "theirs")
 
 
 def test_table_holds_for_real_files(spec, samples, tmp_path):
