@@ -114,11 +114,21 @@ def test_a_damaged_byte_is_noticed_and_mended(tmp_path, s2, whole, suffix):
     assert_same(target, whole)
 
 
+def with_filler(tar: bytes) -> bytes:
+    """A tar that goes on for long behind the patches, so that they are stored before its end."""
+    buffer = io.BytesIO(tar)
+    with tarfile.open(fileobj=buffer, mode="a") as archive:
+        info = tarfile.TarInfo("filler")
+        info.size = 32 * 2**20
+        archive.addfile(info, io.BytesIO(bytes(info.size)))
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize("by", ["archive", "same archive", "folder"])
 def test_wrong_pixels_of_a_damaged_archive_are_mended(tmp_path, s2, whole, by):
     """Wrong values that came before the damage was noticed are replaced, whatever is given next."""
-    data = tar_of(s2)
-    pixels = data.index(b"_B02.tif", len(data) // 3) + 15_000
+    data = with_filler(tar_of(s2))
+    pixels = data.index(b"_B02.tif", 1_000_000) + 15_000
     wrong = bytearray(data)
     wrong[pixels] ^= 0x01
     packed = bytearray(COMPRESSIONS["tar.gz"](bytes(wrong)))
@@ -146,7 +156,7 @@ def test_wrong_pixels_of_a_damaged_archive_are_mended(tmp_path, s2, whole, by):
 def test_doubts_stay_until_all_was_compared(tmp_path, s2):
     """A store stays incomplete while what a damaged archive gave was compared in part only."""
     paths = files_below(s2)
-    packed = bytearray(COMPRESSIONS["tar.gz"](tar_of(s2)))
+    packed = bytearray(COMPRESSIONS["tar.gz"](with_filler(tar_of(s2))))
     packed[-8] ^= 1
     (tmp_path / "x.tar.gz").write_bytes(packed)
     convert(SPEC, {"s2": tmp_path / "x.tar.gz"}, tmp_path / "target")

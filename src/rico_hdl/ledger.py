@@ -76,6 +76,7 @@ class Ledger:
         self._elsewhere: dict[int, Origin] | None = None  # by the keys' hashes
         self._met: set[int] = set()  # hashes of keys that archives held until now
         self._twice: set[bytes] = set()  # of patches in flight that archives hold again
+        self._is_empty: bool | None = None  # the store, before the first archive
 
     def look_around(self, plan: Plan, archive_bytes: int) -> None:
         """Tell what is unusual before anything is converted.
@@ -162,7 +163,9 @@ class Ledger:
             self._twice.add(encoded)
             return False
         self._met.add(number)
-        if encoded not in self._writer:
+        if self._is_empty is None:
+            self._is_empty = not self._writer.n_entries
+        if self._is_empty or encoded not in self._writer:
             return False
         if self._elsewhere is None:
             self._writer.commit()  # so that the journal knows all that is stored
@@ -177,7 +180,7 @@ class Ledger:
         """Put a record, or note why there is none."""
         if isinstance(result, Failure):
             self.fail(result)
-        elif result.key in self._writer:
+        elif result.key in self._stored_from or result.key in self._twice:
             self._compare(result)
         else:
             self._put(result)
@@ -199,6 +202,9 @@ class Ledger:
         there = self._stored_from.pop(record.key, None)
         twice = record.key in self._twice
         self._twice.discard(record.key)
+        if record.key not in self._writer:  # what came first could not be converted
+            self._put(record)
+            return
         if self._writer.holds(record):
             if not twice:
                 self.present(name)
