@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import zstandard
+from backports import zstd
 
 from corpus.volumes import volumes
 
@@ -55,7 +55,7 @@ _N_PARTS: Final = 3
 
 
 def _zstd(data: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=3, write_checksum=True).compress(data)
+    return zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1})
 
 
 COMPRESSIONS: Final[dict[str, Callable[[bytes], bytes]]] = {

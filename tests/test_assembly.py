@@ -55,7 +55,11 @@ class Listed:
 def files_of(scene, patch, bands="ABC", prefix=""):
     """The members of a patch, with contents that tell where they belong."""
     return [
-        (f"{prefix}{scene}/{patch}/{patch}_{b}.tif", f"{scene}{patch}{b}".encode(), "")
+        (
+            f"{prefix}{scene}/{patch}/{patch}_{b}.tif",
+            f"{scene}{patch}{b}".encode(errors="replace"),
+            "",
+        )
         for b in bands
     ]
 

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -141,7 +140,7 @@ def _archives_of(modality: Modality, folder: Path) -> list[Path]:
 def _published(modality: Modality, paths: Sequence[Path]) -> list[Path]:
     """Those that are named as the publisher names the modality's archives, of one form if any."""
     for download in modality.downloads:
-        if chosen := [path for path in paths if fnmatchcase(path.name, download.name)]:
+        if chosen := [path for path in paths if path.match(download.name)]:
             return chosen
     return []
 

@@ -12,10 +12,10 @@ from typing import Protocol
 
 from rico_hdl.digest import record_digest
 from rico_hdl.errors import ArchiveError, RecordError, TiffError
+from rico_hdl.npy import NpyDecoder
 from rico_hdl.patch import Failure, Layout, Origin, Patch, Record, printable
 from rico_hdl.record import encode, is_constant
 from rico_hdl.spec import Modality
-from rico_hdl.tensors import TensorDecoder
 from rico_hdl.tiff import Decoder, Raster
 
 
@@ -23,11 +23,10 @@ class DecodesTiff(Protocol):
     """What turns a file into bands; may be shared by threads."""
 
     def decode(self, data: bytes) -> tuple[Raster, ...]:
-        """The bands of a file: of a GeoTIFF in file order, of named arrays in the spec's.
+        """The bands of a file, in file order.
 
         Raises:
-            TiffError: It can't be decoded.
-            RecordError: It holds other bands than the spec names.
+            TiffError, ArchiveError: It can't be decoded.
         """
 
 
@@ -86,9 +85,7 @@ class PatchConverter:
         )
 
     def _decoder_of(self, modality: Modality) -> DecodesTiff:
-        if modality.encoding == "safetensors":
-            return TensorDecoder([band.token for band in modality.bands])
-        return self._make_decoder()
+        return NpyDecoder() if modality.encoding == "npy" else self._make_decoder()
 
 
 @lru_cache(maxsize=1024)

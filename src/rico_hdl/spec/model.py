@@ -42,7 +42,8 @@ class Download:
     """A file as its publisher offers it."""
 
     name: str
-    """Its name, with ``*`` for what varies: the number of a part, say."""
+    """Its name, with ``*`` for what varies: the number of a part, say. Folders may stand in front
+    where files of the same name are published in several."""
     md5: str = ""
     """Its MD5 sum (hex) as published; empty where none is known, or the name stands for several."""
 
@@ -68,9 +69,8 @@ class Modality:
     """A file as it really lies below the source folder, for help and documentation."""
     folder: str
     """What publishers call the source folder, for help texts and examples."""
-    encoding: Literal["geotiff", "safetensors"] = "geotiff"
-    """What its files are: GeoTIFFs, whose bands have an order, or named arrays, such as those that
-    a Zarr store is read as; there a band is found by its token, and its index does not count."""
+    encoding: Literal["geotiff", "npy"] = "geotiff"
+    """What its files are: GeoTIFFs, or arrays of one band each, as which a Zarr store is read."""
     dtype: str | None = None
     """The numpy name of every band's dtype, enforced; None where no real file was checked."""
     n_published: int | None = None

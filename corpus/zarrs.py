@@ -1,0 +1,294 @@
+"""Sample datasets of zipped Zarr v2 stores, as their publisher has them.
+
+In: a spec whose files are named arrays, or pixels of one's own. Out: ``.zarr.zip`` files with the
+arrays that real ones have beside the pixels. Written by hand, with numcodecs for the compression,
+so that every way to store the same pixels can be had; a test reads them with the zarr library.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numcodecs
+import numpy as np
+
+from corpus.patches import Patch
+from corpus.pixels import noise, pixels
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from rico_hdl.spec import DatasetSpec, Modality
+
+N_TIMES: Final = 4
+"""Times of each sample."""
+N_SAMPLES: Final = 64
+"""Samples of a published store; the last one of a small sample dataset has fewer."""
+
+_N_LOCATIONS: Final = 246_144
+_STEP: Final = 60_577  # has no divisor in common with the number above: no location comes twice
+
+_DTYPE: Final = "int16"
+"""Where the spec states none."""
+_NOISE_BITS: Final = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """How a store's arrays are stored; by default as xarray does it with zarr-python 2."""
+
+    chunks: tuple[int, ...] | None = None
+    """(samples, times, bands, rows, columns) of a chunk; None for all samples at one time, which is
+    how "timestamps are chunked separately" (the publisher's README) is read here."""
+    compressor: Mapping[str, object] | None = field(
+        default_factory=lambda: {
+            "id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0,
+        }
+    )  # fmt: skip
+    """The compressor's settings; None for none."""
+    order: Literal["C", "F"] = "C"
+    """How pixels follow each other in a chunk."""
+    separator: Literal[".", "/"] | None = None
+    """What the metadata say of the names of chunks; None for nothing, which means a dot."""
+    byte_order: Literal["<", ">"] = "<"
+    """Of pixels and text."""
+    text: Literal["U", "S", "O"] = "U"
+    """numpy's kind of text: UTF-32, bytes, or objects, which are stored as UTF-8 with lengths."""
+    fill_value: object = None
+    """As JSON has it. xarray gives floats NaN, and integers none."""
+    without: Collection[tuple[int, ...]] = ()
+    """Chunks of pixels that are left out, by their place in the grid."""
+    consolidated: bool = True
+    """Whether all metadata stand in one more file."""
+    compression: int = zipfile.ZIP_STORED
+    """Of the zip file."""
+
+
+def generate_zarrs(
+    spec: DatasetSpec,
+    root: Path,
+    n_patches: int,
+    *,
+    modalities: Collection[str] | None = None,
+    noise: bool = False,
+) -> dict[str, Path]:
+    """Write ``n_patches`` of each modality below ``root``, each modality in its usual folder.
+
+    Args:
+        spec: The dataset.
+        root: The folder to write below; made if it is missing.
+        n_patches: How many patches of each modality; see `series` for their names.
+        modalities: Names of the modalities to write; None for all.
+        noise: Pixels for benchmarks instead of `corpus.pixels`.
+
+    Returns:
+        The source folder of each modality, by name.
+    """
+    sources = {}
+    for modality in spec.modalities:
+        if modalities is None or modality.name in modalities:
+            folder = root / "train" / modality.folder
+            folder.mkdir(parents=True, exist_ok=True)
+            sources[modality.name] = folder
+            patches = series(modality, n_patches)
+            for number, (start, stop) in enumerate(_stores(n_patches), 1):
+                cube = _cube(modality, patches[start:stop], noise)
+                write_store(
+                    folder / _file_name(modality, number),
+                    cube,
+                    [patch.fields["location"] for patch in patches[start : stop : cube.shape[1]]],
+                    [band.token for band in modality.bands],
+                    Storage(fill_value="NaN" if cube.dtype.kind == "f" else None),
+                )
+    return sources
+
+
+def series(modality: Modality, n: int) -> list[Patch]:
+    """The first ``n`` sample patches, in the order of the stores: all times of one sample together.
+
+    Locations follow each other as in the published stores: in no order.
+    """
+    found = []
+    example = modality.files.match(modality.example)
+    if example is None:
+        raise ValueError(f"{modality.name}: {modality.files} does not match its example")
+    width, first = len(example["location"]), int(example["location"])
+    for number in range(n):
+        sample, time = divmod(number, N_TIMES)
+        location = f"{(first + sample * _STEP) % _N_LOCATIONS:0{width}}"
+        fields = {"location": location, "time": str(time)}
+        files = tuple(
+            modality.files.format({**fields, "band": band.token}) for band in modality.bands
+        )
+        folder = files[0].rpartition("/")[0]
+        found.append(Patch(number, modality.key.format(fields), fields, folder, files))
+    return found
+
+
+def write_store(
+    path: Path,
+    cube: npt.NDArray[Any],
+    samples: Sequence[str],
+    bands: Sequence[str],
+    storage: Storage | None = None,
+) -> None:
+    """Write one store.
+
+    Args:
+        path: The file to write.
+        cube: The pixels: (sample, time, band, row, column).
+        samples: The name of each sample.
+        bands: The name of each band.
+        storage: How it is written; by default as the published ones.
+    """
+    storage = storage or Storage()
+    with zipfile.ZipFile(path, "w", storage.compression) as file:
+        metadata: dict[str, object] = {}
+        for name, content in _files(cube, samples, bands, storage):
+            file.writestr(name, content)
+            if name.rpartition("/")[2].startswith(".z"):
+                metadata[name] = json.loads(content)
+        if storage.consolidated:
+            whole = {"metadata": metadata, "zarr_consolidated_format": 1}
+            file.writestr(".zmetadata", json.dumps(whole, indent=4))
+
+
+def _stores(n_patches: int) -> Iterator[tuple[int, int]]:
+    """The [start, stop) of the patches of each store: a store is a full grid of samples, times."""
+    start = 0
+    while start < n_patches:
+        rest = n_patches - start
+        n_whole = min(N_SAMPLES, rest // N_TIMES)
+        stop = start + (n_whole * N_TIMES or rest)
+        yield start, stop
+        start = stop
+
+
+def _file_name(modality: Modality, number: int) -> str:
+    """The published name, with a split and a number for what varies."""
+    split, counted = modality.downloads[0].name.replace("*", "train", 1), f"{number:06}"
+    return split.replace("*", counted, 1)
+
+
+def _cube(
+    modality: Modality,
+    patches: Sequence[Patch],
+    random: bool,  # noqa: FBT001
+) -> npt.NDArray[Any]:
+    """The pixels of some patches that follow each other: (sample, time, band, row, column)."""
+    (shape,) = {band.shape for band in modality.bands}
+    if shape is None:
+        raise ValueError(f"the bands of {modality.name} have no shape")
+    dtype, n_times = modality.dtype or _DTYPE, min(N_TIMES, len(patches))
+    cube = np.empty((len(patches) // n_times, n_times, len(modality.bands), *shape), dtype)
+    for patch, place in zip(patches, product(*map(range, cube.shape[:2])), strict=True):
+        for i in range(len(modality.bands)):
+            cube[(*place, i)] = (
+                noise(patch.key, i, shape, dtype, _NOISE_BITS)
+                if random
+                else pixels(patch.key, i, shape, dtype)
+            )
+    return cube
+
+
+def _files(
+    cube: npt.NDArray[Any], samples: Sequence[str], bands: Sequence[str], storage: Storage
+) -> Iterator[tuple[str, bytes]]:
+    """The names and contents of a store's files, the metadata of all in one excepted."""
+    n_samples, n_times, _, rows, columns = cube.shape
+    yield ".zgroup", _as_json({"zarr_format": 2})
+    yield ".zattrs", _as_json({})
+    dimensions = ["sample", "time", "band", "y", "x"]
+    yield from _array("bands", cube, dimensions, storage, storage.chunks)
+    for name in ("center_lat", "center_lon"):
+        yield from _plain(name, np.linspace(-60, 60, n_samples), ["sample"])
+    if cube.dtype.kind == "i":
+        mask = np.zeros((n_samples, n_times, rows, columns), np.uint8)
+        yield from _plain("cloud_mask", mask, ["sample", "time", "y", "x"])
+    yield from _plain("crs", np.full(n_samples, 32651), ["sample"])
+    products = np.full((n_samples, n_times), "20201116T023001_20201116T022955_T51TWM")
+    yield from _plain("file_id", products, ["sample", "time"])
+    ids = np.array([[f"{sample}_{time}" for time in range(n_times)] for sample in samples])
+    yield from _plain("sample_id", ids, ["sample", "time"])
+    seconds = np.arange(n_samples * n_times).reshape(n_samples, n_times)
+    yield from _plain("time_", seconds, ["sample", "time"])
+    yield from _plain("time", np.arange(n_times), ["time"])
+    for name, n in (("y", rows), ("x", columns)):
+        yield from _plain(name, np.arange(n), [name])
+        yield from _plain(f"{name}_", np.zeros((n_samples, n)), ["sample", name])
+    for name, words in (("sample", samples), ("band", bands)):
+        yield from _array(name, np.array(words), [name], storage, None)
+
+
+def _plain(
+    name: str, values: npt.NDArray[Any], dimensions: list[str]
+) -> Iterator[tuple[str, bytes]]:
+    yield from _array(name, values, dimensions, Storage(), values.shape)
+
+
+def _array(
+    name: str,
+    values: npt.NDArray[Any],
+    dimensions: list[str],
+    storage: Storage,
+    chunks: tuple[int, ...] | None,
+) -> Iterator[tuple[str, bytes]]:
+    """The files of one array."""
+    filters: list[dict[str, object]] | None = None
+    if values.dtype.kind == "U":
+        kinds: dict[str, Any] = {"U": values.dtype, "S": "S", "O": object}
+        values = values.astype(kinds[storage.text])
+        filters = [{"id": "vlen-utf8"}] if storage.text == "O" else None
+        fill_value: object = {"U": "", "S": None, "O": None}[storage.text]
+    else:
+        fill_value = storage.fill_value if name == "bands" else None
+    values = values.astype(values.dtype.newbyteorder(storage.byte_order))
+    if chunks is None:
+        chunks = values.shape if values.ndim < 2 else (values.shape[0], 1, *values.shape[2:])
+    metadata = {
+        "chunks": chunks,
+        "compressor": storage.compressor,
+        "dtype": values.dtype.str,
+        "fill_value": fill_value,
+        "filters": filters,
+        "order": storage.order,
+        "shape": values.shape,
+        "zarr_format": 2,
+    }
+    if storage.separator is not None:
+        metadata["dimension_separator"] = storage.separator
+    yield f"{name}/.zarray", _as_json(metadata)
+    yield f"{name}/.zattrs", _as_json({"_ARRAY_DIMENSIONS": dimensions})
+    grid = [range(-(-n // step)) for n, step in zip(values.shape, chunks, strict=True)]
+    for index in product(*grid):
+        if name != "bands" or index not in storage.without:
+            path = (storage.separator or ".").join(map(str, index))
+            yield f"{name}/{path}", _chunk(values, index, chunks, storage)
+
+
+def _chunk(
+    values: npt.NDArray[Any], index: tuple[int, ...], chunks: tuple[int, ...], storage: Storage
+) -> bytes:
+    """One chunk; beyond the ends of the array it holds what no reader may show."""
+    part = values[tuple(slice(i * n, (i + 1) * n) for i, n in zip(index, chunks, strict=True))]
+    beyond: Any = "?" if values.dtype.kind in "USO" else 77
+    whole = np.full(chunks, beyond, values.dtype, order=storage.order)
+    whole[tuple(map(slice, part.shape))] = part
+    # Reversed axes in C order are the same bytes as the axes in Fortran order.
+    content: Any = whole.T if storage.order == "F" else whole
+    if values.dtype.kind == "O":
+        content = numcodecs.VLenUTF8().encode(whole.reshape(-1))
+    if storage.compressor is not None:
+        content = numcodecs.get_codec(dict(storage.compressor)).encode(content)
+    return bytes(content) if isinstance(content, bytes | bytearray) else content.tobytes()
+
+
+def _as_json(entries: object) -> bytes:
+    return json.dumps(entries, indent=4).encode()
