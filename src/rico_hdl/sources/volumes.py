@@ -1,0 +1,168 @@
+"""Several files read as one.
+
+In: the parts of a split archive, in order; one file is the simplest case. Out: the bytes at any
+offset, to any thread. It reads no more than it is asked for, and never writes.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from bisect import bisect_right
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Final, Self
+
+from rico_hdl.errors import SourceError
+
+_READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+MAX_OPEN: Final = 128
+"""So many files are kept open. Of more, each is opened for each read: a process may have 1,024 open
+files on most systems, and others want some, too."""
+
+_SEEKING = Lock()
+
+
+class Volumes:
+    """Files that follow each other.
+
+    Reading is safe from several threads at once. After `close` it goes on to work, more slowly:
+    what is read late is opened for it. So nobody has to wait for the last reader.
+
+    Args:
+        files: Their paths, in order.
+
+    Raises:
+        SourceError: One is missing, can't be opened, or is no file.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files = tuple(files)
+        self._lock = Lock()
+        self._n_reading = 0
+        self._closed = False
+        self._descriptors: list[int] = []
+        starts = [0]
+        try:
+            for path in self._files:
+                starts.append(starts[-1] + self._open_and_measure(path))
+        except BaseException:
+            self.close()
+            raise
+        self._starts = tuple(starts)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together, when they were opened."""
+        return self._starts[-1]
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """Zero-based offset of the first byte of each file."""
+        return self._starts[:-1]
+
+    def pread(self, offset: int, n_bytes: int) -> bytes:
+        """Bytes from an offset on; fewer than asked for where the files end.
+
+        Raises:
+            OSError: They can't be read.
+        """
+        index = max(0, bisect_right(self._starts, offset) - 1)
+        chunks: list[bytes] = []
+        while n_bytes > 0 and index < len(self._files):
+            start, stop = self._starts[index : index + 2]
+            chunk = self._read(index, offset - start, min(n_bytes, stop - offset))
+            chunks.append(chunk)
+            n_bytes -= len(chunk)
+            offset += len(chunk)
+            if offset < stop:
+                break  # all that was asked for, or a file that has become shorter
+            index += 1
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def close(self) -> None:
+        """Close the files, at the latest when the reads that are under way are done."""
+        with self._lock:
+            self._closed = True
+            self._close_if_unused()
+
+    def _open_and_measure(self, path: Path) -> int:
+        try:
+            descriptor = os.open(path, _READ)
+        except FileNotFoundError:
+            raise SourceError(f"{path}: no such file", "Check the path.") from None
+        except OSError as error:
+            raise SourceError(
+                f"{path}: can't be opened: {error.strerror}",
+                "Check the permissions, and that the disk or network mount is there.",
+            ) from None
+        # It is in the list before anything can go wrong, so that it is closed then.
+        self._descriptors.append(descriptor)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceError(f"{path} is no file, expected an archive or a part of one")
+        if len(self._files) > MAX_OPEN:
+            os.close(self._descriptors.pop())
+        return status.st_size
+
+    def _read(self, index: int, offset: int, n_bytes: int) -> bytes:
+        """Bytes of one file."""
+        with self._lock:
+            kept = not self._closed and len(self._descriptors) > index
+            self._n_reading += kept
+        if not kept:
+            descriptor = os.open(self._files[index], _READ)
+            try:
+                return _read_at(descriptor, offset, n_bytes)
+            finally:
+                os.close(descriptor)
+        try:
+            return _read_at(self._descriptors[index], offset, n_bytes)
+        finally:
+            with self._lock:
+                self._n_reading -= 1
+                self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        # A descriptor that is closed under a reader may by then belong to another file.
+        if self._closed and self._n_reading == 0:
+            while self._descriptors:
+                os.close(self._descriptors.pop())
+
+
+def _read_at(descriptor: int, offset: int, n_bytes: int) -> bytes:
+    """Bytes of a file, all that there are up to ``n_bytes``."""
+    data = _pread(descriptor, n_bytes, offset)
+    if len(data) == n_bytes or not data:
+        return data
+    # Linux reads at most 2 GiB at once, and a signal or a network file system may end a read early.
+    chunks = [data]
+    n_read = len(data)
+    while n_read < n_bytes and (data := _pread(descriptor, n_bytes - n_read, offset + n_read)):
+        chunks.append(data)
+        n_read += len(data)
+    return b"".join(chunks)
+
+
+def _seek_and_read(descriptor: int, n_bytes: int, offset: int) -> bytes:
+    """What `os.pread` does, where there is none: on Windows."""
+    with _SEEKING:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.read(descriptor, n_bytes)
+
+
+_pread = getattr(os, "pread", _seek_and_read)

@@ -1,0 +1,351 @@
+"""Where the members of a zip archive lie, by the directory at its end.
+
+In: the archive's volumes. Out: an entry for each member, in the order in which they lie there, and
+what is wrong with the directory. Nothing of the members themselves is read, unless the directory is
+lost: then their own headers are asked.
+
+It is not `zipfile` that reads the directory: that knows no volumes, refuses the whole archive for
+one name that is not UTF-8, and takes 550 bytes of memory for each member. Sections below are those
+of APPNOTE.TXT 6.3.10, PKWARE's description of the format.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from struct import Struct
+from typing import Final, NamedTuple
+
+from rico_hdl.errors import ArchiveError
+from rico_hdl.sources.volumes import Volumes
+
+MAX_DIRECTORY_BYTES: Final = 512 * 2**20
+"""The largest directory that is read: of some five million members."""
+
+LOCAL: Final = Struct("<4s5H3I2H")
+"""4.3.7, before each member: signature, version, flags, method, time, date, CRC-32, bytes in the
+archive, bytes, bytes of the name, bytes of the extra field."""
+LOCAL_SIGNATURE: Final = b"PK\3\4"
+
+_ENTRY: Final = Struct("<4s2B5H3I5H2I")
+"""4.3.12: signature, version and system it was made by, version, flags, method, time, date, CRC-32,
+bytes in the archive, bytes, bytes of the name, of the extra field, of the comment, volume,
+attributes, the system's own attributes, offset."""
+_ENTRY_SIGNATURE: Final = b"PK\1\2"
+_END: Final = Struct("<4s4H2IH")
+"""4.3.16: signature, volume, volume where the directory begins, entries on this volume, entries,
+bytes of the directory, its offset, bytes of the comment."""
+_END_SIGNATURE: Final = b"PK\5\6"
+_END64: Final = Struct("<4sQ2H2I4Q")
+"""4.3.14: signature, bytes, two versions, then as above."""
+_END64_SIGNATURE: Final = b"PK\6\6"
+_LOCATOR: Final = Struct("<4sIQI")
+"""4.3.15: signature, volume and offset of the record above, number of volumes."""
+_LOCATOR_SIGNATURE: Final = b"PK\6\7"
+
+_IN_EXTRA_16: Final = 0xFFFF
+_IN_EXTRA_32: Final = 0xFFFFFFFF
+"""A number that is too large for its field stands in the extra field of this kind (4.5.3)."""
+_ZIP64: Final = 1
+
+_NOWHERE: Final = 2**64 - 1
+_UNIX: Final = 3
+_STREAMED: Final = 1 << 3
+"""The flag for sizes that stand behind the data (4.4.4)."""
+_BEGINNINGS: Final = (LOCAL_SIGNATURE, b"PK\7\x08", b"PK00")
+"""How an archive with members begins, the first of several volumes included (8.5.3, 8.5.4)."""
+
+
+class End(NamedTuple):
+    """What the record at the end of an archive says."""
+
+    at: int
+    """Zero-based offset of the record; of its larger form, if that is there. The directory ends
+    here."""
+    n_volumes: int
+    """How many files the archive consists of; 1 also where it was cut without regard to it."""
+    n_entries: int
+    """How many entries the directory has; modulo 2**16, unless ``is_zip64``."""
+    n_bytes: int
+    """Bytes of the directory."""
+    volume: int
+    """Zero-based number of the volume where the directory begins."""
+    offset: int
+    """Zero-based offset of the directory in that volume."""
+    is_zip64: bool
+    """Whether the larger form is there."""
+
+
+class Entry(NamedTuple):
+    """A member, as the directory knows it."""
+
+    raw_name: bytes
+    """Its name as it is stored."""
+    system: int
+    """The system whose attributes it has (4.4.2): 0 DOS, 3 Unix."""
+    flags: int
+    """See 4.4.4."""
+    method: int
+    """How it is compressed (4.4.5)."""
+    crc: int
+    """CRC-32 of its content."""
+    n_compressed: int
+    """Its bytes in the archive."""
+    n_bytes: int
+    """Bytes of its content."""
+    mode: int
+    """Its type and permissions as on Unix, or 0."""
+    n_extra: int
+    """Bytes of its extra field here; before the member they are often a few more."""
+    offset: int
+    """Zero-based offset of its header, in all volumes together."""
+    limit: int
+    """Zero-based offset where something else begins."""
+    problem: str = ""
+    """What is wrong with the entry itself."""
+
+    @property
+    def n_header(self) -> int:
+        """Bytes before the member's data, without the extra field that is there."""
+        return LOCAL.size + len(self.raw_name)
+
+    @property
+    def min_stop(self) -> int:
+        """Zero-based offset behind its data, if there is no extra field."""
+        return self.offset + self.n_header + self.n_compressed
+
+
+def find_end(volumes: Volumes) -> End | None:
+    """The record at the end of an archive, or None where there is none.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    before = max(0, volumes.size - _END.size - 0xFFFF)  # a comment may follow
+    tail = volumes.pread(before, volumes.size - before)
+    found = _find_record(tail)
+    if found is None:
+        return None
+    at = before + found
+    _, number, volume, _, n_entries, n_bytes, offset, _ = _END.unpack_from(tail, found)
+    end = End(at, number + 1, n_entries, n_bytes, volume, offset, is_zip64=False)
+    locator = volumes.pread(max(0, at - _LOCATOR.size), min(at, _LOCATOR.size))
+    if not locator.startswith(_LOCATOR_SIGNATURE):
+        return end
+    _, volume, offset, n_volumes = _LOCATOR.unpack(locator)
+    n_volumes = max(1, n_volumes)
+    places = [at - _LOCATOR.size - _END64.size]  # where it lies if something was put in front
+    if n_volumes in {1, len(volumes.starts)} and volume < len(volumes.starts):
+        places.insert(0, volumes.starts[volume] + offset)
+    for place in places:
+        record = volumes.pread(max(0, place), _END64.size)
+        if len(record) == _END64.size and record.startswith(_END64_SIGNATURE):
+            *_, volume, _, n_entries, n_bytes, offset = _END64.unpack(record)
+            return End(place, n_volumes, n_entries, n_bytes, volume, offset, is_zip64=True)
+    return end._replace(n_volumes=n_volumes)
+
+
+def _find_record(tail: bytes) -> int | None:
+    """Where the record begins that the file ends with, or else the last one that fits."""
+    fits = None
+    at = tail.rfind(_END_SIGNATURE)
+    while at >= 0:
+        if at + _END.size <= len(tail):
+            stop = at + _END.size + _END.unpack_from(tail, at)[-1]
+            if stop == len(tail):
+                return at
+            if stop < len(tail) and fits is None:
+                fits = at
+        at = tail.rfind(_END_SIGNATURE, 0, at)
+    return fits
+
+
+class Directory:
+    """The directory of an archive: kept as it is stored, made entries of when they are asked for.
+
+    Args:
+        volumes: The archive's files.
+        end: The record at its end.
+
+    Raises:
+        ArchiveError: There is no directory where it should be, or it is too large.
+        OSError: It can't be read.
+    """
+
+    def __init__(self, volumes: Volumes, end: End) -> None:
+        self._volume_starts = volumes.starts if end.n_volumes > 1 else (0,)
+        if end.n_bytes > MAX_DIRECTORY_BYTES:
+            raise ArchiveError(
+                f"its directory says that it takes {end.n_bytes:,} bytes, "
+                f"more than the {MAX_DIRECTORY_BYTES:,} that are read"
+            )
+        self._start, self._shift = self._find(volumes, end)
+        self._data = volumes.pread(self._start, end.n_bytes)
+        self._end_of_members = self._start
+        self._positions = array("I")
+        self._offsets = array("Q")
+        self.damage = ""
+        """What is wrong with the directory as a whole: some members may be missing. Empty if it is
+        sound."""
+        self._list(end)
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def _find(self, volumes: Volumes, end: End) -> tuple[int, int]:
+        """Where the directory begins, and by how much all offsets are too small.
+
+        They are where a program that unpacks the archive was put in front of it.
+        """
+        if end.volume >= len(self._volume_starts):
+            raise ArchiveError(f"its directory should begin on volume {end.volume + 1}")
+        declared = self._volume_starts[end.volume] + end.offset
+        places = [(declared, 0)]
+        if end.n_volumes == 1:
+            places.insert(0, (end.at - end.n_bytes, end.at - end.n_bytes - declared))
+        signature = _ENTRY_SIGNATURE if end.n_bytes else b""
+        for start, shift in places:
+            if 0 <= start <= end.at - end.n_bytes and volumes.pread(start, 4).startswith(signature):
+                return start, shift
+        raise ArchiveError(f"its directory is not at byte {declared}, where it should be")
+
+    def _list(self, end: End) -> None:
+        """Find where each entry lies in the directory, and each member in the archive."""
+        position = 0
+        while position < len(self._data):
+            if self._data[
+                position : position + 4
+            ] != _ENTRY_SIGNATURE or position + _ENTRY.size > len(self._data):
+                break
+            fields = _ENTRY.unpack_from(self._data, position)
+            stop = position + _ENTRY.size + sum(fields[11:14])
+            if stop > len(self._data):
+                break
+            self._positions.append(position)
+            self._offsets.append(self._entry(position, 0).offset)
+            position = stop
+        n, expected = len(self), end.n_entries
+        if position < end.n_bytes:
+            self.damage = f"its directory is damaged at byte {self._start + position}"
+        elif n != expected if end.is_zip64 else n % 2**16 != expected:
+            self.damage = f"its directory lists {n} members, expected {expected}"
+
+    def __iter__(self) -> Iterator[Entry]:
+        """The entries, in the order of their offsets."""
+        # Nearly always they are in order.
+        order: range | list[int] = range(len(self))
+        if any(self._offsets[i] > self._offsets[i + 1] for i in range(len(self) - 1)):
+            order = sorted(order, key=self._offsets.__getitem__)
+        for i, this in enumerate(order):
+            following = self._offsets[order[i + 1]] if i + 1 < len(order) else _NOWHERE
+            yield self._entry(self._positions[this], min(following, self._end_of_members))
+
+    def _entry(self, position: int, limit: int) -> Entry:
+        fields = _ENTRY.unpack_from(self._data, position)
+        _, _, system, _, flags, method, _, _, crc, n_compressed, n_bytes = fields[:11]
+        n_name, n_extra, _, volume, _, attributes, offset = fields[11:]
+        name_stop = position + _ENTRY.size + n_name
+        problem = ""
+        if _IN_EXTRA_32 in (n_bytes, n_compressed, offset) or volume == _IN_EXTRA_16:
+            extra = self._data[name_stop : name_stop + n_extra]
+            large = _large_numbers(extra, n_bytes, n_compressed, offset, volume)
+            if large is None:
+                problem = "its entry in the directory lacks the numbers that are too large for it"
+            else:
+                n_bytes, n_compressed, offset, volume = large
+        if volume < len(self._volume_starts):
+            offset += self._volume_starts[volume] + self._shift
+        else:
+            problem = f"it should begin on volume {volume + 1} of {len(self._volume_starts)}"
+        if problem or not 0 <= offset < self._end_of_members:
+            problem = problem or f"it should begin at byte {offset}, behind all members"
+            offset = _NOWHERE
+        return Entry(
+            raw_name=self._data[name_stop - n_name : name_stop],
+            system=system,
+            flags=flags,
+            method=method,
+            crc=crc,
+            n_compressed=n_compressed,
+            n_bytes=n_bytes,
+            mode=attributes >> 16,
+            n_extra=n_extra,
+            offset=offset,
+            limit=limit,
+            problem=problem,
+        )
+
+
+def _large_numbers(
+    extra: bytes, n_bytes: int, n_compressed: int, offset: int, volume: int
+) -> tuple[int, int, int, int] | None:
+    """The four numbers, those that are too large for their fields taken from the extra field.
+
+    Returns:
+        None where the extra field does not hold them.
+    """
+    position = 0
+    while position + 4 <= len(extra):
+        kind = int.from_bytes(extra[position : position + 2], "little")
+        n = int.from_bytes(extra[position + 2 : position + 4], "little")
+        if kind == _ZIP64:
+            break
+        position += 4 + n
+    else:
+        return None
+    rest = extra[position + 4 : position + 4 + n]
+    numbers = []
+    for number, in_extra, size in (
+        (n_bytes, _IN_EXTRA_32, 8),
+        (n_compressed, _IN_EXTRA_32, 8),
+        (offset, _IN_EXTRA_32, 8),
+        (volume, _IN_EXTRA_16, 4),
+    ):
+        if number != in_extra:
+            numbers.append(number)
+        elif len(rest) < size:
+            return None
+        else:
+            numbers.append(int.from_bytes(rest[:size], "little"))
+            rest = rest[size:]
+    return numbers[0], numbers[1], numbers[2], numbers[3]
+
+
+def begins_like_one(volumes: Volumes) -> bool:
+    """Whether an archive without a directory was once a zip archive, by its first bytes.
+
+    Raises:
+        OSError: They can't be read.
+    """
+    return volumes.pread(0, 4) in _BEGINNINGS
+
+
+def walk_members(volumes: Volumes) -> Iterator[Entry]:
+    """The members of an archive whose directory is lost, as their own headers tell of them.
+
+    It ends at the first that is not whole, or whose size stands behind its data.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    at = 0 if volumes.pread(0, 4) == LOCAL_SIGNATURE else 4
+    while True:
+        header = volumes.pread(at, LOCAL.size + 2 * 0xFFFF)
+        if len(header) < LOCAL.size or not header.startswith(LOCAL_SIGNATURE):
+            return
+        _, _, flags, method, _, _, crc, n_compressed, n_bytes, n_name, n_extra = LOCAL.unpack_from(
+            header
+        )
+        stop = LOCAL.size + n_name
+        if _IN_EXTRA_32 in (n_compressed, n_bytes):
+            extra = header[stop : stop + n_extra]
+            large = _large_numbers(extra, n_bytes, n_compressed, 0, 0)
+            if large is None:
+                return
+            n_bytes, n_compressed, *_ = large
+        limit = at + stop + n_extra + n_compressed
+        if flags & _STREAMED or limit > volumes.size:
+            return
+        name = header[LOCAL.size : stop]
+        yield Entry(name, 0, flags, method, crc, n_compressed, n_bytes, 0, n_extra, at, limit)
+        at = limit

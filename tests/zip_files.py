@@ -1,0 +1,201 @@
+"""Zip archives for tests: by `zipfile`, by the `zip` command, and written byte by byte.
+
+Those that are written here may be sets of volumes, larger than 4 GiB without taking disk, or say
+things of themselves that are not so.
+"""
+
+import io
+import shutil
+import struct
+import zipfile
+import zlib
+from bz2 import compress as bzip2
+from dataclasses import dataclass
+from pathlib import Path
+
+ZIP = shutil.which("zip")
+"""The command of Info-ZIP, where it is installed."""
+
+
+def zip_of(contents, method=zipfile.ZIP_DEFLATED):
+    """An archive that `zipfile` makes of contents by path."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for path, content in contents.items():
+            archive.writestr(path, content)
+    return file.getvalue()
+
+
+def cut(data, path, n_bytes):
+    """Cut a file into parts with the names that 7-Zip gives them; returns their paths, in order."""
+    paths = []
+    for i, start in enumerate(range(0, len(data), n_bytes), 1):
+        paths.append(Path(f"{path}.{i:03}"))
+        paths[-1].write_bytes(data[start : start + n_bytes])
+    return paths
+
+
+@dataclass
+class Piece:
+    """A member, and what the archive says of it: the truth, where nothing else is given."""
+
+    name: bytes
+    content: bytes = b""
+    method: int = 8
+    flags: int = 0
+    system: int = 3
+    mode: int = 0o100644
+    gap: int = 0
+    """Bytes before it that belong to nobody."""
+    local_extra: bytes = b""
+    local_name: bytes | None = None
+    data: bytes | None = None
+    n_bytes: int | None = None
+    n_compressed: int | None = None
+    crc: int | None = None
+    at: int | None = None
+    """Where the directory says that it begins."""
+    is_written: bool = True
+    """Whether there is a header and data besides the entry in the directory."""
+
+    def __post_init__(self):
+        if self.data is None:
+            self.data = compressed(self.content, self.method)
+        if self.local_name is None:
+            self.local_name = self.name
+        if self.n_bytes is None:
+            self.n_bytes = len(self.content)
+        if self.n_compressed is None:
+            self.n_compressed = len(self.data)
+        if self.crc is None:
+            self.crc = zlib.crc32(self.content)
+
+    def header(self, *, zip64):
+        """What stands before the data."""
+        sizes, extra = (self.n_compressed, self.n_bytes), self.local_extra
+        if zip64:
+            extra = struct.pack("<2H2Q", 1, 16, self.n_bytes, self.n_compressed) + extra
+            sizes = (0xFFFFFFFF, 0xFFFFFFFF)
+        numbers = (20, self.flags, self.method, 0, 33, self.crc, *sizes)
+        lengths = (len(self.local_name), len(extra))
+        head = struct.pack("<4s5H3I2H", b"PK\3\4", *numbers, *lengths)
+        return head + self.local_name + extra
+
+    def entry(self, volume, offset, *, zip64):
+        """What stands in the directory."""
+        numbers, extra = (self.n_compressed, self.n_bytes), b""
+        if zip64:
+            extra = struct.pack("<2H3QI", 1, 28, self.n_bytes, self.n_compressed, offset, volume)
+            numbers, volume, offset = (0xFFFFFFFF, 0xFFFFFFFF), 0xFFFF, 0xFFFFFFFF
+        head = struct.pack(
+            "<4s2B5H3I5H2I",
+            b"PK\1\2",
+            *(30, self.system, 20, self.flags, self.method, 0, 33, self.crc, *numbers),
+            *(len(self.name), len(extra), 0, volume, 0, self.mode << 16, offset),
+        )
+        return head + self.name + extra
+
+
+def compressed(content, method):
+    """What a method makes of a content; 8 deflate, 12 bzip2, anything else: nothing."""
+    if method == 8:
+        stream = zlib.compressobj(6, zlib.DEFLATED, -15)
+        return stream.compress(content) + stream.flush()
+    return bzip2(content) if method == 12 else content
+
+
+class _Volumes:
+    """Volumes that are written one after the other; what is skipped takes no disk."""
+
+    def __init__(self, path, n_bytes):
+        self.path = path
+        self.n_bytes = n_bytes or 1 << 62
+        self.starts = [0]
+        self.size = 0
+
+    def room(self):
+        """How many bytes the volume still takes."""
+        return self.n_bytes - (self.size - self.starts[-1])
+
+    def place_of(self, n_bytes):
+        """The volume and the offset in it where that many bytes can lie together."""
+        if n_bytes > self.room():
+            self.starts.append(self.size)
+        return len(self.starts) - 1, self.size - self.starts[-1]
+
+    def skip(self, n_bytes):
+        """Leave a gap."""
+        while n_bytes:
+            self.place_of(1)
+            step = min(n_bytes, self.room())
+            self.size += step
+            n_bytes -= step
+
+    def write(self, data):
+        """Write what may be spread over volumes."""
+        while data:
+            volume, offset = self.place_of(1)
+            part = data[: self.room()]
+            with Path(f"{self.path}.{volume}").open("ab") as file:
+                file.truncate(offset)
+                file.write(part)
+            self.size += len(part)
+            data = data[len(part) :]
+
+    def finish(self):
+        """Give all volumes their names and sizes."""
+        paths = [self.path.with_suffix(f".z{i:02}") for i in range(1, len(self.starts))]
+        paths.append(self.path)
+        stops = [*self.starts[1:], self.size]
+        for i, (start, stop) in enumerate(zip(self.starts, stops, strict=True)):
+            part = Path(f"{self.path}.{i}")
+            with part.open("ab") as file:
+                file.truncate(stop - start)
+            part.replace(paths[i])
+        return paths
+
+
+def write(path, pieces, *, volume_bytes=None, zip64=False, prefix=b"", comment=b""):
+    """Write an archive with its members in the given order.
+
+    Args:
+        path: The archive; of volumes the last.
+        pieces: Its members.
+        volume_bytes: Bytes of a volume; None for one file.
+        zip64: Whether all numbers stand where there is room for large ones.
+        prefix: What lies before the first member, and is not counted. Not for volumes.
+        comment: The archive's comment.
+
+    Returns:
+        The paths of the files, in order.
+    """
+    volumes = _Volumes(path, volume_bytes)
+    volumes.write(b"PK\7\x08" if volume_bytes else prefix)
+    entries = []
+    for piece in pieces:
+        volumes.skip(piece.gap)
+        header = piece.header(zip64=zip64)
+        volume, offset = volumes.place_of(len(header))
+        place = (volume, offset - len(prefix)) if piece.at is None else (0, piece.at)
+        entries.append(piece.entry(*place, zip64=zip64))
+        if piece.is_written:
+            volumes.write(header)
+            volumes.write(piece.data)
+    places = []
+    for entry in entries:
+        places.append(volumes.place_of(len(entry)))
+        volumes.write(entry)
+    n_ends = 22 + len(comment) + (76 if zip64 else 0)
+    last, at = volumes.place_of(n_ends)
+    first, offset = places[0] if places else (last, at)
+    # On the last volume are so many entries, and there are so many in all.
+    counts = (sum(volume == last for volume, _ in places), len(places))
+    size, offset = sum(map(len, entries)), offset - len(prefix)
+    if zip64:
+        numbers = (44, 45, 45, last, first, *counts, size, offset)
+        volumes.write(struct.pack("<4sQ2H2I4Q", b"PK\6\6", *numbers))
+        volumes.write(struct.pack("<4sIQI", b"PK\6\7", last, at - len(prefix), last + 1))
+        counts, size, offset = (0xFFFF, 0xFFFF), 0xFFFFFFFF, 0xFFFFFFFF
+    end = struct.pack("<4s4H2IH", b"PK\5\6", last, first, *counts, size, offset, len(comment))
+    volumes.write(end + comment)
+    return volumes.finish()
