@@ -89,6 +89,8 @@ def test_a_truncated_archive_gives_what_it_holds(tmp_path, s2, whole, suffix, sh
     result = run("bigearthnet", "--bigearthnet-s2-dir", path, "--target-dir", target)
     assert result.returncode == 1
     assert "1 archive damaged" in result.stderr
+    assert f"damaged: {path}" in result.stderr
+    assert f"damaged: {path}" in run("info", target).stdout
     path.write_bytes(data)
     assert convert(SPEC, {"s2": path}, target).complete
     assert_same(target, whole)

@@ -79,6 +79,9 @@ class StoreInfo:
     """Digest of all keys and values, as noted when they were written; None without a journal."""
     n_failures: int = 0
     """Patches that the last conversions left out."""
+    damaged: list[str] = field(default_factory=list)
+    """Archives that were found damaged, and what of them was not compared with a sound copy yet:
+    for each, what is wrong and where."""
     complete: bool | None = None
     """Whether nothing is missing; None where this is not known."""
 
@@ -111,7 +114,8 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
     _describe(info, totals, spec)
     if manifest is not None:
         info.tool = manifest.tool
-        info.n_failures = len(manifest.failures)
+        info.damaged = [str(failure) for failure in manifest.failures if not failure.key]
+        info.n_failures = len(manifest.failures) - len(info.damaged)
         info.complete = manifest.complete and manifest.n_patches == info.n_records
         for name, state in manifest.modalities.items():
             part = info.modalities.setdefault(name, ModalityInfo())

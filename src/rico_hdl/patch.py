@@ -81,8 +81,11 @@ class Failure:
     def __str__(self) -> str:
         known = self.band is None or self.band in self.reason
         band = "" if known else f", band {self.band}"
-        key = f"{self.key}{band}: " if self.key else ""
-        return f"{key}{self.reason} ({self.path})"
+        if not self.key:
+            return (
+                self.reason if self.reason.startswith(self.path) else f"{self.path}: {self.reason}"
+            )
+        return f"{self.key}{band}: {self.reason} ({self.path})"
 
 
 def problem_of_key(key: str) -> str:

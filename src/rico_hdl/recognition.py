@@ -208,7 +208,7 @@ def _suggestion(spec: DatasetSpec, modality: Modality, listed: _Listed) -> str:
 
 
 def _nothing(spec: DatasetSpec, modality: Modality, listed: _Listed, hint: str) -> SourceError:
-    shown = ", ".join(islice(_files(listed, ""), 3))
+    shown = next(_files(listed, ""), "")
     return SourceError(
         f"no {spec.title} {modality.title} in {listed.location}\n"
         f"  looked for  {modality.files}, at any depth\n"

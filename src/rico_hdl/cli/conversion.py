@@ -66,6 +66,12 @@ def run_conversion(job: Job) -> int:
             found.append("1 patch was left out" if n == 1 else f"{n} patches were left out")
         ending = "; stopped there" if job.on_error == "stop" else ""
         click.echo(f"{', '.join(found)}{ending}: see {where}", err=True)
+        if n_damaged:
+            click.echo(
+                "Get a sound copy and run the same command: what the damaged one gave is compared "
+                "with it, and mended.",
+                err=True,
+            )
     return EXIT_FAILURES if summary.failures else 0
 
 
@@ -189,7 +195,7 @@ def _dry_run_text(job: Job, content: dict[str, Any], failures: list[str]) -> str
     for name, modality in content["modalities"].items():
         n, published = modality["n_patches"], modality["n_published"]
         of = f" (published: {published})" if published else ""
-        found = "patches, how many is known when all is read," if n is None else f"{n} patches"
+        found = "an unknown number of patches" if n is None else f"{n} patches"
         lines.append(f"  {name}: {found}{of} in {modality['source']}")
         lines += [f"    {key}" for key in modality["first_keys"]]
         if n is None or n > len(modality["first_keys"]):

@@ -50,8 +50,14 @@ def _lines(info: StoreInfo) -> list[str]:
     elif info.complete:
         lines.append("  complete")
     else:
-        missing = f"{info.n_failures} patches were left out" if info.n_failures else "interrupted"
-        lines.append(f"  not complete ({missing}): run the same command again to continue")
+        lines += [f"  damaged: {archive}" for archive in info.damaged]
+        missing = []
+        if info.damaged:
+            missing.append("what damaged archives gave may be wrong")
+        if info.n_failures:
+            missing.append(f"{info.n_failures} patches were left out")
+        why = ", ".join(missing) or "interrupted"
+        lines.append(f"  not complete ({why}): run the same command again to continue")
     if info.content_digest:
         lines.append(f"  {info.content_digest}")
     return lines

@@ -53,6 +53,9 @@ class Silent:
 
     def on_failure(self, failure: Failure) -> None:
         """See `rico_hdl.Observer`."""
+        if not failure.key:
+            self._print(f"damaged: {failure}")
+            return
         self._n_failures += 1
         if self._n_failures <= _N_FAILURES:
             self._print(f"left out: {failure}")
