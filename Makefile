@@ -13,7 +13,7 @@ help:
 	@echo "make lint     check style and formatting"
 	@echo "make types    check types"
 	@echo "make docs     check links, and run the code of the README"
-	@echo "make bench    compare with the plain way and with a mere copy (BENCH=... for options)"
+	@echo "make bench    compare with the plain way, a mere copy, unpacking (BENCH=... for options)"
 	@echo "make lock     resolve the dependencies anew (needs uv)"
 	@echo "make clean    remove all that the other targets made"
 

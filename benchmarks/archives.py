@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from measure import Measurement, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _HERE: Final = Path(__file__).resolve().parent
 _ROOT: Final = _HERE.parent
@@ -43,8 +43,7 @@ INTRODUCTION: Final = """\
 Converting an archive as it was downloaded, beside two others:
 
 * **decompress**: decompressing it to nowhere (`benchmarks/decompress.py`), with the libraries that
-  rico-hdl uses; of zip and parquet with {n_workers} threads, of tars with one, as there is no other
-  way.
+  rico-hdl uses; zip and parquet with {n_workers} threads, tars with one, as there is no other way.
 * **unpack, convert**: unpacking it with `tar` or `unzip` (parquet: pyarrow), then converting the
   folder with rico-hdl."""
 
@@ -178,7 +177,12 @@ def _suffixes(files: list[Path]) -> list[str]:
     return [found[-1]] if found[-1] in {".zip", ".parquet", ".tar"} else found[-2:]
 
 
-def lines(rows: list[ArchiveRow]) -> list[str]:
+def section(rows: Sequence[ArchiveRow], n_workers: int) -> list[str]:
+    """The section of the report, as lines of Markdown."""
+    return [INTRODUCTION.format(n_workers=n_workers), "", *lines(rows)]
+
+
+def lines(rows: Sequence[ArchiveRow]) -> list[str]:
     """The table in Markdown."""
     cells = [list(_HEADINGS), *(row.cells() for row in rows)]
     rule = ["---", "---", *["--:"] * (len(_HEADINGS) - 2)]

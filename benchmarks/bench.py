@@ -1,4 +1,4 @@
-"""Measure rico-hdl against the plain way and against the copy floor, for every dataset.
+"""Measure rico-hdl against the plain way and against the copy floor; archives against unpacking.
 
 In: nothing but this repository; where ``../shared/samples`` exists, real files too. Out: a table on
 standard output and ``benchmarks/RESULTS.md``. All else is written to a folder that is deleted.
@@ -17,6 +17,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+from archives import CASES, ArchiveBench, ArchiveRow
+from archives import lines as archive_lines
 from copy_floor import walk
 from layouts import LAYOUTS
 from measure import Measurement, run
@@ -199,10 +201,23 @@ def main() -> None:
                 if corpus.sources:
                     rows.append(bench.row(corpus))
                     print("\n".join(table(rows[-1:], TIMES)), flush=True)
+        archives = _archives(arguments, Path(work))
         help_seconds = bench.help_cpu_seconds()
-    text = report(rows, arguments.num_workers, help_seconds, notes)
+    text = report(rows, archives, arguments.num_workers, help_seconds, notes)
     print(text)
     arguments.output.write_text(text, encoding="utf-8")
+
+
+def _archives(arguments: argparse.Namespace, work: Path) -> list[ArchiveRow]:
+    """Measure the archives of the datasets that are measured."""
+    bench = ArchiveBench(work, arguments.num_workers, arguments.rounds)
+    rows = []
+    for dataset, modality, form, (small, full) in CASES:
+        if dataset in arguments.datasets:
+            n_patches = arguments.n_patches or (small if arguments.scale == "small" else full)
+            rows.append(bench.row(dataset, modality, form, n_patches))
+            print("\n".join(archive_lines(rows[-1:])), flush=True)
+    return rows
 
 
 def _arguments() -> argparse.Namespace:

@@ -15,9 +15,12 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+from archives import section as archive_section
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from archives import ArchiveRow
     from measure import Measurement
 
 _LIBRARIES: Final = ("imagecodecs", "lmdb", "numpy", "rasterio", "safetensors", "tifffile")
@@ -126,7 +129,13 @@ RESOURCES: Final[tuple[Column, ...]] = (
 _N_TEXT_COLUMNS: Final = 2
 
 
-def report(rows: Sequence[Row], n_workers: int, help_seconds: float, notes: Iterable[str]) -> str:
+def report(
+    rows: Sequence[Row],
+    archives: Sequence[ArchiveRow],
+    n_workers: int,
+    help_seconds: float,
+    notes: Iterable[str],
+) -> str:
     """The whole file."""
     introduction = _INTRODUCTION.format(
         n_workers=n_workers, n_rounds=max((len(row.rounds) for row in rows), default=0)
@@ -141,6 +150,8 @@ def report(rows: Sequence[Row], n_workers: int, help_seconds: float, notes: Iter
             "patches/s and MB/s (of records) are rico-hdl's. Starting is part of each run:",
             f"`rico-hdl --help` takes {help_seconds:.2f} s of processor time, and where numpy is",
             "needed (all but single-band uncompressed files) its import adds as much again.",
+            "",
+            *archive_section(archives, n_workers),
             "",
             "## Sizes, processor time, memory",
             "",

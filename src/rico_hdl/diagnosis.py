@@ -68,7 +68,7 @@ def explain_no_patches(spec: DatasetSpec, modality: Modality, source: Source) ->
         f"       found  {printable(seen)}"
     )
     if not entries:
-        return SourceError(message, "Check the path, and that the archive was unpacked there.")
+        return SourceError(message, "Check the path; archives need not be unpacked.")
     hint = suggest(spec, modality, source)
     return SourceError(
         message, hint or f"See the expected folders with: rico-hdl datasets {spec.name}"
