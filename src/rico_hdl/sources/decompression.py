@@ -1,0 +1,348 @@
+"""Decompressing files while others work on what came before.
+
+In: files, read one after another as one stream: a compressed archive, or the parts that one was
+split into. Out: the decompressed bytes in chunks, in bounded memory. The format is told by the
+first bytes, never by the name. Every checksum that the format has is compared, and an end that
+comes too early is an error. It never writes, and never looks into what it decompresses.
+
+Speed decided which libraries do it: ISA-L inflates at two to three times the speed of zlib, and
+`backports.zstd` is the standard library's interface to zstd before Python 3.14. All of them work
+without Python's lock, and stop at a given number of bytes, however much a few bytes would become.
+(Of those that inflate with several threads, rapidgzip 0.16 took a truncated file for a whole one.)
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import re
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Semaphore, Thread
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+from rico_hdl.errors import ArchiveError, SourceError
+
+MAX_WINDOW_BYTES: Final = 2**27
+"""How far back a compressed stream may refer, which is what decompressing it takes in memory: as
+much as the command line tool zstd accepts, twice what ``xz -9`` uses."""
+
+_PIECE_BYTES: Final = 4 * 2**20
+"""What is read and decompressed at once. Between two of them a thread waits for Python's lock, for
+milliseconds where other threads are busy: pieces of 1 MiB took a third longer then."""
+_CHUNK_BYTES: Final = 6 * 2**20
+"""The largest chunk. Buffers up to 8 MiB are reused, see `rico_hdl.memory`."""
+_CROWDED_BYTES: Final = 2**16
+"""What is decompressed at once in a piece in which a stream has ended. Archives of many small
+streams (bgzip) would have the rest of the piece copied for each."""
+_N_AHEAD: Final = 3
+"""How many pieces, and how many chunks, there may be at any time."""
+
+_AGAIN: Final = "Download it again, and compare its size with what its publisher states."
+
+_T = TypeVar("_T")
+
+
+class Chunk(NamedTuple):
+    """Decompressed bytes."""
+
+    data: bytes
+    """What follows the chunk before; empty only behind the last."""
+    n_bytes_read: int
+    """How many bytes of the files have been given to the decompressor by then."""
+
+
+class _Piece(NamedTuple):
+    """Bytes of a file, as they are there."""
+
+    path: Path
+    offset: int
+    """Where they begin in the file, zero-based, in bytes."""
+    data: bytes
+
+
+class _Decompressor(Protocol):
+    """What decompressors have in common that follow the standard library's: one stream's state."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes | memoryview, max_length: int = ..., /) -> bytes: ...
+
+
+class _Format(NamedTuple):
+    """A format of compressed streams."""
+
+    name: str
+    magic: re.Pattern[bytes]
+    """What a stream begins with."""
+    make: Callable[[], tuple[_Decompressor, type[Exception]]]
+    """Makes a decompressor for one stream, and tells what it raises."""
+
+
+def _gzip() -> tuple[_Decompressor, type[Exception]]:
+    from isal import igzip_lib  # noqa: PLC0415 - only those who have such files need it
+
+    # Its stub takes the class of errors for one of them.
+    error: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]
+    return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), error
+
+
+def _zstd() -> tuple[_Decompressor, type[Exception]]:
+    if sys.version_info >= (3, 14):
+        from compression import zstd  # noqa: PLC0415 - as above
+    else:
+        from backports import zstd  # noqa: PLC0415 - as above
+
+    window: dict[int, int] = {
+        zstd.DecompressionParameter.window_log_max: MAX_WINDOW_BYTES.bit_length() - 1
+    }
+    return zstd.ZstdDecompressor(options=window), zstd.ZstdError
+
+
+def _xz() -> tuple[_Decompressor, type[Exception]]:
+    # Besides the window it needs some hundred kilobytes for its tables.
+    limit = MAX_WINDOW_BYTES + 2**20
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=limit), lzma.LZMAError
+
+
+def _bzip2() -> tuple[_Decompressor, type[Exception]]:
+    return bz2.BZ2Decompressor(), OSError
+
+
+_FORMATS: Final = (
+    _Format("gzip", re.compile(rb"\x1f\x8b\x08"), _gzip),  # RFC 1952, section 2.3.1
+    # RFC 8878, section 3.1: a frame, or one to be skipped, as pzstd writes in front of each.
+    _Format("zstd", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), _zstd),
+    _Format("xz", re.compile(rb"\xfd7zXZ\x00"), _xz),  # The .xz File Format 1.1.0, section 2.1.1.1
+    # With the first block's magic, or the end's: a tar may begin with a file called BZh9.
+    _Format("bzip2", re.compile(rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)"), _bzip2),
+)
+_MAGIC_BYTES: Final = 10
+
+_TOO_LARGE: Final = re.compile("too much memory|Memory usage limit")
+"""What zstd and liblzma say of a window beyond the limit."""
+
+
+def decompress(
+    files: Sequence[Path], *, on_raw: Callable[[bytes], object] | None = None
+) -> Generator[Chunk]:
+    """The decompressed bytes of some files, in chunks.
+
+    One thread reads, another decompresses, both a few steps ahead. They end, and the files are
+    closed, when the generator does: at the end, after an error, or when it is closed.
+
+    Args:
+        files: The files, in order; read as if they were one. What is not compressed in a known
+            format is passed on as it is.
+        on_raw: Is given all bytes of the files, in order, by the thread that reads them; all to the
+            very end once the generator has ended by itself.
+
+    Raises:
+        SourceError: A file can't be opened.
+        ArchiveError: A file can't be read, is damaged, or ends too early; or decompressing it would
+            take too much memory. The message names the file, and where in it this was noticed. What
+            came before is sound as far as its format can tell.
+    """
+    return _ahead(_decompressed(_ahead(_pieces(files, on_raw))))
+
+
+def _pieces(files: Sequence[Path], on_raw: Callable[[bytes], object] | None) -> Generator[_Piece]:
+    """The bytes of some files as they are there."""
+    for path in files:
+        try:
+            file = path.open("rb", buffering=0)
+        except OSError as error:
+            raise SourceError(
+                f"{path}: can't be opened: {error.strerror}",
+                "Check the path, the permissions, and that the disk or network mount is there.",
+            ) from error
+        with file:
+            offset = 0
+            while data := _read(path, file.read, offset):
+                if on_raw is not None:
+                    on_raw(data)
+                yield _Piece(path, offset, data)
+                offset += len(data)
+
+
+def _read(path: Path, read: Callable[[int], bytes | None], offset: int) -> bytes:
+    try:
+        return read(_PIECE_BYTES) or b""
+    except OSError as error:
+        raise ArchiveError(
+            f"{path}: can't be read from byte {offset} on: {error.strerror}",
+            "Check that the disk or network mount is there and sound.",
+        ) from error
+
+
+def _decompressed(pieces: Generator[_Piece]) -> Generator[Chunk]:
+    with closing(pieces):
+        head: list[_Piece] = []
+        for piece in pieces:
+            head.append(piece)
+            if sum(len(piece.data) for piece in head) >= _MAGIC_BYTES:
+                break
+        magic = b"".join(piece.data for piece in head)[:_MAGIC_BYTES]
+        known = next((known for known in _FORMATS if known.magic.match(magic)), None)
+        streams = None if known is None else _Streams(known)
+        n_bytes_read = 0
+        for piece in chain(head, pieces):
+            n_bytes_read += len(piece.data)
+            for data in [piece.data] if streams is None else streams.decompress(piece):
+                yield Chunk(data, n_bytes_read)
+        if streams is not None:
+            streams.end()
+        yield Chunk(b"", n_bytes_read)
+
+
+class _Streams:
+    """Decompresses streams of one format that follow each other.
+
+    Zeros between two of them, or behind the last, are padding.
+    """
+
+    def __init__(self, known: _Format) -> None:
+        self._format = known
+        self._decompressor: _Decompressor | None = None  # none between two streams
+        self._error: type[Exception] = OSError
+        self._n_streams = 0
+        self._path = Path()
+        self._offset = 0  # in that file: of what is being decompressed, then of what follows it
+        self._foreign_offset: int | None = None  # in that file: of what begins unlike a stream
+
+    def decompress(self, piece: _Piece) -> Generator[bytes]:
+        """What the next bytes become, in chunks.
+
+        Raises:
+            ArchiveError: They are damaged, or would take too much memory.
+        """
+        self._path = piece.path
+        rest, step = memoryview(piece.data), _PIECE_BYTES
+        while rest:
+            self._offset = piece.offset + len(piece.data) - len(rest)
+            if self._decompressor is not None or rest[0] != 0:
+                given = rest[:step]
+                decompressor = self._decompressor or self._begin(rest)
+                yield from self._feed(decompressor, given)
+                rest = rest[step:]
+                if decompressor.eof:
+                    self._decompressor, step = None, _CROWDED_BYTES
+                    n_left = len(rest) + len(decompressor.unused_data)
+                    rest = memoryview(piece.data)[len(piece.data) - n_left :]
+            else:
+                rest = rest[len(rest) - len(bytes(rest).lstrip(b"\0")) :]
+        self._offset = piece.offset + len(piece.data)
+
+    def end(self) -> None:
+        """Compare the end of the files with that of the last stream.
+
+        Raises:
+            ArchiveError: The stream goes on.
+        """
+        if self._decompressor is None:
+            return
+        if self._foreign_offset is not None:
+            raise self._wrong(0, "it is too short")
+        raise ArchiveError(
+            f"{self._path}: is cut short: it ends at byte {self._offset}, in the middle of its "
+            f"{self._format.name} stream",
+            f"{_AGAIN} If the archive is split, check that its last part is there.",
+        )
+
+    def _begin(self, rest: memoryview) -> _Decompressor:
+        decompressor, self._error = self._format.make()
+        looks_right = self._n_streams == 0 or self._format.magic.match(rest)
+        self._foreign_offset = None if looks_right else self._offset
+        self._decompressor = decompressor
+        self._n_streams += 1
+        return decompressor
+
+    def _feed(self, decompressor: _Decompressor, given: memoryview) -> Generator[bytes]:
+        """Decompress some bytes, or as many of them as belong to the stream."""
+        while True:
+            try:
+                data = decompressor.decompress(given, _CHUNK_BYTES)
+            except (self._error, EOFError, ValueError) as error:
+                raise self._wrong(len(given), str(error)) from error
+            if data:
+                self._foreign_offset = None
+                yield data
+            if decompressor.eof or decompressor.needs_input:
+                return
+            given = given[:0]
+
+    def _wrong(self, n_bytes: int, reason: str) -> ArchiveError:
+        """What to raise when decompression stumbled over some bytes."""
+        name, stop = self._format.name, self._offset + n_bytes
+        if _TOO_LARGE.search(reason):
+            return ArchiveError(
+                f"{self._path}: its {name} stream needs a window of more than "
+                f"{MAX_WINDOW_BYTES >> 20} MiB to be decompressed",
+                f"Decompress it first, and name the .tar: {name} -d"
+                + (" --long=31" if name == "zstd" else ""),
+            )
+        if self._foreign_offset is not None:
+            return ArchiveError(
+                f"{self._path}: something else follows its {name} stream, at byte "
+                f"{self._foreign_offset} ({reason})",
+                _AGAIN,
+            )
+        return ArchiveError(
+            f"{self._path}: its {name} stream is damaged, which was noticed between bytes "
+            f"{self._offset} and {stop} ({reason})",
+            _AGAIN,
+        )
+
+
+class _End(NamedTuple):
+    """Behind the last item of a thread: the error that ended it, if one did."""
+
+    error: BaseException | None
+
+
+def _ahead(items: Generator[_T]) -> Generator[_T]:
+    """The same items, made by a thread of its own that is a few of them ahead.
+
+    The thread ends, and the generator that it runs is closed, when this one does.
+    """
+    made: SimpleQueue[_T | _End] = SimpleQueue()
+    slots = Semaphore(_N_AHEAD)
+    stopped = False
+
+    def make() -> None:
+        error = None
+        try:
+            with closing(items):
+                while slots.acquire() and not stopped:
+                    made.put(next(items))
+        except StopIteration:
+            pass
+        except BaseException as raised:  # noqa: BLE001 - whoever takes the items must know
+            error = raised
+        made.put(_End(error))
+
+    # A daemon: a network mount that hangs must not keep the process from ending.
+    thread = Thread(target=make, name="rico-hdl-decompression", daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := made.get(), _End):
+            yield item
+            del item
+            slots.release()
+        if item.error is not None:
+            raise item.error
+    finally:
+        stopped = True
+        slots.release()
+        thread.join()
