@@ -30,7 +30,7 @@ from rico_hdl.outcome import Observer, SilentObserver, Summary
 from rico_hdl.patch import Failure, Layout, Origin, Patch
 from rico_hdl.pipeline import IN_FLIGHT_BYTES, Pipeline
 from rico_hdl.plan import Plan, check_names, make_plan
-from rico_hdl.processors import n_usable_processors
+from rico_hdl.processors import frequent_switches, n_usable_processors
 from rico_hdl.recognition import Opened, StrPath, open_sources
 from rico_hdl.sources import Archive, Source
 from rico_hdl.sources.opening import open_archive
@@ -121,8 +121,9 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
         pipeline = Pipeline(PatchConverter(), n_workers, in_flight_bytes, must_stop)
         run = _Run(ledger, watcher, pipeline, must_stop)
         run.convert_plan(plan)
-        for one in opened:
-            run.convert_archives(one.modality, one.archives, check=check_archives)
+        with frequent_switches():
+            for one in opened:
+                run.convert_archives(one.modality, one.archives, check=check_archives)
         finished = not must_stop()
         ledger.save(finished=finished)
     summary = Summary(
@@ -236,7 +237,12 @@ class _Run:
                     f"{assembly.n_outside} members of {archive.location} are links or devices, "
                     "too large, or lead out of it: they were not followed"
                 )
-            if checksum is not None and not self._must_stop():
+            if archive.n_trailing_bytes:
+                self._ledger.warn(
+                    f"{archive.n_trailing_bytes} bytes follow the end of {archive.location}: they "
+                    "were not read; is a second archive appended to it?"
+                )
+            if checksum is not None and not assembly.damage and not self._must_stop():
                 failure = checksum.failure(modality.name)
                 if failure is not None:
                     self._ledger.fail(failure)

@@ -46,6 +46,7 @@ _MAGIC: Final = {
 }
 """First bytes of the formats: APPNOTE.TXT 4.3, the parquet format, RFC 1952, RFC 8878, the xz file
 format 1.1, bzip2."""
+_SKIPPABLE: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")  # RFC 8878, 3.1.2: as pzstd begins
 _TAR_MAGIC: Final = slice(257, 262)  # "ustar"; tar before 1988 has none, and is known by its name
 
 FORMATS: Final = (
@@ -84,6 +85,11 @@ class InnerFolder:
     def n_bytes_read(self) -> int:
         """See `Archive.n_bytes_read`."""
         return self._archive.n_bytes_read
+
+    @property
+    def n_trailing_bytes(self) -> int:
+        """See `Archive.n_trailing_bytes`."""
+        return self._archive.n_trailing_bytes
 
     def members(self) -> Generator[Member]:
         """The members below the folder, with their paths from there."""
@@ -251,10 +257,12 @@ def _kind(path: Path) -> str:
             f"{path}: can't be read: {error.strerror}",
             "Check the permissions, and that the disk or network mount is there.",
         ) from error
+    if head[_TAR_MAGIC] == b"ustar" or _SKIPPABLE.match(head):
+        return "tar"
     for magic, kind in _MAGIC.items():
         if head.startswith(magic):
             return kind
-    if head[_TAR_MAGIC] == b"ustar" or (head and ".tar" in path.name.lower()):
+    if head and ".tar" in path.name.lower():
         return "tar"
     if _ZIP_VOLUME.fullmatch(path.name) or path.name.lower().endswith(".zip"):
         return "zip"

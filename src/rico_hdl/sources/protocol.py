@@ -107,6 +107,14 @@ class Archive(Protocol):
     def n_bytes_read(self) -> int:
         """How many bytes of `files` lie behind the last member that was told of: for progress."""
 
+    @property
+    def n_trailing_bytes(self) -> int:
+        """How many bytes follow the end of the archive in its files, known once members have ended.
+
+        That is no error, as it is none for tools that unpack, but may be a mistake: a second
+        archive behind the first, say.
+        """
+
     def members(self) -> Generator[Member]:
         """All members, each once. Nothing is read into memory whole but what `Member.read` asks.
 
