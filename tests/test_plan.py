@@ -234,7 +234,7 @@ def test_empty_and_missing_folders_are_errors(tmp_path):
     """An empty folder, a path that is not there, and a file are each named as what they are."""
     (tmp_path / "empty").mkdir()
     assert "it is empty" in message_of(BIGEARTHNET, {"s2": tmp_path / "empty"})
-    with pytest.raises(SourceError, match=r"no such folder\n.* exists and holds: empty"):
+    with pytest.raises(SourceError, match=r"no such folder or archive\n.* exists and holds: empty"):
         FolderSource(tmp_path / "missing")
     (tmp_path / "file.tar").write_bytes(b"")
     with pytest.raises(SourceError, match="is a file, expected a folder"):
