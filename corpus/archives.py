@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile
 from typing import TYPE_CHECKING, Final
 
 from backports import zstd
@@ -31,6 +32,7 @@ PUBLISHED: Final = {
     "hyspecnet-11k": {"enmap": "tar.gz, several"},
     "major-tom-core": {"s1": "parquet", "s2": "parquet"},
     "ssl4eo-s12": {"s1": "tar.gz, split", "s2c": "tar.gz, split", "s2a": "tar.gz, split"},
+    "ssl4eo-s12-v1.1": {"s1": "zarr", "s2c": "zarr", "s2a": "zarr"},
     "uc-merced": {"rgb": "zip"},
 }
 """The form of each modality's archives, by dataset and modality; SpectralEarth's is not known."""
@@ -47,9 +49,12 @@ _NAMES: Final = {
     ("ssl4eo-s12", "s1"): ("s1_grd.tar.gz.part", "s1"),
     ("ssl4eo-s12", "s2c"): ("s2_l1c.tar.gz.part", "s2c"),
     ("ssl4eo-s12", "s2a"): ("s2_l2a.tar.gz.part", "s2a"),
+    ("ssl4eo-s12-v1.1", "s1"): ("train/S1GRD", ""),
+    ("ssl4eo-s12-v1.1", "s2c"): ("train/S2L1C", ""),
+    ("ssl4eo-s12-v1.1", "s2a"): ("train/S2L2A", ""),
     ("uc-merced", "rgb"): ("UCMerced_LandUse.zip", "UCMerced_LandUse"),
 }
-"""The name of the archive, and the folder at its top."""
+"""The name of the archive, or the folder of many, and the folder at its top."""
 
 _N_PARTS: Final = 3
 
@@ -229,11 +234,26 @@ def _write_parquet(folder: Path, path: Path, top: str) -> Path:
     return path.parents[1]
 
 
+def _write_zarr(folder: Path, path: Path, top: str) -> Path:
+    """Stores are published as they are: here the last one for validation, all others to train."""
+    del top
+    stores = sorted(folder.iterdir())
+    n_train = max(1, len(stores) - 1)
+    for i, store in enumerate(stores):
+        split, number = ("train", i + 1) if i < n_train else ("val", i + 1 - n_train)
+        name = store.name.replace("_train_", f"_{split}_").replace(f"{i + 1:06}", f"{number:06}")
+        place = path.parents[1] / split / path.name / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        copyfile(store, place)
+    return path.parents[1]
+
+
 _WRITERS: Final = {
     "parquet": _write_parquet,
     "tar.gz, several": _write_several_tar_gz,
     "tar.gz, split": _write_split_tar_gz,
     "tar.zst": _write_tar_zst,
     "volumes": _write_volumes,
+    "zarr": _write_zarr,
     "zip": _write_zip,
 }

@@ -1,6 +1,7 @@
 """How each dataset's files are encoded: a table, and a default for specs that are not in it.
 
-In: a spec and a modality. Out: an `Encoding`, which `corpus.tiff` turns into bytes. The values were
+In: a spec and a modality. Out: an `Encoding`, which `corpus.tiff` turns into bytes; of Zarr stores
+it says the dtype and the noise, see `corpus.zarrs.Storage` for the rest. The values were
 read off files of the publishers' releases; where none was at hand the entry says so.
 """
 
@@ -69,6 +70,10 @@ _ENCODINGS: Final = {
     ("ssl4eo-s12", "s1"): _SSL4EO,
     ("ssl4eo-s12", "s2c"): _SSL4EO,
     ("ssl4eo-s12", "s2a"): _SSL4EO,
+    # Zarr stores, of which dtype and noise count. L1C's dtype is said to be that of L2A; the noise
+    # gets as small as patches of v1.0 do (0.73) by the codec that is expected.
+    ("ssl4eo-s12-v1.1", "s2c"): Encoding(dtype="int16", noise_bits=9),
+    ("ssl4eo-s12-v1.1", "s2a"): Encoding(noise_bits=9),
     ("uc-merced", "rgb"): Encoding(
         photometric="rgb", rows_per_strip=256, geo_tags=False, noise_bits=8
     ),

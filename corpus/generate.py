@@ -1,6 +1,7 @@
 """Write a sample dataset.
 
-In: a spec. Out: folders with files, as a user has them after unpacking the publisher's archives.
+In: a spec. Out: folders with files, as a user has them after unpacking the publisher's archives; of
+a dataset that is published as Zarr stores, folders with these.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def generate(
     for modality in wanted:
         sources[modality.name] = root / modality.folder
         sources[modality.name].mkdir(parents=True, exist_ok=True)
-        _write(spec, modality, sources[modality.name], n_patches, _Contents(spec, modality, noise))
+        write = _write_stores if modality.encoding == "npy" else _write
+        write(spec, modality, sources[modality.name], n_patches, _Contents(spec, modality, noise))
     return sources
 
 
@@ -82,6 +84,11 @@ class _Contents:
         if place not in self._compressed:
             self._compressed[place] = self._encoded(content, bands, shape)
         return self._compressed[place]
+
+    def pixels(self, patch: Patch, band: Band) -> npt.NDArray[Any]:
+        """The pixels of one band of a patch."""
+        shape = shape_of(self._spec, self._modality, band, patch.number)
+        return self._pixels(patch.key, band, shape)
 
     def _encoded(self, key: str, bands: tuple[Band, ...], shape: tuple[int, int]) -> bytes:
         stack = np.stack([self._pixels(key, band, shape) for band in bands])
@@ -107,3 +114,12 @@ def _write(
             (source / name).write_bytes(contents.of(patch, bands))
         for name, data in companions(spec, modality, patch).items():
             (source / name).write_bytes(data)
+
+
+def _write_stores(
+    spec: DatasetSpec, modality: Modality, source: Path, n_patches: int, contents: _Contents
+) -> None:
+    """Write the patches of one modality as Zarr stores."""
+    from corpus.zarrs import write_stores  # noqa: PLC0415 - only this form needs numcodecs
+
+    write_stores(modality, source, patches(spec, modality, n_patches), contents.pixels)

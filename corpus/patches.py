@@ -59,6 +59,11 @@ _DEVIATIONS: Final[Mapping[tuple[str, str], tuple[int, tuple[int, int], tuple[in
 
 _LAST_DIGITS: Final = re.compile(r"[0-9]+(?=[^0-9]*\Z)")
 
+N_TIMES: Final = 4
+"""Patches of each location in a Zarr store: one for each time."""
+_N_LOCATIONS: Final = 246_144
+_STEP: Final = 60_577  # has no divisor in common with the number above: no location comes twice
+
 
 @dataclass(frozen=True, slots=True)
 class Patch:
@@ -82,10 +87,14 @@ def patches(spec: DatasetSpec, modality: Modality, n: int) -> list[Patch]:
     The example's fields are varied: digits count up with their width kept, other values have their
     last run of digits varied, and a value that begins with another one (a patch named after its
     scene) goes on doing so. All fields but the last one repeat, so folders hold several patches.
+    Of a Zarr store come all times of one location together; locations follow each other in no
+    order, as they do in the published stores.
 
     Raises:
         ValueError: The example does not fit the modality's templates, or they make no unique keys.
     """
+    if modality.encoding == "npy":
+        return [_patch_in_store(spec, modality, number) for number in range(n)]
     found = [_patch(spec, modality, number, spread=True) for number in range(n)]
     if len({patch.key for patch in found}) < n:
         # A key that leaves fields out: count in all of them.
@@ -105,11 +114,7 @@ def shape_of(spec: DatasetSpec, modality: Modality, band: Band, number: int) -> 
 
 
 def _patch(spec: DatasetSpec, modality: Modality, number: int, *, spread: bool) -> Patch:
-    example = modality.files.match(modality.example)
-    if example is None:
-        raise ValueError(
-            f"{spec.name} {modality.name}: {modality.files} does not match its example"
-        )
+    example = _fields_of_example(spec, modality)
     n_above = modality.example.count("/") + 1 - len(modality.files.segments)
     above = modality.example.split("/")[:n_above]
     # Folders above the template's own vary too if they are numbered (a scene, not "images").
@@ -134,6 +139,25 @@ def _patch(spec: DatasetSpec, modality: Modality, number: int, *, spread: bool) 
             raise ValueError(f"{spec.name} {modality.name}: {path} does not give back {fields}")
     folder = files[0].rpartition("/")[0]
     return Patch(number, modality.key.format(fields), fields, folder, files)
+
+
+def _patch_in_store(spec: DatasetSpec, modality: Modality, number: int) -> Patch:
+    example = _fields_of_example(spec, modality)
+    location, time = divmod(number, N_TIMES)
+    place = (int(example["location"]) + location * _STEP) % _N_LOCATIONS
+    fields = {"location": f"{place:0{len(example['location'])}}", "time": str(time)}
+    files = tuple(modality.files.format({**fields, "band": b.token}) for b in modality.bands)
+    folder = files[0].rpartition("/")[0]
+    return Patch(number, modality.key.format(fields), fields, folder, files)
+
+
+def _fields_of_example(spec: DatasetSpec, modality: Modality) -> dict[str, str]:
+    found = modality.files.match(modality.example)
+    if found is None:
+        raise ValueError(
+            f"{spec.name} {modality.name}: {modality.files} does not match its example"
+        )
+    return found
 
 
 def _varied(value: str, step: int, old: Mapping[str, str], new: Mapping[str, str]) -> str:

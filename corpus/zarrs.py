@@ -1,7 +1,7 @@
 """Sample datasets of zipped Zarr v2 stores, as their publisher has them.
 
-In: a spec whose files are named arrays, or pixels of one's own. Out: ``.zarr.zip`` files with the
-arrays that real ones have beside the pixels. Written by hand, with numcodecs for the compression,
+In: patches and their pixels, or pixels of one's own. Out: ``.zarr.zip`` files with the arrays that
+real ones have beside the pixels. Written by hand, with numcodecs for the compression,
 so that every way to store the same pixels can be had; a test reads them with the zarr library.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -17,27 +17,17 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numcodecs
 import numpy as np
 
-from corpus.patches import Patch
-from corpus.pixels import noise, pixels
+from corpus.patches import N_TIMES, Patch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from rico_hdl.spec import DatasetSpec, Modality
+    from rico_hdl.spec import Band, Modality
 
-N_TIMES: Final = 4
-"""Times of each sample."""
-N_SAMPLES: Final = 64
-"""Samples of a published store; the last one of a small sample dataset has fewer."""
-
-_N_LOCATIONS: Final = 246_144
-_STEP: Final = 60_577  # has no divisor in common with the number above: no location comes twice
-
-_DTYPE: Final = "int16"
-"""Where the spec states none."""
-_NOISE_BITS: Final = 11
+_N_SAMPLES: Final = 64
+"""Samples of a published store; the last ones of a small sample dataset have fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,65 +61,42 @@ class Storage:
     """Of the zip file."""
 
 
-def generate_zarrs(
-    spec: DatasetSpec,
-    root: Path,
-    n_patches: int,
-    *,
-    modalities: Collection[str] | None = None,
-    noise: bool = False,
-) -> dict[str, Path]:
-    """Write ``n_patches`` of each modality below ``root``, each modality in its usual folder.
+def write_stores(
+    modality: Modality,
+    folder: Path,
+    patches: Sequence[Patch],
+    pixels: Callable[[Patch, Band], npt.NDArray[Any]],
+) -> None:
+    """Write patches as stores with the names, arrays and chunks of the published ones.
 
     Args:
-        spec: The dataset.
-        root: The folder to write below; made if it is missing.
-        n_patches: How many patches of each modality; see `series` for their names.
-        modalities: Names of the modalities to write; None for all.
-        noise: Pixels for benchmarks instead of `corpus.pixels`.
-
-    Returns:
-        The source folder of each modality, by name.
+        modality: The patches' modality.
+        folder: The folder to write to.
+        patches: The patches, all times of a location together, see `corpus.patches`.
+        pixels: Gives the pixels of one band of a patch; all bands are of one shape and dtype.
     """
-    sources = {}
-    for modality in spec.modalities:
-        if modalities is None or modality.name in modalities:
-            folder = root / "train" / modality.folder
-            folder.mkdir(parents=True, exist_ok=True)
-            sources[modality.name] = folder
-            patches = series(modality, n_patches)
-            for number, (start, stop) in enumerate(_stores(n_patches), 1):
-                cube = _cube(modality, patches[start:stop], noise)
-                write_store(
-                    folder / _file_name(modality, number),
-                    cube,
-                    [patch.fields["location"] for patch in patches[start : stop : cube.shape[1]]],
-                    [band.token for band in modality.bands],
-                    Storage(fill_value="NaN" if cube.dtype.kind == "f" else None),
-                )
-    return sources
-
-
-def series(modality: Modality, n: int) -> list[Patch]:
-    """The first ``n`` sample patches, in the order of the stores: all times of one sample together.
-
-    Locations follow each other as in the published stores: in no order.
-    """
-    found = []
-    example = modality.files.match(modality.example)
-    if example is None:
-        raise ValueError(f"{modality.name}: {modality.files} does not match its example")
-    width, first = len(example["location"]), int(example["location"])
-    for number in range(n):
-        sample, time = divmod(number, N_TIMES)
-        location = f"{(first + sample * _STEP) % _N_LOCATIONS:0{width}}"
-        fields = {"location": location, "time": str(time)}
-        files = tuple(
-            modality.files.format({**fields, "band": band.token}) for band in modality.bands
+    for number, (start, stop) in enumerate(_stores(len(patches)), 1):
+        part, n_times = patches[start:stop], min(N_TIMES, stop - start)
+        cube = np.array([[pixels(patch, band) for band in modality.bands] for patch in part])
+        write_store(
+            folder / file_name(modality, "train", number),
+            cube.reshape(-1, n_times, *cube.shape[1:]),
+            [patch.fields["location"] for patch in part[::n_times]],
+            [band.token for band in modality.bands],
+            Storage(fill_value="NaN" if cube.dtype.kind == "f" else None),
         )
-        folder = files[0].rpartition("/")[0]
-        found.append(Patch(number, modality.key.format(fields), fields, folder, files))
-    return found
+
+
+def file_name(modality: Modality, split: str, number: int) -> str:
+    """The published name of a store.
+
+    Args:
+        modality: Its modality.
+        split: ``train`` or ``val``.
+        number: Its one-based number in the split.
+    """
+    name = modality.downloads[0].name.rpartition("/")[2]
+    return name.replace("*", split, 1).replace("*", f"{number:06}", 1)
 
 
 def write_store(
@@ -165,37 +132,10 @@ def _stores(n_patches: int) -> Iterator[tuple[int, int]]:
     start = 0
     while start < n_patches:
         rest = n_patches - start
-        n_whole = min(N_SAMPLES, rest // N_TIMES)
+        n_whole = min(_N_SAMPLES, rest // N_TIMES)
         stop = start + (n_whole * N_TIMES or rest)
         yield start, stop
         start = stop
-
-
-def _file_name(modality: Modality, number: int) -> str:
-    """The published name, with a split and a number for what varies."""
-    split, counted = modality.downloads[0].name.replace("*", "train", 1), f"{number:06}"
-    return split.replace("*", counted, 1)
-
-
-def _cube(
-    modality: Modality,
-    patches: Sequence[Patch],
-    random: bool,  # noqa: FBT001
-) -> npt.NDArray[Any]:
-    """The pixels of some patches that follow each other: (sample, time, band, row, column)."""
-    (shape,) = {band.shape for band in modality.bands}
-    if shape is None:
-        raise ValueError(f"the bands of {modality.name} have no shape")
-    dtype, n_times = modality.dtype or _DTYPE, min(N_TIMES, len(patches))
-    cube = np.empty((len(patches) // n_times, n_times, len(modality.bands), *shape), dtype)
-    for patch, place in zip(patches, product(*map(range, cube.shape[:2])), strict=True):
-        for i in range(len(modality.bands)):
-            cube[(*place, i)] = (
-                noise(patch.key, i, shape, dtype, _NOISE_BITS)
-                if random
-                else pixels(patch.key, i, shape, dtype)
-            )
-    return cube
 
 
 def _files(

@@ -37,6 +37,19 @@ def spec(request: pytest.FixtureRequest) -> DatasetSpec:
     return request.param
 
 
+@pytest.fixture(
+    params=[
+        spec
+        for spec in registry().values()
+        if all(modality.encoding == "geotiff" for modality in spec.modalities)
+    ],
+    ids=lambda spec: spec.name,
+)
+def folder_spec(request: pytest.FixtureRequest) -> DatasetSpec:
+    """Every supported dataset whose files can lie in folders; of others there are archives only."""
+    return request.param
+
+
 @pytest.fixture
 def bigearthnet(tmp_path: Path) -> dict[str, Path]:
     """The source folders of a small BigEarthNet, by modality; a test may change the files."""

@@ -125,14 +125,19 @@ def test_libraries_stay_in_their_homes():
 def words_of(spec):
     """The names by which code could single out a dataset."""
     options = {word for m in spec.modalities for word in (m.option, *m.aliases)}
-    return {spec.name, spec.name.replace("-", "_"), spec.title, *options}
+    return {spec.name, module_for(spec), spec.title, *options}
+
+
+def module_for(spec):
+    """The name of the module that describes a dataset."""
+    return re.sub(r"[-.]", "_", spec.name)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_id)
 def test_datasets_are_named_in_their_own_module_only(path):
     """No string or name outside of a dataset's module names the dataset or one of its options."""
     if path.parent.name == "datasets" and path.name != "__init__.py":
-        others = [spec for spec in registry().values() if spec.name.replace("-", "_") != path.stem]
+        others = [spec for spec in registry().values() if module_for(spec) != path.stem]
     else:
         others = list(registry().values())
     # Options such as --s2-dir may be shared by the datasets that have them.

@@ -1,6 +1,7 @@
 """Converting what publishers offer for download, without unpacking it."""
 
 import json
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_published_archives_give_the_folders_records(tmp_path, name):
     assert_same(tmp_path / "ours", tmp_path / "theirs")
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", SOURCES)
 def test_published_archives_of_real_files_give_the_golden_records(samples, tmp_path, name):
     """From archives of real files come the records that the original rico-hdl writes."""
     golden = json.loads((samples / "golden.json").read_text())[name]
@@ -78,7 +79,7 @@ def test_published_archives_of_real_files_give_the_golden_records(samples, tmp_p
 
 def test_all_datasets_but_one_are_published_here():
     """A dataset whose archives are not tried here is one whose archives nobody has seen."""
-    assert registry().keys() - PUBLISHED.keys() <= {"spectral-earth-enmap", "ssl4eo-s12-v1.1"}
+    assert registry().keys() - PUBLISHED.keys() == {"spectral-earth-enmap"}
 
 
 @pytest.mark.parametrize("suffix", COMPRESSIONS)
@@ -178,9 +179,10 @@ def test_an_archive_without_patches_beside_others_is_told(tmp_path):
     assert f"no {spec.modality('enmap').title} in {named[1]}" in summary.warnings
 
 
-def test_a_folder_of_downloads_of_all_modalities(tmp_path):
+@pytest.mark.parametrize("name", ["bigearthnet", "ssl4eo-s12", "ssl4eo-s12-v1.1"])
+def test_a_folder_of_downloads_of_all_modalities(tmp_path, name):
     """One folder with all that was downloaded serves each modality: archives have known names."""
-    spec = get("bigearthnet")
+    spec = get(name)
     sources = corpus.generate(spec, tmp_path / "source", 5)
     downloads = tmp_path / "downloads"
     publish(spec, sources, downloads)
@@ -188,6 +190,28 @@ def test_a_folder_of_downloads_of_all_modalities(tmp_path):
     convert(spec, dict.fromkeys(sources, downloads), tmp_path / "ours")
     convert(spec, sources, tmp_path / "theirs")
     assert_same(tmp_path / "ours", tmp_path / "theirs")
+
+
+def test_stores_of_other_modalities_have_the_same_names(tmp_path):
+    """Zarr stores are told apart by their folder, as published; alone they need no such folder."""
+    spec = get("ssl4eo-s12-v1.1")
+    sources = corpus.generate(spec, tmp_path / "source", 5)
+    downloads = tmp_path / "downloads"
+    publish(spec, sources, downloads)
+    for part in ("train", "val"):
+        shutil.copytree(downloads / part / "S1GRD", downloads / part / "S2RGB")
+    assert_same(
+        converted(tmp_path, downloads, spec.name, "s2a"),
+        converted(tmp_path, sources["s2a"], spec.name, "s2a"),
+    )
+    shutil.move(sources["s2a"], tmp_path / "somewhere" / "else")
+    expected = {patch.key for patch in corpus.patches(spec, spec.modality("s2a"), 5)}
+    for named in (tmp_path / "somewhere", [*(tmp_path / "somewhere" / "else").iterdir()]):
+        assert records(converted(tmp_path, named, spec.name, "s2a")).keys() == expected
+    for part in ("train", "val"):
+        shutil.rmtree(downloads / part / "S2L2A")
+    with pytest.raises(SourceError, match=r"It holds .*: give it as --s|expected .*, found "):
+        convert(spec, {"s2a": downloads}, tmp_path / "target")
 
 
 def test_folder_beside_its_archive(tmp_path, s2):

@@ -17,6 +17,7 @@ from rico_hdl.assembly import Assembly
 from rico_hdl.comparison import compare_with_sources
 from rico_hdl.conversion import convert
 from rico_hdl.datasets import get
+from rico_hdl.errors import SourceError
 from rico_hdl.spec import Download
 from rico_hdl.store import Manifest
 from rico_hdl.verification import verify
@@ -360,3 +361,126 @@ def test_the_number_of_workers_makes_no_difference(tmp_path, s2):
         convert(SPEC, {"s2": path}, tmp_path / str(n), n_workers=n)
     one, two, seven = ((tmp_path / str(n) / "data.mdb").read_bytes() for n in (1, 2, 7))
     assert one == two == seven
+
+
+def test_three_of_a_key_are_compared(tmp_path, s2, whole):
+    """However often an archive holds a patch, and wherever it was stored from, it is compared."""
+    paths = files_below(s2)
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        for top in ("a", "b", "c"):
+            for path in paths:
+                tar.add(s2 / path, f"{top}/{path}")
+    (tmp_path / "x.tar").write_bytes(data.getvalue())
+    for _ in range(2):
+        assert convert(SPEC, {"s2": tmp_path / "x.tar"}, tmp_path / "target").complete
+    assert_same(tmp_path / "target", whole)
+    convert(SPEC, {"s2": s2}, tmp_path / "other")
+    assert convert(SPEC, {"s2": tmp_path / "x.tar"}, tmp_path / "other").complete
+    assert_same(tmp_path / "other", whole)
+
+
+def test_a_damaged_archive_is_not_forgotten(tmp_path, s2):
+    """Another archive does not make up for a damaged one, a copy of it elsewhere does."""
+    paths = files_below(s2)
+    first, second = (tar_of(s2, paths=half) for half in (paths[:144], paths[144:]))
+    (tmp_path / "a.tar").write_bytes(first[:2000])
+    (tmp_path / "b.tar").write_bytes(second)
+    target = tmp_path / "target"
+    convert(SPEC, {"s2": tmp_path / "a.tar"}, target)
+    summary = convert(SPEC, {"s2": tmp_path / "b.tar"}, target)
+    assert summary.failures == []
+    assert not Manifest.read(target).complete
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / "a.tar").write_bytes(first)
+    convert(SPEC, {"s2": tmp_path / "again" / "a.tar"}, target)
+    assert Manifest.read(target).complete
+    assert len(records(target)) == N_PATCHES
+    assert compare_with_sources(target).findings == []
+
+
+def test_a_patch_left_out_is_not_forgotten(tmp_path, s2):
+    """A patch that one archive lacks stays on the list until its key is stored."""
+    paths = files_below(s2)
+    (tmp_path / "a.tar").write_bytes(tar_of(s2, paths=paths[1:144]))
+    (tmp_path / "b.tar").write_bytes(tar_of(s2, paths=paths[144:]))
+    target = tmp_path / "target"
+    (failure,) = convert(SPEC, {"s2": tmp_path / "a.tar"}, target).failures
+    convert(SPEC, {"s2": tmp_path / "b.tar"}, target)
+    assert Manifest.read(target).failures == [failure]
+    assert not Manifest.read(target).complete
+    (tmp_path / "c.tar").write_bytes(tar_of(s2, paths=paths[:12]))
+    convert(SPEC, {"s2": tmp_path / "c.tar"}, target)
+    assert Manifest.read(target).complete
+    assert len(records(target)) == N_PATCHES
+
+
+def test_a_wrong_sum_is_checked_again(tmp_path, s2):
+    """An archive with a wrong MD5 sum stays in doubt, also where the check is not asked for."""
+    path = tmp_path / "x.tar"
+    path.write_bytes(tar_of(s2))
+    md5 = hashlib.md5(path.read_bytes()).hexdigest()
+    modality = replace(SPEC.modality("s2"), downloads=(Download("x.tar", md5),))
+    spec = replace(SPEC, modalities=(modality,))
+    wrong = bytearray(tar_of(s2))
+    wrong[wrong.index(b"_B02.tif", 1_000_000) + 15_000] ^= 1
+    path.write_bytes(wrong)
+    target = tmp_path / "target"
+    assert not convert(spec, {"s2": path}, target, check_archives=True).complete
+    assert not convert(spec, {"s2": path}, target).complete
+    path.write_bytes(tar_of(s2))
+    summary = convert(spec, {"s2": path}, target)
+    assert summary.complete
+    assert summary.n_mended == 1
+    assert convert(spec, {"s2": path}, target).n_present == {"s2": N_PATCHES}
+
+
+def test_a_file_again_at_the_end_is_a_warning(tmp_path, s2, whole):
+    """A file that was added to an archive again, later, costs nothing but a warning."""
+    paths = files_below(s2)
+    (tmp_path / "x.tar").write_bytes(tar_of(s2, paths=[*paths, paths[3]]))
+    summary = convert(SPEC, {"s2": tmp_path / "x.tar"}, tmp_path / "target")
+    assert summary.complete
+    assert any("stand there again" in warning for warning in summary.warnings)
+    assert_same(tmp_path / "target", whole)
+
+
+def test_overwrite_removes_nothing_for_archives_without_patches(tmp_path, s2):
+    """A store is replaced only once an archive has shown a patch."""
+    target = tmp_path / "target"
+    convert(SPEC, {"s2": s2}, target)
+    before = records(target)
+    (tmp_path / "junk").mkdir()
+    for i in range(6):
+        with tarfile.open(tmp_path / "junk" / f"{i}.tar", "w") as tar:
+            tar.addfile(tarfile.TarInfo("nothing"))
+    with pytest.raises(SourceError, match="no BigEarthNet"):
+        convert(SPEC, {"s2": tmp_path / "junk"}, target, overwrite=True)
+    assert records(target) == before
+    with pytest.raises(SourceError, match="no BigEarthNet"):
+        convert(SPEC, {"s2": tmp_path / "junk"}, tmp_path / "fresh")
+    assert not (tmp_path / "fresh").exists()
+
+
+def test_archives_beside_patches_are_told(tmp_path, s2):
+    """Where patches lie in a folder, the archives beside them are not read, and that is said."""
+    mixed = tmp_path / "mixed"
+    paths = files_below(s2)
+    for path in paths[:12]:
+        (mixed / path).parent.mkdir(parents=True, exist_ok=True)
+        (mixed / path).write_bytes((s2 / path).read_bytes())
+    (mixed / "BigEarthNet-S2.tar").write_bytes(tar_of(s2, paths=paths[12:]))
+    summary = convert(SPEC, {"s2": mixed}, tmp_path / "target")
+    assert any("1 archives" in warning and "not read" in warning for warning in summary.warnings)
+
+
+def test_archives_of_another_modality_beside_the_right_one(tmp_path):
+    """Among archives with names of their own those of the modality are found, in any order."""
+    sources = corpus.generate(SPEC, tmp_path / "source", 3, modalities=["s1", "s2"])
+    folder = tmp_path / "renamed"
+    folder.mkdir()
+    (folder / "aaa.tar").write_bytes(tar_of(sources["s2"]))
+    (folder / "bbb.tar").write_bytes(tar_of(sources["s1"]))
+    summary = convert(SPEC, {"s1": folder, "s2": folder}, tmp_path / "target")
+    assert summary.complete
+    assert summary.n_written == {"s1": 3, "s2": 3}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rico_hdl.assembly import Assembly
+from rico_hdl.assembly import WAITING_COST_BYTES, Assembly
 from rico_hdl.errors import ArchiveError
 from rico_hdl.sources import Member
 from rico_hdl.spec import Band, Modality, Template
@@ -171,7 +171,7 @@ def test_keys_that_cannot_be_stored(key):
     assert failures[0].key.isprintable()
 
 
-@given(st.integers(0, 60))
+@given(st.integers(0, 5 * (WAITING_COST_BYTES + 10)))
 def test_waiting_files_are_bounded(bound):
     """Beyond the bound the oldest patches are given up, once each, and the others are right."""
     members = [file for b in "ABC" for i in range(5) for file in files_of("s", str(i), b)]
@@ -181,7 +181,7 @@ def test_waiting_files_are_bounded(bound):
     assert all(contents == [f"{k.replace('-', '')}{b}".encode() for b in "ABC"]
                for k, contents in found.items())  # fmt: skip
     assert all("too far" in f.reason for f in failures)
-    assert not failures or bound < 5 * 3 * 3
+    assert not failures or bound < 5 * (WAITING_COST_BYTES + 9)
     assert assembly.n_found == 5
 
 

@@ -176,6 +176,9 @@ def test_datasets_lists_all():
         for modality, row in zip(spec.modalities, rows[spec.name]["modalities"], strict=True):
             assert str(modality.files) in text
             assert [band["name"] for band in row["bands"]] == list(modality.band_names)
+    assert "    published as  S1GRD/ssl4eos12_*_seasonal_data_*.zarr.zip\n" in text
+    assert "    such as  0080717/0/vv.npy, in a store\n" in text
+    assert "    such as  hydro/patch_0.tif\n" in text
     one = run("datasets", "hydro").stdout
     assert one.startswith("hydro: Hydro")
     assert "bigearthnet" not in one

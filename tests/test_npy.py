@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from zarr_files import published
 
 import corpus
+from rico_hdl.datasets import registry
 from rico_hdl.errors import ArchiveError
 from rico_hdl.npy import NpyDecoder
 from rico_hdl.patch import Patch
@@ -128,7 +128,7 @@ def test_what_is_left_over_is_an_error():
 
 def test_workers_decode_a_modality_of_arrays_as_such(tmp_path):
     """A worker takes the decoder that fits the modality's files, and keeps float16."""
-    modality = published().modality("s1")
+    modality = registry()["ssl4eo-s12-v1.1"].modality("s1")
     bands = {band.name: pixels_of("float16", (5, 4 + i)) for i, band in enumerate(modality.bands)}
     for name, array in bands.items():
         np.save(tmp_path / f"{name}.npy", array)
@@ -143,7 +143,7 @@ def test_workers_decode_a_modality_of_arrays_as_such(tmp_path):
 
 def test_workers_name_the_band_at_fault(tmp_path):
     """A file that is no array, or holds another dtype, is the failure of its patch and band."""
-    modality = published().modality("s1")
+    modality = registry()["ssl4eo-s12-v1.1"].modality("s1")
     np.save(tmp_path / "vv.npy", pixels_of("float16"))
     np.save(tmp_path / "vh.npy", pixels_of("float32"))
     patch = Patch("s1_0080717_0", modality, FolderSource(tmp_path), ("vv.npy", "vh.npy"))

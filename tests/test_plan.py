@@ -25,9 +25,9 @@ def plan_of(spec: DatasetSpec, sources: dict[str, Path]):
     return make_plan(spec, {name: FolderSource(folder) for name, folder in sources.items()})
 
 
-def test_plan_holds_every_patch_sorted_by_key(spec, tmp_path):
+def test_plan_holds_every_patch_sorted_by_key(folder_spec, tmp_path):
     """A plan gives each patch once, in the order of LMDB's keys, with all of its files."""
-    n = 7
+    n, spec = 7, folder_spec
     sources = corpus.generate(spec, tmp_path, n)
     plan = plan_of(spec, sources)
     found = {patch.key: patch for patch in plan}
@@ -220,8 +220,9 @@ def test_modalities_that_differ_in_bands_alone_are_told_apart(tmp_path, given, m
     assert f"Give this folder as {spec.modality(meant).option}" in message
 
 
-def test_folder_of_another_dataset_names_its_command(spec, tmp_path):
+def test_folder_of_another_dataset_names_its_command(folder_spec, tmp_path):
     """A dataset's folder given to another command leads to its own command, where they differ."""
+    spec = folder_spec
     other = registry()["hydro" if spec.name != "hydro" else "uc-merced"]
     sources = corpus.generate(spec, tmp_path, 2, modalities=[spec.modalities[0].name])
     (source,) = sources.values()

@@ -1,12 +1,13 @@
 """Zipped Zarr stores: what the zarr library reads in them, or an error."""
 
 import json
+import math
 import random
-import threading
 import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
+import lmdb
 import numcodecs
 import numpy as np
 import pytest
@@ -22,20 +23,22 @@ from zarr_files import (
     found,
     judged,
     little,
-    published,
     told,
     write,
 )
 
 import corpus
-from corpus.zarrs import Storage, generate_zarrs, series, write_store
+from corpus.zarrs import Storage, write_store
 from rico_hdl import convert
+from rico_hdl.comparison import compare_with_sources
+from rico_hdl.datasets import registry
 from rico_hdl.errors import ArchiveError, SourceError
+from rico_hdl.gdal import GdalDecoder
 from rico_hdl.sources import zarr as zarr_module
-from rico_hdl.sources import zarr_array
+from rico_hdl.sources import zarr_array, zarr_blocks
 from rico_hdl.sources.zarr import ZarrArchive
 
-SPEC = published()
+SPEC = registry()["ssl4eo-s12-v1.1"]
 BLOSC = {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0}
 COMPRESSORS = [
     None,
@@ -67,6 +70,14 @@ def compressor_id(compressor):
     return "none" if compressor is None else f"{compressor['id']}-{compressor.get('cname', '')}"
 
 
+@pytest.fixture(params=[0, 2**25], ids=["in parts", "whole"])
+def unpacked_bytes(request, monkeypatch):
+    """The size beyond which only those parts of a chunk are decompressed that are read."""
+    monkeypatch.setattr(zarr_module, "UNPACKED_BYTES", request.param)
+    return request.param
+
+
+@pytest.mark.usefixtures("unpacked_bytes")
 @pytest.mark.parametrize("chunks", CHUNKS, ids=str)
 @pytest.mark.parametrize("compressor", COMPRESSORS, ids=compressor_id)
 def test_any_store_is_read_as_by_the_zarr_library(tmp_path, chunks, compressor):
@@ -168,9 +179,11 @@ def test_members_outlive_their_archive(tmp_path):
 
 @pytest.mark.parametrize("chunks", CHUNKS[:4], ids=str)
 @pytest.mark.parametrize("kept_bytes", [1, 10**6])
+@pytest.mark.usefixtures("unpacked_bytes")
 def test_threads_read_at_once(tmp_path, monkeypatch, chunks, kept_bytes):
     """Eight threads get what one gets, whether one block is kept or all are."""
     monkeypatch.setattr(zarr_module, "KEPT_BYTES", kept_bytes)
+    monkeypatch.setattr(zarr_blocks, "PATIENCE_SECONDS", 0)
     path = write(tmp_path / "store.zarr.zip", storage=Storage(chunks=chunks))
     members = list(ZarrArchive([path]).members()) * 5
     random.Random(1).shuffle(members)
@@ -206,51 +219,65 @@ def test_each_chunk_is_decoded_once(tmp_path, n_decoded, chunks, n_chunks):
     assert len(n_decoded) == n_chunks
 
 
-def test_a_failure_of_another_kind_leaves_nobody_waiting():
-    """Where decoding ends in what is no damage, one thread raises it, and those that wait go on."""
-    started, waiting = threading.Event(), threading.Event()
-
-    def decode(block):
-        started.set()
-        waiting.wait(60)
-        raise MemoryError(str(block))
-
-    blocks = zarr_module._Blocks(decode, 1)
-    with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(blocks.get, (0, 0), 3)
-        assert started.wait(60)
-        others = [pool.submit(blocks.get, (0, 0), 3) for _ in range(2)]
-        waiting.set()
-        with pytest.raises(MemoryError):
-            first.result(60)
-        for other in others:
-            with pytest.raises(ArchiveError, match="decoding it was interrupted"):
-                other.result(60)
+@pytest.fixture
+def large(tmp_path):
+    """A store of six blocks, the bytes of each, and the path: noise, which hardly gets smaller."""
+    shape = (16, 6, 4, 128, 128)
+    path = tmp_path / "large.zarr.zip"
+    write_store(path, cube_of(shape), [f"{i:07}" for i in range(16)], list("abcd"))
+    return path, math.prod(shape) * 2 // 6
 
 
-def test_memory_is_bounded(tmp_path, monkeypatch):
-    """What is decoded for several members is dropped when they were read, or beyond a bound."""
-    shape = (8, 12, 4, 128, 128)
-    block = 8 * 4 * 128 * 128 * 2
-    path = tmp_path / "store.zarr.zip"
-    write_store(path, cube_of(shape), [f"{i:07}" for i in range(8)], list("abcd"))
+def peak_of(members):
+    """The most memory that reading some members took."""
+    tracemalloc.start()
+    for member in members:
+        member.read()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.usefixtures("unpacked_bytes")
+def test_memory_is_bounded(large, monkeypatch):
+    """What is kept of a block is dropped when its members were read, or beyond a bound."""
+    path, block = large
     monkeypatch.setattr(zarr_module, "KEPT_BYTES", 2 * block)
+    monkeypatch.setattr(zarr_module, "BEGUN_BYTES", block // 8)
     members = list(ZarrArchive([path]).members())
-
-    def peak_of(some):
-        tracemalloc.start()
-        for member in some:
-            member.read()
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return peak
-
-    # A block, what it was compressed to (noise does not get smaller), and a member.
+    # A block, what it was compressed to or was read from, and the members of one place.
     assert peak_of(members) < 2.5 * block
     # Members that are passed over keep their block waiting until others need the room.
     assert peak_of(members[::8]) < 4.5 * block
 
 
+def test_large_chunks_are_decompressed_in_parts(large, monkeypatch):
+    """Of a chunk beyond a bound only what is read is decompressed, if its codec is blosc."""
+    path, block = large
+    monkeypatch.setattr(zarr_module, "UNPACKED_BYTES", block - 1)
+    members = list(ZarrArchive([path]).members())
+    with monkeypatch.context() as patched:
+        patched.delattr(zarr_array, "decompress")  # what decompresses chunks as a whole
+        contents = {member.path: band_of(member.read()) for member in members}
+    assert contents == judged(path)
+
+
+def test_large_chunks_of_other_kinds_are_read_whole(tmp_path, monkeypatch):
+    """Chunks beyond that bound are read right, too, where no part of them can be had alone."""
+    monkeypatch.setattr(zarr_module, "UNPACKED_BYTES", 0)
+    for i, storage in enumerate(
+        [
+            Storage(compressor={"id": "zstd", "level": 1}),
+            Storage(order="F"),
+            Storage(chunks=(5, 1, 2, 6, 7)),
+            Storage(fill_value=7, without={(0, 1, 0, 0, 0)}),
+        ]
+    ):
+        path = write(tmp_path / f"{i}.zarr.zip", storage=storage)
+        assert found(path) == judged(path)
+
+
+@pytest.mark.usefixtures("unpacked_bytes")
 def test_chunks_that_are_missing_hold_the_fill_value(tmp_path):
     """A chunk that is not there is the fill value, as the zarr library has it."""
     fillings = [("int16", 0), ("int16", -9999), ("float16", "NaN"), ("float16", "-Infinity")]
@@ -289,6 +316,7 @@ def flipped(data, position, bit):
     return bytes(changed)
 
 
+@pytest.mark.usefixtures("unpacked_bytes")
 @pytest.mark.parametrize("fill_value", [None, 0])
 def test_a_flipped_bit_is_noticed_or_harmless(tmp_path, fill_value):
     """No flipped bit of headers, names, directory or pixels gives other pixels, or loses any."""
@@ -312,6 +340,7 @@ def test_a_flipped_bit_is_noticed_or_harmless(tmp_path, fill_value):
     assert n_told > 100
 
 
+@pytest.mark.usefixtures("unpacked_bytes")
 def test_a_truncated_store_gives_what_is_there(tmp_path):
     """Of a download that broke off, whole chunks are read; the rest is named, and never filled."""
     storage = Storage(chunks=(5, 1, 3, 6, 7), fill_value=0)
@@ -346,6 +375,7 @@ def test_a_store_cut_anywhere_is_an_error(tmp_path, share):
     assert contents.items() <= whole.items()
 
 
+@pytest.mark.usefixtures("unpacked_bytes")
 def test_files_that_stand_twice_count_once(tmp_path):
     """Of a file that was written twice the last one counts, as for the zarr library."""
     path = write(tmp_path / "store.zarr.zip", storage=Storage(chunks=(1, 1, 3, 6, 7)))
@@ -481,6 +511,7 @@ def bomb_of(codec, n_bytes):
     return bytes(numcodecs.get_codec(dict(settings)).encode(zeros))
 
 
+@pytest.mark.usefixtures("unpacked_bytes")
 @pytest.mark.parametrize("codec", ["blosc", "zstd", "lz4", "zlib", "gzip", "bz2", "lzma"])
 def test_bombs_meet_a_bound(tmp_path, codec):
     """A small chunk that becomes 64 MiB is an error, and never takes the memory."""
@@ -502,6 +533,7 @@ def test_bombs_meet_a_bound(tmp_path, codec):
     assert all(band_of(member.read()) == whole[member.path] for member in members[len(BANDS) :])
 
 
+@pytest.mark.usefixtures("unpacked_bytes")
 def test_a_chunk_that_is_too_short_is_an_error(tmp_path):
     """Pixels that are there in part are never shown, compressed or not."""
     for compressor in (None, BLOSC):
@@ -534,13 +566,13 @@ def test_a_damaged_chunk_fails_its_members_alone(tmp_path, n_decoded):
 
 def test_the_published_form_becomes_records(tmp_path):
     """Each sample and time is a record under its key, each band under its name, bit for bit."""
-    folders = generate_zarrs(SPEC, tmp_path / "source", 10)
+    folders = corpus.generate(SPEC, tmp_path / "source", 10)
     summary = convert(SPEC, folders, tmp_path / "target")
     assert summary.complete
     assert summary.n_written == {"s1": 10, "s2c": 10, "s2a": 10}
     stored = records(tmp_path / "target")
     for modality in SPEC.modalities:
-        for patch in series(modality, 10):
+        for patch in corpus.patches(SPEC, modality, 10):
             bands = safetensors.numpy.load(stored.pop(patch.key))
             assert set(bands) == set(modality.band_names)
             for i, band in enumerate(modality.bands):
@@ -552,10 +584,10 @@ def test_the_published_form_becomes_records(tmp_path):
 
 def test_the_published_form_is_a_store_of_the_zarr_library(tmp_path):
     """The sample stores have the arrays, dtypes and names that the publisher's have."""
-    folders = generate_zarrs(SPEC, tmp_path, 4, modalities=["s1", "s2a"])
+    folders = corpus.generate(SPEC, tmp_path, 4, modalities=["s1", "s2a"])
     (path,) = folders["s2a"].iterdir()
     assert path.relative_to(tmp_path).as_posix() == (
-        "train/S2L2A/ssl4eos12_train_seasonal_data_000001.zarr.zip"
+        "S2L2A/ssl4eos12_train_seasonal_data_000001.zarr.zip"
     )
     with ZipStore(path, mode="r") as store:
         group = zarr.open_consolidated(store, mode="r", zarr_format=2)
@@ -589,11 +621,13 @@ def test_bands_go_by_their_names(tmp_path):
 
 def test_another_modality_s_stores_are_told_apart(tmp_path):
     """Stores that were given to the wrong option, or have other bands, are errors that say so."""
-    folders = generate_zarrs(SPEC, tmp_path / "source", 4, modalities=["s1", "s2c"])
+    folders = corpus.generate(SPEC, tmp_path / "source", 4, modalities=["s1", "s2c"])
     with pytest.raises(SourceError, match="--s2-l1c-dir"):
         convert(SPEC, {"s2a": folders["s2c"]}, tmp_path / "target")
     with pytest.raises(SourceError, match="--s1-dir"):
         convert(SPEC, {"s2a": folders["s1"]}, tmp_path / "target")
+    with pytest.raises(SourceError, match=r"rico-hdl ssl4eo-s12-v1\.1 --s1-dir"):
+        convert("hydro", {"s2": next(folders["s1"].iterdir())}, tmp_path / "target")
     path = write(tmp_path / "store.zarr.zip", bands=["VV", "VH", "x"])
     with pytest.raises(SourceError):
         convert(SPEC, {"s1": path}, tmp_path / "target")
@@ -607,3 +641,47 @@ def test_patches_of_one_value_are_warned_of(tmp_path):
     summary = convert(SPEC, {"s1": tmp_path / "store.zarr.zip"}, tmp_path / "target")
     assert summary.n_written == {"s1": 2}
     assert summary.warnings[0] == "1 of 2 s1 patches have one value in all pixels of each band"
+
+
+@pytest.mark.parametrize("n_workers", [1, 8])
+def test_a_conversion_decodes_each_chunk_once(tmp_path, n_decoded, n_workers):
+    """However many patches and workers share a chunk, a conversion decompresses it once."""
+    folders = corpus.generate(SPEC, tmp_path / "source", 24, modalities=["s1"])
+    summary = convert(SPEC, folders, tmp_path / "target", n_workers=n_workers)
+    assert summary.n_written == {"s1": 24}
+    assert len(n_decoded) == 4  # one for each time
+
+
+def test_stored_patches_are_not_decoded(tmp_path, n_decoded):
+    """The same command again decodes nothing; with one record missing, the chunk that holds it."""
+    folders = corpus.generate(SPEC, tmp_path / "source", 24, modalities=["s1"])
+    convert(SPEC, folders, tmp_path / "target")
+    n_decoded.clear()
+    assert convert(SPEC, folders, tmp_path / "target").n_present == {"s1": 24}
+    assert n_decoded == []
+    with lmdb.open(str(tmp_path / "target"), map_size=2**30) as env, env.begin(write=True) as txn:
+        txn.delete(b"s1_0080717_2")
+    assert convert(SPEC, folders, tmp_path / "target").n_written == {"s1": 1}
+    assert len(n_decoded) == 1
+
+
+@pytest.mark.parametrize("decoder", ["fast", "gdal"])
+def test_stores_are_compared_with_their_source(tmp_path, decoder):
+    """`verify --sources` finds what differs from a Zarr store, whichever decoder is asked for."""
+    folders = corpus.generate(SPEC, tmp_path / "source", 6)
+    convert(SPEC, folders, tmp_path / "target")
+    make_decoder = GdalDecoder if decoder == "gdal" else None
+    whole = compare_with_sources(tmp_path / "target", make_decoder=make_decoder)
+    assert (whole.findings, whole.n_records) == ([], 18)
+    key, record = "s2a_0080717_3", records(tmp_path / "target")["s2a_0080717_3"]
+    bands = {name: band.copy() for name, band in safetensors.numpy.load(record).items()}
+    true = bands["B8A"][7, 11]
+    bands["B8A"][7, 11] ^= 512
+    with lmdb.open(str(tmp_path / "target"), map_size=2**30) as env, env.begin(write=True) as txn:
+        txn.put(key.encode(), safetensors.numpy.save(bands))
+    (finding,) = compare_with_sources(tmp_path / "target", make_decoder=make_decoder).findings
+    assert (finding.kind, finding.key) == ("damaged", key)
+    assert finding.reason == (
+        "band B8A differs from its file in 1 pixels, first at row 7, column 11: "
+        f"stored {true ^ 512}, the file holds {true}"
+    )

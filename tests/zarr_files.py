@@ -1,10 +1,7 @@
 """Zarr stores for tests, and the zarr library's word on what they hold."""
 
 import io
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import zarr
@@ -12,24 +9,11 @@ from zarr.storage import ZipStore
 
 import corpus
 from corpus.zarrs import write_store
-from rico_hdl import datasets
 from rico_hdl.errors import ArchiveError, SourceError
 from rico_hdl.sources.zarr import ZarrArchive
 
-NAME = "ssl4eo-s12-v1.1"
 SAMPLES = ["0080717", "0060573", "0179869", "0012333", "0216839"]
 BANDS = ["vv", "vh", "B8A"]
-
-
-def published():
-    """The spec of the dataset that is published as Zarr stores."""
-    if NAME in datasets.registry():
-        return datasets.registry()[NAME]
-    path = Path(datasets.__file__).with_name("ssl4eo_s12_v1_1.py.unlisted")
-    loader = SourceFileLoader("unlisted", str(path))
-    module = module_from_spec(spec_from_loader("unlisted", loader))
-    loader.exec_module(module)
-    return module.SPEC
 
 
 def cube_of(shape=(5, 4, 3, 6, 7), dtype="int16"):

@@ -24,6 +24,9 @@ from rico_hdl.spec.model import BAND_FIELD
 MAX_WAITING_BYTES: Final = 256 * 2**20
 """Files of sequential archives that wait for the other files of their patch. Publishers' archives
 hold a patch's files side by side, so that a few hundred kilobytes would do."""
+WAITING_COST_BYTES: Final = 6_000
+"""What is counted for each patch that waits, besides its files: keys, paths and the like, measured
+with twelve files of 180 characters."""
 
 
 class HeldFiles:
@@ -68,6 +71,10 @@ class HeldFiles:
             )
 
 
+_Place = tuple[str, tuple[str, ...]]
+"""Where a patch is in an archive: the folders in front of the template, and the fields' values."""
+
+
 @dataclass(slots=True)
 class _Waiting:
     """A patch of which some files were met."""
@@ -76,7 +83,7 @@ class _Waiting:
     paths: dict[str, int]
     """The position of each of its files, by path."""
     readers: dict[str, Callable[[], bytes]] | None
-    """What reads each file that was met; None where the patch is stored or was given up."""
+    """What reads each file that was met; None where the patch is passed over."""
     met: set[str] = field(default_factory=set)
     problem: tuple[str, str] | None = None
     """Path and reason of a file that can't be read."""
@@ -91,7 +98,7 @@ class Assembly:
         archive: Where to look.
         is_stored: Whether a key need not be converted: asked once for each patch, when the first of
             its files is met.
-        on_present: Is told the key of each complete patch that is stored.
+        on_present: Is told the key of each patch that is stored, at the first of its files.
         on_failure: Is told of each patch that can't be put together.
         should_stop: Whether to end, asked between members.
         max_waiting_bytes: See `MAX_WAITING_BYTES`.
@@ -127,11 +134,11 @@ class Assembly:
         self._tokens = {band.token for band in modality.bands}
         self._waiting: dict[tuple[str, tuple[str, ...]], _Waiting] = {}
         self._waiting_bytes = 0
-        self._given_up: set[int] = set()
+        self._passed_over: set[int] = set()  # hashes of places that are stored or were given up
 
     def __iter__(self) -> Generator[Patch]:
         last: _Waiting | None = None
-        last_place: tuple[str, tuple[str, ...]] = ("", ())
+        last_place: _Place = ("", ())
         try:
             with closing(self._archive.members()) as members:
                 for member in members:
@@ -154,7 +161,7 @@ class Assembly:
             self.damage = error
         self._leave_incomplete()
 
-    def _place_of(self, path: str) -> tuple[str, tuple[str, ...]] | None:
+    def _place_of(self, path: str) -> _Place | None:
         """The patch of a file: the folders in front of the template, and the fields' values."""
         values = self._template.match(path)
         if values is None:
@@ -164,23 +171,31 @@ class Assembly:
         prefix = path[: len(path) - len(self._template.format(values))]
         return prefix, tuple([values[name] for name in self._modality.patch_fields])
 
-    def _waiting_for(self, place: tuple[str, tuple[str, ...]]) -> _Waiting:
+    def _waiting_for(self, place: _Place) -> _Waiting:
         found = self._waiting.get(place)
         if found is not None:
             return found
         prefix, values = place
         key = self._modality.key.format(dict(zip(self._modality.patch_fields, values, strict=True)))
         paths = paths_of(self._modality, prefix, values)
-        if self._given_up and hash(place) in self._given_up:
-            # Its first files are gone: what comes now is passed over, and told of once.
-            return _Waiting(key, dict.fromkeys((*paths, ""), 0), None)
+        made = _Waiting(key, {path: i for i, path in enumerate(paths)}, None)
+        if hash(place) in self._passed_over:
+            return made
         self.n_found += 1
         problem = problem_of_key(key)
-        stored = not problem and self._is_stored(key)
-        made = _Waiting(key, {path: i for i, path in enumerate(paths)}, None if stored else {})
+        if not problem and self._is_stored(key):
+            # Told of at its first file: nothing is kept for the others but that they were.
+            self._passed_over.add(hash(place))
+            self._on_present(key)
+            return made
+        made.readers = {}
         if problem:
             made.problem = (paths[0], problem)
+        if self._archive.sequential:
+            made.n_bytes = WAITING_COST_BYTES
+            self._waiting_bytes += made.n_bytes
         self._waiting[place] = made
+        self._give_up_oldest(made)
         return made
 
     def _meet(self, waiting: _Waiting, member: Member) -> None:
@@ -188,17 +203,18 @@ class Assembly:
         if member.path not in waiting.paths:
             return
         again = member.path in waiting.met
-        waiting.met.add(member.path)
-        if waiting.readers is None or waiting.problem:
-            return
-        if member.problem:
-            waiting.problem = (member.path, member.problem)
-            self._release(waiting)
+        if waiting.readers is None or waiting.problem or member.problem:
+            waiting.met.add(member.path)
+            if member.problem and waiting.readers is not None and not waiting.problem:
+                waiting.problem = (member.path, member.problem)
+                waiting.readers.clear()
             return
         if not self._archive.sequential:
+            waiting.met.add(member.path)
             waiting.readers[member.path] = member.read
             return
-        data = member.read()
+        data = member.read()  # where this fails, the file was not met
+        waiting.met.add(member.path)
         if again:  # as unpacking would: the later one counts
             n_before = len(waiting.readers[member.path]())
             waiting.n_bytes -= n_before
@@ -206,36 +222,29 @@ class Assembly:
         waiting.readers[member.path] = lambda: data
         waiting.n_bytes += len(data)
         self._waiting_bytes += len(data)
-        if self._waiting_bytes > self._max_waiting_bytes:
-            self._give_up_oldest(waiting)
+        self._give_up_oldest(waiting)
 
-    def _release(self, waiting: _Waiting) -> None:
-        self._waiting_bytes -= waiting.n_bytes
-        waiting.n_bytes = 0
-        if waiting.readers:
-            waiting.readers.clear()
-
-    def _complete(self, place: tuple[str, tuple[str, ...]], waiting: _Waiting) -> Patch | None:
+    def _complete(self, place: _Place, waiting: _Waiting) -> Patch | None:
         self._waiting.pop(place, None)
         self._waiting_bytes -= waiting.n_bytes
+        if waiting.readers is None:
+            self._passed_over.discard(hash(place))
+            return None
         if waiting.problem:
             self._fail(waiting, *waiting.problem)
-            return None
-        if waiting.readers is None:
-            self._on_present(waiting.key)
             return None
         source = HeldFiles(self._archive.location, waiting.readers)
         return Patch(waiting.key, self._modality, source, tuple(waiting.paths))
 
     def _give_up_oldest(self, newest: _Waiting) -> None:
         """Let go of the patches that wait longest, until the rest is within the bound."""
-        for place, waiting in list(self._waiting.items()):
-            if self._waiting_bytes <= self._max_waiting_bytes or waiting is newest:
+        while self._waiting_bytes > self._max_waiting_bytes:
+            others = ((place, w) for place, w in self._waiting.items() if w is not newest)
+            place, waiting = next(others, (None, newest))
+            if place is None:
                 return
-            if not waiting.n_bytes:
-                continue
             del self._waiting[place]
-            self._given_up.add(hash(place))
+            self._passed_over.add(hash(place))
             self._waiting_bytes -= waiting.n_bytes
             n = len(waiting.paths) - len(waiting.met)
             self._fail(
@@ -249,8 +258,6 @@ class Assembly:
     def _leave_incomplete(self) -> None:
         """Tell of the patches that lack files, now that the archive is at its end."""
         for waiting in self._waiting.values():
-            if waiting.readers is None:
-                continue
             if waiting.problem:
                 self._fail(waiting, *waiting.problem)
                 continue

@@ -16,6 +16,8 @@ from rico_hdl.patch import Failure
 from rico_hdl.sources import Archive
 from rico_hdl.spec import Modality
 
+REASON: Final = "its MD5 sum"
+"""How the reasons begin of failures that checksums gave."""
 _CHUNK_BYTES: Final = 4 * 2**20
 
 
@@ -32,11 +34,13 @@ class Checksum:
 
     Args:
         path: The file.
+        location: The archive's location, which failures name.
         expected: The published sum.
     """
 
-    def __init__(self, path: Path, expected: str) -> None:
+    def __init__(self, path: Path, location: str, expected: str) -> None:
         self._path = path
+        self._location = location
         self._expected = expected
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._stop = threading.Event()
@@ -71,12 +75,12 @@ class Checksum:
         if self._thread is not None:
             self._thread.join()
         if self._error is not None:
-            reason = f"its MD5 sum can't be told: {self._error.strerror}"
+            reason = f"{REASON} can't be told: {self._error.strerror}"
         elif (found := self._md5.hexdigest()) != self._expected:
             reason = (
-                f"its MD5 sum is {found}, expected {self._expected} as published: it is damaged, "
+                f"{REASON} is {found}, expected {self._expected} as published: it is damaged, "
                 "or another release; download it again"
             )
         else:
             return None
-        return Failure("", modality, str(self._path), None, reason)
+        return Failure("", modality, self._location, None, reason)

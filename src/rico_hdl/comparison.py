@@ -126,6 +126,9 @@ class _Comparison:
         self._result = result
         self._observer = observer
         self._seen: CompactSorted[tuple[bytes]] = CompactSorted()
+        self._equal: CompactSorted[tuple[bytes]] = CompactSorted()
+        self._doubts: dict[bytes, Finding] = {}  # that another source may dispel
+        self._damaged: list[Finding] = []
 
     def run(
         self,
@@ -157,7 +160,7 @@ class _Comparison:
                 yield from assembly
                 if assembly.damage is not None:
                     reason = f"its source can't be read to its end: {assembly.damage.message}"
-                    self._find(Finding("unexpected", "", reason))
+                    self._damaged.append(Finding("unexpected", "", reason))
 
     def _take(self, result: Record | Failure, stored: Callable[[bytes], memoryview | None]) -> None:
         if isinstance(result, Failure):
@@ -172,7 +175,9 @@ class _Comparison:
             self._find(Finding("missing", result.key.decode(), reason))
         elif value != result.data:
             reason = _difference(value, result.data)
-            self._find(Finding("damaged", result.key.decode(), reason))
+            self._doubts[result.key] = Finding("damaged", result.key.decode(), reason)
+        else:
+            self._equal.add((result.key,))
         self._observer.on_records(1, len(result.data))
 
     def _failed(self, failure: Failure) -> None:
@@ -182,19 +187,27 @@ class _Comparison:
         with self._reader.transaction() as stored:
             if stored(key) is not None:
                 reason = f"it is stored, but its source can't be read: {failure.reason}"
-                self._find(Finding("unexpected", failure.key, reason))
+                self._doubts[key] = Finding("unexpected", failure.key, reason)
 
     def look_for_strangers(self, bands: set[frozenset[str]]) -> None:
-        """Find stored records with these bands that no source has."""
+        """Find stored records with these bands that no source has, or none has like this."""
+        for (key,) in self._equal:
+            self._doubts.pop(key, None)
+        self._result.findings += self._doubts.values()
+        n_strangers = 0
         seen = iter(self._seen)
         (known,) = next(seen, (None,))
         for key, value in self._reader.records():
             while known is not None and known < key:
                 (known,) = next(seen, (None,))
             if known != key and _names(value) in bands:
+                n_strangers += 1
                 self._find(
                     Finding("extra", key.decode(errors="replace"), "no source holds this patch")
                 )
+        # Of an archive that can't be read on, all that counts may be in the other sources.
+        if n_strangers or self._doubts or not self._result.n_records:
+            self._result.findings += self._damaged
 
     def _find(self, finding: Finding) -> None:
         self._result.findings.append(finding)

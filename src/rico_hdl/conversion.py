@@ -97,7 +97,7 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
     check_target(folder)
     _manifest_of(folder, spec, overwrite=overwrite)
-    opened = open_all(spec, sources)
+    opened = open_all(spec, sources, thorough=overwrite)
     for location in _locations(opened):
         if os.path.realpath(location) == os.path.realpath(folder):
             raise UsageError(f"{folder} is given as a source and as the target")
@@ -120,6 +120,12 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
 
         pipeline = Pipeline(PatchConverter(), n_workers, in_flight_bytes, must_stop)
         run = _Run(ledger, watcher, pipeline, must_stop)
+        for one in opened:
+            if one.passed_over:
+                ledger.warn(
+                    f"{one.passed_over} archives in {_location(one)} were not read, since patches "
+                    "lie beside them: name the archives, if they were meant"
+                )
         run.convert_plan(plan)
         with frequent_switches():
             for one in opened:
@@ -133,6 +139,7 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
         n_present={one.modality.name: ledger.n_present[one.modality.name] for one in opened},
         failures=ledger.failures,
         warnings=ledger.warnings,
+        n_mended=ledger.n_mended,
         n_bytes=ledger.n_bytes,
         seconds=time.monotonic() - start,
         complete=finished and not ledger.failures,
@@ -168,6 +175,9 @@ class _Run:
             self._ledger.fail(failure)
         if plan.sources and not self._must_stop():
             self._convert(self._ledger.missing(plan))
+        if not self._must_stop():
+            for name, source in plan.sources.items():
+                self._ledger.was_read(name, source.location)
 
     def _convert(self, patches: Iterable[Patch]) -> None:
         with closing(self._pipeline.results(patches)) as results:
@@ -200,7 +210,7 @@ class _Run:
         if archives and len(without) == len(archives):
             raise SourceError(
                 f"no {modality.title} in {', '.join(without)}: looked for {modality.files}",
-                "See the expected files with: rico-hdl datasets",
+                f"See the expected files with: rico-hdl datasets {self._ledger.spec.name}",
             )
         for location in without:
             self._ledger.warn(f"no {modality.title} in {location}")
@@ -211,6 +221,7 @@ class _Run:
         Returns:
             How many patches were found; None if the archive is damaged, so that nobody knows.
         """
+        check = check or self._ledger.must_check(modality.name, archive.location)
         checksum = self._checksum(modality, archive) if check else None
         if checksum is not None:
             if archive.sequential:
@@ -222,41 +233,48 @@ class _Run:
             archive,
             is_stored=self._ledger.is_settled,
             on_present=lambda _: self._ledger.present(modality.name),
-            on_failure=self._ledger.fail,
+            on_failure=self._ledger.leave_out,
             should_stop=self._ticker(modality, archive),
         )
         try:
             self._convert(assembly)
-            size = _n_bytes(archive)
-            self._observer.on_archive(modality.name, archive.location, size, size)
-            if assembly.damage is not None:
-                reason = assembly.damage.message
-                self._ledger.fail(Failure("", modality.name, archive.location, None, reason))
-            if assembly.n_outside:
-                self._ledger.warn(
-                    f"{assembly.n_outside} members of {archive.location} are links or devices, "
-                    "too large, or lead out of it: they were not followed"
-                )
-            if archive.n_trailing_bytes:
-                self._ledger.warn(
-                    f"{archive.n_trailing_bytes} bytes follow the end of {archive.location}: they "
-                    "were not read; is a second archive appended to it?"
-                )
-            if checksum is not None and not assembly.damage and not self._must_stop():
-                failure = checksum.failure(modality.name)
+            self._look_back(assembly, modality, archive)
+            if not assembly.damage and not self._must_stop():
+                failure = checksum.failure(modality.name) if checksum is not None else None
                 if failure is not None:
                     self._ledger.fail(failure)
+                elif checksum is not None or not check:
+                    self._ledger.was_read(modality.name, archive.location)
         finally:
             if checksum is not None:
                 checksum.give_up()
         return None if assembly.damage else assembly.n_found
+
+    def _look_back(self, assembly: Assembly, modality: Modality, archive: Archive) -> None:
+        """Tell what is unusual about an archive that was read as far as it goes."""
+        if assembly.damage is not None:
+            reason = assembly.damage.message
+            self._ledger.fail(Failure("", modality.name, archive.location, None, reason))
+        elif not self._must_stop():
+            size = _n_bytes(archive)
+            self._observer.on_archive(modality.name, archive.location, size, size)
+        if assembly.n_outside:
+            self._ledger.warn(
+                f"{assembly.n_outside} members of {archive.location} are links or devices, "
+                "too large, or lead out of it: they were not followed"
+            )
+        if archive.n_trailing_bytes:
+            self._ledger.warn(
+                f"{archive.n_trailing_bytes} bytes follow the end of {archive.location}: they "
+                "were not read; is a second archive appended to it?"
+            )
 
     def _checksum(self, modality: Modality, archive: Archive) -> Checksum | None:
         expected = published_md5(modality, archive)
         if not expected:
             self._ledger.warn(f"no MD5 sum is known for {archive.location}: it was not checked")
             return None
-        return Checksum(archive.files[0], expected)
+        return Checksum(archive.files[0], archive.location, expected)
 
     def _ticker(self, modality: Modality, archive: Archive) -> Callable[[], bool]:
         """Asked between members whether to stop, tells from time to time how far an archive is."""
@@ -274,8 +292,15 @@ class _Run:
         return must_stop
 
 
-def open_all(spec: DatasetSpec, sources: Mapping[str, Named]) -> list[Opened]:
+def open_all(
+    spec: DatasetSpec, sources: Mapping[str, Named], *, thorough: bool = False
+) -> list[Opened]:
     """Open the sources of all modalities that are named, in the order of the spec.
+
+    Args:
+        spec: The dataset.
+        sources: As for `convert`.
+        thorough: See `rico_hdl.recognition.open_sources`.
 
     Raises:
         UsageError: None is named, or one of a modality that the spec lacks.
@@ -287,10 +312,15 @@ def open_all(spec: DatasetSpec, sources: Mapping[str, Named]) -> list[Opened]:
             spec,
             modality,
             [named] if isinstance(named := sources[modality.name], str | os.PathLike) else named,
+            thorough=thorough,
         )
         for modality in spec.modalities
         if modality.name in sources
     ]
+
+
+def _location(one: Opened) -> str:
+    return next(_locations([one]))
 
 
 def _locations(opened: Iterable[Opened]) -> Iterator[str]:

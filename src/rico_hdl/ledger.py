@@ -9,8 +9,10 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator
+from pathlib import PurePath
 from typing import Final
 
+from rico_hdl.checksums import REASON as CHECKSUM_REASON
 from rico_hdl.estimate import nominal_bytes, stored_bytes
 from rico_hdl.outcome import Observer
 from rico_hdl.patch import Failure, Origin, Patch, Record
@@ -48,7 +50,7 @@ class Ledger:
         """Records of an archive that was found damaged before, now put anew with other values."""
         self.failures: list[Failure] = []
         self.warnings: list[str] = []
-        self._spec = spec
+        self.spec = spec
         self._origins = set(origins)
         self._names = {origin.modality for origin in origins}
         self._writer = writer
@@ -66,16 +68,14 @@ class Ledger:
             for failure in manifest.failures
             if not failure.key
         }  # archives that an earlier run found damaged: what they gave is compared, and mended
-        self._n_sound: Counter[Origin] = Counter()  # of their records, those that were compared
+        self._n_equal: Counter[Origin] = Counter()  # of their records, as other sources have them
+        self._n_replaced: Counter[Origin] = Counter()  # and not as those have them
+        self._sound: set[Origin] = set()  # sources that were read to their end in this run
         self._in_conflict: set[str] = set()  # modalities whose source holds other values
-        self._earlier_failures = [
-            failure
-            for failure in manifest.failures
-            if failure.modality not in self._names or not failure.key
-        ]
+        self._earlier_failures = list(manifest.failures)
         self._elsewhere: dict[int, Origin] | None = None  # by the keys' hashes
         self._met: set[int] = set()  # hashes of keys that archives held until now
-        self._twice: set[bytes] = set()  # of patches in flight that archives hold again
+        self._twice: set[bytes] = set()  # keys that archives hold more than once
         self._is_empty: bool | None = None  # the store, before the first archive
 
     def look_around(self, plan: Plan, archive_bytes: int) -> None:
@@ -122,6 +122,25 @@ class Ledger:
         """Note a patch that is left out, and tell of it."""
         self.failures.append(failure)
         self._observer.on_failure(failure)
+
+    def leave_out(self, failure: Failure) -> None:
+        """Note a patch that an archive lacks files of.
+
+        Where the archive held that patch before, whole, these are later copies of some files.
+        """
+        if failure.key.encode(errors="replace") in self._twice:
+            self.warn(f"{failure.path}: some files stand there again, later: the first were taken")
+        else:
+            self.fail(failure)
+
+    def was_read(self, modality: str, location: str) -> None:
+        """Note that a source was read to its end, and is sound as far as that tells."""
+        self._sound.add(Origin(modality, location))
+
+    def must_check(self, modality: str, location: str) -> bool:
+        """Whether a source must be compared with its published MD5 sum: it was wrong before."""
+        failure = self._doubtful.get(Origin(modality, location))
+        return failure is not None and failure.reason.startswith(CHECKSUM_REASON)
 
     def present(self, name: str) -> None:
         """Note a patch of a modality that is stored already."""
@@ -188,7 +207,6 @@ class Ledger:
     def _put(self, record: Record) -> None:
         name, n_bytes = record.origin.modality, len(record.data)
         self._writer.put(record)
-        self._n_sound[record.origin] += 1
         if name not in self._expected_bytes:
             self._expected_bytes[name] = n_bytes
             self._check_space()
@@ -200,24 +218,24 @@ class Ledger:
         """Accept a record that is stored already from another source, if it is the same."""
         name, key = record.origin.modality, record.key.decode()
         there = self._stored_from.pop(record.key, None)
-        twice = record.key in self._twice
-        self._twice.discard(record.key)
         if record.key not in self._writer:  # what came first could not be converted
             self._put(record)
             return
+        again = record.key in self._twice and there is None
         if self._writer.holds(record):
-            if not twice:
+            if not again:
                 self.present(name)
-                if there is not None:
-                    self._n_sound[there] += 1
+            if there is not None and there != record.origin:
+                self._n_equal[there] += 1
             return
         if there is not None and there in self._doubtful:
             self._writer.remove(record.key, there)
             self.n_mended += 1
+            self._n_replaced[there] += 1
             self._put(record)
             return
         where = f"{there.location} ({there.modality})" if there else "another source"
-        if twice:
+        if again:
             reason = "the same key twice, with different values: what came first is stored"
         else:
             self._in_conflict.add(name)
@@ -228,7 +246,7 @@ class Ledger:
 
     def _look_back(self) -> None:
         """Tell what is unusual about what is stored, now that all of it is."""
-        for modality in self._spec.modalities:
+        for modality in self.spec.modalities:
             name = modality.name
             if name not in self._names:
                 continue
@@ -256,9 +274,9 @@ class Ledger:
         if finished:
             self._look_back()
         manifest = self._manifest
-        earlier = self._unresolved() if finished else self._earlier_failures
+        earlier = self._unresolved(finished=finished)
         failed = {failure.modality for failure in [*self.failures, *earlier]}
-        for modality in self._spec.modalities:
+        for modality in self.spec.modalities:
             name = modality.name
             if name not in self._names:
                 continue
@@ -270,25 +288,45 @@ class Ledger:
                 state.sources = sorted({*state.sources, *own})
         self.failures.sort(key=_place)
         manifest.failures = sorted([*earlier, *self.failures], key=_place)
-        manifest.describe(self._writer.totals, self._spec)
+        manifest.describe(self._writer.totals, self.spec)
         manifest.write(self._writer.target)
 
-    def _unresolved(self) -> list[Failure]:
-        """Failures of earlier runs that this one has not made up for."""
-        again = {Origin(f.modality, f.path) for f in self.failures if not f.key}
-        left = []
-        for failure in self._earlier_failures:
-            origin = Origin(failure.modality, failure.path)
-            part = self._writer.totals.modalities.get(origin.modality)
-            n_stored = part.locations[origin.location] if part else 0
-            if failure.key or (origin not in again and self._n_sound[origin] < n_stored):
-                left.append(failure)
-        if any(not failure.key and failure.modality in self._names for failure in left):
+    def _unresolved(self, *, finished: bool) -> list[Failure]:
+        """Failures of earlier runs that this one has neither found again nor made up for."""
+        again = {(f.key, f.modality, f.path) for f in self.failures}
+        left = [
+            failure
+            for failure in self._earlier_failures
+            if (failure.key, failure.modality, failure.path) not in again
+            and not self._is_resolved(failure)
+        ]
+        kept = {(f.key, f.modality) for f in self.failures}
+        left = [f for f in left if not f.key or (f.key, f.modality) not in kept]
+        archives = [f for f in left if not f.key and f.modality in self._names]
+        if finished and archives:
             self.warn(
-                "an archive was damaged when it was converted, and not all that it gave was "
-                "compared with a sound copy: give that, and the same command mends what differs"
+                f"{archives[0].path} was damaged when it was converted, and not all that it gave "
+                "was compared with a sound copy: give that, and the same command mends what differs"
             )
         return left
+
+    def _is_resolved(self, failure: Failure) -> bool:
+        origin = Origin(failure.modality, failure.path)
+        if failure.key:
+            # Found again where it was, it would be told again.
+            read = any(
+                modality == failure.modality and failure.path.startswith(f"{location}/")
+                for modality, location in self._sound
+            )
+            return read or failure.key.encode(errors="replace") in self._writer
+        name = PurePath(failure.path).name
+        if any(m == failure.modality and PurePath(place).name == name for m, place in self._sound):
+            return True  # it, or a copy of it, was read to its end
+        part = self._writer.totals.modalities.get(failure.modality)
+        n_stored = part.locations[failure.path] if part else 0
+        # Where it gave nothing, nothing tells that the other sources hold what it held.
+        n_seen = self._n_equal[origin] + self._n_replaced[origin]
+        return n_seen > 0 and self._n_equal[origin] == n_stored
 
 
 def _megabytes(n_bytes: int) -> str:

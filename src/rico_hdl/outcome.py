@@ -62,6 +62,9 @@ class Summary:
     """Patches stored by this call, by modality."""
     n_present: dict[str, int] = field(default_factory=dict)
     """Patches that were stored already, by modality."""
+    n_mended: int = 0
+    """Patches that an archive had given that was found damaged, stored anew with other values; they
+    are counted as written, too."""
     failures: list[Failure] = field(default_factory=list)
     """Patches that were left out, sorted by key; those without a key are damaged archives."""
     warnings: list[str] = field(default_factory=list)

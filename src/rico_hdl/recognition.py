@@ -8,7 +8,7 @@ lists folders and reads the beginning of archives, and writes nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -21,7 +21,7 @@ from rico_hdl.errors import ArchiveError, SourceError, UsageError
 from rico_hdl.finding import Found, find
 from rico_hdl.patch import printable
 from rico_hdl.sources import Archive, Entry, FolderSource, Source
-from rico_hdl.sources.opening import OnRaw, archives_in, is_source, open_archive, parts_of
+from rico_hdl.sources.opening import archives_in, is_source, open_archive, parts_of
 from rico_hdl.spec import DatasetSpec, Modality
 
 StrPath = str | os.PathLike[str]
@@ -44,6 +44,20 @@ class Opened:
     """The folder of its files, if they lie in one."""
     archives: tuple[Archive, ...] = ()
     """The archives that hold its files, in the order of their names."""
+    passed_over: int = 0
+    """How many archives lie in the folder beside the patches, and are not read."""
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """What stands at the beginning of an archive."""
+
+    paths: list[str]
+    """The paths of the first members, and of the first patch."""
+    ended: bool = False
+    """Whether there is nothing else."""
+    damage: ArchiveError | None = None
+    """Why it can't be read on, if so."""
 
 
 class _Listed:
@@ -80,7 +94,8 @@ def open_sources(
     spec: DatasetSpec,
     modality: Modality,
     named: Sequence[StrPath] | Source,
-    on_raw: Callable[[Path], OnRaw | None] = lambda _: None,
+    *,
+    thorough: bool = False,
 ) -> Opened:
     """Open what was named for a modality.
 
@@ -89,7 +104,8 @@ def open_sources(
         modality: The modality.
         named: A folder; archives, any parts of split ones, or folders in them; a folder that holds
             archives; or a source.
-        on_raw: Gives, for the first file of an archive, what is given all of its bytes.
+        thorough: Whether archives must show a patch now, however long that takes: where much would
+            be lost if there were none.
 
     Raises:
         UsageError: Several folders are named, or none and no archive.
@@ -98,7 +114,7 @@ def open_sources(
     if not isinstance(named, Sequence):
         return Opened(modality, named)
     places = [Path(os.path.abspath(Path(name).expanduser())) for name in named]  # noqa: PTH100
-    folders = [place for place in places if place.is_dir() or not is_source(place)]
+    folders = [place for place in places if os.path.isdir(place) or not is_source(place)]  # noqa: PTH112
     if len(folders) > 1 or (folders and len(places) > 1):
         raise UsageError(
             f"{modality.option} names {', '.join(map(str, places))}: expected one folder, or "
@@ -106,35 +122,35 @@ def open_sources(
             "Name a folder that holds them all, or every archive.",
         )
     if folders:
-        found = _archives_of(modality, folders[0])
+        found, n_passed_over = _archives_of(modality, folders[0])
         if not found:
-            return Opened(modality, FolderSource(folders[0]))
+            return Opened(modality, FolderSource(folders[0]), passed_over=n_passed_over)
     else:
         found = list(dict.fromkeys(_first_part(place) for place in places))
-    archives = tuple(open_archive(path, on_raw(path)) for path in found)
-    _look_into(spec, modality, archives)
+    archives = tuple(open_archive(path) for path in found)
+    _look_into(spec, modality, archives, thorough=thorough)
     return Opened(modality, None, archives)
 
 
 def _first_part(place: Path) -> Path:
-    return parts_of(place)[0] if place.is_file() else place
+    return parts_of(place)[0] if os.path.isfile(place) else place  # noqa: PTH113 - as in opening
 
 
-def _archives_of(modality: Modality, folder: Path) -> list[Path]:
-    """The archives to use in a folder; none if the patches lie there themselves."""
+def _archives_of(modality: Modality, folder: Path) -> tuple[list[Path], int]:
+    """The archives to use in a folder, none if patches lie there; and how many lie beside those."""
     try:
         found = archives_in(folder)
     except OSError:
-        return []  # a folder that can't be listed tells so when it is opened
+        return [], 0  # a folder that can't be listed tells so when it is opened
     chosen = _published(modality, found) or [
         path for path in found if not path.name.lower().endswith((".parquet", ".zarr.zip"))
     ]
     if not chosen:
-        return []
+        return [], 0
     source = BoundedSource(FolderSource(folder))
     if any(not patch.missing for patch in islice(find(source, modality, n_threads=1), 20)):
-        return []
-    return [parts_of(path)[0] for path in chosen]
+        return [], len(chosen)
+    return [parts_of(path)[0] for path in chosen], 0
 
 
 def _published(modality: Modality, paths: Sequence[Path]) -> list[Path]:
@@ -145,46 +161,57 @@ def _published(modality: Modality, paths: Sequence[Path]) -> list[Path]:
     return []
 
 
-def _look_into(spec: DatasetSpec, modality: Modality, archives: Sequence[Archive]) -> None:
+def _look_into(
+    spec: DatasetSpec, modality: Modality, archives: Sequence[Archive], *, thorough: bool
+) -> None:
     """Look for the modality's patches at the beginning of some archives.
 
     Raises:
         SourceError: There are those of something else, or there is nothing else.
     """
-    for archive in archives[:_N_ARCHIVES]:
-        paths, ended = _beginning(archive, modality)
-        listed = _Listed(archive.location, paths)
+    errors: list[SourceError] = []
+    unsure = False
+    for archive in archives:
+        seen = _beginning(archive, modality, thorough=thorough)
+        listed = _Listed(archive.location, seen.paths)
         found = _first_patch(listed, modality)
         if found is not None:
             if error := explain_wrong_modality(spec, modality, listed, found):
                 raise error
             return
-        if hint := _suggestion(spec, modality, listed):
-            raise _nothing(spec, modality, listed, hint)
-        if not ended:
+        hint = _suggestion(spec, modality, listed)
+        if hint or seen.ended:
+            errors.append(_nothing(spec, modality, listed, hint))
+        else:
+            unsure = True
+            if seen.damage is not None and thorough:
+                errors.append(SourceError(seen.damage.message, seen.damage.hint))
+        if len(errors) + unsure >= _N_ARCHIVES and unsure and not thorough:
             return
-    if len(archives) <= _N_ARCHIVES:
-        raise _nothing(spec, modality, listed, "")
+    if errors and (thorough or not unsure):
+        raise errors[0]
 
 
-def _beginning(archive: Archive, modality: Modality) -> tuple[list[str], bool]:
-    """Paths of the first members, to the second patch; and whether these are all members."""
+def _beginning(archive: Archive, modality: Modality, *, thorough: bool) -> _Beginning:
+    """What stands at the beginning of an archive, to its second patch."""
     template = modality.files.at_any_depth()
     paths: list[str] = []
     patches = set()
-    members = archive.members()
-    with closing(members):
+    with closing(archive.members()) as members:
         try:
             for member in members:
-                paths.append(member.path)
-                if values := template.match(member.path):
+                values = template.match(member.path)
+                if values is not None:
                     values.pop("band", None)
                     patches.add(tuple(values.values()))
-                if len(patches) > 1 or len(paths) == _N_MEMBERS or archive.n_bytes_read > _N_BYTES:
-                    return paths, False
-        except ArchiveError:
-            return paths, False  # the conversion will meet it, too, and store what came before
-    return paths, True
+                if values is not None or len(paths) < _N_MEMBERS:
+                    paths.append(member.path)
+                far = len(paths) >= _N_MEMBERS or archive.n_bytes_read > _N_BYTES
+                if len(patches) > 1 or (far and not thorough):
+                    return _Beginning(paths)
+        except ArchiveError as error:
+            return _Beginning(paths, damage=error)  # the conversion will meet it, too
+    return _Beginning(paths, ended=True)
 
 
 def _first_patch(listed: _Listed, modality: Modality) -> Found | None:

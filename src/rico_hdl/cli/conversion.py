@@ -93,6 +93,8 @@ def _summary_text(job: Job, summary: Summary) -> str:
         )
     else:
         lines.append("  nothing was written")
+    if summary.n_mended:
+        lines.append(f"  {summary.n_mended} of them were wrong, from a damaged archive, and mended")
     lines += [f"  note: {warning}" for warning in summary.warnings]
     return "\n".join(lines)
 

@@ -35,7 +35,7 @@ def _describe(spec: DatasetSpec) -> str:
         lines += [
             f"  {modality.option} {modality.folder}    ({modality.name}: {modality.title})",
             f"    files  {modality.files}",
-            f"    such as  {modality.folder}/{modality.example}",
+            f"    such as  {_example(modality)}",
             *_downloads(modality),
             f"    key    {modality.key}",
             f"    bands  {_bands(modality)}",
@@ -45,8 +45,22 @@ def _describe(spec: DatasetSpec) -> str:
     return "\n".join(lines)
 
 
+def _example(modality: Modality) -> str:
+    if modality.encoding == "npy":
+        return f"{modality.example}, in a store"
+    return f"{modality.folder}/{modality.example}"
+
+
 def _downloads(modality: Modality) -> list[str]:
-    names = ", ".join(download.name for download in modality.downloads)
+    # Where a name stands there with its folder and without, the folder is what is published.
+    shown = [
+        d.name
+        for d in modality.downloads
+        if not any(
+            other is not d and other.name.endswith(f"/{d.name}") for other in modality.downloads
+        )
+    ]
+    names = ", ".join(shown)
     return [f"    published as  {names}"] if names else []
 
 

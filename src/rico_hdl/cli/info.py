@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rico_hdl.inspection import ModalityInfo, StoreInfo
 
 _N_BANDS = 15
+_N_SOURCES = 5  # shown for each modality; zarr stores come by the thousand
 
 
 @click.command("info", short_help="Tell what a store holds.")
@@ -66,7 +67,9 @@ def _lines(info: StoreInfo) -> list[str]:
 def _modality_lines(name: str, part: ModalityInfo) -> list[str]:
     published = f" (published: {part.n_published})" if part.n_published else ""
     lines = [f"  {name}: {part.n_patches} patches{published}, {bytes_text(part.n_bytes)}"]
-    lines += [f"    from {source}" for source in part.sources]
+    lines += [f"    from {source}" for source in part.sources[:_N_SOURCES]]
+    if len(part.sources) > _N_SOURCES:
+        lines.append(f"    and {len(part.sources) - _N_SOURCES} more: use --json")
     if part.layouts:
         by_kind: dict[str, list[str]] = {}
         for band, kind in part.layouts[0].bands.items():

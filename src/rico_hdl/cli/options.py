@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 import click
 
+from rico_hdl.sources.opening import is_called_archive
 from rico_hdl.spec import DatasetSpec, Modality
 
 OnError = Literal["skip", "stop"]
@@ -180,7 +181,7 @@ def _given(modality: Modality, values: dict[str, Any]) -> list[str]:
 def _target_from_source(modality: Modality, given: dict[str, list[str]]) -> str | None:
     """The target, where it was given as a second source, as the original's documentation has it."""
     places = given[modality.name]
-    if len(places) != 2 or Path(places[1]).is_file():
+    if len(places) != 2 or any(is_called_archive(place) for place in places):
         return None
     target = places.pop()
     click.echo(

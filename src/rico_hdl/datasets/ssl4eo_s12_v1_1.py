@@ -8,9 +8,14 @@ that are published beside it leave no other place. Names are those of the stores
 from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
 
 _FILES = Template.parse("{location:d}/{time:d}/{band}.npy")
-_DOWNLOADS = (Download("ssl4eos12_*_seasonal_data_*.zarr.zip"),)
+_NAME = "ssl4eos12_*_seasonal_data_*.zarr.zip"
 _N_PUBLISHED = 246_144 * 4  # locations x times
 _SHAPE = (264, 264)
+
+
+def _downloads(folder: str) -> tuple[Download, ...]:
+    # All modalities' files have the same names: the folder tells them apart, where it is there.
+    return (Download(f"{folder}/{_NAME}"), Download(_NAME))
 
 
 def _bands(*names: str) -> tuple[Band, ...]:
@@ -40,9 +45,9 @@ SPEC = DatasetSpec(
             bands=_bands("vv", "vh"),
             dtype="float16",
             folder="S1GRD",
+            downloads=_downloads("S1GRD"),
             example="0080717/0/vv.npy",
             n_published=_N_PUBLISHED,
-            downloads=_DOWNLOADS,
         ),
         Modality(
             name="s2c",
@@ -54,9 +59,9 @@ SPEC = DatasetSpec(
             bands=_bands(*_TO_B09, "B10", "B11", "B12"),
             # Said to be int16; no print of a real store was at hand.
             folder="S2L1C",
+            downloads=_downloads("S2L1C"),
             example="0080717/0/B10.npy",
             n_published=_N_PUBLISHED,
-            downloads=_DOWNLOADS,
         ),
         Modality(
             name="s2a",
@@ -68,19 +73,25 @@ SPEC = DatasetSpec(
             bands=_bands(*_TO_B09, "B11", "B12"),
             dtype="int16",
             folder="S2L2A",
+            downloads=_downloads("S2L2A"),
             example="0080717/0/B8A.npy",
             n_published=_N_PUBLISHED,
-            downloads=_DOWNLOADS,
         ),
     ),
     notes=(
-        "It is read from its .zarr.zip files; the path of a file above is one inside of them.",
+        (
+            "It is read from its Zarr stores (.zarr.zip); paths that end in .npy, here and in "
+            "messages, are those of bands in a store."
+        ),
         "Keys end as the stores' own sample_id: location and zero-based time.",
         (
             "The same time of two modalities is the same season, except where Sentinel-1's times "
             "are not in order of date: issue 4 of the publisher's repository."
         ),
-        "Values are as stored: Sentinel-1 in dB, Sentinel-2 with an offset of 1000 added.",
-        "Cloud masks, dates and coordinates are not converted.",
+        (
+            "Values are as stored: Sentinel-1 in dB; Sentinel-2 with an offset of 1000 added, "
+            "which the publisher's WebDataset form (not read) lacks."
+        ),
+        "Cloud masks, dates, coordinates and the S2RGB stores are not converted.",
     ),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -107,10 +107,17 @@ class _Part(NamedTuple):
     position: int
 
 
+def is_called_archive(path: str | os.PathLike[str]) -> bool:
+    """Whether a name is that of an archive, or of a part of one."""
+    name = Path(path).name
+    return name.lower().endswith(_SUFFIXES) or _part(name) is not None
+
+
 def is_source(path: str | os.PathLike[str]) -> bool:
     """Whether there is a folder, an archive, or an archive that the path leads into."""
+    # os.path's functions say no where pathlib's raise: for names that are too long, say.
     place = Path(path)
-    return place.exists() or any(parent.is_file() for parent in place.parents)
+    return os.path.exists(place) or any(os.path.isfile(p) for p in place.parents)  # noqa: PTH110, PTH113
 
 
 def open_archive(path: Path, on_raw: OnRaw | None = None) -> Archive:
@@ -124,12 +131,17 @@ def open_archive(path: Path, on_raw: OnRaw | None = None) -> Archive:
     Raises:
         SourceError: There is no such file, a part of it is missing, or it is no archive.
     """
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113 - as in `is_source`
         return _open(parts_of(path), on_raw)
     for parent in path.parents:
-        if parent.is_file():
+        if os.path.isfile(parent):  # noqa: PTH113 - as above
             inner = path.relative_to(parent).as_posix()
             return InnerFolder(_open(parts_of(parent), on_raw), inner)
+    if os.path.lexists(path):
+        raise SourceError(
+            f"{path} is neither a file nor a folder, or a link that leads nowhere",
+            "Name the archive itself: it is read more than once, so that it can't be a pipe.",
+        )
     raise SourceError(f"{path}: no such file", "Check the path.")
 
 
@@ -155,7 +167,8 @@ def _found(folder: Path, n_levels: int) -> Iterator[Path]:
     if n_levels > 1 and len(entries) <= _MAX_ENTRIES:
         for entry in entries:
             if entry.is_dir():
-                yield from _found(folder / entry.name, n_levels - 1)
+                with suppress(OSError):  # lost+found, say
+                    yield from _found(folder / entry.name, n_levels - 1)
 
 
 def first_parts(files: Iterable[Path]) -> list[Path]:

@@ -6,8 +6,8 @@ store's own names of samples and bands, and the zero-based position of the time.
 by its name, and nobody has to trust an order. No value is changed: scale, offset and fill value in
 the store's attributes are not applied.
 
-Nothing is unpacked. A chunk that holds several members is decoded once, and kept until all of them
-were read, within a bound.
+Nothing is unpacked. A chunk that holds several members is decoded once for all of them, within a
+bound: see `rico_hdl.sources.zarr_blocks`.
 """
 
 from __future__ import annotations
@@ -16,28 +16,32 @@ import io
 import json
 import math
 import re
-import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from operator import ge
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from rico_hdl.errors import ArchiveError, RicoError, SourceError
 from rico_hdl.sources.protocol import MAX_MEMBER_BYTES, Member
 from rico_hdl.sources.zarr_array import ZarrArray, parse_array
+from rico_hdl.sources.zarr_blocks import Block, Blocks, Pixels, Place
 from rico_hdl.sources.zip import ZipArchive
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
+KEPT_BYTES: Final = 128 * 2**20
+"""Chunks that are kept for members that were not read yet, or one if a single one is larger. One of
+64 samples of Sentinel-2 fits; a second one would not, and is not worth its memory."""
 
-KEPT_BYTES: Final = 256 * 2**20
-"""Decoded chunks that are kept for members that were not read yet, or one if a single one is
-larger. Two chunks of 64 samples of Sentinel-2 fit: readers may have one foot in the next while
-others finish the last."""
+UNPACKED_BYTES: Final = 32 * 2**20
+"""The largest chunk that is decompressed whole. Of a larger one, where its compression allows it,
+only what is read is decompressed: both forms of it together would be the most that a conversion
+holds."""
+
+BEGUN_BYTES: Final = 64 * 2**20
+"""Members that are kept while others of the same sample and time are read, or those of one sample
+and time. As many as are in flight in a conversion fit."""
 
 MAX_FILES: Final = 100_000
 """The most files of a store that are kept track of; those that are published have hundreds."""
@@ -46,10 +50,6 @@ _PIXELS: Final = "bands"
 _DIMENSIONS: Final = ["sample", "time", "band", "y", "x"]
 _AGAIN: Final = "Download it again."
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,8}")
-
-_Block = tuple[int, int]
-"""What is decoded together, by zero-based positions in the grid of chunks: along samples, and along
-times. All bands of a sample and time are in one block."""
 
 
 class ZarrArchive:
@@ -82,6 +82,11 @@ class ZarrArchive:
     def n_bytes_read(self) -> int:
         """See `Archive.n_bytes_read`: in proportion to the members, which are of equal size."""
         return int(self._share_told * self._zip.n_bytes_read)
+
+    @property
+    def n_trailing_bytes(self) -> int:
+        """See `Archive.n_trailing_bytes`."""
+        return self._zip.n_trailing_bytes
 
     def members(self) -> Generator[Member]:
         """See `Archive.members`. Those that share a chunk follow each other."""
@@ -159,7 +164,10 @@ class _Series:
         self.n_members = math.prod(self._pixels.shape[:3])
         """Samples x times x bands."""
         self._header = _header_of(self._pixels)
-        self._blocks = _Blocks(self._decoded, max(1, KEPT_BYTES // self._bytes_of_block()))
+        n_bytes = self._bytes_of_block()
+        n_bytes_of_place = n_bytes // math.prod(self._pixels.chunks[:2])
+        n_begun = max(1, BEGUN_BYTES // n_bytes_of_place)
+        self._blocks = Blocks(max(1, KEPT_BYTES // n_bytes), n_begun)
 
     def places(self) -> Iterator[tuple[int, int, int]]:
         """The zero-based (sample, time, band) of all members, block by block."""
@@ -178,15 +186,37 @@ class _Series:
         Raises:
             ArchiveError: It is damaged.
         """
-        block = (sample // self._pixels.chunks[0], time // self._pixels.chunks[1])
-        samples, times = self._reach(block)
-        n_members = len(samples) * len(times) * len(self.bands)
-        found = self._blocks.get(block, n_members)
-        raster = found[sample - samples.start, time - times.start, band]
-        data: bytes = raster.astype(raster.dtype.newbyteorder("<"), copy=False).tobytes()
-        return self._header + data
+        return self._blocks.content(self, (sample, time), band)
 
-    def _reach(self, block: _Block) -> tuple[range, range]:
+    def block_of(self, place: Place) -> Block:
+        """See `rico_hdl.sources.zarr_blocks.Decodes`."""
+        return place[0] // self._pixels.chunks[0], place[1] // self._pixels.chunks[1]
+
+    def n_places(self, block: Block) -> int:
+        """See `rico_hdl.sources.zarr_blocks.Decodes`."""
+        return math.prod(map(len, self._reach(block)))
+
+    def decode(self, block: Block) -> Pixels:
+        """See `rico_hdl.sources.zarr_blocks.Decodes`."""
+        above = self._pixels.grid[2:]
+        if self._pixels.chunk_bytes > UNPACKED_BYTES and math.prod(above) == 1:
+            return self._pixels.packed(self._fetch, (*block, 0, 0, 0))
+        ranges = [range(i, i + 1) for i in block] + [range(n) for n in above]
+        return self._pixels.block(self._fetch, ranges)
+
+    def contents(self, pixels: Pixels, place: Place) -> list[bytes]:
+        """See `rico_hdl.sources.zarr_blocks.Decodes`."""
+        block = self.block_of(place)
+        within = [i - part.start for i, part in zip(place, self._reach(block), strict=True)]
+        if isinstance(pixels, bytes):
+            rasters = self._pixels.unpacked(pixels, (*block, 0, 0, 0), within)
+        else:
+            rasters = pixels[tuple(within)]
+        there = rasters[tuple(map(slice, self._pixels.shape[2:]))]
+        little = there.dtype.newbyteorder("<")
+        return [self._header + raster.astype(little, copy=False).tobytes() for raster in there]
+
+    def _reach(self, block: Block) -> tuple[range, range]:
         """The samples and the times of a block."""
         samples, times = (
             range(i * step, min((i + 1) * step, size))
@@ -194,23 +224,15 @@ class _Series:
         )
         return samples, times
 
-    def _decoded(self, block: _Block) -> npt.NDArray[Any]:
-        """The pixels of a block: (sample, time, band, row, column)."""
-        ranges = [range(i, i + 1) for i in block] + [range(n) for n in self._pixels.grid[2:]]
-        return self._pixels.block(self._fetch, ranges)
-
     def _bytes_of_block(self) -> int:
         """The bytes of the largest block's pixels.
 
         Raises:
             SourceError: They are beyond the bound.
         """
-        import numpy as np  # noqa: PLC0415 - see `_header_of`
-
         # A single chunk is kept as it is, with what lies beyond the array's ends.
-        sizes = map(max, self._pixels.chunks[2:], self._pixels.shape[2:])
-        n_pixels = math.prod(self._pixels.chunks[:2]) * math.prod(sizes)
-        n_bytes = n_pixels * np.dtype(self._pixels.dtype).itemsize
+        sizes = list(map(max, self._pixels.chunks[2:], self._pixels.shape[2:]))
+        n_bytes = self._pixels.chunk_bytes // math.prod(self._pixels.chunks[2:]) * math.prod(sizes)
         if n_bytes > MAX_MEMBER_BYTES:
             raise SourceError(
                 f"samples that share a chunk have {n_bytes:,} bytes of pixels, expected at most "
@@ -303,86 +325,3 @@ def _header_of(pixels: ZarrArray) -> bytes:
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, entries)
     return header.getvalue()
-
-
-@dataclass(slots=True)
-class _Kept:
-    """A block: being decoded, decoded, or found to be damaged."""
-
-    n_left: int
-    """Members that were not read yet."""
-    pixels: npt.NDArray[Any] | None = None
-    """(sample, time, band, row, column); None where there are none (yet)."""
-    problem: str = ""
-    """Why there are none."""
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether decoding has ended."""
-        return self.pixels is not None or self.problem != ""
-
-
-class _Blocks:
-    """Blocks of members, each decoded once for all of them. Safe for threads.
-
-    Args:
-        decode: Gives the pixels of a block.
-        n_kept: How many blocks are there at most at a time, those that are being decoded included.
-            One is dropped when its last member was read, or, to make room, the oldest.
-    """
-
-    def __init__(self, decode: Callable[[_Block], npt.NDArray[Any]], n_kept: int) -> None:
-        self._decode = decode
-        self._n_kept = n_kept
-        self._kept: dict[_Block, _Kept] = {}
-        self._changed = threading.Condition()
-
-    def get(self, block: _Block, n_members: int) -> npt.NDArray[Any]:
-        """The pixels of a block, for one of its members.
-
-        Args:
-            block: Its place.
-            n_members: How many members it has.
-
-        Raises:
-            ArchiveError: It is damaged.
-        """
-        with self._changed:
-            while (found := self._kept.get(block)) is None and not self._make_room():
-                self._changed.wait()
-            if found is None:
-                made = self._kept[block] = _Kept(n_members)
-        if found is None:
-            self._fill(made, block)
-            found = made
-        with self._changed:
-            while not found.is_ready:
-                self._changed.wait()
-            found.n_left -= 1
-            if found.n_left == 0 and self._kept.get(block) is found:
-                del self._kept[block]
-                self._changed.notify_all()
-        if found.pixels is None:
-            raise ArchiveError(found.problem)
-        return found.pixels
-
-    def _make_room(self) -> bool:
-        """Whether there is room for one more, if need be without the oldest that is not in work."""
-        if len(self._kept) < self._n_kept:
-            return True
-        ready = next((block for block, kept in self._kept.items() if kept.is_ready), None)
-        if ready is not None:
-            del self._kept[ready]
-        return ready is not None
-
-    def _fill(self, made: _Kept, block: _Block) -> None:
-        """Decode a block that others may be waiting for."""
-        pixels, problem = None, "decoding it was interrupted"
-        try:
-            pixels, problem = self._decode(block), ""
-        except ArchiveError as error:
-            problem = error.message
-        finally:
-            with self._changed:
-                made.pixels, made.problem = pixels, problem
-                self._changed.notify_all()

@@ -19,6 +19,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from rico_hdl.errors import ArchiveError, SourceError
+from rico_hdl.sources.blosc import can_be_cut, cut
 from rico_hdl.sources.codecs import check_codec, decompress
 from rico_hdl.sources.protocol import MAX_MEMBER_BYTES
 
@@ -70,6 +71,15 @@ class ZarrArray:
         """Whether its elements are text, not numbers."""
         return _TEXT.fullmatch(self.dtype) is not None
 
+    @property
+    def chunk_bytes(self) -> int:
+        """Bytes of a whole chunk of numbers, decompressed."""
+        return math.prod(self.chunks) * self._itemsize
+
+    @property
+    def _itemsize(self) -> int:
+        return int(self.dtype[2:])
+
     def chunk_path(self, index: Sequence[int]) -> str:
         """The file of a chunk.
 
@@ -110,6 +120,52 @@ class ZarrArray:
             part[:] = self._chunk(fetch, index)[tuple(map(slice, part.shape))]
         return found
 
+    def packed(self, fetch: Fetch, index: Sequence[int]) -> bytes | npt.NDArray[Any]:
+        """A chunk, compressed as it is stored if `unpacked` can make use of that.
+
+        Args:
+            fetch: Gives the file of the chunk.
+            index: Its zero-based position in the grid.
+
+        Returns:
+            Its bytes; or its elements, with what lies beyond the array's ends.
+
+        Raises:
+            ArchiveError: It is damaged, or is not there and has no fill value.
+        """
+        path = self.chunk_path(index)
+        data = fetch(path)
+        if data is not None and self._can_be_cut(data):
+            return data
+        return self._elements(path, data)
+
+    def unpacked(
+        self, data: bytes, index: Sequence[int], position: Sequence[int]
+    ) -> npt.NDArray[Any]:
+        """Elements of a chunk that `packed` left compressed; the others are not decompressed.
+
+        Args:
+            data: The chunk.
+            index: Its zero-based position in the grid.
+            position: The zero-based position in the chunk, along the first dimensions.
+
+        Returns:
+            What lies there along the other dimensions.
+
+        Raises:
+            ArchiveError: They are damaged.
+        """
+        import numpy as np  # noqa: PLC0415 - see `block`
+
+        rest = self.chunks[len(position) :]
+        n_bytes = math.prod(rest) * self._itemsize
+        start = int(np.ravel_multi_index(position, self.chunks[: len(position)])) * n_bytes
+        try:
+            found = cut(data, start, start + n_bytes) if self.codec else memoryview(data)[start:]
+        except ArchiveError as error:
+            raise ArchiveError(f"{self.chunk_path(index)} {error.message}") from error
+        return np.frombuffer(found, self.dtype, math.prod(rest)).reshape(rest)
+
     def words(self, fetch: Fetch) -> list[str]:
         """The elements of an array of text with one dimension.
 
@@ -130,15 +186,23 @@ class ZarrArray:
 
     def _chunk(self, fetch: Fetch, index: Sequence[int]) -> npt.NDArray[Any]:
         """A whole chunk, with what lies beyond the array's ends."""
+        path = self.chunk_path(index)
+        return self._elements(path, fetch(path))
+
+    def _elements(self, path: str, data: bytes | None) -> npt.NDArray[Any]:
+        """The elements of a whole chunk.
+
+        Args:
+            path: Its file.
+            data: What that holds; None if it is not there.
+        """
         import numpy as np  # noqa: PLC0415 - see `block`
 
-        path = self.chunk_path(index)
-        data = fetch(path)
         if data is None and self.fill_value is None:
             raise ArchiveError(f"{path} is missing, and the array has no fill value")
         if data is None:
             return np.broadcast_to(_filling(self), self.chunks)
-        n_bytes = math.prod(self.chunks) * np.dtype(self.dtype).itemsize
+        n_bytes = self.chunk_bytes
         try:
             pixels = self._decompressed(data, n_bytes)
         except ArchiveError as error:
@@ -147,6 +211,16 @@ class ZarrArray:
             raise ArchiveError(f"{path} holds {len(pixels)} bytes, expected {n_bytes}")
         order: Any = self.order
         return np.frombuffer(pixels, self.dtype).reshape(self.chunks, order=order)
+
+    def _can_be_cut(self, data: bytes) -> bool:
+        """Whether elements of a chunk can be had from its file without the others."""
+        if self.order != "C" or self.codec not in {None, "blosc"}:
+            return False
+        return (
+            len(data) == self.chunk_bytes
+            if self.codec is None
+            else can_be_cut(data, self.chunk_bytes)
+        )
 
     def _words(self, data: bytes) -> list[str]:
         """The words of a chunk of text.
@@ -230,13 +304,10 @@ def _check(array: ZarrArray, zarr_format: object, filters: list[object]) -> None
         raise SourceError(f"its filters are {filters!a}, expected {expected}")
     if array.is_text:
         return
-    import numpy as np  # noqa: PLC0415 - see `ZarrArray.block`
-
-    n_bytes = math.prod(array.chunks) * np.dtype(array.dtype).itemsize
-    if n_bytes > MAX_MEMBER_BYTES:
+    if array.chunk_bytes > MAX_MEMBER_BYTES:
         raise SourceError(
-            f"each of its chunks of {array.chunks} has {n_bytes:,} bytes, expected at most "
-            f"{MAX_MEMBER_BYTES:,}"
+            f"each of its chunks of {array.chunks} has {array.chunk_bytes:,} bytes, expected at "
+            f"most {MAX_MEMBER_BYTES:,}"
         )
     if array.fill_value is not None:
         _filling(array)
