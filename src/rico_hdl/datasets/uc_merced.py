@@ -4,7 +4,7 @@ Band order: the files are RGB (photometric interpretation 2); Yang and Newsam, "
 and spatial extensions for land-use classification", ACM GIS 2010.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Modality, Preset, Template
 
 SPEC = DatasetSpec(
     name="uc-merced",
@@ -28,6 +28,7 @@ SPEC = DatasetSpec(
                 Band("Blue", index=3, shape=(256, 256)),
             ),
             dtype="uint8",
+            presets=(Preset("rgb", ("Red", "Green", "Blue")),),
             folder="UCMerced_LandUse",
             example="Images/airplane/airplane00.tif",
             n_published=2_100,

@@ -1,6 +1,6 @@
 """What a dataset is: immutable values without any I/O."""
 
-from rico_hdl.spec.model import Band, DatasetSpec, Modality
+from rico_hdl.spec.model import ALL_BANDS, JOINT, Band, DatasetSpec, Modality, Preset
 from rico_hdl.spec.template import Template
 
-__all__ = ["Band", "DatasetSpec", "Modality", "Template"]
+__all__ = ["ALL_BANDS", "JOINT", "Band", "DatasetSpec", "Modality", "Preset", "Template"]
