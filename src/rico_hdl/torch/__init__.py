@@ -1,0 +1,29 @@
+"""Patches for PyTorch: datasets with labels and splits, and a loader that reads ahead.
+
+In: a store. Out: samples and batches, dictionaries of tensors with the keys that TorchGeo has:
+``image``, ``label``, ``mask``, and ``key``. It needs torch, which the extra ``torch`` installs.
+
+    >>> from rico_hdl.torch import EuroSAT, loader
+    >>> train = EuroSAT("Encoded-EuroSAT", "eurosat-train.txt")  # doctest: +SKIP
+    >>> for batch in loader(train, 64, shuffle=True):  # doctest: +SKIP
+    ...     print(batch["image"].shape, batch["label"])
+"""
+
+from rico_hdl.torch.bigearthnet import BigEarthNet
+from rico_hdl.torch.classification import EuroSAT, HySpecNet, UCMerced
+from rico_hdl.torch.fields import Entry
+from rico_hdl.torch.loader import Loader, loader
+from rico_hdl.torch.membership import MissingPatchesWarning
+from rico_hdl.torch.patches import PatchDataset
+
+__all__ = [
+    "BigEarthNet",
+    "Entry",
+    "EuroSAT",
+    "HySpecNet",
+    "Loader",
+    "MissingPatchesWarning",
+    "PatchDataset",
+    "UCMerced",
+    "loader",
+]
