@@ -7,7 +7,9 @@ the same header, so that what was worked out for a layout can be kept with it. N
 from __future__ import annotations
 
 import mmap
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
 
 from rico_hdl.record import Tensor, parse
 
@@ -61,3 +63,8 @@ class Layouts:
             # Two threads may come here with the same header: both go on with one of the layouts.
             found = self._known.setdefault((header, stop - start), found)
         return found
+
+
+def little(dtype: str) -> np.dtype[Any]:
+    """The type of a band's pixels in the file, by the name of its dtype."""
+    return np.dtype(dtype).newbyteorder("<")

@@ -31,6 +31,8 @@ class Plan:
 
     arrays: Mapping[str, ArrayPlan]
     """By resolution as ``ROWSxCOLUMNS``; a single one, `UNGROUPED`, where they are not grouped."""
+    only: ArrayPlan | None
+    """The single one, where they are not grouped."""
     deviates: str
     """How it deviates from the usual size and thus is not to be read; empty if it is."""
     spans: list[Span]
@@ -84,6 +86,7 @@ def plan_of(layout: RecordLayout, contents: Contents | None, options: Options, w
     extents = [(tensor.start, tensor.stop - tensor.start) for tensor in tensors]
     return Plan(
         arrays,
+        arrays.get(UNGROUPED),
         _deviation(names, own, usual, options.on_size),
         spans_of([(0, layout.n_header), *extents]),
         patience(1, sum(length for _, length in extents)),

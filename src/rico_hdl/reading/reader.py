@@ -64,7 +64,7 @@ class PatchReader:
         """How arrays look."""
         self._records = store.records
         self._plans: dict[RecordLayout, Plan] = {}
-        self._last = (RecordLayout(b"", -1, []), Plan({}, "", [(0, PIECE_BYTES)], 0))
+        self._last = (RecordLayout(b"", -1, []), Plan({}, None, "", [(0, PIECE_BYTES)], 0))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return PatchReader, (self.store, self.options)
@@ -86,23 +86,30 @@ class PatchReader:
             UsageError: ``out`` does not fit, or another option does not fit the bands.
             StoreError: The store is closed or damaged.
         """
-        pages, start, stop = self._records.place(key)
-        ahead, data = self._records.ahead, pages.data
+        records = self._records
+        pages, start, stop = records.place(key)
+        data = pages.data
         layout, plan = self._last
-        if ahead.cold:
-            ahead.announce(pages, [(start, stop)], plan.spans)
+        if records.ahead.cold:
+            records.ahead.announce(pages, [(start, stop)], plan.spans)
         begin = perf_counter()
         # As `RecordLayout.matches`, without the call: almost always it is that of the last record.
         if stop - start != layout.n_bytes or data[start : start + layout.n_header] != layout.header:
             layout, plan = self._last = self._planned(pages, start, stop, key)
         if plan.deviates:
             raise self._refusal({key: plan.deviates}, 1)
-        images = _empty(plan, ()) if out is None else _checked(out, plan, ())
-        for name, array in plan.arrays.items():
-            array.fill(data, start, images[name])
+        if plan.only is not None and out is None:
+            image = np.empty(plan.only.shape, plan.only.dtype)
+            plan.only.fill(data, start, image)
+            images: Images = image
+        else:
+            arrays = _empty(plan, ()) if out is None else _checked(out, plan, ())
+            for name, array in plan.arrays.items():
+                array.fill(data, start, arrays[name])
+            images = arrays if out is None else out
         if perf_counter() - begin > plan.patience:
-            ahead.cold = True
-        return _unwrapped(images, plan) if out is None else out
+            records.ahead.cold = True
+        return images
 
     def read_batch(self, keys: Sequence[str], out: Images | None = None) -> Batch:
         """Several patches.

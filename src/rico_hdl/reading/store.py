@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -266,15 +266,9 @@ class Store(Mapping[str, dict[str, Array]]):
         """
         if dtype is None and out is not None:
             dtype = out.dtype
-        reader = self._reader(
-            bands=bands,
-            size=size,
-            resampling=resampling,
-            dtype=dtype,
-            on_size="keep",
-            grouped=False,
-        )
-        return cast("Array", reader.read(key, out))
+        reader = self._reader(bands, size, resampling, dtype, "keep", grouped=False)
+        image: Any = reader.read(key, out)
+        return image  # type: ignore[no-any-return]
 
     def read_batch(  # noqa: PLR0913 - one argument for each option
         self,
@@ -317,14 +311,7 @@ class Store(Mapping[str, dict[str, Array]]):
         """
         if dtype is None and isinstance(out, np.ndarray):
             dtype = out.dtype
-        reader = self._reader(
-            bands=bands,
-            size=size,
-            resampling=resampling,
-            dtype=dtype,
-            on_size=on_size,
-            grouped=grouped,
-        )
+        reader = self._reader(bands, size, resampling, dtype, on_size, grouped=grouped)
         return reader.read_batch(keys, out).images
 
     def batches(  # noqa: PLR0913 - one argument for each option
@@ -374,14 +361,7 @@ class Store(Mapping[str, dict[str, Array]]):
         for name, value in (("batch_size", batch_size), ("prefetch", prefetch)):
             if value < 1:
                 raise UsageError(f"{name}={value} is less than 1", "Give at least 1.")
-        reader = self._reader(
-            bands=bands,
-            size=size,
-            resampling=resampling,
-            dtype=dtype,
-            on_size=on_size,
-            grouped=grouped,
-        )
+        reader = self._reader(bands, size, resampling, dtype, on_size, grouped=grouped)
         wanted = self.keys() if keys is None else keys
         order = np.arange(len(wanted))
         if shuffle:
@@ -407,9 +387,7 @@ class Store(Mapping[str, dict[str, Array]]):
             UnknownBandError: A patch does not have a band.
             StoreError: The store is closed or damaged.
         """
-        reader = self._reader(
-            bands=bands, size=None, resampling="nearest", dtype=None, on_size="skip", grouped=True
-        )
+        reader = self._reader(bands, None, "nearest", None, "skip", grouped=True)
         return reader.deviating(self.keys() if keys is None else keys)
 
     def reader(  # noqa: PLR0913 - one argument for each option
@@ -427,7 +405,29 @@ class Store(Mapping[str, dict[str, Array]]):
         Raises:
             UsageError: An option does not fit.
         """
-        return self._reader(
+        return self._reader(bands, size, resampling, dtype, on_size, grouped=grouped)
+
+    def _reader(  # noqa: PLR0913 - one argument for each option; called for each patch
+        self,
+        bands: Bands,
+        size: int | Size | None,
+        resampling: Resampling,
+        dtype: npt.DTypeLike | None,
+        on_size: str,
+        *,
+        grouped: bool,
+    ) -> PatchReader:
+        """The reader with these options; the same one for the same options."""
+        if isinstance(bands, list):
+            bands = tuple(bands)
+        known: tuple[Any, ...] = (bands, size, resampling, dtype, on_size, grouped)
+        try:
+            return self._readers[known]
+        except KeyError:
+            pass
+        except TypeError:  # a list, which is no key
+            known = ()
+        options = Options.of(
             bands=bands,
             size=size,
             resampling=resampling,
@@ -435,34 +435,7 @@ class Store(Mapping[str, dict[str, Array]]):
             on_size=on_size,
             grouped=grouped,
         )
-
-    def _reader(  # noqa: PLR0913 - one argument for each option
-        self,
-        *,
-        bands: Bands,
-        size: int | Size | None,
-        resampling: Resampling,
-        dtype: npt.DTypeLike | None,
-        on_size: str,
-        grouped: bool,
-    ) -> PatchReader:
-        """The reader with these options; the same one for the same options."""
-        if not (bands is None or isinstance(bands, str)):
-            bands = tuple(bands)
-        if isinstance(size, list):
-            size = cast("Size", tuple(size))
-        known = (bands, size, resampling, dtype, on_size, grouped)
-        found = self._readers.get(known)
-        if found is None:
-            options = Options.of(
-                bands=bands,
-                size=size,
-                resampling=resampling,
-                dtype=dtype,
-                on_size=on_size,
-                grouped=grouped,
-            )
-            if len(self._readers) >= _MAX_READERS:
-                self._readers.clear()
-            found = self._readers.setdefault(known, PatchReader(self, options))
-        return found
+        if len(self._readers) >= _MAX_READERS:
+            self._readers.clear()
+        reader = PatchReader(self, options)
+        return self._readers.setdefault(known, reader) if known else reader

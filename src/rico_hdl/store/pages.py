@@ -19,7 +19,8 @@ import os
 import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
@@ -30,8 +31,8 @@ _HEADER: Final = struct.Struct("<QHHHH")  # page number, padding, flags, lower, 
 _META: Final = struct.Struct("<IIQQ")  # magic, version, address, map size; two trees follow
 _TREE: Final = struct.Struct("<IHHQQQQQ")  # page size, flags, depth, three counts, entries, root
 _END: Final = struct.Struct("<QQ")  # last page, transaction
-_NODE: Final = struct.Struct("<HHHH")  # low and high half of a size, flags, bytes of the key
 _PAGE_NUMBER: Final = struct.Struct("<Q")
+_NODE: Final = struct.Struct("<HHHH")  # low and high half of a size, flags, bytes of the key
 
 _MAGIC: Final = 0xBEEFC0DE
 _VERSION: Final = 1
@@ -99,6 +100,8 @@ class Pages:
         except (OSError, ValueError) as error:  # ValueError: the file is empty
             raise StoreError(f"{self._path} can't be mapped: {error}") from error
         self._meta = self._newest()
+        self._page_bytes = self._meta.page_bytes
+        self._n_bytes = len(self.data)
         self.fingerprint = (status.st_ino, status.st_mtime_ns, self._meta)
         """Equal for two maps of the same file, with nothing written in between."""
         self._branches: dict[int, tuple[list[bytes], list[int]]] = {}
@@ -131,14 +134,20 @@ class Pages:
             if self._n_searches * _SEARCHES_PER_INDEX < self._meta.n_entries:
                 return self._search(key)
             index = self._index = self._indexed()
-        data, mask = self.data, len(index) - 1
+        data, mask, n = self.data, len(index) - 1, len(key)
+        node_at = _node_with(n)
         slot = hash(key) & mask
         while node := index[slot]:
-            low, high, flags, n_key = _NODE.unpack_from(data, node)
-            begin = node + 8
-            end = begin + n_key
-            if data[begin:end] == key:
-                return self._place(data, low | high << 16, flags, end)
+            try:
+                low, high, flags, n_key, found, number = node_at(data, node)
+            except struct.error:  # the file ends behind a tiny value
+                return self._search(key)
+            if found == key and n_key == n:
+                start = number * self._page_bytes + 16 if flags & _BIG else node + 8 + n
+                stop = start + (low | high << 16)
+                if stop > self._n_bytes:
+                    self._fail(f"a record of {stop - start} bytes runs over the file's end")
+                return start, stop
             slot = (slot + 1) & mask
         return None
 
@@ -248,9 +257,7 @@ class Pages:
             low, high, flags, found = self._node(page, pointers[middle])
             if found == key:
                 end = pointers[middle] + _NODE.size + len(key)
-                place = self._place(page, low | high << 16, flags, end)
-                in_page = 0 if flags & _BIG else number * self._meta.page_bytes
-                return place[0] + in_page, place[1] + in_page
+                return self._place(page, number * self._page_bytes, (low, high, flags, end))
             if found < key:
                 first = middle + 1
             else:
@@ -266,7 +273,7 @@ class Pages:
         mask = n_slots - 1
         index = array("Q", bytes(8 * n_slots))
         for number in self._leaves():
-            base = number * self._meta.page_bytes
+            base = number * self._page_bytes
             page, pointers = self._page(number, _LEAF)
             for pointer in pointers:
                 slot = hash(self._node(page, pointer)[3]) & mask
@@ -289,7 +296,7 @@ class Pages:
             else:
                 children = self._branch(number)[1]
                 for child in children:  # on a cold disk, many at once instead of one by one
-                    self.will_need(child * self._meta.page_bytes, self._meta.page_bytes)
+                    self.will_need(child * self._page_bytes, self._page_bytes)
                 stack.append(iter(children))
 
     def _spread(self, n: int) -> list[int]:
@@ -304,18 +311,17 @@ class Pages:
     def _entries(self, number: int) -> Iterator[tuple[bytes, Place]]:
         """The keys of a leaf page, and where their records lie."""
         page, pointers = self._page(number, _LEAF)
+        base = number * self._page_bytes
         for pointer in pointers:
             low, high, flags, key = self._node(page, pointer)
             end = pointer + _NODE.size + len(key)
-            start, stop = self._place(page, low | high << 16, flags, end)
-            in_page = 0 if flags & _BIG else number * self._meta.page_bytes
-            yield key, Place(start + in_page, stop + in_page)
+            yield key, self._place(page, base, (low, high, flags, end))
 
     def _page(self, number: int, kind: int) -> tuple[bytes, tuple[int, ...]]:
         """A page's bytes and the offsets of its nodes, after a look at whether it is sound."""
-        n_bytes = self._meta.page_bytes
+        n_bytes = self._page_bytes
         base = number * n_bytes
-        if base + n_bytes > len(self.data):
+        if base + n_bytes > self._n_bytes:
             self._fail(f"page {number} lies behind the file's end")
         # Where the page must come from a disk, reading it lets other threads go on; a look at the
         # map would not.
@@ -339,30 +345,35 @@ class Pages:
             self._fail("a key runs over the end of its page")
         return low, high, flags, key
 
-    def _place(
-        self, buffer: bytes | mmap.mmap, n_bytes: int, flags: int, end: int
-    ) -> tuple[int, int]:
-        """Start and stop of a node's value: in the file if it is big, else in the buffer.
+    def _place(self, page: bytes, base: int, node: tuple[int, int, int, int]) -> Place:
+        """Where a value lies in the file.
 
         Args:
-            buffer: A page, or the file.
-            n_bytes: The value's length.
-            flags: The node's flags.
-            end: Where the node's key ends in the buffer.
+            page: The leaf page.
+            base: Where it begins in the file.
+            node: Both halves of the value's length, the node's flags, where its key ends.
         """
-        n_buffer = len(buffer)
+        low, high, flags, end = node
         if flags & _BIG:
-            if end + _PAGE_NUMBER.size > n_buffer:
+            if end + _PAGE_NUMBER.size > len(page):
                 self._fail("a record has no place")
-            (number,) = _PAGE_NUMBER.unpack_from(buffer, end)
-            end = number * self._meta.page_bytes + _HEADER.size
-            n_buffer = len(self.data)
-        if end + n_bytes > n_buffer:
-            self._fail(f"a record of {n_bytes} bytes runs over the end")
-        return end, end + n_bytes
+            (number,) = _PAGE_NUMBER.unpack_from(page, end)
+            start, limit = number * self._page_bytes + _HEADER.size, self._n_bytes
+        else:
+            start, limit = base + end, base + len(page)
+        stop = start + (low | high << 16)
+        if stop > limit:
+            self._fail(f"a record of {stop - start} bytes runs over the end")
+        return Place(start, stop)
 
     def _fail(self, what: str) -> NoReturn:
         raise StoreError(
             f"{self._path} is damaged in its structure: {what}",
             "Look at it with rico-hdl verify. Restore it from a copy, or convert again.",
         )
+
+
+@cache
+def _node_with(n_key: int) -> Callable[[mmap.mmap, int], tuple[int, int, int, int, bytes, int]]:
+    """What reads a node with a key of that length, and the page number that may follow it."""
+    return struct.Struct(f"<HHHH{n_key}sQ").unpack_from
