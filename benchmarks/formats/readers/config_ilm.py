@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
+import torch
 from configilm.extra.BENv2_utils import BENv2LDMBReader, stack_and_interpolate
 
 from formats.readers.recipe import Recipe
@@ -34,6 +35,7 @@ class ConfigILM(Recipe):
 
     def single(self, task: str) -> Callable[[int], Sample]:
         """Index its reader with the key."""
+        torch.set_num_threads(1)  # As in a worker of PyTorch's loader.
         reader = BENv2LDMBReader(
             self.folder,
             self._metadata(),
