@@ -12,7 +12,7 @@ In: a store. Out: samples and batches, dictionaries of tensors with the keys tha
 from rico_hdl.torch.bigearthnet import BigEarthNet
 from rico_hdl.torch.classification import EuroSAT, HySpecNet, UCMerced
 from rico_hdl.torch.fields import Entry
-from rico_hdl.torch.loader import Loader, loader
+from rico_hdl.torch.loading import Loader, loader
 from rico_hdl.torch.membership import MissingPatchesWarning
 from rico_hdl.torch.patches import PatchDataset
 

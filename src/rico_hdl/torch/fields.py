@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from rico_hdl.errors import UsageError
 from rico_hdl.reading import ArraySpec, Keys, PatchReader
+from rico_hdl.torch.gathering import GatheringReader
 
 Positions = Sequence[int] | npt.NDArray[np.intp]
 """Zero-based positions of patches in a dataset."""
@@ -47,14 +48,19 @@ class Field(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class Part:
-    """Some channels of an image, all from one modality."""
+    """Some channels of an image, all from one modality.
 
-    reader: PatchReader
-    """The store, bands and options."""
-    keys: Keys
-    """The patch of each position."""
+    Args:
+        reader: The store, bands and options.
+        keys: The patch of each position.
+    """
+
+    def __init__(self, reader: PatchReader, keys: Keys) -> None:
+        self.reader: PatchReader = GatheringReader(reader)
+        """The store, bands and options."""
+        self.keys = keys
+        """The patch of each position."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
+from threading import Thread
 from time import perf_counter
 from typing import Any, Final, Protocol, Self
 
@@ -153,7 +154,10 @@ class Loader:
     def _submit(self, positions: npt.NDArray[np.intp]) -> Future[Batch]:
         """Let a thread read a batch."""
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._plan.n_threads, "rico-hdl-loader")
+            arguments = (torch.get_num_threads(),)
+            self._pool = ThreadPoolExecutor(
+                self._plan.n_threads, "rico-hdl-loader", _compute_alone, arguments
+            )
         return self._pool.submit(self._read, positions, self._ring.lend(len(positions)))
 
     def _read(self, positions: npt.NDArray[np.intp], memory: Loan) -> Batch:
@@ -201,6 +205,16 @@ class Loader:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._begin_anew()
+
+
+def _compute_alone(n_usual: int) -> None:
+    """Let torch use no further threads in this one: there are as many of these as are of use."""
+    torch.get_num_threads()  # or the next line would be undone when it is first asked for
+    torch.set_num_threads(1)
+    # That set the number for all threads yet to come, too. One that ends at once sets it back.
+    last = Thread(target=torch.set_num_threads, args=(n_usual,))
+    last.start()
+    last.join()
 
 
 def loader(  # noqa: PLR0913 - the options that users know from PyTorch's loader
