@@ -5,6 +5,7 @@ In: the arguments of a call. Out: an `Options`, which every stage reads. Nothing
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -72,7 +73,9 @@ class Options:
 def _size(size: int | Size | None) -> Size | None:
     if size is None:
         return None
-    sides = (size, size) if isinstance(size, int | np.integer) else tuple(size)
+    sides: tuple[Any, ...] = (size, size)
+    if isinstance(size, Sequence):
+        sides = tuple(size)
     if len(sides) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in sides):
         raise UsageError(
             f"size={size!r} is no size", "Give (rows, columns), such as (120, 120), or one number."

@@ -325,15 +325,14 @@ def _checked(out: Images, plan: Plan, rows: tuple[int, ...]) -> dict[str, Array]
     Raises:
         UsageError: They have other names, shapes or dtypes than the patches, or can't be written.
     """
+    hint = "PatchReader.empty makes one that fits; dtype= chooses another type."
+    if isinstance(out, dict) != (plan.only is None) or (
+        isinstance(out, dict) and out.keys() != plan.arrays.keys()
+    ):
+        found_names = f"a dictionary with {', '.join(out)}" if isinstance(out, dict) else "none"
+        wanted = "an array" if plan.only else f"a dictionary with {', '.join(plan.arrays)}"
+        raise UsageError(f"out= is {found_names}, expected {wanted}", hint)
     given = out if isinstance(out, dict) else {UNGROUPED: out}
-    if given.keys() != plan.arrays.keys():
-        raise UsageError(
-            f"out= holds {', '.join(given) or 'nothing'}, expected a dictionary with "
-            f"{', '.join(plan.arrays)}"
-            if UNGROUPED not in plan.arrays
-            else "out= is a dictionary, expected an array",
-            "PatchReader.empty makes one that fits.",
-        )
     for name, array in plan.arrays.items():
         found, shape = given[name], rows + array.shape
         fits = isinstance(found, np.ndarray) and found.flags.writeable
@@ -341,7 +340,7 @@ def _checked(out: Images, plan: Plan, rows: tuple[int, ...]) -> dict[str, Array]
             what = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found)
             raise UsageError(
                 f"out= is {what}, expected an array that can be written, {array.dtype} {shape}",
-                "PatchReader.empty makes one that fits; dtype= chooses another type.",
+                hint,
             )
     return given
 

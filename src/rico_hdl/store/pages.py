@@ -41,7 +41,7 @@ _LEAF: Final = 0x02
 _BIG: Final = 0x01  # of a node: its value lies in overflow pages
 _NONE: Final = 2**64 - 1  # the root of an empty tree
 _MAX_DEPTH: Final = 32  # LMDB's CURSOR_STACK
-_PAGE_SIZES: Final = [2**i for i in range(9, 17)]
+_PAGE_SIZES: Final = [2**i for i in range(9, 16)]  # mdb.c: MAX_PAGESIZE is 0x8000
 
 _SEARCHES_PER_INDEX: Final = 8
 """An index is made once more than one key in so many was searched for: a search costs six times
@@ -51,13 +51,8 @@ _pread: Final = getattr(os, "pread", None)  # Windows has none
 _advise: Final = getattr(os, "posix_fadvise", None)  # nor has macOS
 
 
-class Place(NamedTuple):
-    """Where a record lies in ``data.mdb``."""
-
-    start: int
-    """Zero-based offset of its first byte."""
-    stop: int
-    """Zero-based offset behind its last byte."""
+Place = tuple[int, int]
+"""Where a record lies in ``data.mdb``: zero-based offset of its first byte, and behind its last."""
 
 
 class _Meta(NamedTuple):
@@ -122,8 +117,8 @@ class Pages:
         """Whether nothing was committed to the file since it was mapped."""
         return self._newest().transaction == self._meta.transaction
 
-    def find(self, key: bytes) -> tuple[int, int] | None:
-        """Start and stop of a key's record, as in `Place`; None if there is none.
+    def find(self, key: bytes) -> Place | None:
+        """Where the record of a key lies; None if there is none.
 
         Raises:
             StoreError: The file is damaged.
@@ -177,7 +172,7 @@ class Pages:
         numbers = self._spread(n)
         each = -(-n // len(numbers))
         for i, number in enumerate(numbers):
-            entries = list(self._entries(number))
+            entries = self._entries(number)
             # Another position on each page: modalities may alternate from key to key.
             first = i % max(1, len(entries) - each + 1)
             yield from entries[first : first + each]
@@ -245,8 +240,8 @@ class Pages:
             found = self._branches[number] = (keys, children)
         return found
 
-    def _search(self, key: bytes) -> tuple[int, int] | None:
-        """Start and stop of a key's record, by the tree."""
+    def _search(self, key: bytes) -> Place | None:
+        """Where the record of a key lies, by the tree."""
         number = self._leaf_of(key)
         if number is None:
             return None
@@ -254,10 +249,9 @@ class Pages:
         first, last = 0, len(pointers)
         while first < last:
             middle = (first + last) // 2
-            low, high, flags, found = self._node(page, pointers[middle])
+            found = self._node(page, pointers[middle])[3]
             if found == key:
-                end = pointers[middle] + _NODE.size + len(key)
-                return self._place(page, number * self._page_bytes, (low, high, flags, end))
+                return self._place(page, number, pointers[middle])[1]
             if found < key:
                 first = middle + 1
             else:
@@ -272,9 +266,13 @@ class Pages:
         n_slots = 1 << (2 * self._meta.n_entries).bit_length()
         mask = n_slots - 1
         index = array("Q", bytes(8 * n_slots))
+        n = 0
         for number in self._leaves():
             base = number * self._page_bytes
             page, pointers = self._page(number, _LEAF)
+            n += len(pointers)
+            if n > self._meta.n_entries:
+                self._fail(f"it holds more than the {self._meta.n_entries} records it says")
             for pointer in pointers:
                 slot = hash(self._node(page, pointer)[3]) & mask
                 while index[slot]:
@@ -308,14 +306,10 @@ class Pages:
                 numbers = [numbers[i * len(numbers) // n] for i in range(n)]
         return numbers
 
-    def _entries(self, number: int) -> Iterator[tuple[bytes, Place]]:
+    def _entries(self, number: int) -> list[tuple[bytes, Place]]:
         """The keys of a leaf page, and where their records lie."""
         page, pointers = self._page(number, _LEAF)
-        base = number * self._page_bytes
-        for pointer in pointers:
-            low, high, flags, key = self._node(page, pointer)
-            end = pointer + _NODE.size + len(key)
-            yield key, self._place(page, base, (low, high, flags, end))
+        return [self._place(page, number, node) for node in pointers]
 
     def _page(self, number: int, kind: int) -> tuple[bytes, tuple[int, ...]]:
         """A page's bytes and the offsets of its nodes, after a look at whether it is sound."""
@@ -337,34 +331,36 @@ class Pages:
 
     def _node(self, page: bytes, node: int) -> tuple[int, int, int, bytes]:
         """Both halves of a node's size, its flags, and its key."""
-        if node + _NODE.size > len(page):
+        if node + 8 > len(page):
             self._fail("a node runs over the end of its page")
         low, high, flags, n_key = _NODE.unpack_from(page, node)
-        key = page[node + _NODE.size : node + _NODE.size + n_key]
+        key = page[node + 8 : node + 8 + n_key]
         if len(key) != n_key:
             self._fail("a key runs over the end of its page")
         return low, high, flags, key
 
-    def _place(self, page: bytes, base: int, node: tuple[int, int, int, int]) -> Place:
-        """Where a value lies in the file.
+    def _place(self, page: bytes, number: int, node: int) -> tuple[bytes, Place]:
+        """The key of a leaf page's node, and where its value lies in the file.
 
         Args:
-            page: The leaf page.
-            base: Where it begins in the file.
-            node: Both halves of the value's length, the node's flags, where its key ends.
+            page: The page.
+            number: Its number.
+            node: The node's offset in it.
         """
-        low, high, flags, end = node
+        low, high, flags, key = self._node(page, node)
+        end = node + 8 + len(key)
         if flags & _BIG:
-            if end + _PAGE_NUMBER.size > len(page):
+            if end + 8 > len(page):
                 self._fail("a record has no place")
-            (number,) = _PAGE_NUMBER.unpack_from(page, end)
-            start, limit = number * self._page_bytes + _HEADER.size, self._n_bytes
+            start = _PAGE_NUMBER.unpack_from(page, end)[0] * self._page_bytes + 16
+            limit = self._n_bytes
         else:
-            start, limit = base + end, base + len(page)
+            start = number * self._page_bytes + end
+            limit = (number + 1) * self._page_bytes
         stop = start + (low | high << 16)
         if stop > limit:
             self._fail(f"a record of {stop - start} bytes runs over the end")
-        return Place(start, stop)
+        return key, (start, stop)
 
     def _fail(self, what: str) -> NoReturn:
         raise StoreError(
