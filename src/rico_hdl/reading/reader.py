@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -18,10 +18,8 @@ from rico_hdl.reading.options import Options
 from rico_hdl.reading.plan import Array
 from rico_hdl.reading.planning import UNGROUPED, Plan, plan_of
 from rico_hdl.reading.readahead import PIECE_BYTES
+from rico_hdl.reading.records import Records
 from rico_hdl.store import Pages
-
-if TYPE_CHECKING:
-    from rico_hdl.reading.store import Store
 
 Images = Array | dict[str, Array]
 """One array; or, grouped, one for each resolution."""
@@ -57,17 +55,17 @@ class PatchReader:
     It can be pickled, and used from several threads.
     """
 
-    def __init__(self, store: Store, options: Options) -> None:
-        self.store = store
+    def __init__(self, records: Records, options: Options) -> None:
+        # Not the store: it keeps its readers, and a circle would keep the file open after both.
+        self.records = records
         """Where it reads from."""
         self.options = options
         """How arrays look."""
-        self._records = store.records
         self._plans: dict[RecordLayout, Plan] = {}
         self._last = (RecordLayout(b"", -1, []), Plan({}, None, "", [(0, PIECE_BYTES)], 0))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PatchReader, (self.store, self.options)
+        return PatchReader, (self.records, self.options)
 
     def read(self, key: str, out: Images | None = None) -> Images:
         """One patch.
@@ -86,7 +84,7 @@ class PatchReader:
             UsageError: ``out`` does not fit, or another option does not fit the bands.
             StoreError: The store is closed or damaged.
         """
-        records = self._records
+        records = self.records
         pages, start, stop = records.place(key)
         data = pages.data
         layout, plan = self._last
@@ -133,8 +131,8 @@ class PatchReader:
             raise UsageError(f"keys={keys!r} is one key, expected several", "Give a list.")
         if not len(keys):
             raise UsageError("there are no keys to read", "Give at least one.")
-        pages, places = self._records.places(keys)
-        ahead = self._records.ahead
+        pages, places = self.records.places(keys)
+        ahead = self.records.ahead
         if ahead.cold:
             ahead.announce(pages, places, self._last[1].spans)
         begin = perf_counter()
@@ -172,7 +170,7 @@ class PatchReader:
         Raises:
             RicoError: See `read`.
         """
-        pages, start, stop = self._records.place(key)
+        pages, start, stop = self.records.place(key)
         _, plan = self._planned(pages, start, stop, key)
         found = {
             name: ArraySpec(array.shape, array.dtype, array.names)
@@ -187,7 +185,7 @@ class PatchReader:
             UsageError: Memory does not suffice.
             RicoError: See `read`.
         """
-        pages, start, stop = self._records.place(key)
+        pages, start, stop = self.records.place(key)
         _, plan = self._planned(pages, start, stop, key)
         return _unwrapped(_empty(plan, (n,)), plan)
 
@@ -212,7 +210,7 @@ class PatchReader:
         Raises:
             RicoError: See `read`.
         """
-        pages, places = self._records.places(keys)
+        pages, places = self.records.places(keys)
         plans = self._plans_of(pages, keys, places)
         return [key for key, plan in zip(keys, plans, strict=True) if plan.deviates]
 
@@ -235,13 +233,13 @@ class PatchReader:
 
     def _planned(self, pages: Pages, start: int, stop: int, key: str) -> tuple[RecordLayout, Plan]:
         """The layout of a record, and what is done with records of that layout."""
-        layout = self._records.layout(pages, start, stop, key)
+        layout = self.records.layout(pages, start, stop, key)
         plan = self._plans.get(layout)
         if plan is None:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
-            contents = self._records.catalogue.contents_of(layout)
-            plan = plan_of(layout, contents, self.options, f"{self._records.path}: patch {key!r}")
+            contents = self.records.catalogue.contents_of(layout)
+            plan = plan_of(layout, contents, self.options, f"{self.records.path}: patch {key!r}")
             self._plans[layout] = plan
         return layout, plan
 
@@ -263,7 +261,7 @@ class PatchReader:
         named = [f"{key!r} ({how})" for key, how in deviating.items()][:_N_NAMED]
         more = f" and {len(deviating) - _N_NAMED} more" if len(deviating) > _N_NAMED else ""
         return SizeError(
-            f"{self._records.path}: {len(deviating)} of {n} patches deviate from the usual size: "
+            f"{self.records.path}: {len(deviating)} of {n} patches deviate from the usual size: "
             f"{', '.join(named)}{more}",
             'Choose with on_size=: "skip" leaves them out, "pad" fills what is missing with zeros '
             'and "crop" cuts off what is too much, both at the bottom and on the right, "pad+crop" '
@@ -285,7 +283,7 @@ class PatchReader:
                 first = key, arrays
             elif arrays != first[1]:
                 raise SizeError(
-                    f"{self._records.path}: patches {first[0]!r} and {key!r} don't fit into one "
+                    f"{self.records.path}: patches {first[0]!r} and {key!r} don't fit into one "
                     f"batch: {_shown(first[1])} and {_shown(arrays)}",
                     "Read one modality at a time; where sizes vary, give size= or on_size=.",
                     (key,),

@@ -437,5 +437,5 @@ class Store(Mapping[str, dict[str, Array]]):
         )
         if len(self._readers) >= _MAX_READERS:
             self._readers.clear()
-        reader = PatchReader(self, options)
+        reader = PatchReader(self.records, options)
         return self._readers.setdefault(known, reader) if known else reader

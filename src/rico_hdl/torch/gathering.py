@@ -43,11 +43,11 @@ class GatheringReader(PatchReader):
     """
 
     def __init__(self, reader: PatchReader) -> None:
-        super().__init__(reader.store, reader.options)
+        super().__init__(reader.records, reader.options)
         self._gathering: dict[Plan, Plan] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return GatheringReader, (PatchReader(self.store, self.options),)
+        return GatheringReader, (PatchReader(self.records, self.options),)
 
     def _planned(self, pages: Pages, start: int, stop: int, key: str) -> tuple[RecordLayout, Plan]:
         layout, plan = super()._planned(pages, start, stop, key)
