@@ -118,7 +118,7 @@ def _ratio(ratio: float | None) -> str:
     """Two digits that say something."""
     if ratio is None:
         return _NONE
-    return f"{ratio:.1f}" if ratio >= 0.95 else f"{ratio:.2f}"
+    return f"{ratio:.1f}" if ratio >= 0.95 else f"{ratio:.2g}"
 
 
 def _title(outcome: Outcome) -> str:
