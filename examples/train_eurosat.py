@@ -88,14 +88,14 @@ def _train(model: nn.Module, batches: Loader) -> None:
         optimizer.step()
 
 
-@torch.inference_mode()
 def _test(model: nn.Module, batches: Loader) -> float:
     """The share of patches whose class is found."""
     model.eval()
     n_right = 0
-    for batch in batches:
-        found = model(_reflectances(batch["image"])).argmax(1)
-        n_right += int((found == batch["label"]).sum())
+    with torch.inference_mode():
+        for batch in batches:
+            found = model(_reflectances(batch["image"])).argmax(1)
+            n_right += int((found == batch["label"]).sum())
     return n_right / len(batches.dataset)
 
 

@@ -36,7 +36,7 @@ def test_classes_are_configilms():
     """ConfigILM has the same classes, in the same two orders."""
     theirs = pytest.importorskip(
         "configilm.extra.BENv2_utils",
-        reason="configilm is not installed (requirements/configilm.txt)",
+        reason="configilm is not installed (requirements/torch.txt)",
         exc_type=ImportError,
     )
     assert list(labels.CLASSES) == list(theirs.NEW_LABELS)

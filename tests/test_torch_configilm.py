@@ -1,7 +1,7 @@
 """The reader of the dataset's authors, ConfigILM, on stores of ours.
 
 configilm 0.7.1 asks for numpy below 2, lmdb below 2 and much that its reader does not use, so it is
-installed without its dependencies: requirements/configilm.txt says what the reader needs.
+installed without its dependencies: requirements/torch.txt says what the reader needs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: make test-t
 pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra parquet)")
 configilm = pytest.importorskip(
     "configilm.extra.DataSets.BENv2_DataSet",
-    reason="configilm is not installed (requirements/configilm.txt)",
+    reason="configilm is not installed (requirements/torch.txt)",
     exc_type=ImportError,
 )
 

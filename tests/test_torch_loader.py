@@ -64,7 +64,7 @@ def keys_of(batches):
 
 def own_threads():
     """The loaders' threads that are alive."""
-    return [thread for thread in threading.enumerate() if thread.name.startswith("rico-hdl-loader")]
+    return {thread for thread in threading.enumerate() if thread.name.startswith("rico-hdl loader")}
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 5])
@@ -348,20 +348,21 @@ def test_older_iteration_says_that_it_was_ended(dataset):
 
 def test_threads_end_with_the_loader(dataset):
     """Closing ends the threads, and so does letting go; iterating again starts new ones."""
-    before = len(own_threads())
+    others = own_threads()
     batches = loader(dataset, 2, n_threads=3)
     list(batches)
-    threads = own_threads()
-    assert len(threads) > before
+    threads = own_threads() - others
+    assert len(threads) == 3
     batches.close()
-    assert len(own_threads()) == before
+    assert not any(thread.is_alive() for thread in threads)
     assert sorted(keys_of(batches)) == list(dataset.keys)
-    threads = own_threads()
+    threads = own_threads() - others
+    assert len(threads) == 3
     del batches
     gc.collect()
     for thread in threads:
-        thread.join()
-    assert len(own_threads()) == before
+        thread.join(timeout=60)
+    assert not any(thread.is_alive() for thread in threads)
 
 
 def test_nothing_is_left_over(dataset):
@@ -384,6 +385,9 @@ def test_nothing_is_left_over(dataset):
     if not Path("/proc/self/maps").exists():
         pytest.skip("no /proc on this system")
     once()
+    gc.collect()
+    for thread in own_threads():  # of loaders that other tests let go of
+        thread.join(timeout=60)
     before = state()
     for _ in range(30):
         once()
@@ -463,8 +467,11 @@ INTERRUPTED = """
 import os, signal, sys, threading
 from rico_hdl.torch import PatchDataset, loader
 
+once = iter([signal.SIGINT])
+
 def interrupt(batch):
-    os.kill(os.getpid(), signal.SIGINT)
+    for number in once:
+        os.kill(os.getpid(), number)
     return batch
 
 batches = loader(PatchDataset(sys.argv[1]), 1, transform=interrupt, n_threads=2)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from threading import Thread
 from time import perf_counter
@@ -25,6 +26,7 @@ from torch.utils.data import Subset, default_collate
 
 from rico_hdl.errors import UsageError
 from rico_hdl.processors import n_usable_processors
+from rico_hdl.torch.crew import Crew
 from rico_hdl.torch.order import Order, batches, n_batches
 from rico_hdl.torch.patches import PatchDataset
 from rico_hdl.torch.ring import Loan, Ring
@@ -93,7 +95,7 @@ class Loader:
         n_kept = plan.prefetch + 2
         entries = self.dataset.entries
         self._ring = Ring(entries, plan.batch_size, n_kept, pinned=plan.pin_memory)
-        self._pool: ThreadPoolExecutor | None = None
+        self._crew: Crew | None = None
         self._pid = os.getpid()
         self._ahead: deque[Future[Batch]] = deque()
         self._iteration: object = None
@@ -153,12 +155,10 @@ class Loader:
 
     def _submit(self, positions: npt.NDArray[np.intp]) -> Future[Batch]:
         """Let a thread read a batch."""
-        if self._pool is None:
-            arguments = (torch.get_num_threads(),)
-            self._pool = ThreadPoolExecutor(
-                self._plan.n_threads, "rico-hdl-loader", _compute_alone, arguments
-            )
-        return self._pool.submit(self._read, positions, self._ring.lend(len(positions)))
+        if self._crew is None:
+            prepare = partial(_compute_alone, torch.get_num_threads())
+            self._crew = Crew(self._plan.n_threads, prepare)
+        return self._crew.submit(self._read, positions, self._ring.lend(len(positions)))
 
     def _read(self, positions: npt.NDArray[np.intp], memory: Loan) -> Batch:
         """A batch as the trainer gets it; runs in a thread."""
@@ -188,8 +188,8 @@ class Loader:
     def close(self) -> None:
         """End an iteration that goes on, and the threads; another iteration starts new ones."""
         self._end()
-        if self._pool is not None:
-            self._pool.shutdown()
+        if self._crew is not None:
+            self._crew.end()
         self._begin_anew()
 
     def __enter__(self) -> Self:
@@ -199,7 +199,7 @@ class Loader:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("_ring", "_pool", "_pid", "_ahead", "_iteration")
+        own = ("_ring", "_crew", "_pid", "_ahead", "_iteration")
         return {name: value for name, value in vars(self).items() if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
