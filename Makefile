@@ -5,14 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.set-up
 READ := .venv-read
+WITH_TORCH := .venv-torch
 # PyTorch's build for CPUs is enough; where pip would fetch another one, say so: TORCH='torch==… …'.
 TORCH ?= torch==2.13.0
 
-.PHONY: help setup demo test lint types docs bench bench-read lock clean
+.PHONY: help setup demo test test-torch lint types docs bench bench-read lock clean
 
 help:
 	@echo "make demo     convert a small sample, check it and read it back"
 	@echo "make test     run the tests"
+	@echo "make test-torch  run the tests of what needs PyTorch, which it installs"
 	@echo "make lint     check style and formatting"
 	@echo "make types    check types"
 	@echo "make docs     check links, and run the code of the README"
@@ -35,6 +37,18 @@ demo: $(SETUP)
 
 test: $(SETUP)
 	$(BIN)/python -m pytest --numprocesses auto $(TEST)
+
+# In an environment of its own: PyTorch is large, and `make types` must do without.
+test-torch: $(WITH_TORCH)/.set-up
+	$(WITH_TORCH)/bin/python -m pytest --numprocesses auto tests/test_torch_*.py tests/test_labels.py tests/test_frameworks.py $(TEST)
+
+$(WITH_TORCH)/.set-up: requirements/dev.txt requirements/torch.txt pyproject.toml
+	$(PYTHON) -m venv $(WITH_TORCH)
+	$(WITH_TORCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	$(WITH_TORCH)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(WITH_TORCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements/torch.txt
+	$(WITH_TORCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
 
 lint: $(SETUP)
 	$(BIN)/ruff check
@@ -68,4 +82,4 @@ lock:
 	  --output-file requirements/dev.txt
 
 clean:
-	rm -rf $(VENV) $(READ) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(READ) $(WITH_TORCH) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
