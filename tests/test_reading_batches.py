@@ -15,6 +15,7 @@ from stores import S2_SIDES, numbered, s2_patch, s2_patches, stacked, store_of
 
 import rico_hdl
 from rico_hdl.errors import SizeError, UnknownBandError, UnknownKeyError, UsageError
+from rico_hdl.reading import blocks
 
 N = 23
 KEYS = [f"S2A_patch_{i:03}" for i in range(N)]
@@ -73,6 +74,33 @@ def test_batch_equals_stacked_patches(store, *, keys, bands, size, resampling, d
     assert (wide[1] == 77).all()
 
 
+@pytest.mark.parametrize("block_bytes", [400_000, 2_000_000, 10**9])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"bands": "rgb"},
+        {"bands": ["B12", "B02", "B8A"], "size": (120, 60), "dtype": "float32"},
+        {"bands": "all", "size": 61, "resampling": "bicubic"},
+        {"grouped": True},
+    ],
+    ids=str,
+)
+def test_blocks_of_any_length_read_the_same(store, monkeypatch, block_bytes, options):
+    """How many records are gathered at a time changes no pixel."""
+    monkeypatch.setattr(blocks, "_BLOCK_BYTES", block_bytes)
+    wanted = KEYS[::-1] + KEYS[5:9]
+    with rico_hdl.open(store.path) as other:
+        reader = other.reader(**options)
+        for _ in range(2):  # what the first batch looked up is known to the second
+            images = reader.read_batch(wanted).images
+            single = [reader.read(key) for key in wanted]
+            if isinstance(images, dict):
+                for name, array in images.items():
+                    assert same_bits(array, np.stack([image[name] for image in single]))
+            else:
+                assert same_bits(images, np.stack(single))
+
+
 @given(keys=key_lists, bands=band_lists, dtype=st.sampled_from([None, "float32"]))
 @settings(max_examples=60)
 def test_groups_hold_each_resolution_as_it_is(store, keys, bands, dtype):
@@ -103,7 +131,7 @@ def test_reader_describes_what_it_reads(store):
     out = reader.empty(KEYS[0], 4)
     batch = reader.read_batch(KEYS[:4], out)
     assert batch.images is out
-    assert batch.keys == tuple(KEYS[:4])
+    assert tuple(batch.keys) == tuple(KEYS[:4])
     assert reader.fits(KEYS[0], out)
     assert not reader.fits(KEYS[0], out.astype("float64"))
     assert not reader.fits(KEYS[0], {"": out})
@@ -234,6 +262,16 @@ def test_order_follows_from_the_seed_alone(store):
 
 
 ORDER_OF_SEED_3 = list(np.random.RandomState(3).permutation(N)[:4])
+
+
+def test_batches_say_which_patches_they_hold(store):
+    """A batch has the keys that it was asked for: a tuple, or keys with places if they were."""
+    reader = store.reader(bands="rgb")
+    for _ in range(2):
+        assert reader.read_batch(KEYS[3:5]).keys == (KEYS[3], KEYS[4])
+        located = reader.read_batch(store.locate(KEYS[3:5])).keys
+        assert isinstance(located, rico_hdl.Keys)
+        assert list(located) == KEYS[3:5]
 
 
 def test_chosen_keys_may_repeat(store):

@@ -74,7 +74,7 @@ def read_in_child(store, seed):
 def read_by_handle(reader, keys):
     """A worker that was given a reader and keys."""
     batch = reader.read_batch(keys)
-    return batch.keys, batch.images
+    return tuple(batch.keys), batch.images
 
 
 def die_while_reading(store):
@@ -166,7 +166,7 @@ def test_batches_stay_with_the_process_that_made_them(folder):
         with os.fdopen(read) as pipe:
             assert "another process" in pipe.read()
         assert os.waitpid(child, 0)[1] == 0
-        assert [first.keys, *(batch.keys for batch in batches)] == [
+        assert [tuple(first.keys), *(tuple(batch.keys) for batch in batches)] == [
             tuple(keys[i : i + 2]) for i in range(0, len(keys), 2)
         ]
 

@@ -16,6 +16,7 @@ from typing import Final
 from rico_hdl.datasets import registry
 from rico_hdl.errors import RecordError
 from rico_hdl.reading.layouts import Layouts, RecordLayout
+from rico_hdl.reading.readahead import HEADER, ReadAhead
 from rico_hdl.spec import DatasetSpec, Modality
 from rico_hdl.store import Manifest, Pages
 
@@ -63,7 +64,7 @@ class Catalogue:
         return None
 
 
-def read(target: Path, pages: Pages, layouts: Layouts) -> Catalogue:
+def read(target: Path, pages: Pages, layouts: Layouts, ahead: ReadAhead) -> Catalogue:
     """Find out what a store holds.
 
     Raises:
@@ -75,7 +76,7 @@ def read(target: Path, pages: Pages, layouts: Layouts) -> Catalogue:
         told = _told(manifest, spec)
         if told.modalities:
             return told
-    return _sampled(pages, layouts, spec)
+    return _sampled(pages, layouts, ahead, spec)
 
 
 def _told(manifest: Manifest, spec: DatasetSpec) -> Catalogue:
@@ -96,10 +97,15 @@ def _told(manifest: Manifest, spec: DatasetSpec) -> Catalogue:
     return Catalogue(spec.name, found if complete else {}, is_whole=complete)
 
 
-def _sampled(pages: Pages, layouts: Layouts, spec: DatasetSpec | None) -> Catalogue:
+def _sampled(
+    pages: Pages, layouts: Layouts, ahead: ReadAhead, spec: DatasetSpec | None
+) -> Catalogue:
     """What some of the records say."""
     counts: defaultdict[frozenset[str], Counter[_Shapes]] = defaultdict(Counter)
-    for _, (start, stop) in pages.sample(N_SAMPLES):
+    places = [place for _, place in pages.sample(N_SAMPLES)]
+    if ahead.cold:
+        ahead.announce(pages, places, HEADER)
+    for start, stop in places:
         try:
             layout = layouts.of(pages.data, start, stop)
         except RecordError:

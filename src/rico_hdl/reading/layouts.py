@@ -10,6 +10,7 @@ import mmap
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from rico_hdl.record import Tensor, parse
 
@@ -20,7 +21,7 @@ _MAX_KEPT: Final = 1024
 class RecordLayout:
     """The header of a record, read. Compared by identity: one for each header and length."""
 
-    __slots__ = ("bands", "header", "n_bytes", "n_header", "payload", "shape_of")
+    __slots__ = ("_words", "bands", "header", "n_bytes", "n_header", "shape_of")
 
     def __init__(self, header: bytes, n_bytes: int, tensors: list[Tensor]) -> None:
         self.header = header
@@ -34,9 +35,22 @@ class RecordLayout:
         self.shape_of = {tensor.name: tensor.shape for tensor in tensors}
         """The shape of each band."""
 
-    def matches(self, data: mmap.mmap, start: int, stop: int) -> bool:
-        """Whether the record that lies there is laid out so."""
-        return stop - start == self.n_bytes and data[start : start + self.n_header] == self.header
+        self._words = np.frombuffer(header[: len(header) // 8 * 8], np.uint64)
+
+    def are_of(self, data: mmap.mmap, places: npt.NDArray[np.int64]) -> bool:
+        """Whether some records are all laid out so; also false where that is not easily told.
+
+        Args:
+            data: The file.
+            places: Start and stop of each, of shape (n, 2).
+        """
+        starts = places[:, 0]
+        if (places[:, 1] - starts != self.n_bytes).any() or (starts % 8).any() or self.n_header % 8:
+            return False
+        words = np.frombuffer(data, np.uint64, len(data) // 8)
+        wanted = (starts // 8)[:, None] + np.arange(self.n_header // 8)
+        # A record of so many bytes lies in the file, so there is nothing to clip.
+        return bool((words.take(wanted, mode="clip") == self._words).all())
 
 
 class Layouts:

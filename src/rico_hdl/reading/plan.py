@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from rico_hdl.reading.blocks import Blocks, place_in_piece
 from rico_hdl.reading.layouts import little
 from rico_hdl.reading.resampling import (
     Resampler,
@@ -28,6 +29,9 @@ from rico_hdl.record import Tensor
 
 Array = npt.NDArray[Any]
 Size = tuple[int, int]
+
+_FEWEST: Final = 2
+"""Records that are worth being gathered."""
 
 
 class Run(NamedTuple):
@@ -48,6 +52,18 @@ class Run(NamedTuple):
         """The bands of the record that begins there: a view, to be copied at once."""
         return np.ndarray(self.shape, self.dtype, data, start + self.offset, self.strides)
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all its pixels."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Offset of its first byte in the record, and behind its last one."""
+        steps = [(n - 1) * step for n, step in zip(self.shape, self.strides, strict=True)]
+        begin = self.offset + sum(min(0, step) for step in steps)
+        return begin, self.offset + sum(max(0, step) for step in steps) + self.dtype.itemsize
+
 
 class Part(NamedTuple):
     """Neighbouring bands of a result that come from bands of one size."""
@@ -66,34 +82,44 @@ class Part(NamedTuple):
     """In which they are resampled."""
     resample: Resampler | None
     """What brings them to the size of the result; None where they have it."""
+    n_more_bytes: int
+    """What is made of them on the way to the result, about."""
 
     def put(self, data: mmap.mmap, start: int, out: Array) -> None:
-        """Fill an array of shape (bands, rows, columns) of the result."""
+        """Fill an array of shape (bands, rows, columns) of the result from a record."""
+        between = out.dtype if self.resample is None else self.dtype
+        bands = [run.of(data, start) for run in self.runs]
+        # Converting what was just copied takes half the time of converting out of the map.
+        self.fill([one if one.dtype == between else one.copy() for one in bands], out)
+
+    def fill(self, bands: Sequence[Array], out: Array) -> None:
+        """Fill an array of shape (…, bands, rows, columns) of the result.
+
+        Args:
+            bands: Those of each run, of shape (…, bands, rows, columns).
+            out: The array.
+        """
         if self.resample is None:
-            self._copy(data, start, out)
+            self._copy(bands, out)
             return
-        bands = np.empty((self.n_bands, *self.size), self.dtype)
-        self._copy(data, start, bands)
+        between = np.empty((*out.shape[:-3], self.n_bands, *self.size), self.dtype)
+        self._copy(bands, between)
         if out.dtype == self.dtype:
-            self.resample(bands, out)
+            self.resample(between, out)
             return
         values = np.empty(out.shape, self.dtype)
-        self.resample(bands, values)
+        self.resample(between, values)
         if out.dtype.kind in "iu":
             put_rounded(values, out)
         else:
             np.copyto(out, values, casting="same_kind")
 
-    def _copy(self, data: mmap.mmap, start: int, out: Array) -> None:
+    def _copy(self, bands: Sequence[Array], out: Array) -> None:
         if self.padded:
             out[...] = 0
-        for run in self.runs:
+        for run, some in zip(self.runs, bands, strict=True):
             n, rows, columns = run.shape
-            bands = run.of(data, start)
-            if run.dtype != out.dtype:
-                # Converting what was just copied takes half the time of converting out of the map.
-                bands = bands.copy()
-            np.copyto(out[run.first : run.first + n, :rows, :columns], bands, "unsafe")
+            np.copyto(out[..., run.first : run.first + n, :rows, :columns], some, "unsafe")
 
 
 class ArrayPlan:
@@ -132,6 +158,7 @@ class ArrayPlan:
         """The run that is the whole array, which most often needs no more than one copy."""
         self.n_bytes = math.prod(self.shape) * dtype.itemsize
         """Of the array."""
+        self._blocks: dict[int, Blocks] = {}
 
     def fill(self, data: mmap.mmap, start: int, out: Array) -> None:
         """Copy one record into an array.
@@ -150,7 +177,11 @@ class ArrayPlan:
             part.put(data, start, out[part.first : part.first + part.n_bands])
 
     def fill_rows(
-        self, data: mmap.mmap, starts: Iterable[int], rows: Iterable[int], out: Array
+        self,
+        data: mmap.mmap,
+        starts: npt.NDArray[np.int64],
+        rows: Sequence[int],
+        out: Array,
     ) -> None:
         """Copy records into rows of an array of shape (N, C, H, W).
 
@@ -160,14 +191,46 @@ class ArrayPlan:
             rows: Zero-based position of each record in the array.
             out: The array; each row has the plan's shape and dtype.
         """
-        if self.whole is None:
-            for row, start in zip(rows, starts, strict=True):
-                self.fill(data, start, out[row])
-            return
-        shape, dtype, offset, strides, _ = self.whole
-        view = np.ndarray
-        for row, start in zip(rows, starts, strict=True):
-            out[row] = view(shape, dtype, data, start + offset, strides)
+        begins = np.asarray(starts, np.int64)
+        blocks = self._blocks_of(data, begins)
+        for first, last in _stretches(rows):
+            if blocks is None or last - first < _FEWEST:
+                for i in range(first, last):
+                    self.fill(data, int(begins[i]), out[rows[i]])
+                continue
+            for i in range(first, last, blocks.n_records):
+                some = begins[i : min(i + blocks.n_records, last)]
+                self._fill_block(blocks.gather(data, some), out[rows[i] :][: len(some)])
+
+    def _fill_block(self, bands: list[Array], out: Array) -> None:
+        """Fill some rows from the bands of all runs of their records."""
+        for part in self._parts:
+            own, bands = bands[: len(part.runs)], bands[len(part.runs) :]
+            part.fill(own, out[:, part.first : part.first + part.n_bands])
+
+    def _blocks_of(self, data: mmap.mmap, begins: npt.NDArray[np.int64]) -> Blocks | None:
+        """How these records are gathered; None if they can't be, or should not."""
+        remainder = place_in_piece(begins)
+        if remainder is None:
+            return None
+        blocks = self._blocks.get(remainder)
+        if blocks is None:
+            runs = [run for part in self._parts for run in part.runs]
+            n_more = sum(part.n_more_bytes for part in self._parts)
+            blocks = self._blocks[remainder] = Blocks(runs, remainder, n_more)
+        return blocks if blocks.is_worth_it and blocks.reaches(data, int(begins.max())) else None
+
+
+def _stretches(places: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Where numbers follow each other: the first and behind the last position."""
+    if isinstance(places, range):
+        yield 0, len(places)
+        return
+    first = 0
+    for i in range(1, len(places) + 1):
+        if i == len(places) or places[i] != places[i - 1] + 1:
+            yield first, i
+            first = i
 
 
 def _parts(
@@ -194,6 +257,9 @@ def _parts(
             padded=(rows, columns) != wanted,
             dtype=between,
             resample=None if wanted == size else resampler(resampling, wanted, size, between),
+            n_more_bytes=0
+            if wanted == size
+            else 3 * len(found) * math.prod(wanted) * between.itemsize,
         )
         first += len(found)
 

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from rico_hdl.errors import SizeError, UsageError
+from rico_hdl.reading.keys import Keys, Offsets
 from rico_hdl.reading.layouts import RecordLayout
 from rico_hdl.reading.options import Options
 from rico_hdl.reading.plan import Array
@@ -43,8 +44,8 @@ class ArraySpec(NamedTuple):
 class Batch(NamedTuple):
     """Several patches."""
 
-    keys: tuple[str, ...]
-    """The patches, in the order of the arrays' first axis."""
+    keys: Sequence[str]
+    """The patches, in the order of the arrays' first axis: `Keys` if such were given, or a tuple."""
     images: Images
     """An array of shape (N, C, H, W); grouped, one for each resolution, by ``ROWSxCOLUMNS``."""
 
@@ -136,27 +137,51 @@ class PatchReader:
         if ahead.cold:
             ahead.announce(pages, places, self._last[1].spans)
         begin = perf_counter()
-        names = tuple(keys)
-        plans = self._plans_of(pages, names, places)
+        plan = self._common_plan(pages, places)
+        if plan is None or plan.deviates:
+            batch, plan = self._read_mixed(pages, keys, places, out)
+        else:
+            arrays = (
+                _checked(out, plan, (len(keys),)) if out is not None else _empty(plan, (len(keys),))
+            )
+            for name, array in plan.arrays.items():
+                array.fill_rows(pages.data, places[:, 0], range(len(keys)), arrays[name])
+            batch = Batch(_fixed(keys), _unwrapped(arrays, plan))
+        if perf_counter() - begin > len(keys) * plan.patience:
+            ahead.cold = True
+        return batch
+
+    def _common_plan(self, pages: Pages, places: Offsets) -> Plan | None:
+        """What is done with all of some records, if all are laid out as the last one that was read.
+
+        That is looked at for all of them at once; None where it is not so.
+        """
+        layout, plan = self._last
+        if layout.are_of(pages.data, places):
+            return plan
+        return None
+
+    def _read_mixed(
+        self, pages: Pages, keys: Sequence[str], places: Offsets, out: Images | None
+    ) -> tuple[Batch, Plan]:
+        """Patches that may be laid out in different ways, and what was done with the first."""
+        names = _fixed(keys)
+        plans = self._plans_of(pages, names, places.tolist())
         first = plans[0]
-        rows: Sequence[int] = range(len(names))
         if any(plan.deviates for plan in set(plans)):
-            rows = self._kept(names, plans)
-            names = tuple([names[i] for i in rows])
-            places, plans = [places[i] for i in rows], [plans[i] for i in rows]
+            kept = self._kept(names, plans)
+            names = names[kept] if isinstance(names, Keys) else tuple([names[i] for i in kept])
+            places, plans = places[kept], [plans[i] for i in kept]
         self._check_agreement(names, plans)
         n = len(names)
-        images = _empty(first, (n,)) if out is None else _checked(out, first, (len(keys),))
+        arrays = _empty(first, (n,)) if out is None else _checked(out, first, (len(keys),))
         for plan in dict.fromkeys(plans):
             rows = [i for i, one in enumerate(plans) if one is plan]
-            starts = [places[i][0] for i in rows]
             for name, array in plan.arrays.items():
-                array.fill_rows(pages.data, starts, rows, images[name])
-        if perf_counter() - begin > max(1, n) * first.patience:
-            ahead.cold = True
+                array.fill_rows(pages.data, places[rows, 0], rows, arrays[name])
         if n < len(keys):
-            images = {name: array[:n] for name, array in images.items()}
-        return Batch(names, _unwrapped(images, first))
+            arrays = {name: array[:n] for name, array in arrays.items()}
+        return Batch(names, _unwrapped(arrays, first)), first
 
     def describe(self, key: str) -> ArraySpec | dict[str, ArraySpec]:
         """What the array of a patch looks like, without reading it.
@@ -211,7 +236,7 @@ class PatchReader:
             RicoError: See `read`.
         """
         pages, places = self.records.places(keys)
-        plans = self._plans_of(pages, keys, places)
+        plans = self._plans_of(pages, keys, places.tolist())
         return [key for key, plan in zip(keys, plans, strict=True) if plan.deviates]
 
     def _plans_of(
@@ -288,6 +313,11 @@ class PatchReader:
                     "Read one modality at a time; where sizes vary, give size= or on_size=.",
                     (key,),
                 )
+
+
+def _fixed(keys: Sequence[str]) -> Sequence[str]:
+    """Keys that nobody can change: those of a store, or a tuple."""
+    return keys if isinstance(keys, Keys) else tuple(keys)
 
 
 def _shown(arrays: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> str:

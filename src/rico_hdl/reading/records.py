@@ -13,21 +13,18 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from rico_hdl.errors import RecordError, StoreError, UnknownKeyError
 from rico_hdl.reading import catalogue
 from rico_hdl.reading.catalogue import Catalogue
-from rico_hdl.reading.keys import Keys
+from rico_hdl.reading.keys import Keys, Offsets
 from rico_hdl.reading.layouts import Layouts, RecordLayout
-from rico_hdl.reading.readahead import ReadAhead
+from rico_hdl.reading.readahead import HEADER, ReadAhead
 from rico_hdl.store import DATA_NAME, Pages
 
 _HEADERS_AT_ONCE: Final = 512
 """Records whose headers are announced to the system together, where they come from a disk."""
-_HEADER_BYTES: Final = 4096
-"""Of a record, where only its header is looked at: one page has most of them."""
-
-PlaceOf = tuple[int, int]
-"""Start and stop of a record, as in `rico_hdl.store.Place`."""
 
 
 class Records:
@@ -92,7 +89,7 @@ class Records:
     def catalogue(self) -> Catalogue:
         """What the store holds."""
         if self._known is None:
-            self._known = catalogue.read(self.path, self.pages(), self._layouts)
+            self._known = catalogue.read(self.path, self.pages(), self._layouts, self.ahead)
         return self._known
 
     def place(self, key: str) -> tuple[Pages, int, int]:
@@ -119,8 +116,8 @@ class Records:
             return self.place(key)
         return pages, *found
 
-    def places(self, keys: Sequence[str]) -> tuple[Pages, list[PlaceOf]]:
-        """The file, and where the records of some keys start and stop in it.
+    def places(self, keys: Sequence[str]) -> tuple[Pages, Offsets]:
+        """The file, and where the records of some keys start and stop in it, of shape (n, 2).
 
         Raises:
             UnknownKeyError: There is none for a key.
@@ -128,14 +125,14 @@ class Records:
         """
         pages = self.pages()
         if isinstance(keys, Keys) and keys.fingerprint == pages.fingerprint:
-            return pages, keys.places.tolist()
-        places: list[PlaceOf] = []
+            return pages, keys.places
+        places = []
         for key in keys:
             found, start, stop = self.place(key)
             if found is not pages:  # it was written to, and is mapped anew
                 return self.places(keys)
             places.append((start, stop))
-        return pages, places
+        return pages, np.array(places, np.int64).reshape(-1, 2)
 
     def layout(self, pages: Pages, start: int, stop: int, key: str) -> RecordLayout:
         """How the record that lies there is laid out.
@@ -161,8 +158,8 @@ class Records:
             some = keys[first : first + _HEADERS_AT_ONCE]
             pages, places = self.places(some)
             if self.ahead.cold:
-                self.ahead.announce(pages, places, [(0, _HEADER_BYTES)])
-            for key, (start, stop) in zip(some, places, strict=True):
+                self.ahead.announce(pages, places, HEADER)
+            for key, (start, stop) in zip(some, places.tolist(), strict=True):
                 yield self.layout(pages, start, stop, key)
 
     def _unknown(self, pages: Pages, key: object) -> UnknownKeyError:

@@ -1,6 +1,6 @@
 """Bringing bands of another resolution to the size that was asked for.
 
-In: bands of one size, of shape (n, rows, columns). Out: the same at another size, written into an
+In: bands of one size, of shape (…, rows, columns). Out: the same at another size, written into an
 array that is there already. The results are those of ``torch.nn.functional.interpolate`` with
 ``align_corners=False``: pixel centres are aligned, bicubic uses the coefficient -0.75, and nothing
 is smoothed when an image is made smaller. NumPy alone does it.
@@ -22,7 +22,7 @@ Resampling = Literal["nearest", "bilinear", "bicubic"]
 RESAMPLINGS: Final[tuple[Resampling, ...]] = get_args(Resampling)
 
 Resampler = Callable[[Array, Array], None]
-"""Takes bands of shape (n, rows, columns), C-contiguous, and the array to fill."""
+"""Takes bands of shape (…, rows, columns), C-contiguous, and the array to fill."""
 
 _CUBIC: Final = -0.75  # torch's and OpenCV's coefficient
 _Taps = list[tuple[npt.NDArray[np.intp], Array]]
@@ -91,16 +91,18 @@ class _Nearest:
         self._pair = _PAIRS.get(dtype.itemsize)
 
     def __call__(self, bands: Array, out: Array) -> None:
-        if not self._row_factor and len(self._rows) < bands.shape[1]:
-            bands = bands[:, self._rows]  # fewer rows first: less to do for the columns
-            out[...] = self._widened(bands)
+        if not self._row_factor and len(self._rows) < bands.shape[-2]:
+            # Fewer rows first: less to do for the columns.
+            out[...] = self._widened(np.take(bands, self._rows, axis=-2))
             return
         wide = self._widened(bands)
         if self._row_factor:
-            for i in range(self._row_factor):
-                out[:, i :: self._row_factor] = wide
+            # Row by row, each as often as it is repeated: memory is written from front to back.
+            *others, rows, columns = out.shape
+            shape = (*others, rows // self._row_factor, self._row_factor, columns)
+            out.reshape(shape)[...] = wide[..., None, :]
         else:
-            out[...] = wide[:, self._rows]
+            out[...] = np.take(wide, self._rows, axis=-2)
 
     def _widened(self, bands: Array) -> Array:
         """The bands with all columns of the result."""
@@ -113,11 +115,11 @@ class _Nearest:
             pairs: Array = np.multiply(bands.view(bits), pair(factor), dtype=pair)
             return pairs.view(bands.dtype)
         if not factor:
-            return np.take(bands, self._columns, axis=2)
+            return np.take(bands, self._columns, axis=-1)
         wide = np.empty((*bands.shape, factor), bands.dtype)
         for i in range(factor):
             wide[..., i] = bands
-        return wide.reshape(*bands.shape[:2], -1)
+        return wide.reshape(*bands.shape[:-1], -1)
 
 
 class _Weighted:
@@ -134,8 +136,8 @@ class _Weighted:
         self._rows, self._columns = (taps(n, m, dtype) for n, m in zip(source, target, strict=True))
 
     def __call__(self, bands: Array, out: Array) -> None:
-        wide = _summed(bands, self._columns, 2)
-        out[...] = _summed(wide, [(i, weight[:, None]) for i, weight in self._rows], 1)
+        wide = _summed(bands, self._columns, -1)
+        out[...] = _summed(wide, [(i, weight[:, None]) for i, weight in self._rows], -2)
 
 
 def _summed(bands: Array, taps: _Taps, axis: int) -> Array:

@@ -161,7 +161,9 @@ class Store(Mapping[str, dict[str, Array]]):
         names = list(keys)
         pages, places = self.records.places(names)
         encoded = [name.encode() for name in names]
-        return Keys.of(zip(encoded, places, strict=True), pages.fingerprint, is_sorted=False)
+        return Keys.of(
+            zip(encoded, places.tolist(), strict=True), pages.fingerprint, is_sorted=False
+        )
 
     @property
     def dataset(self) -> str | None:
