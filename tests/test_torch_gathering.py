@@ -50,7 +50,7 @@ def same(store, keys, n_spare=0, **options):
     gathering = GatheringReader(reader)
     expected = reader.read_batch(keys)
     found = gathering.read_batch(keys)
-    assert found.keys == expected.keys
+    assert list(found.keys) == list(expected.keys) == list(keys)
     if isinstance(expected.images, dict):
         assert found.images.keys() == expected.images.keys()
         for name, images in expected.images.items():

@@ -9,7 +9,7 @@ other. What torch does not do the same way, bit by bit, is left to the reader.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -79,23 +79,22 @@ class _GatheringPlan(ArrayPlan):
     def fill_rows(
         self,
         data: mmap.mmap,
-        starts: Iterable[int],
-        rows: Iterable[int],
+        starts: npt.NDArray[np.int64],
+        rows: Sequence[int],
         out: npt.NDArray[Any],
     ) -> None:
         """Copy records into rows of an array; see `ArrayPlan.fill_rows`."""
-        begins, places = np.array([*starts], np.int64), [*rows]
-        offsets = begins % _PAGE_BYTES
-        whole = places == [*range(len(out))] and out[0].flags.c_contiguous
-        if len(begins) < _FEWEST or not whole or (offsets != offsets[0]).any():
-            super().fill_rows(data, begins.tolist(), places, out)
+        offsets = starts % _PAGE_BYTES
+        whole = rows == range(len(out)) and out[0].flags.c_contiguous
+        if len(starts) < _FEWEST or not whole or (offsets != offsets[0]).any():
+            super().fill_rows(data, starts, rows, out)
             return
-        pages = _Pages(data, int(offsets[0]), torch.from_numpy(begins // _PAGE_BYTES))
+        pages = _Pages(data, int(offsets[0]), torch.from_numpy(starts // _PAGE_BYTES))
         images = torch.from_numpy(out)
         for part, step in zip(self._parts, self._steps, strict=True):
             stop = part.first + part.n_bands
             if step is None:
-                for start, image in zip(begins.tolist(), out, strict=True):
+                for start, image in zip(starts.tolist(), out, strict=True):
                     part.put(data, start, image[part.first : stop])
             else:
                 _fill(pages, step, images[:, part.first : stop])
@@ -107,19 +106,22 @@ class _Pages:
     Args:
         data: The file.
         offset: Where records begin in their first page.
-        pages: The zero-based number of each record's first page.
+        numbers: The zero-based number of each record's first page.
     """
 
-    def __init__(self, data: mmap.mmap, offset: int, pages: torch.Tensor) -> None:
+    def __init__(self, data: mmap.mmap, offset: int, numbers: torch.Tensor) -> None:
         self._bytes = torch.from_numpy(np.asarray(_Writable(data)))
         self._offset = offset
-        self._pages = pages
+        self.numbers = numbers
+        """The zero-based number of each record's first page."""
 
-    def gather(self, run: Run, out: torch.Tensor, first: int, stop: int) -> None:
-        """Copy bands of the records from `first` to `stop`, of the same dtype."""
+    def moves(self, runs: Iterable[Run], out: torch.Tensor) -> list[_Move]:
+        """How bands get into an array of (patch, band, row, column) and their dtype."""
+        return [move for run in runs for move in self._moves(run, out.view(torch.uint8))]
+
+    def _moves(self, run: Run, out: torch.Tensor) -> Iterator[_Move]:
         n, rows, columns = run.shape
         n_bytes = rows * columns * run.dtype.itemsize
-        target = out.view(torch.uint8)
         # Bands in the order of the file are one copy; torch knows no negative distances.
         at_once = n if run.strides[0] == n_bytes else 1
         for band in range(0, n, at_once):
@@ -127,8 +129,21 @@ class _Pages:
             length = at_once * n_bytes
             n_rows = (len(self._bytes) - begin - length) // _PAGE_BYTES + 1
             file = self._bytes.as_strided((n_rows, length), (_PAGE_BYTES, 1), begin)
-            bands = target[:, band : band + at_once].flatten(1)
-            torch.index_select(file, 0, self._pages[first:stop], out=bands)
+            first = run.first + band
+            yield _Move(file, out[:, first : first + at_once].flatten(1))
+
+
+class _Move(NamedTuple):
+    """Bands that lie side by side in records and in an array."""
+
+    file: torch.Tensor
+    """(page, byte): what a record has of them that begins on that page."""
+    out: torch.Tensor
+    """(patch, byte): where they go."""
+
+    def make(self, pages: torch.Tensor) -> None:
+        """Copy them for some records, to the first patches of the array."""
+        torch.index_select(self.file, 0, pages, out=self.out[: len(pages)])
 
 
 class _Writable:
@@ -166,37 +181,48 @@ def _factor(n: int, m: int) -> int:
 
 def _fill(pages: _Pages, step: _Step, images: torch.Tensor) -> None:
     """Fill some bands of (patch, band, row, column)."""
-    for run in step.part.runs:
-        bands = images[:, run.first : run.first + run.shape[0]]
-        dtype = torch.from_numpy(np.empty(0, run.dtype)).dtype
-        if (step.rows, step.columns, dtype) == (1, 1, images.dtype):
-            pages.gather(run, bands, 0, len(images))
-            continue
-        between = torch.empty((min(_BLOCK, len(images)), *run.shape), dtype=dtype)
-        for first, stop in _blocks(len(images)):
-            block = between[: stop - first]
-            pages.gather(run, block, first, stop)
-            n, n_bands, rows, columns = block.shape
-            shape = (n, n_bands, rows, step.rows, columns * step.columns)
-            wide = _widened(block, step.columns)
-            bands[first:stop].view(shape).copy_(wide[:, :, :, None])
+    part = step.part
+    dtype = torch.from_numpy(np.empty(0, part.runs[0].dtype)).dtype
+    if (step.rows, step.columns, dtype) == (1, 1, images.dtype):
+        for move in pages.moves(part.runs, images):
+            move.make(pages.numbers)
+        return
+    between = torch.empty((min(_BLOCK, len(images)), part.n_bands, *part.size), dtype=dtype)
+    moves = pages.moves(part.runs, between)
+    widen = _Widening(between, step.columns)
+    for first in range(0, len(images), _BLOCK):
+        block = images[first : first + _BLOCK]
+        for move in moves:
+            move.make(pages.numbers[first : first + _BLOCK])
+        wide = widen(len(block))
+        block.view(*wide.shape[:3], step.rows, wide.shape[3]).copy_(wide[:, :, :, None])
 
 
-def _widened(bands: torch.Tensor, factor: int) -> torch.Tensor:
-    """Bands with each column repeated."""
-    if factor == 1:
-        return bands
-    if factor == 2 and bands.dtype.itemsize == 2:
+class _Widening:
+    """Repeats each column of bands.
+
+    Args:
+        bands: Memory for some patches, which is filled anew again and again.
+        factor: How often.
+    """
+
+    def __init__(self, bands: torch.Tensor, factor: int) -> None:
+        self._bands, self._factor = bands, factor
         # One multiplication writes both copies of a pixel: several times faster than repeating it.
-        pairs = bands.view(torch.uint16).to(torch.int32).mul_(0x0001_0001)
-        return pairs.view(bands.dtype)
-    wide = torch.empty((*bands.shape, factor), dtype=bands.dtype)
-    for i in range(factor):
-        wide[..., i] = bands
-    return wide.flatten(-2)
+        self._by_pairs = factor == 2 and bands.dtype.itemsize == 2
+        if self._by_pairs:
+            self._wide = torch.empty(bands.shape, dtype=torch.int32)
+        elif factor > 1:
+            self._wide = torch.empty((*bands.shape, factor), dtype=bands.dtype)
 
-
-def _blocks(n: int) -> Iterator[tuple[int, int]]:
-    """The first and behind the last position of each block."""
-    for first in range(0, n, _BLOCK):
-        yield first, min(n, first + _BLOCK)
+    def __call__(self, n: int) -> torch.Tensor:
+        """The first `n` patches, widened; valid until the next call."""
+        bands = self._bands[:n]
+        if self._factor == 1:
+            return bands
+        wide = self._wide[:n]
+        if self._by_pairs:
+            return wide.copy_(bands.view(torch.uint16)).mul_(0x0001_0001).view(bands.dtype)
+        for i in range(self._factor):
+            wide[..., i] = bands
+        return wide.flatten(-2)
