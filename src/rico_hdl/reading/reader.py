@@ -45,7 +45,7 @@ class Batch(NamedTuple):
     """Several patches."""
 
     keys: Sequence[str]
-    """The patches, in the order of the arrays' first axis: `Keys` if such were given, or a tuple."""
+    """The patches, in the order of the arrays' rows: `Keys` if such were given, or a tuple."""
     images: Images
     """An array of shape (N, C, H, W); grouped, one for each resolution, by ``ROWSxCOLUMNS``."""
 
