@@ -123,6 +123,18 @@ def test_bigearthnet_masks_are_classes_of_the_reference_map(data):
             assert set(np.unique(expected)) == {*range(19), ignore}
 
 
+def test_bigearthnet_masks_follow_the_size(data):
+    """With another size, masks keep the classes of the nearest pixels, and fit the images."""
+    small = BigEarthNet(
+        data.store, data.metadata, modalities="s2", bands="B02", labels="mask", size=60,
+        resampling="bilinear",
+    )  # fmt: skip
+    whole = BigEarthNet(data.store, data.metadata, modalities="s2", bands="B02", labels="mask")
+    for one, other in zip(small, whole, strict=True):
+        assert one["image"].shape == (1, 60, 60)
+        assert torch.equal(one["mask"], other["mask"][::2, ::2])
+
+
 def test_bigearthnet_both_kinds_of_labels_or_none(data):
     """Samples hold what was asked for."""
     common = {"modalities": "s2", "bands": "B02"}

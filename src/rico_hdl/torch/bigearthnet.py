@@ -54,8 +54,8 @@ class BigEarthNet(PatchDataset):
         ignore_index: The class index of pixels that belong to none of the classes.
         missing: What becomes of samples of which the store lacks a patch: ``"error"``, or
             ``"skip"`` to leave them out with a warning that counts them.
-        size: (rows, columns) to which all bands are resampled.
-        resampling: ``"nearest"``, ``"bilinear"`` or ``"bicubic"``.
+        size: (rows, columns) to which all bands are resampled, and masks, by nearest neighbours.
+        resampling: Of bands: ``"nearest"``, ``"bilinear"`` or ``"bicubic"``.
         dtype: The numpy name of the image's dtype.
         grouped: Whether bands stay at their native resolution and dtype: one image for each.
         transform: See `PatchDataset`.
@@ -103,7 +103,7 @@ class BigEarthNet(PatchDataset):
         if _MULTI_HOT in targets:
             fields.append(Column("label", table.labels[there], np.dtype(np.float32)))
         if _MASK in targets:
-            codes = Part(store.reader(), keys[_MAPS])
+            codes = Part(store.reader(size=None if grouped else size), keys[_MAPS])
             fields.append(Masks(codes, index_of_code(classes, ignore_index)))
         self.classes = tuple(classes)
         """The class behind each index."""

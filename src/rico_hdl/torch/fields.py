@@ -154,9 +154,19 @@ class Masks:
     """The entry, of (row, column)."""
 
     def entries(self) -> dict[str, Entry]:
-        """The mask."""
+        """The mask.
+
+        Raises:
+            UsageError: There are several bands, or no codes in them.
+        """
         (spec,) = Images((self.part,)).entries().values()
-        return {self.name: Entry(spec.shape[1:], self.table.dtype)}
+        n_bands, *size = spec.shape
+        if n_bands != 1 or spec.dtype not in (np.uint8, np.uint16):
+            raise UsageError(
+                f"{self.name}: {n_bands} bands of {spec.dtype}, expected one of uint16 codes",
+                "Is this the store of another dataset?",
+            )
+        return {self.name: Entry(tuple(size), self.table.dtype)}
 
     def fill(self, positions: Positions, out: Arrays) -> None:
         """Read the codes and look up their classes."""

@@ -29,6 +29,8 @@ _FEWEST: Final = 4
 """Patches that are worth it."""
 _BLOCK: Final = 16
 """Patches that are converted at a time: what lies in between stays in the processor's cache."""
+_MAX_PLANS: Final = 1024
+"""Layouts of records that are remembered."""
 _DTYPES: Final = frozenset(
     ("uint8", "int8", "uint16", "int16", "int32", "int64", "float16", "float32", "float64")
 )
@@ -53,9 +55,12 @@ class GatheringReader(PatchReader):
         layout, plan = super()._planned(pages, start, stop, key)
         found = self._gathering.get(plan)
         if found is None:
+            if len(self._gathering) >= _MAX_PLANS:
+                self._gathering.clear()
             nearest = self.options.resampling == "nearest"
             arrays = {name: _GatheringPlan(a, nearest) for name, a in plan.arrays.items()}
-            found = self._gathering[plan] = replace(plan, arrays=arrays)
+            # Another thread may have been faster: plans are told apart by identity.
+            found = self._gathering.setdefault(plan, replace(plan, arrays=arrays))
         return layout, found
 
 
