@@ -4,16 +4,22 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.set-up
+READ := .venv-read
+WITH_TORCH := .venv-torch
+# PyTorch's build for CPUs is enough; where pip would fetch another one, say so: TORCH='torch==… …'.
+TORCH ?= torch==2.13.0
 
-.PHONY: help setup demo test lint types docs bench lock clean
+.PHONY: help setup demo test test-torch lint types docs bench bench-read lock clean
 
 help:
 	@echo "make demo     convert a small sample, check it and read it back"
 	@echo "make test     run the tests"
+	@echo "make test-torch  run the tests of what needs PyTorch, which it installs"
 	@echo "make lint     check style and formatting"
 	@echo "make types    check types"
 	@echo "make docs     check links, and run the code of the README"
 	@echo "make bench    compare with the plain way, a mere copy, unpacking (BENCH=... for options)"
+	@echo "make bench-read  compare the reading of many formats (BENCH=... for options)"
 	@echo "make lock     resolve the dependencies anew (needs uv)"
 	@echo "make clean    remove all that the other targets made"
 
@@ -32,6 +38,18 @@ demo: $(SETUP)
 test: $(SETUP)
 	$(BIN)/python -m pytest --numprocesses auto $(TEST)
 
+# In an environment of its own: PyTorch is large, and `make types` must do without.
+test-torch: $(WITH_TORCH)/.set-up
+	$(WITH_TORCH)/bin/python -m pytest --numprocesses auto tests/test_torch_*.py tests/test_labels.py tests/test_frameworks.py $(TEST)
+
+$(WITH_TORCH)/.set-up: requirements/dev.txt requirements/torch.txt pyproject.toml
+	$(PYTHON) -m venv $(WITH_TORCH)
+	$(WITH_TORCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	$(WITH_TORCH)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(WITH_TORCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements/torch.txt
+	$(WITH_TORCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
 lint: $(SETUP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -45,6 +63,18 @@ docs: $(SETUP)
 bench: $(SETUP)
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
+# In an environment of its own: what the formats need would change what `make types` sees.
+bench-read: $(READ)/.set-up
+	$(READ)/bin/python benchmarks/bench_read.py $(BENCH)
+
+$(READ)/.set-up: requirements/dev.txt requirements/bench-read.txt pyproject.toml
+	$(PYTHON) -m venv $(READ)
+	$(READ)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	$(READ)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(READ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements/bench-read.txt
+	$(READ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
 # Hashes without addresses: the file installs the same from any mirror of the package index.
 lock:
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --quiet \
@@ -52,4 +82,4 @@ lock:
 	  --output-file requirements/dev.txt
 
 clean:
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(READ) $(WITH_TORCH) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

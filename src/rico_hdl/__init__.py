@@ -1,12 +1,13 @@
 """rico-hdl: remote sensing image format converter for high-throughput deep-learning.
 
 Converts datasets of small GeoTIFFs into one LMDB whose values are safetensors dictionaries (band
-name -> 2-D array), with pixel values identical to the source's.
+name -> 2-D array), with pixel values identical to the source's, and reads them at memory speed.
 
     >>> import rico_hdl
     >>> summary = rico_hdl.convert(
     ...     "bigearthnet", {"s2": "BigEarthNet-S2"}, "Encoded-BigEarthNet"
     ... )  # doctest: +SKIP
+    >>> store = rico_hdl.open("Encoded-BigEarthNet")  # doctest: +SKIP
 """
 
 from importlib import import_module
@@ -21,32 +22,54 @@ if TYPE_CHECKING:
         ArchiveError,
         InterruptedRunError,
         RicoError,
+        SizeError,
         SourceError,
         StoreError,
+        UnknownBandError,
+        UnknownKeyError,
         UsageError,
     )
     from rico_hdl.inspection import StoreInfo, inspect
     from rico_hdl.outcome import Observer, Summary
     from rico_hdl.patch import Failure
-    from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
+    from rico_hdl.reading import (
+        ArraySpec,
+        Batch,
+        Batches,
+        Keys,
+        PatchReader,
+        Store,
+        open,  # noqa: A004 - as gzip.open and others
+    )
+    from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
     from rico_hdl.verification import Finding, Verification, VerificationObserver, verify
 
 __all__ = [
     "ArchiveError",
+    "ArraySpec",
     "Band",
+    "Batch",
+    "Batches",
     "DatasetSpec",
     "Download",
     "Failure",
     "Finding",
     "InterruptedRunError",
+    "Keys",
     "Modality",
     "Observer",
+    "PatchReader",
+    "Preset",
     "RicoError",
+    "SizeError",
     "SourceError",
+    "Store",
     "StoreError",
     "StoreInfo",
     "Summary",
     "Template",
+    "UnknownBandError",
+    "UnknownKeyError",
     "UsageError",
     "Verification",
     "VerificationObserver",
@@ -54,32 +77,44 @@ __all__ = [
     "compare_with_sources",
     "convert",
     "inspect",
+    "open",
     "verify",
 ]
 
 # Imported on first use, so that `rico-hdl --help` does not pay for what it does not need.
 _HOMES = {
     "ArchiveError": "errors",
+    "ArraySpec": "reading",
     "Band": "spec",
+    "Batch": "reading",
+    "Batches": "reading",
     "DatasetSpec": "spec",
     "Download": "spec",
     "Failure": "patch",
     "Finding": "verification",
     "InterruptedRunError": "errors",
+    "Keys": "reading",
     "Modality": "spec",
     "Observer": "outcome",
+    "PatchReader": "reading",
+    "Preset": "spec",
     "RicoError": "errors",
+    "SizeError": "errors",
     "SourceError": "errors",
+    "Store": "reading",
     "StoreError": "errors",
     "StoreInfo": "inspection",
     "Summary": "outcome",
     "Template": "spec",
+    "UnknownBandError": "errors",
+    "UnknownKeyError": "errors",
     "UsageError": "errors",
     "Verification": "verification",
     "VerificationObserver": "verification",
     "compare_with_sources": "comparison",
     "convert": "conversion",
     "inspect": "inspection",
+    "open": "reading",
     "verify": "verification",
 }
 

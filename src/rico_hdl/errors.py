@@ -7,7 +7,7 @@ for one of these.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 _EMPTY: Mapping[str, object] = MappingProxyType({})
@@ -28,8 +28,7 @@ class RicoError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        message = super().__str__()
-        return f"{message}\n{self.hint}" if self.hint else message
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
 
     @property
     def message(self) -> str:
@@ -41,6 +40,23 @@ class UsageError(RicoError):
     """A call or command line that can't be carried out as it stands."""
 
     exit_code = 2
+
+
+class UnknownKeyError(UsageError, KeyError):
+    """A key that a store does not have."""
+
+
+class UnknownBandError(UsageError):
+    """A band or preset that a patch does not have."""
+
+
+class SizeError(UsageError):
+    """Patches whose bands are not of the size that was asked for, or not all of one size."""
+
+    def __init__(self, message: str, hint: str = "", keys: Sequence[str] = ()) -> None:
+        super().__init__(message, hint)
+        self.keys = tuple(keys)
+        """The patches at fault."""
 
 
 class SpecError(RicoError):

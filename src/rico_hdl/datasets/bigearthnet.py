@@ -4,10 +4,17 @@ Band order, dtypes and shapes: Clasen et al., "reBEN: Refined BigEarthNet Datase
 Image Analysis", IGARSS 2025 (arXiv:2407.03653), and the files themselves.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
 
 _10M, _20M, _60M = (120, 120), (60, 60), (20, 20)
 _SCENE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
+
+_PRESETS = (
+    Preset("rgb", ("B04", "B03", "B02")),
+    Preset("10m", ("B02", "B03", "B04", "B08")),
+    Preset("20m", ("B05", "B06", "B07", "B8A", "B11", "B12")),
+    Preset("60m", ("B01", "B09")),
+)
 
 _S1 = Modality(
     name="s1",
@@ -44,7 +51,7 @@ _S2 = Modality(
         Band("B06", shape=_20M),
         Band("B07", shape=_20M),
         Band("B08", shape=_10M),
-        Band("B8A", shape=_20M),
+        Band("B8A", shape=_20M, aliases=("B08A",)),
         Band("B09", shape=_60M),
         Band("B11", shape=_20M),
         Band("B12", shape=_20M),
@@ -55,6 +62,7 @@ _S2 = Modality(
         Download("BigEarthNet-S2.tar.zst", md5="2245ed2d1a93f6ce637d839bc856396e"),
         Download("BigEarthNet-S2.tar.gz*"),
     ),
+    presets=_PRESETS,
     example=f"{_SCENE}/{_SCENE}_75_43/{_SCENE}_75_43_B01.tif",
     n_published=549_488,
 )

@@ -5,11 +5,19 @@ Land Cover Classification", JSTARS 2019 (arXiv:1709.00029); the narrow near-infr
 last, and the original rico-hdl names it B08A.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
 
 _NAMES = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B08A",
 )  # fmt: skip
+
+# The files hold all bands at 10 m; the names say at which resolution a band was recorded.
+_PRESETS = (
+    Preset("rgb", ("B04", "B03", "B02")),
+    Preset("10m", ("B02", "B03", "B04", "B08")),
+    Preset("20m", ("B05", "B06", "B07", "B08A", "B11", "B12")),
+    Preset("60m", ("B01", "B09", "B10")),
+)
 
 SPEC = DatasetSpec(
     name="eurosat-multi-spectral",
@@ -27,7 +35,11 @@ SPEC = DatasetSpec(
             option="--dataset-dir",
             files=Template.parse("**/{class}/{class}_{number:d}.tif"),
             key=Template.parse("{class}_{number}"),
-            bands=tuple(Band(name, index=i, shape=(64, 64)) for i, name in enumerate(_NAMES, 1)),
+            bands=tuple(
+                Band(name, index=i, shape=(64, 64), aliases=("B8A",) if name == "B08A" else ())
+                for i, name in enumerate(_NAMES, 1)
+            ),
+            presets=_PRESETS,
             dtype="uint16",
             folder="EuroSAT_MS",
             downloads=(

@@ -4,8 +4,15 @@ Band order: the files' own, which is that of Sentinel-2 L2A in the publisher's d
 (Corley and Robinson, "Hydro: A Foundation Model for Water in Satellite Imagery", 2024).
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
 
+# The files hold all bands at 10 m; the names say at which resolution a band was recorded.
+_PRESETS = (
+    Preset("rgb", ("B04", "B03", "B02")),
+    Preset("10m", ("B02", "B03", "B04", "B08")),
+    Preset("20m", ("B05", "B06", "B07", "B8A", "B11", "B12")),
+    Preset("60m", ("B01", "B09")),
+)
 _NAMES = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
 
 SPEC = DatasetSpec(
@@ -23,7 +30,11 @@ SPEC = DatasetSpec(
             option="--dataset-dir",
             files=Template.parse("**/patch_{number:d}.tif"),
             key=Template.parse("patch_{number}"),
-            bands=tuple(Band(name, index=i, shape=(256, 256)) for i, name in enumerate(_NAMES, 1)),
+            bands=tuple(
+                Band(name, index=i, shape=(256, 256), aliases=("B08A",) if name == "B8A" else ())
+                for i, name in enumerate(_NAMES, 1)
+            ),
+            presets=_PRESETS,
             dtype="uint16",
             folder="hydro",
             downloads=(Download("hydro.z*"),),

@@ -5,11 +5,14 @@ Large-Scale Hyperspectral Dataset for Benchmarking Learning-Based Hyperspectral 
 Methods", IGARSS 2023 (arXiv:2306.00385).
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
 
 _PATCH = (
     "ENMAP01-____L2A-DT0000004950_20221103T162438Z_001_V010110_20221118T145147Z-Y01460273_X03110438"
 )
+
+# The bands in which water vapour absorbs nearly all light, which users commonly drop.
+_WATER_VAPOUR = {*range(127, 142), *range(161, 168)}
 
 SPEC = DatasetSpec(
     name="hyspecnet-11k",
@@ -29,6 +32,9 @@ SPEC = DatasetSpec(
             key=Template.parse("{patch}"),
             bands=tuple(Band(f"B{i}", index=i, shape=(128, 128)) for i in range(1, 225)),
             dtype="int16",
+            presets=(
+                Preset("usable", tuple(f"B{i}" for i in range(1, 225) if i not in _WATER_VAPOUR)),
+            ),
             folder="hyspecnet-11k",
             downloads=(Download("hyspecnet-11k-[0-9][0-9].tar.gz"),),
             example=f"patches/{_PATCH[:49]}/{_PATCH}/{_PATCH}-SPECTRAL_IMAGE.TIF",

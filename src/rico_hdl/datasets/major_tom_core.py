@@ -4,10 +4,16 @@ Bands: Francis and Czerkawski, "Major TOM: Expandable Datasets for Earth Observa
 (arXiv:2402.12095); one file for each, named after it.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
 
 _FILES = Template.parse("{row}/{cell}/{product}/{band}.tif")
 _10M, _20M, _60M = (1068, 1068), (534, 534), (178, 178)
+_PRESETS = (
+    Preset("rgb", ("B04", "B03", "B02")),
+    Preset("10m", ("B02", "B03", "B04", "B08")),
+    Preset("20m", ("B05", "B06", "B07", "B8A", "B11", "B12")),
+    Preset("60m", ("B01", "B09")),
+)
 
 SPEC = DatasetSpec(
     name="major-tom-core",
@@ -45,7 +51,7 @@ SPEC = DatasetSpec(
                 Band("B06", shape=_20M),
                 Band("B07", shape=_20M),
                 Band("B08", shape=_10M),
-                Band("B8A", shape=_20M),
+                Band("B8A", shape=_20M, aliases=("B08A",)),
                 Band("B09", shape=_60M),
                 Band("B11", shape=_20M),
                 Band("B12", shape=_20M),
@@ -53,6 +59,7 @@ SPEC = DatasetSpec(
             dtype="uint16",
             folder="S2L2A",
             downloads=(Download("part_*.parquet"),),
+            presets=_PRESETS,
             example=(
                 "0U/0U_199R/S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419/B02.tif"
             ),

@@ -4,7 +4,7 @@ Bands: Wang et al., "SSL4EO-S12: A Large-Scale Multimodal, Multitemporal Dataset
 Learning in Earth Observation", GRSM 2023 (arXiv:2211.07044); one file for each, named after it.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
 
 _FILES = Template.parse("{location:7d}/{product}/{band}.tif")
 _S2_PRODUCT = "0000200/20200604T054639_20200604T054831_T43RCP"
@@ -12,10 +12,16 @@ _N_PUBLISHED = 246_144 * 4  # locations x seasons
 
 # Shapes are not given: they vary by a row or a column, around 264, 132 and 44.
 _L2A_BANDS = tuple(
-    Band(name)
+    # Other datasets write B1 as B01, and B8A as B08A.
+    Band(name, aliases=() if name in {"B11", "B12"} else (f"B0{name[1:]}",))
     for name in ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
 )
 _L1C_BANDS = (*_L2A_BANDS[:-2], Band("B10"), *_L2A_BANDS[-2:])
+_RGB = Preset("rgb", ("B4", "B3", "B2"))
+_10M = Preset("10m", ("B2", "B3", "B4", "B8"))
+_20M = Preset("20m", ("B5", "B6", "B7", "B8A", "B11", "B12"))
+_L2A_PRESETS = (_RGB, _10M, _20M, Preset("60m", ("B1", "B9")))
+_L1C_PRESETS = (_RGB, _10M, _20M, Preset("60m", ("B1", "B9", "B10")))
 
 SPEC = DatasetSpec(
     name="ssl4eo-s12",
@@ -50,6 +56,7 @@ SPEC = DatasetSpec(
             files=_FILES,
             key=Template.parse("s2c_{location}_{product}"),
             bands=_L1C_BANDS,
+            presets=_L1C_PRESETS,
             dtype="uint16",
             folder="s2c",
             downloads=(Download("s2_l1c.tar.gz*"),),
@@ -63,6 +70,7 @@ SPEC = DatasetSpec(
             files=_FILES,
             key=Template.parse("s2a_{location}_{product}"),
             bands=_L2A_BANDS,
+            presets=_L2A_PRESETS,
             dtype="uint16",
             folder="s2a",
             downloads=(Download("s2_l2a.tar.gz*"),),

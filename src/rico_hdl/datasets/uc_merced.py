@@ -4,7 +4,7 @@ Band order: the files are RGB (photometric interpretation 2); Yang and Newsam, "
 and spatial extensions for land-use classification", ACM GIS 2010.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
 
 SPEC = DatasetSpec(
     name="uc-merced",
@@ -28,6 +28,7 @@ SPEC = DatasetSpec(
                 Band("Blue", index=3, shape=(256, 256)),
             ),
             dtype="uint8",
+            presets=(Preset("rgb", ("Red", "Green", "Blue")),),
             folder="UCMerced_LandUse",
             downloads=(Download("UCMerced_LandUse.zip", md5="5b7ec56793786b6dc8a908e8854ac0e4"),),
             example="Images/airplane/airplane00.tif",

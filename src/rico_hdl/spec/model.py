@@ -17,6 +17,10 @@ from rico_hdl.spec.template import Template
 
 BAND_FIELD = "band"
 """The template field that stands for a band's token; in the last segment or nowhere."""
+ALL_BANDS = "all"
+"""Asks for every band of a modality, in band order; no band or preset is called so."""
+JOINT = "+"
+"""Stands between bands and presets that are read together, as in ``10m+20m``; in no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Band:
     """One-based position in its file; 1 for modalities with one file for each band."""
     shape: tuple[int, int] | None = None
     """(rows, columns) as published, for documentation; None if it varies. Never enforced."""
+    aliases: tuple[str, ...] = ()
+    """Other names under which readers find it, such as those that other datasets give it."""
 
     def __post_init__(self) -> None:
         if not self.token:
@@ -46,6 +52,16 @@ class Download:
     where files of the same name are published in several."""
     md5: str = ""
     """Its MD5 sum (hex) as published; empty where none is known, or the name stands for several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A choice of bands that has a name of its own."""
+
+    name: str
+    """What readers ask for, such as ``rgb``."""
+    bands: tuple[str, ...]
+    """The safetensors keys, in the order in which they are read."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,8 @@ class Modality:
     """The archives in which its files are published, most usual first."""
     aliases: tuple[str, ...] = ()
     """Other spellings of the option that users paste, accepted with a notice."""
+    presets: tuple[Preset, ...] = ()
+    """Choices of bands for readers. They decide nothing about keys and records."""
 
     def __post_init__(self) -> None:
         above = [segment for segment in self.files.segments[:-1] if BAND_FIELD in segment.fields]
@@ -103,6 +121,20 @@ class Modality:
         )
         if indexes != expected:
             raise SpecError(f"modality {self.name!r}: band indexes {indexes}, expected {expected}")
+        self._check_names_for_readers()
+
+    def _check_names_for_readers(self) -> None:
+        """Make sure that each name by which readers ask for bands means one thing."""
+        names = [ALL_BANDS, *self.band_names]
+        names += [alias for band in self.bands for alias in band.aliases]
+        names += [preset.name for preset in self.presets]
+        twice = {name for name in names if names.count(name) > 1 or JOINT in name}
+        absent = {band for preset in self.presets for band in preset.bands} - {*self.band_names}
+        if twice or absent:
+            raise SpecError(
+                f"modality {self.name!r}: ambiguous names {sorted(twice)}, presets of bands that "
+                f"it lacks {sorted(absent)}"
+            )
 
     @cached_property
     def one_file_per_band(self) -> bool:
@@ -173,13 +205,13 @@ class DatasetSpec:
         return hashlib.sha256(json.dumps([self.name, contract]).encode()).hexdigest()
 
 
-def as_rows(value: Band | Download | Modality | DatasetSpec) -> dict[str, object]:
+def as_rows(value: Band | Download | Preset | Modality | DatasetSpec) -> dict[str, object]:
     """A JSON-ready dictionary of a spec value, templates as text, nested values as dictionaries."""
 
     def plain(item: object) -> object:
         if isinstance(item, Template):
             return str(item)
-        if isinstance(item, Band | Download | Modality):
+        if isinstance(item, Band | Download | Preset | Modality):
             return as_rows(item)
         if isinstance(item, tuple):
             return [plain(part) for part in item]

@@ -7,17 +7,21 @@ overwrites one.
 
 from rico_hdl.store.journal import JOURNAL_NAME, Entry, NewestEntries
 from rico_hdl.store.manifest import MANIFEST_NAME, LayoutCount, Manifest, layouts_of
+from rico_hdl.store.pages import Pages, Place
 from rico_hdl.store.reader import StoreReader
 from rico_hdl.store.reconciling import lost_at_the_end, read_journal
-from rico_hdl.store.writer import StoreWriter, check_target
+from rico_hdl.store.writer import DATA_NAME, StoreWriter, check_target
 
 __all__ = [
+    "DATA_NAME",
     "JOURNAL_NAME",
     "MANIFEST_NAME",
     "Entry",
     "LayoutCount",
     "Manifest",
     "NewestEntries",
+    "Pages",
+    "Place",
     "StoreReader",
     "StoreWriter",
     "check_target",

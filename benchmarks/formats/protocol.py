@@ -1,0 +1,143 @@
+"""What a reader is: a format, how it is written, and how each task is read from it.
+
+In: a folder of its own. Out: samples and batches with the indices of their patches, so that whoever
+checks them needs not know in which order a format yields them. A reader measures nothing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from formats.tasks import Corpus, Sample
+
+    Indices = Sequence[int]
+    Samples = Generator[tuple[int, object], None, None]
+    """Patches and what was read of each."""
+    Batches = Generator[tuple[Indices, object], None, None]
+    """Patches and what was read of them: an array or tensor (N, …), or a dictionary of them."""
+
+MODES: Final[dict[str, str]] = {
+    "sample": "one process, sample by sample",
+    "batch": "one process, by batch",
+    "workers": "two workers",
+}
+
+
+class Reader(ABC):
+    """One way of reading the corpus.
+
+    Making one opens nothing, so it may be sent to other processes; it opens its files when it is
+    first read from, in each process anew. What it yields is memory of its own or of a ring of
+    buffers, never a view of a file: every task moves its bytes.
+    """
+
+    libraries: ClassVar[tuple[str, ...]]
+    """Distributions whose versions matter."""
+    tuning: ClassVar[str]
+    """How it was tuned, as Markdown."""
+    tasks: ClassVar[tuple[str, ...]] = ("T1", "T2", "T3")
+    """Tasks that it can do."""
+    modes: ClassVar[tuple[str, ...]] = ("sample", "workers")
+    """Modes that it has; the tables show a dash for others."""
+    checked_as: ClassVar[dict[str, str]] = {}
+    """Where it yields something else for a task: what that is, as `tasks.Corpus.expected` knows
+    it."""
+    is_checked: ClassVar[bool] = True
+    """Whether what it yields are pixels at all."""
+
+    def __init__(self, folder: Path, corpus: Corpus) -> None:
+        """Read what `write` left in `folder`; of `corpus`, only its keys may be used."""
+        self.folder = folder
+        self.keys = corpus.keys
+
+    @classmethod
+    @abstractmethod
+    def write(cls, corpus: Corpus, folder: Path) -> None:
+        """Write the corpus into an empty folder."""
+
+    @abstractmethod
+    def samples(self, task: str, order: Iterable[Indices]) -> Samples:
+        """Single patches, without end; in `order` where the format can do that."""
+
+    def batches(self, task: str, order: Iterable[Indices]) -> Batches:
+        """Batches as the format makes them, in this process; only with the mode ``batch``."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def workers(self, task: str, order: Iterable[Indices], n_workers: int) -> Batches:
+        """Batches of tensors through a loader with that many workers."""
+
+
+class RandomReader(Reader):
+    """A reader that can read any patch at any time."""
+
+    start_method: ClassVar[str | None] = None
+    """How worker processes must start; None for PyTorch's default."""
+    batches_in_workers: ClassVar[bool] = False
+    """Whether workers read whole batches; otherwise single patches, which PyTorch stacks. Each
+    reader takes what is faster."""
+
+    @abstractmethod
+    def single(self, task: str) -> Callable[[int], Sample]:
+        """A function that reads one patch, with everything opened."""
+
+    def batched(self, task: str) -> Callable[[Indices], Sample]:
+        """A function that reads a batch, with everything opened; only with the mode ``batch``."""
+        raise NotImplementedError
+
+    def samples(self, task: str, order: Iterable[Indices]) -> Samples:
+        """Patches in the given order."""
+        read = self.single(task)
+        for indices in order:
+            for index in indices:
+                yield index, read(index)
+
+    def batches(self, task: str, order: Iterable[Indices]) -> Batches:
+        """Batches in the given order."""
+        read = self.batched(task)
+        for indices in order:
+            yield indices, read(indices)
+
+    def workers(self, task: str, order: Iterable[Indices], n_workers: int) -> Batches:
+        """Batches through PyTorch's own loader."""
+        # Here, because only this mode needs PyTorch.
+        from formats.loading import load  # noqa: PLC0415
+
+        return load(self, task, order, n_workers)
+
+
+class Order:
+    """An endless random order of patches, in batches: one permutation after the other."""
+
+    def __init__(self, n_patches: int, batch_size: int, seed: int) -> None:
+        self._n_patches = n_patches
+        self._batch_size = batch_size
+        self._seed = seed
+
+    def __iter__(self) -> Iterator[list[int]]:
+        random = np.random.default_rng(self._seed)
+        rest: list[int] = []
+        while True:
+            rest += random.permutation(self._n_patches).tolist()
+            while len(rest) >= self._batch_size:
+                yield rest[: self._batch_size]
+                rest = rest[self._batch_size :]
+
+
+def versions(reader: type[Reader]) -> dict[str, str]:
+    """The versions of a reader's libraries, by name; "?" where one runs without being installed."""
+    found = {}
+    for name in reader.libraries:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "?"
+    return found

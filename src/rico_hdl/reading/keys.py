@@ -1,0 +1,124 @@
+"""Keys of a store in little memory, and where their records lie.
+
+In: what a walk through the store found. Out: a sequence of names that is also a set. All names are
+one block of bytes: a list of a million strings takes three times the memory, and worker processes
+that were forked copy it page by page, as they count references to each string.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, KeysView, Sequence
+from typing import Any, Self, overload
+
+import numpy as np
+import numpy.typing as npt
+
+Offsets = npt.NDArray[np.int64]
+
+
+class Keys(KeysView[str], Sequence[str]):
+    """Names of patches, in the order of the store unless others were chosen.
+
+    ``keys[3]`` is a name; ``keys[10:20]`` and ``keys[indices]`` are keys; ``&``, ``|`` and ``-``
+    give sets, as with the keys of a dictionary. It can be pickled.
+
+    Args:
+        names: The names in UTF-8, in one block.
+        begins: Where each of them begins in the block.
+        ends: Where each of them ends in it.
+        places: Where the record of each lies in the file, as in `rico_hdl.store.Place`: an array of
+            shape (n, 2).
+        fingerprint: The file for which this is true; see `rico_hdl.store.Pages`.
+        is_sorted: Whether the names in the block are sorted.
+    """
+
+    def __init__(  # noqa: PLR0913 - made in this module only
+        self,
+        names: bytes,
+        begins: Offsets,
+        ends: Offsets,
+        places: Offsets,
+        fingerprint: object,
+        *,
+        is_sorted: bool,
+    ) -> None:
+        self._names = names
+        self._begins = begins
+        self._ends = ends
+        self.places = places
+        """Where the record of each lies, of shape (n, 2)."""
+        self.fingerprint = fingerprint
+        """The file for which the places are true."""
+        self._is_sorted = is_sorted
+
+    @classmethod
+    def of(
+        cls,
+        found: Iterable[tuple[bytes, tuple[int, int]]],
+        fingerprint: object,
+        *,
+        is_sorted: bool = True,
+    ) -> Self:
+        """Keys with their places."""
+        names: list[bytes] = []
+        places: list[tuple[int, int]] = []
+        for name, place in found:
+            names.append(name)
+            places.append(place)
+        lengths = np.fromiter(map(len, names), np.int64, len(names))
+        ends = np.cumsum(lengths)
+        offsets = np.array(places, np.int64).reshape(-1, 2)
+        return cls(b"".join(names), ends - lengths, ends, offsets, fingerprint, is_sorted=is_sorted)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __iter__(self) -> Iterator[str]:
+        names = self._names
+        for begin, end in zip(self._begins.tolist(), self._ends.tolist(), strict=True):
+            yield names[begin:end].decode()
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice | npt.NDArray[Any] | Sequence[int]) -> Keys: ...
+
+    def __getitem__(self, index: int | slice | npt.NDArray[Any] | Sequence[int]) -> str | Keys:
+        if isinstance(index, int | np.integer):
+            return self._names[self._begins[index] : self._ends[index]].decode()
+        if not isinstance(index, slice):
+            index = np.asarray(index)
+            index = index if index.size else index.astype(np.int64)  # nothing chosen is no float
+        begins, ends = self._begins[index], self._ends[index]
+        return Keys(
+            self._names,
+            begins,
+            ends,
+            self.places[index],
+            self.fingerprint,
+            is_sorted=self._is_sorted and bool((begins[1:] >= ends[:-1]).all()),
+        )
+
+    def __contains__(self, key: object) -> bool:
+        if not isinstance(key, str):
+            return False
+        if self._is_sorted:
+            i = bisect_left(self, key)
+            return i < len(self) and self[i] == key
+        return any(key == other for other in self)
+
+    def __reversed__(self) -> Iterator[str]:
+        return iter(self[::-1])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Only the names that were chosen travel.
+        lengths = self._ends - self._begins
+        ends = np.cumsum(lengths)
+        names = b"".join([name.encode() for name in self])
+        return {**self.__dict__, "_names": names, "_begins": ends - lengths, "_ends": ends}
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self[:3]))
+        return f"<{len(self)} keys: {shown}{', …' if len(self) > 3 else ''}>"

@@ -1,0 +1,443 @@
+"""A store as a mapping from keys to patches.
+
+In: a target folder, of this tool or of the original rico-hdl. Out: patches as numpy arrays, which
+are copies, and what the store holds. It writes nothing and takes no lock, and opens the file once
+for each process, on first use.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from rico_hdl.errors import UnknownKeyError, UsageError
+from rico_hdl.processors import n_usable_processors
+from rico_hdl.reading.batches import Batches, Chunks
+from rico_hdl.reading.catalogue import Contents
+from rico_hdl.reading.keys import Keys
+from rico_hdl.reading.layouts import RecordLayout
+from rico_hdl.reading.options import Options, Size
+from rico_hdl.reading.patches import PatchPlan
+from rico_hdl.reading.plan import Array
+from rico_hdl.reading.readahead import patience, spans_of
+from rico_hdl.reading.reader import Images, PatchReader
+from rico_hdl.reading.records import Records
+from rico_hdl.reading.resampling import Resampling
+from rico_hdl.reading.selection import Bands, names_of
+from rico_hdl.spec import ALL_BANDS
+
+_MAX_READERS: Final = 64
+"""Combinations of options whose plans are remembered."""
+_MAX_PLANS: Final = 1024
+"""Layouts for which it is remembered how patches are read."""
+
+
+def open(path: str | os.PathLike[str]) -> Store:  # noqa: A001 - as gzip.open and others
+    """Open a store for reading; also one that the original rico-hdl wrote.
+
+    Args:
+        path: The folder that holds ``data.mdb``.
+
+    Raises:
+        StoreError: There is none.
+    """
+    store = Store(path)
+    store.records.check()
+    return store
+
+
+class Store(Mapping[str, dict[str, Array]]):
+    """Patches by their keys: ``store[key]`` is a dictionary of 2-D arrays by band.
+
+    A context manager. It can be pickled, and used from several threads and on both sides of a fork:
+    the file is mapped once for each process, on first use, and nothing of it is ever locked. Arrays
+    are copies, which outlive the store.
+
+    Args:
+        path: The folder that holds ``data.mdb``.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.records = Records(path)
+        """Where each record lies; what the readers of this store share."""
+        self._begin()
+
+    def _begin(self) -> None:
+        """Set what is not pickled."""
+        self._patches: dict[RecordLayout, PatchPlan] = {}
+        self._readers: dict[object, PatchReader] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"records": self.records}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin()
+
+    @property
+    def path(self) -> Path:
+        """The folder, absolute."""
+        return self.records.path
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self.records.closed
+
+    # A mapping's own comparison would read and compare all pixels.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"<rico_hdl.Store {os.fspath(self.path)!r}{' (closed)' if self.closed else ''}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; calling it twice is harmless.
+
+        Readers that are at work in other threads finish first.
+        """
+        self.records.close()
+
+    # What it holds
+
+    def __len__(self) -> int:
+        return self.records.pages().n_entries
+
+    def __iter__(self) -> Iterator[str]:
+        for key, _ in self.records.pages().walk():
+            yield key.decode()
+
+    def __contains__(self, key: object) -> bool:
+        if not isinstance(key, str):
+            return False
+        try:
+            self.records.place(key)
+        except UnknownKeyError:
+            return False
+        return True
+
+    def keys(self, modality: str | None = None) -> Keys:
+        """All keys, or those of a modality, sorted.
+
+        Of a store that holds several modalities, each record's header is looked at to tell them
+        apart.
+
+        Raises:
+            UsageError: The store has no such modality.
+            StoreError: The store is closed or damaged.
+        """
+        pages = self.records.pages()
+        found = Keys.of(pages.walk(), pages.fingerprint)
+        if modality is None:
+            return found
+        bands = set(self._contents(modality).bands)
+        if self.records.catalogue.is_whole and len(self.modalities) == 1:
+            return found
+        layouts = self.records.layouts(pages, found)
+        return found[[i for i, layout in enumerate(layouts) if layout.bands.keys() == bands]]
+
+    def locate(self, keys: Iterable[str]) -> Keys:
+        """Some keys together with where their records lie, which spares looking for each again.
+
+        Args:
+            keys: The keys, in the order that they shall have.
+
+        Raises:
+            UnknownKeyError: The store does not have one of them.
+            StoreError: The store is closed or damaged.
+        """
+        names = list(keys)
+        pages, places = self.records.places(names)
+        encoded = [name.encode() for name in names]
+        return Keys.of(
+            zip(encoded, places.tolist(), strict=True), pages.fingerprint, is_sorted=False
+        )
+
+    @property
+    def dataset(self) -> str | None:
+        """The dataset's name; None where it can't be told."""
+        return self.records.catalogue.dataset
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The names of its modalities, in the publisher's order; ``unknown`` for those of none."""
+        return tuple(self.records.catalogue.modalities)
+
+    def bands(self, modality: str | None = None) -> tuple[str, ...]:
+        """The names of a modality's bands, in the publisher's order.
+
+        Args:
+            modality: Its name; None for the store's only one.
+
+        Raises:
+            UsageError: The store has no such modality, or several, and none was named.
+        """
+        return self._contents(modality).bands
+
+    def presets(self, modality: str | None = None) -> dict[str, tuple[str, ...]]:
+        """The choices of a modality's bands that have a name, and ``all``.
+
+        Args:
+            modality: Its name; None for the store's only one.
+
+        Raises:
+            UsageError: The store has no such modality, or several, and none was named.
+        """
+        contents = self._contents(modality)
+        return {**contents.presets, ALL_BANDS: contents.bands}
+
+    def _contents(self, modality: str | None) -> Contents:
+        known = self.records.catalogue.modalities
+        if modality is None and len(known) == 1:
+            return next(iter(known.values()))
+        if modality is not None and modality in known:
+            return known[modality]
+        raise UsageError(
+            f"{self.path} has no modality {modality!r}"
+            if modality is not None
+            else f"{self.path} has {len(known)} modalities, and none was named",
+            f"It has: {', '.join(known) or 'no records'}.",
+        )
+
+    # Reading
+
+    def __getitem__(self, key: str) -> dict[str, Array]:
+        """All bands of a patch, by name, as they are stored: copies that share one memory."""
+        records = self.records
+        pages, start, stop = records.place(key)
+        if records.ahead.cold:
+            records.ahead.announce(pages, [(start, stop)], spans_of([(0, stop - start)]))
+        begin = perf_counter()
+        layout = records.layout(pages, start, stop, key)
+        plan = self._patches.get(layout)
+        if plan is None:
+            if len(self._patches) >= _MAX_PLANS:
+                self._patches.clear()
+            names = names_of(layout, records.catalogue.contents_of(layout))
+            plan = self._patches[layout] = PatchPlan(layout, names)
+        patch = plan.read(pages.data, start)
+        if perf_counter() - begin > patience(1, stop - start):
+            records.ahead.cold = True
+        return patch
+
+    def read(  # noqa: PLR0913 - one argument for each option
+        self,
+        key: str,
+        *,
+        bands: Bands = None,
+        size: int | Size | None = None,
+        resampling: Resampling = "nearest",
+        dtype: npt.DTypeLike | None = None,
+        out: Array | None = None,
+    ) -> Array:
+        """Some bands of a patch as one array, whatever the patch's size is.
+
+        Args:
+            key: The patch.
+            bands: Names, aliases or presets such as ``rgb`` or ``10m+20m``; None for all, in the
+                publisher's order.
+            size: (rows, columns) of the result, or one number for both; None for that of the bands,
+                which then must agree.
+            resampling: How bands of another size are brought to it: ``nearest``, ``bilinear`` or
+                ``bicubic``, as torch's ``interpolate`` does it.
+            dtype: Of the result; None for that of the bands, or of ``out``. Integers that do not
+                fit wrap around; numbers with a point are not cast to integers.
+            out: The array to fill.
+
+        Returns:
+            ``out``, or a new array of shape (C, H, W).
+
+        Raises:
+            UnknownKeyError: The store does not have the patch.
+            UnknownBandError: The patch does not have a band.
+            SizeError: Bands differ in size.
+            UsageError: An option does not fit.
+            StoreError: The store is closed or damaged.
+        """
+        if dtype is None and out is not None:
+            dtype = out.dtype
+        reader = self._reader(bands, size, resampling, dtype, "keep", grouped=False)
+        image: Any = reader.read(key, out)
+        return image  # type: ignore[no-any-return]
+
+    def read_batch(  # noqa: PLR0913 - one argument for each option
+        self,
+        keys: Sequence[str],
+        *,
+        bands: Bands = None,
+        size: int | Size | None = None,
+        resampling: Resampling = "nearest",
+        dtype: npt.DTypeLike | None = None,
+        out: Images | None = None,
+        on_size: str = "error",
+        grouped: bool = False,
+    ) -> Images:
+        """Some bands of several patches as one array.
+
+        Args:
+            keys: The patches, in any order, also several times.
+            bands: See `read`.
+            size: See `read`.
+            resampling: See `read`.
+            dtype: See `read`.
+            out: The array to fill, of shape (N, C, H, W); grouped, a dictionary of them.
+            on_size: What to do with patches whose bands are not of the size that most of their
+                modality have: ``error``; ``skip`` leaves them out; ``pad`` fills what is missing
+                with zeros and ``crop`` cuts off what is too much, both at the bottom and on the
+                right; ``pad+crop``; ``keep`` takes them as they are.
+            grouped: Leave bands at their own resolution: one array for each.
+
+        Returns:
+            ``out``, or a new array of shape (N, C, H, W); grouped, a dictionary with one for each
+            resolution, such as ``120x120``. With ``skip``, fewer rows; `PatchReader.read_batch`
+            says which.
+
+        Raises:
+            UnknownKeyError: The store does not have a patch.
+            UnknownBandError: A patch does not have a band.
+            SizeError: Bands or patches differ in size.
+            UsageError: An option does not fit.
+            StoreError: The store is closed or damaged.
+        """
+        if dtype is None and isinstance(out, np.ndarray):
+            dtype = out.dtype
+        reader = self._reader(bands, size, resampling, dtype, on_size, grouped=grouped)
+        return reader.read_batch(keys, out).images
+
+    def batches(  # noqa: PLR0913 - one argument for each option
+        self,
+        keys: Sequence[str] | None = None,
+        *,
+        batch_size: int,
+        shuffle: bool = False,
+        seed: int = 0,
+        bands: Bands = None,
+        size: int | Size | None = None,
+        resampling: Resampling = "nearest",
+        dtype: npt.DTypeLike | None = None,
+        on_size: str = "error",
+        grouped: bool = False,
+        prefetch: int = 2,
+        n_threads: int | None = None,
+        drop_last: bool = False,
+        copy: bool = False,
+    ) -> Batches:
+        """All patches, or some, in batches that threads read ahead.
+
+        Args:
+            keys: The patches; None for all of the store.
+            batch_size: How many there are in a batch.
+            shuffle: Whether they come in another order: the same for the same seed and number.
+            seed: Of the order; give another one for each epoch.
+            bands: See `read`.
+            size: See `read`.
+            resampling: See `read`.
+            dtype: See `read`.
+            on_size: See `read_batch`. With ``skip``, batches may have fewer patches.
+            grouped: See `read_batch`.
+            prefetch: Batches that are read ahead, at least 1; also how long a batch stays valid:
+                until so many more were asked for.
+            n_threads: Threads that read; None for as many as are of use.
+            drop_last: Whether a last batch that is not full is left out.
+            copy: Whether each batch has memory of its own, which is slower, and stays valid.
+
+        Returns:
+            An iterator of `Batch`.
+
+        Raises:
+            UsageError: An option does not fit.
+            StoreError: The store is closed or damaged.
+        """
+        for name, value in (("batch_size", batch_size), ("prefetch", prefetch)):
+            if value < 1:
+                raise UsageError(f"{name}={value} is less than 1", "Give at least 1.")
+        reader = self._reader(bands, size, resampling, dtype, on_size, grouped=grouped)
+        wanted = self.keys() if keys is None else keys
+        order = np.arange(len(wanted))
+        if shuffle:
+            # The one generator whose numbers NumPy promises never to change.
+            np.random.RandomState(seed).shuffle(order)
+        return Batches(
+            reader,
+            Chunks(wanted, order, batch_size, drop_last=drop_last),
+            prefetch=prefetch,
+            n_threads=n_threads or min(prefetch, n_usable_processors()),
+            copy=copy,
+        )
+
+    def deviating(self, keys: Sequence[str] | None = None, *, bands: Bands = None) -> list[str]:
+        """Those of the patches whose bands are not of their modality's usual size.
+
+        Args:
+            keys: The patches; None for all of the store.
+            bands: See `read`.
+
+        Raises:
+            UnknownKeyError: The store does not have a patch.
+            UnknownBandError: A patch does not have a band.
+            StoreError: The store is closed or damaged.
+        """
+        reader = self._reader(bands, None, "nearest", None, "skip", grouped=True)
+        return reader.deviating(self.keys() if keys is None else keys)
+
+    def reader(  # noqa: PLR0913 - one argument for each option
+        self,
+        *,
+        bands: Bands = None,
+        size: int | Size | None = None,
+        resampling: Resampling = "nearest",
+        dtype: npt.DTypeLike | None = None,
+        on_size: str = "error",
+        grouped: bool = False,
+    ) -> PatchReader:
+        """A reader that always has these options; see `read_batch`.
+
+        Raises:
+            UsageError: An option does not fit.
+        """
+        return self._reader(bands, size, resampling, dtype, on_size, grouped=grouped)
+
+    def _reader(  # noqa: PLR0913 - one argument for each option; called for each patch
+        self,
+        bands: Bands,
+        size: int | Size | None,
+        resampling: Resampling,
+        dtype: npt.DTypeLike | None,
+        on_size: str,
+        *,
+        grouped: bool,
+    ) -> PatchReader:
+        """The reader with these options; the same one for the same options."""
+        if isinstance(bands, list):
+            bands = tuple(bands)
+        known: tuple[Any, ...] = (bands, size, resampling, dtype, on_size, grouped)
+        try:
+            return self._readers[known]
+        except KeyError:
+            pass
+        except TypeError:  # a list, which is no key
+            known = ()
+        options = Options.of(
+            bands=bands,
+            size=size,
+            resampling=resampling,
+            dtype=dtype,
+            on_size=on_size,
+            grouped=grouped,
+        )
+        if len(self._readers) >= _MAX_READERS:
+            self._readers.clear()
+        reader = PatchReader(self.records, options)
+        return self._readers.setdefault(known, reader) if known else reader

@@ -1,0 +1,375 @@
+"""Finding records in ``data.mdb`` without LMDB's library.
+
+In: a target folder. Out: for each key, where its record lies in the file, which is mapped into
+memory. It takes no lock, writes nothing, holds nothing that a fork could spoil, and touches no byte
+of a record. The library reads a byte of each of a value's pages before it hands out a view: that
+costs more than the lookup, and on a cold disk it reads bands that nobody asked for. Nor does it say
+where in the file a value lies, without which nothing can be read ahead.
+
+The format is LMDB's data format 1 (mdb.c of LMDB 0.9: MDB_page, MDB_meta, MDB_db, MDB_node), as
+64-bit little-endian machines write it: pages of equal size; two meta pages, of which the one with
+the later transaction counts; a tree of branch and leaf pages with sorted nodes; values that are too
+large for a leaf in runs of overflow pages.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple, NoReturn
+
+from rico_hdl.errors import StoreError
+from rico_hdl.store.writer import DATA_NAME
+
+_HEADER: Final = struct.Struct("<QHHHH")  # page number, padding, flags, lower, upper
+_META: Final = struct.Struct("<IIQQ")  # magic, version, address, map size; two trees follow
+_TREE: Final = struct.Struct("<IHHQQQQQ")  # page size, flags, depth, three counts, entries, root
+_END: Final = struct.Struct("<QQ")  # last page, transaction
+_PAGE_NUMBER: Final = struct.Struct("<Q")
+_NODE: Final = struct.Struct("<HHHH")  # low and high half of a size, flags, bytes of the key
+
+_MAGIC: Final = 0xBEEFC0DE
+_VERSION: Final = 1
+_BRANCH: Final = 0x01
+_LEAF: Final = 0x02
+_BIG: Final = 0x01  # of a node: its value lies in overflow pages
+_NONE: Final = 2**64 - 1  # the root of an empty tree
+_MAX_DEPTH: Final = 32  # LMDB's CURSOR_STACK
+_PAGE_SIZES: Final = [2**i for i in range(9, 16)]  # mdb.c: MAX_PAGESIZE is 0x8000
+
+_SEARCHES_PER_INDEX: Final = 8
+"""An index is made once more than one key in so many was searched for: a search costs six times
+what it costs to put a key into the index, and finding it there a sixth."""
+
+_pread: Final = getattr(os, "pread", None)  # Windows has none
+_advise: Final = getattr(os, "posix_fadvise", None)  # nor has macOS
+
+
+Place = tuple[int, int]
+"""Where a record lies in ``data.mdb``: zero-based offset of its first byte, and behind its last."""
+
+
+class _Meta(NamedTuple):
+    """What a meta page says of the file."""
+
+    page_bytes: int
+    depth: int
+    n_entries: int
+    root: int
+    transaction: int
+
+
+class Pages:
+    """``data.mdb``, mapped for reading as it was after its last commit.
+
+    May be used from several threads, and on both sides of a fork: it is memory that nobody writes.
+    The file is closed when the last reference to this goes away, so that no reader that is still at
+    work loses it.
+
+    Args:
+        target: The folder that holds ``data.mdb``.
+
+    Raises:
+        StoreError: There is none, it is no LMDB of data format 1, or it is cut short.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self._path = target / DATA_NAME
+        try:
+            self._file = os.open(self._path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:
+            what = f"there is no {DATA_NAME}" if target.is_dir() else "no such folder"
+            raise StoreError(f"{target}: {what}", "Name the folder of a store.") from None
+        except OSError as error:
+            raise StoreError(f"{self._path} can't be read: {error.strerror}") from error
+        status = os.fstat(self._file)
+        try:
+            self.data = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ)
+            """All bytes of the file."""
+        except (OSError, ValueError) as error:  # ValueError: the file is empty
+            raise StoreError(f"{self._path} can't be mapped: {error}") from error
+        self._meta = self._newest()
+        self._page_bytes = self._meta.page_bytes
+        self._n_bytes = len(self.data)
+        self.fingerprint = (status.st_ino, status.st_mtime_ns, self._meta)
+        """Equal for two maps of the same file, with nothing written in between."""
+        self._branches: dict[int, tuple[list[bytes], list[int]]] = {}
+        self._n_searches = 0
+        self._index: array[int] | None = None
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            os.close(self._file)
+
+    @property
+    def n_entries(self) -> int:
+        """The number of records."""
+        return self._meta.n_entries
+
+    @property
+    def current(self) -> bool:
+        """Whether nothing was committed to the file since it was mapped."""
+        return self._newest().transaction == self._meta.transaction
+
+    def find(self, key: bytes) -> Place | None:
+        """Where the record of a key lies; None if there is none.
+
+        Raises:
+            StoreError: The file is damaged.
+        """
+        index = self._index
+        if index is None:
+            self._n_searches += 1
+            if self._n_searches * _SEARCHES_PER_INDEX < self._meta.n_entries:
+                return self._search(key)
+            index = self._index = self._indexed()
+        data, mask, n = self.data, len(index) - 1, len(key)
+        node_at = _node_with(n)
+        slot = hash(key) & mask
+        while node := index[slot]:
+            try:
+                low, high, flags, n_key, found, number = node_at(data, node)
+            except struct.error:  # the file ends behind a tiny value
+                return self._search(key)
+            if found == key and n_key == n:
+                start = number * self._page_bytes + 16 if flags & _BIG else node + 8 + n
+                stop = start + (low | high << 16)
+                if stop > self._n_bytes:
+                    self._fail(f"a record of {stop - start} bytes runs over the file's end")
+                return start, stop
+            slot = (slot + 1) & mask
+        return None
+
+    def neighbours(self, key: bytes) -> list[bytes]:
+        """Keys that sort next to a key, for a message that it is not there."""
+        number = self._leaf_of(key)
+        return [] if number is None else [key for key, _ in self._entries(number)]
+
+    def walk(self) -> Iterator[tuple[bytes, Place]]:
+        """All keys in their order, and where their records lie.
+
+        Raises:
+            StoreError: The file is damaged.
+        """
+        for number in self._leaves():
+            yield from self._entries(number)
+
+    def sample(self, n: int) -> Iterator[tuple[bytes, Place]]:
+        """About ``n`` records spread over the file, all of them if it holds no more.
+
+        Raises:
+            StoreError: The file is damaged.
+        """
+        if self.n_entries <= n:
+            yield from self.walk()
+            return
+        numbers = self._spread(n)
+        each = -(-n // len(numbers))
+        for i, number in enumerate(numbers):
+            entries = self._entries(number)
+            # Another position on each page: modalities may alternate from key to key.
+            first = i % max(1, len(entries) - each + 1)
+            yield from entries[first : first + each]
+
+    def will_need(self, start: int, n_bytes: int) -> None:
+        """Have the system read a part of the file into its cache, without waiting for it."""
+        if _advise is not None:
+            _advise(self._file, start, n_bytes, os.POSIX_FADV_WILLNEED)
+
+    def _newest(self) -> _Meta:
+        """The newer one of the two meta pages."""
+        first = self._meta_at(0)
+        # A first one that is torn does not say where the second one is.
+        places = [first.page_bytes] if first else _PAGE_SIZES
+        metas = [meta for meta in (first, *map(self._meta_at, places)) if meta]
+        if not metas:
+            raise StoreError(
+                f"{self._path} is no LMDB of data format {_VERSION}",
+                "If LMDB 1.0 wrote it in its own format, copy it with mdb_dump and with mdb_load "
+                "of LMDB 0.9; else it is damaged: restore it, or convert again.",
+            )
+        meta = max(metas, key=lambda meta: meta.transaction)
+        if meta.depth > _MAX_DEPTH or (meta.root == _NONE) == bool(meta.depth):
+            self._fail("its tree has no root")
+        return meta
+
+    def _meta_at(self, start: int) -> _Meta | None:
+        """The meta page that begins there; None if it is none of this format."""
+        trees = start + _HEADER.size + _META.size
+        end = trees + 2 * _TREE.size
+        if end + _END.size > len(self.data):
+            return None
+        magic, version, _, _ = _META.unpack_from(self.data, start + _HEADER.size)
+        page_bytes = _TREE.unpack_from(self.data, trees)[0]
+        _, flags, depth, _, _, _, n, root = _TREE.unpack_from(self.data, trees + _TREE.size)
+        _, transaction = _END.unpack_from(self.data, end)
+        fits = magic == _MAGIC and version == _VERSION and page_bytes in _PAGE_SIZES
+        # Flags: keys in reverse order, several values for a key; no store has them.
+        return _Meta(page_bytes, depth, n, root, transaction) if fits and not flags else None
+
+    def _leaf_of(self, key: bytes) -> int | None:
+        """The number of the leaf page where a key belongs; None in an empty tree."""
+        number = self._meta.root
+        if number == _NONE:
+            return None
+        for _ in range(self._meta.depth - 1):
+            keys, children = self._branch(number)
+            number = children[bisect_right(keys, key) - 1]
+        return number
+
+    def _branch(self, number: int) -> tuple[list[bytes], list[int]]:
+        """Where a branch page leads: the lowest key of each child, and the children's numbers.
+
+        What was found is kept: there is one branch page for some thousands of records.
+        """
+        found = self._branches.get(number)
+        if found is None:
+            page, pointers = self._page(number, _BRANCH)
+            keys, children = [b""], []  # the first node's key counts as below all others
+            for node in pointers:
+                low, high, top, key = self._node(page, node)
+                keys.append(key)
+                children.append(low | high << 16 | top << 32)
+            del keys[1]
+            found = self._branches[number] = (keys, children)
+        return found
+
+    def _search(self, key: bytes) -> Place | None:
+        """Where the record of a key lies, by the tree."""
+        number = self._leaf_of(key)
+        if number is None:
+            return None
+        page, pointers = self._page(number, _LEAF)
+        first, last = 0, len(pointers)
+        while first < last:
+            middle = (first + last) // 2
+            found = self._node(page, pointers[middle])[3]
+            if found == key:
+                return self._place(page, number, pointers[middle])[1]
+            if found < key:
+                first = middle + 1
+            else:
+                last = middle
+        return None
+
+    def _indexed(self) -> array[int]:
+        """A hash table with the offset of each key's node in the file; 0 is an empty slot.
+
+        It takes 16 to 32 bytes for each key, and holds no key: those are compared in the file.
+        """
+        n_slots = 1 << (2 * self._meta.n_entries).bit_length()
+        mask = n_slots - 1
+        index = array("Q", bytes(8 * n_slots))
+        n = 0
+        for number in self._leaves():
+            base = number * self._page_bytes
+            page, pointers = self._page(number, _LEAF)
+            n += len(pointers)
+            if n > self._meta.n_entries:
+                self._fail(f"it holds more than the {self._meta.n_entries} records it says")
+            for pointer in pointers:
+                slot = hash(self._node(page, pointer)[3]) & mask
+                while index[slot]:
+                    slot = (slot + 1) & mask
+                index[slot] = base + pointer
+        return index
+
+    def _leaves(self) -> Iterator[int]:
+        """The numbers of all leaf pages, in the order of keys."""
+        if self._meta.root == _NONE:
+            return
+        stack = [iter([self._meta.root])]
+        while stack:
+            number = next(stack[-1], None)
+            if number is None:
+                stack.pop()
+            elif len(stack) == self._meta.depth:
+                yield number
+            else:
+                children = self._branch(number)[1]
+                for child in children:  # on a cold disk, many at once instead of one by one
+                    self.will_need(child * self._page_bytes, self._page_bytes)
+                stack.append(iter(children))
+
+    def _spread(self, n: int) -> list[int]:
+        """Up to ``n`` leaf pages at about equal distances, found without reading all branches."""
+        numbers = [self._meta.root]
+        for _ in range(self._meta.depth - 1):
+            numbers = [child for number in numbers for child in self._branch(number)[1]]
+            if len(numbers) > n:
+                numbers = [numbers[i * len(numbers) // n] for i in range(n)]
+        return numbers
+
+    def _entries(self, number: int) -> list[tuple[bytes, Place]]:
+        """The keys of a leaf page, and where their records lie."""
+        page, pointers = self._page(number, _LEAF)
+        return [self._place(page, number, node) for node in pointers]
+
+    def _page(self, number: int, kind: int) -> tuple[bytes, tuple[int, ...]]:
+        """A page's bytes and the offsets of its nodes, after a look at whether it is sound."""
+        n_bytes = self._page_bytes
+        base = number * n_bytes
+        if base + n_bytes > self._n_bytes:
+            self._fail(f"page {number} lies behind the file's end")
+        # Where the page must come from a disk, reading it lets other threads go on; a look at the
+        # map would not.
+        page = _pread(self._file, n_bytes, base) if _pread else self.data[base : base + n_bytes]
+        if len(page) != n_bytes:
+            self._fail(f"page {number} lies behind the file's end")
+        written, _, flags, lower, upper = _HEADER.unpack_from(page)
+        n = (lower - _HEADER.size) // 2
+        sound = written == number and flags & (_BRANCH | _LEAF) == kind
+        if not sound or n < 1 or not lower <= upper <= n_bytes:
+            self._fail(f"page {number} is not what the tree says")
+        return page, struct.unpack_from(f"<{n}H", page, _HEADER.size)
+
+    def _node(self, page: bytes, node: int) -> tuple[int, int, int, bytes]:
+        """Both halves of a node's size, its flags, and its key."""
+        if node + 8 > len(page):
+            self._fail("a node runs over the end of its page")
+        low, high, flags, n_key = _NODE.unpack_from(page, node)
+        key = page[node + 8 : node + 8 + n_key]
+        if len(key) != n_key:
+            self._fail("a key runs over the end of its page")
+        return low, high, flags, key
+
+    def _place(self, page: bytes, number: int, node: int) -> tuple[bytes, Place]:
+        """The key of a leaf page's node, and where its value lies in the file.
+
+        Args:
+            page: The page.
+            number: Its number.
+            node: The node's offset in it.
+        """
+        low, high, flags, key = self._node(page, node)
+        end = node + 8 + len(key)
+        if flags & _BIG:
+            if end + 8 > len(page):
+                self._fail("a record has no place")
+            start = _PAGE_NUMBER.unpack_from(page, end)[0] * self._page_bytes + 16
+            limit = self._n_bytes
+        else:
+            start = number * self._page_bytes + end
+            limit = (number + 1) * self._page_bytes
+        stop = start + (low | high << 16)
+        if stop > limit:
+            self._fail(f"a record of {stop - start} bytes runs over the end")
+        return key, (start, stop)
+
+    def _fail(self, what: str) -> NoReturn:
+        raise StoreError(
+            f"{self._path} is damaged in its structure: {what}",
+            "Look at it with rico-hdl verify. Restore it from a copy, or convert again.",
+        )
+
+
+@cache
+def _node_with(n_key: int) -> Callable[[mmap.mmap, int], tuple[int, int, int, int, bytes, int]]:
+    """What reads a node with a key of that length, and the page number that may follow it."""
+    return struct.Struct(f"<HHHH{n_key}sQ").unpack_from

@@ -1,0 +1,165 @@
+"""BigEarthNet v2.0 with its labels: pairs of Sentinel-1 and Sentinel-2, classes, land-cover masks.
+
+In: a store, and the publisher's ``metadata.parquet``. Out: a dataset for PyTorch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rico_hdl.errors import UsageError
+from rico_hdl.labels import CLASSES, IGNORE_INDEX, PatchTable, index_of_code, read_metadata
+from rico_hdl.reading import Store
+from rico_hdl.reading.resampling import Resampling
+from rico_hdl.torch.fields import Column, Field, Images, Masks, Part
+from rico_hdl.torch.membership import OnMissing, present
+from rico_hdl.torch.patches import PatchDataset, Transform, opened_store
+
+Bands = str | Sequence[str] | Mapping[str, str | Sequence[str] | None] | None
+"""Bands of one modality, or of each by name."""
+
+_S1: Final = "s1"
+_S2: Final = "s2"
+_MAPS: Final = "reference-maps"
+_SIZE: Final = (120, 120)  # of the 10 m bands and of the reference maps
+_MULTI_HOT: Final = "multi-hot"
+_MASK: Final = "mask"
+
+
+class BigEarthNet(PatchDataset):
+    """Patches of BigEarthNet v2.0 with their labels, sorted by the key of the Sentinel-2 patch.
+
+    Samples have ``image`` of (channel, 120, 120), the bands of the modalities one after the other;
+    ``label``, a float32 vector of (19,) with a one for each class that is present; ``mask`` of
+    (120, 120), an int64 class index for each pixel; and ``key``, that of the Sentinel-2 patch if it
+    is part of the image, else that of the Sentinel-1 patch.
+
+    Args:
+        target: The store, or its folder.
+        metadata: The publisher's table of labels, splits and pairs.
+        split: ``"train"``, ``"validation"`` or ``"test"``; None for all.
+        modalities: What ``image`` is made of, in this order: ``"s1"``, ``"s2"`` or both.
+        bands: None for all bands; names or a preset of one modality; names of both, those of one
+            after those of the other; or a dictionary from modality to names or preset.
+        labels: ``"multi-hot"``, ``"mask"``, ``"multi-hot+mask"``, or None for neither.
+        snow_cloud: The publisher's second table, whose patches with snow, clouds or shadows are
+            added; None to leave them out.
+        classes: The 19 classes in the order that labels and masks count, by default alphabetical as
+            in ConfigILM; `rico_hdl.labels.NOMENCLATURE` is the order of TorchGeo.
+        ignore_index: The class index of pixels that belong to none of the classes.
+        missing: What becomes of samples of which the store lacks a patch: ``"error"``, or
+            ``"skip"`` to leave them out with a warning that counts them.
+        size: (rows, columns) to which all bands are resampled, and masks, by nearest neighbours.
+        resampling: Of bands: ``"nearest"``, ``"bilinear"`` or ``"bicubic"``.
+        dtype: The numpy name of the image's dtype.
+        grouped: Whether bands stay at their native resolution and dtype: one image for each.
+        transform: See `PatchDataset`.
+
+    Raises:
+        SourceError: A table can't be used.
+        StoreError: The store can't be read, or lacks patches.
+        UsageError: An option can't be carried out.
+    """
+
+    def __init__(  # noqa: PLR0913 - a published dataset has that many sides
+        self,
+        target: Store | str | os.PathLike[str],
+        metadata: str | os.PathLike[str] = "metadata.parquet",
+        split: str | None = "train",
+        modalities: Sequence[str] = (_S1, _S2),
+        bands: Bands = None,
+        *,
+        labels: str | None = "multi-hot",
+        snow_cloud: str | os.PathLike[str] | None = None,
+        transform: Transform | None = None,
+        classes: Sequence[str] = CLASSES,
+        ignore_index: int = IGNORE_INDEX,
+        missing: OnMissing = "error",
+        size: int | tuple[int, int] | None = _SIZE,
+        resampling: Resampling = "nearest",
+        dtype: npt.DTypeLike | None = "float32",
+        grouped: bool = False,
+    ) -> None:
+        wanted, targets = _checked(modalities, labels)
+        store = opened_store(target)
+        table = read_metadata(metadata, split, snow_cloud=snow_cloud, classes=classes)
+        names = {modality: _keys_of(table, modality) for modality in wanted}
+        if _MASK in targets:
+            names[_MAPS] = _keys_of(table, _MAPS)
+        what = os.fspath(metadata) if split is None else f"split {split} of {metadata}"
+        there, keys = present(store, names, what, missing)
+        options: dict[str, Any] = {"size": size, "resampling": resampling, "dtype": dtype}
+        if grouped:
+            options = {"grouped": True}
+        chosen = _bands_of(store, wanted, bands)
+        fields: list[Field] = [
+            Images(tuple(Part(store.reader(bands=chosen[m], **options), keys[m]) for m in wanted))
+        ]
+        if _MULTI_HOT in targets:
+            fields.append(Column("label", table.labels[there], np.dtype(np.float32)))
+        if _MASK in targets:
+            codes = Part(store.reader(size=None if grouped else size), keys[_MAPS])
+            fields.append(Masks(codes, index_of_code(classes, ignore_index)))
+        self.classes = tuple(classes)
+        """The class behind each index."""
+        self._compose(store, keys[_S2 if _S2 in wanted else _S1], fields, transform)
+
+
+def _checked(modalities: Sequence[str], labels: str | None) -> tuple[tuple[str, ...], list[str]]:
+    """The modalities and the kinds of labels that are wanted.
+
+    Raises:
+        UsageError: There is no such one.
+    """
+    wanted = (modalities,) if isinstance(modalities, str) else tuple(modalities)
+    if not wanted or len(set(wanted)) != len(wanted) or not set(wanted) <= {_S1, _S2}:
+        raise UsageError(f"modalities={modalities!r}, expected {_S1!r}, {_S2!r} or both")
+    targets = [] if labels is None else labels.split("+")
+    if not set(targets) <= {_MULTI_HOT, _MASK}:
+        raise UsageError(
+            f"labels={labels!r}, expected {_MULTI_HOT!r}, {_MASK!r}, '{_MULTI_HOT}+{_MASK}' or None"
+        )
+    return wanted, targets
+
+
+def _keys_of(table: PatchTable, modality: str) -> list[str]:
+    """The keys of the patches of a modality."""
+    columns = {_S1: table.s1_keys, _S2: table.s2_keys, _MAPS: table.reference_map_keys}
+    return columns[modality]
+
+
+def _bands_of(
+    store: Store, modalities: Sequence[str], bands: Bands
+) -> dict[str, str | Sequence[str] | None]:
+    """What to read of each modality.
+
+    Raises:
+        UsageError: It does not say whose bands are meant, or bands of several modalities alternate.
+    """
+    if bands is None:
+        return dict.fromkeys(modalities)
+    if isinstance(bands, Mapping):
+        if set(bands) != set(modalities):
+            raise UsageError(f"bands of {list(bands)}, expected of {list(modalities)}")
+        return dict(bands)
+    if len(modalities) == 1:
+        return {modalities[0]: bands}
+    if isinstance(bands, str):
+        raise UsageError(
+            f"bands={bands!r} does not say whose bands these are",
+            f'Give {{"{modalities[0]}": …, "{modalities[1]}": …}}.',
+        )
+    one, other = modalities
+    of_one = set(store.bands(one))
+    n = sum(band in of_one for band in bands)
+    if not 0 < n < len(bands) or not of_one.issuperset(bands[:n]):
+        raise UsageError(
+            f"bands={list(bands)}: expected some of {one}, and some of {other} after those",
+            "modalities= says whose bands come first, and whether both are wanted.",
+        )
+    return {one: bands[:n], other: bands[n:]}

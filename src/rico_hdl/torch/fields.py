@@ -1,0 +1,192 @@
+"""What a sample is made of: images, labels and masks, each filled in for many patches at once.
+
+In: positions of patches in a dataset, and arrays to write into. Out: the arrays, filled. A field
+makes no memory of its own for pixels, so that the same buffers can serve for a whole training run;
+it is safe for threads, and pickles without anything that is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rico_hdl.errors import UsageError
+from rico_hdl.reading import ArraySpec, Keys, PatchReader
+from rico_hdl.torch.gathering import GatheringReader
+
+Positions = Sequence[int] | npt.NDArray[np.intp]
+"""Zero-based positions of patches in a dataset."""
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+"""The entries of samples by name, each of (sample, …)."""
+
+
+class Entry(NamedTuple):
+    """One array of a sample."""
+
+    shape: tuple[int, ...]
+    """Of one sample: (channel, row, column) for images, (class,) or () for labels."""
+    dtype: np.dtype[Any]
+    """As numpy names it."""
+    bands: tuple[str, ...] = ()
+    """The band behind each channel of an image."""
+
+
+class Field(Protocol):
+    """One or several entries of a sample that are filled in together."""
+
+    def entries(self) -> dict[str, Entry]:
+        """What it fills in, by name."""
+        ...
+
+    def fill(self, positions: Positions, out: Arrays) -> None:
+        """Write these patches' values to the arrays of that name, sample by sample."""
+        ...
+
+
+class Part:
+    """Some channels of an image, all from one modality.
+
+    Args:
+        reader: The store, bands and options.
+        keys: The patch of each position.
+    """
+
+    def __init__(self, reader: PatchReader, keys: Keys) -> None:
+        self.reader: PatchReader = GatheringReader(reader)
+        """The store, bands and options."""
+        self.keys = keys
+        """The patch of each position."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """The field ``image``: the bands of one or several modalities, one after the other."""
+
+    parts: tuple[Part, ...]
+    """Whose channels follow each other."""
+    name: str = "image"
+    """The entry; where resolutions stay apart, ``<name>_<rows>x<columns>`` are the entries."""
+    _specs: list[list[tuple[str, ArraySpec]]] = field(
+        default_factory=list, compare=False, repr=False
+    )
+
+    def entries(self) -> dict[str, Entry]:
+        """The images, with the channels of all parts.
+
+        Raises:
+            UsageError: The parts differ in size.
+        """
+        found: dict[str, Entry] = {}
+        for part in self._described():
+            for name, spec in part:
+                known = found.get(name, Entry((0, *spec.shape[1:]), spec.dtype))
+                if known.shape[1:] != spec.shape[1:] or known.dtype != spec.dtype:
+                    raise UsageError(
+                        f"{name}: bands of {known.shape[1:]} {known.dtype}, then {spec.shape[1:]} "
+                        f"{spec.dtype}",
+                        "Give size= and dtype=, so that they fit into one array.",
+                    )
+                n_channels = known.shape[0] + spec.shape[0]
+                shape = (n_channels, *spec.shape[1:])
+                found[name] = Entry(shape, spec.dtype, known.bands + spec.bands)
+        return found
+
+    def fill(self, positions: Positions, out: Arrays) -> None:
+        """Read the patches, each part into its channels."""
+        first: dict[str, int] = {}
+        for part, specs in zip(self.parts, self._described(), strict=True):
+            views = {}
+            for name, spec in specs:
+                start = first.get(name, 0)
+                first[name] = stop = start + spec.shape[0]
+                views[name.removeprefix(f"{self.name}_")] = out[name][:, start:stop]
+            chosen = part.keys[np.asarray(positions, np.intp)]
+            part.reader.read_batch(chosen, views.get(self.name, views))
+
+    def _described(self) -> list[list[tuple[str, ArraySpec]]]:
+        """For each part the entries that it contributes to; looked up once."""
+        if not self._specs:
+            for part in self.parts:
+                found = part.reader.describe(part.keys[0])
+                specs = (
+                    [(f"{self.name}_{group}", spec) for group, spec in found.items()]
+                    if isinstance(found, dict)
+                    else [(self.name, found)]
+                )
+                self._specs.append(specs)
+        return self._specs
+
+
+@dataclass(frozen=True)
+class Column:
+    """An entry that is known beforehand, such as ``label``."""
+
+    name: str
+    """The entry."""
+    values: npt.NDArray[Any]
+    """(patch, …): the value of each position."""
+    dtype: np.dtype[Any]
+    """What samples hold; the values may be kept in less memory."""
+
+    def entries(self) -> dict[str, Entry]:
+        """The column's one entry."""
+        return {self.name: Entry(self.values.shape[1:], self.dtype)}
+
+    def fill(self, positions: Positions, out: Arrays) -> None:
+        """Copy the values."""
+        out[self.name][...] = self.values[np.asarray(positions, np.intp)]
+
+
+@dataclass(frozen=True)
+class Masks:
+    """The field ``mask``: a class index for each pixel, from a band that holds codes."""
+
+    part: Part
+    """One band of integer codes, as it is stored."""
+    table: npt.NDArray[np.int64]
+    """The class index of each code."""
+    name: str = "mask"
+    """The entry, of (row, column)."""
+
+    def entries(self) -> dict[str, Entry]:
+        """The mask.
+
+        Raises:
+            UsageError: There are several bands, or no codes in them.
+        """
+        (spec,) = Images((self.part,)).entries().values()
+        n_bands, *size = spec.shape
+        if n_bands != 1 or spec.dtype not in (np.uint8, np.uint16):
+            raise UsageError(
+                f"{self.name}: {n_bands} bands of {spec.dtype}, expected one of uint16 codes",
+                "Is this the store of another dataset?",
+            )
+        return {self.name: Entry(tuple(size), self.table.dtype)}
+
+    def fill(self, positions: Positions, out: Arrays) -> None:
+        """Read the codes and look up their classes."""
+        chosen = self.part.keys[np.asarray(positions, np.intp)]
+        codes = self.part.reader.read_batch(chosen).images
+        assert not isinstance(codes, dict)  # noqa: S101 - its reader does not group
+        # "clip" writes straight into out; no uint16 lies outside of the table.
+        np.take(self.table, codes[:, 0], out=out[self.name], mode="clip")
+
+
+def merged(fields: Iterable[Field]) -> dict[str, Entry]:
+    """The entries of all fields.
+
+    Raises:
+        UsageError: Two fields share an entry.
+    """
+    found: dict[str, Entry] = {}
+    for part in fields:
+        entries = part.entries()
+        if twins := entries.keys() & found.keys():
+            raise UsageError(f"two fields are called {', '.join(sorted(twins))}")
+        found |= entries
+    return found

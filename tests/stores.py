@@ -1,0 +1,67 @@
+"""Stores as the original rico-hdl writes them, made without any of the code that reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lmdb
+import numpy as np
+from safetensors.numpy import save
+
+S2_SIDES = {
+    "B01": 20,
+    "B02": 120,
+    "B03": 120,
+    "B04": 120,
+    "B05": 60,
+    "B06": 60,
+    "B07": 60,
+    "B08": 120,
+    "B8A": 60,
+    "B09": 20,
+    "B11": 60,
+    "B12": 60,
+}
+"""BigEarthNet's Sentinel-2 bands, and how many rows and columns each has."""
+
+
+def write(folder: Path, records: dict[str, bytes]) -> Path:
+    """An LMDB of these values, and nothing besides."""
+    folder.mkdir(parents=True, exist_ok=True)
+    size = 2**24 + 4 * sum(map(len, records.values()))
+    with lmdb.open(str(folder), map_size=size) as env, env.begin(write=True) as txn:
+        for key, value in records.items():
+            assert txn.put(key.encode(), value)
+    return folder
+
+
+def store_of(folder: Path, patches: dict[str, dict[str, np.ndarray]]) -> Path:
+    """An LMDB of these patches."""
+    return write(folder, {key: save(bands) for key, bands in patches.items()})
+
+
+def numbered(number: int, band: int, shape: tuple[int, int], dtype: str = "uint16") -> np.ndarray:
+    """A band whose pixels tell patch, band, row and column apart."""
+    rows, columns = np.indices(shape)
+    return (number * 7919 + band * 1009 + rows * 131 + columns).astype(dtype)
+
+
+def s2_patch(number: int, *, extra: int = 0) -> dict[str, np.ndarray]:
+    """A BigEarthNet patch; with ``extra``, so many rows and columns more at 20 m."""
+    return {
+        name: numbered(number, i, (side + extra * max(1, side // 60),) * 2)
+        for i, (name, side) in enumerate(S2_SIDES.items())
+    }
+
+
+def s2_patches(n: int) -> dict[str, dict[str, np.ndarray]]:
+    """Several of them, by key."""
+    return {f"S2A_patch_{number:03}": s2_patch(number) for number in range(n)}
+
+
+def stacked(patch: dict[str, np.ndarray], names: list[str], factor_of: int = 0) -> np.ndarray:
+    """Bands as one array; with a size, the smaller ones with each pixel repeated."""
+    bands = [patch[name] for name in names]
+    if factor_of:
+        bands = [b.repeat(factor_of // len(b), 0).repeat(factor_of // len(b), 1) for b in bands]
+    return np.stack(bands)

@@ -1,0 +1,535 @@
+"""Batches that threads read ahead into memory that is used again."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import corpus
+import rico_hdl
+from rico_hdl.datasets import registry
+from rico_hdl.errors import StoreError, UsageError
+
+torch = pytest.importorskip("torch", reason="torch is not installed: make test-torch")
+
+from torch.utils.data import DataLoader, DistributedSampler, Subset, WeightedRandomSampler
+
+from rico_hdl.torch import PatchDataset, loader
+from rico_hdl.torch.order import Order
+
+N = 24
+BANDS = ["B04", "B03", "B12"]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store of patches whose pixels tell their key, band and place."""
+    folder = tmp_path_factory.mktemp("loader")
+    spec = registry()["eurosat-multi-spectral"]
+    rico_hdl.convert(spec, corpus.generate(spec, folder, N), folder / "store")
+    return folder / "store"
+
+
+@pytest.fixture
+def dataset(store):
+    """All patches, three bands of each, labelled with their position."""
+    return PatchDataset(store, bands=BANDS, labels=np.arange(N))
+
+
+def check(batch, dataset):
+    """Each row of a batch is the sample that its label says."""
+    for row, position in enumerate(batch["label"].tolist()):
+        sample = dataset[position]
+        assert batch["key"][row] == sample["key"]
+        assert torch.equal(batch["image"][row], sample["image"])
+
+
+def keys_of(batches):
+    """The keys of all batches, in order."""
+    return [key for batch in batches for key in batch["key"]]
+
+
+def own_threads():
+    """The loaders' threads that are alive."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("rico-hdl loader")}
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+@pytest.mark.parametrize("batch_size", [1, 7, 24, 100])
+def test_batches_hold_all_samples_in_order(dataset, n_threads, batch_size):
+    """Without shuffling the batches are those of PyTorch's own loader, whatever the threads."""
+    with loader(dataset, batch_size, n_threads=n_threads) as batches:
+        plain = DataLoader(dataset, batch_size)
+        assert len(batches) == len(plain)
+        for batch, other in zip(batches, plain, strict=True):
+            assert batch.keys() == other.keys()
+            assert batch["key"] == other["key"]
+            assert torch.equal(batch["image"], other["image"])
+            assert torch.equal(batch["label"], other["label"])
+
+
+def test_order_depends_on_seed_and_epoch_alone(dataset):
+    """Threads and read-ahead change no order; another epoch or seed does; set_epoch comes back."""
+    orders = {}
+    for n_threads, prefetch in ((1, 1), (2, 5), (4, 2)):
+        with loader(
+            dataset, 5, shuffle=True, seed=7, n_threads=n_threads, prefetch=prefetch
+        ) as batches:
+            epochs = [tuple(keys_of(batches)) for _ in range(3)]
+            orders[n_threads] = epochs
+            assert len(set(epochs)) == 3
+            assert [sorted(epoch) for epoch in epochs] == [list(dataset.keys)] * 3
+            batches.set_epoch(1)
+            assert tuple(keys_of(batches)) == epochs[1]
+            assert batches.epoch == 2
+    assert orders[1] == orders[2] == orders[4]
+    with loader(dataset, 5, shuffle=True, seed=70) as batches:
+        assert tuple(keys_of(batches)) not in orders[1]
+
+
+@given(
+    st.builds(
+        Order,
+        n=st.integers(1, 40),
+        shuffle=st.booleans(),
+        seed=st.integers(0, 2**31),
+        world_size=st.integers(1, 6),
+        drop_last=st.booleans(),
+    ),
+    st.integers(0, 3),
+)
+def test_order_is_that_of_the_distributed_sampler(order, epoch):
+    """Each rank's positions are those that PyTorch's DistributedSampler gives it."""
+    for rank in range(order.world_size):
+        ours = replace(order, rank=rank)
+        theirs = DistributedSampler(
+            range(order.n),
+            order.world_size,
+            rank,
+            shuffle=order.shuffle,
+            seed=order.seed,
+            drop_last=order.drop_last,
+        )
+        theirs.set_epoch(epoch)
+        assert ours.positions(epoch).tolist() == list(theirs)
+        assert ours.n_own == len(theirs)
+
+
+def test_ranks_get_their_own_samples(dataset):
+    """The ranks' batches are equally many, and together hold every sample."""
+    ranks = [loader(dataset, 4, shuffle=True, seed=1, rank=rank, world_size=5) for rank in range(5)]
+    found = [keys_of(batches) for batches in ranks]
+    assert {len(keys) for keys in found} == {5}  # 25 in all: one comes twice
+    assert {key for keys in found for key in keys} == set(dataset.keys)
+    dropped = [loader(dataset, 4, rank=rank, world_size=5, drop_last=True) for rank in range(5)]
+    assert [keys_of(batches) for batches in dropped] == [
+        list(dataset.keys[rank:20:5]) for rank in range(5)
+    ]
+
+
+def _rank(rank, world_size, init_file, path, queue):
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{init_file}", rank=rank, world_size=world_size
+    )
+    try:
+        queue.put((rank, keys_of(loader(PatchDataset(path, bands="rgb"), 4, shuffle=True))))
+        torch.distributed.barrier()
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_process_group_is_asked_for_the_rank(store, tmp_path):
+    """In a process group each process reads its own share without being told its rank."""
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    arguments = (2, str(tmp_path / "group"), str(store), queue)
+    workers = [context.Process(target=_rank, args=(rank, *arguments)) for rank in range(2)]
+    for worker in workers:
+        worker.start()
+    found = dict(queue.get(timeout=120) for _ in workers)
+    for worker in workers:
+        worker.join()
+        worker.close()
+    queue.close()
+    queue.join_thread()
+    keys = list(PatchDataset(store).keys)
+    for rank in range(2):
+        sampler = DistributedSampler(keys, 2, rank, shuffle=True, seed=0)
+        assert found[rank] == [keys[i] for i in sampler]
+
+
+def test_last_batch_can_be_dropped(dataset):
+    """With drop_last all batches are full."""
+    with loader(dataset, 7, drop_last=True) as batches:
+        assert [len(batch["key"]) for batch in batches] == [7, 7, 7]
+        assert len(batches) == 3
+
+
+def test_subsets_and_samplers_decide_what_is_read(dataset):
+    """Subsets, also of subsets, and samplers of PyTorch give the positions."""
+    subset = Subset(Subset(dataset, range(4, 20)), [0, 5, 2, 15])
+    with loader(subset, 3) as batches:
+        assert [p for batch in batches for p in batch["label"].tolist()] == [4, 9, 6, 19]
+    weights = [0.0] * 12 + [1.0] * 12
+    sampler = WeightedRandomSampler(weights, 30, generator=torch.Generator().manual_seed(3))
+    expected = list(WeightedRandomSampler(weights, 30, generator=torch.Generator().manual_seed(3)))
+    with loader(dataset, 8, sampler=sampler) as batches:
+        assert len(batches) == 4
+        assert [p for batch in batches for p in batch["label"].tolist()] == expected
+    ranked = DistributedSampler(dataset, 2, 1, seed=5)
+    with loader(dataset, 8, sampler=ranked) as batches:
+        for epoch in range(2):
+            found = [p for batch in batches for p in batch["label"].tolist()]
+            ranked.set_epoch(epoch)
+            assert found == list(ranked)
+
+
+def test_batches_that_are_kept_stay_as_they_are(dataset):
+    """However many batches are kept, or parts of them, none is written over."""
+    with loader(dataset, 3, shuffle=True, n_threads=3) as batches:
+        kept = [batch for _ in range(3) for batch in batches]
+        for batch in kept:
+            check(batch, dataset)
+        pixels = [(batch["image"][1, 2, 5:], batch["label"][1]) for batch in batches]
+        for pixel, label in pixels:
+            assert torch.equal(pixel, dataset[int(label)]["image"][2, 5:])
+        arrays = [(batch["image"].numpy()[0], int(batch["label"][0])) for batch in batches]
+        for array, position in arrays:
+            assert np.array_equal(array, dataset[position]["image"].numpy())
+
+
+def test_memory_is_used_again(dataset):
+    """A loop that keeps nothing goes round in the memory of a few batches."""
+    batches = loader(dataset, 2, n_threads=2, prefetch=3)
+    places = set()
+    for _ in range(5):
+        for batch in batches:
+            places.add(batch["image"].data_ptr())
+    assert len(places) <= 5
+    kept = list(batches)
+    assert len({batch["image"].data_ptr() for batch in kept}) == len(kept)
+    before = len(batches._ring)
+    del kept, batch
+    for _ in batches:
+        pass
+    assert len(batches._ring) <= 10 < before
+
+
+def test_keeping_labels_keeps_no_images(dataset):
+    """Who collects labels keeps small arrays, and the images' memory is used again."""
+    batches = loader(dataset, 2, n_threads=1, prefetch=1)
+    labels, places = [], set()
+    for batch in batches:
+        labels.append(batch["label"])
+        places.add(batch["image"].data_ptr())
+    assert torch.cat(labels).tolist() == list(range(N))
+    assert len(places) <= 3
+
+
+class Halve:
+    """A transform of batches that can be pickled; it makes another dtype and shape."""
+
+    def __call__(self, batch):
+        return batch | {"image": batch["image"].float()[..., ::2, ::2] / 2}
+
+
+class Name:
+    """A transform of samples that can be pickled."""
+
+    def __call__(self, sample):
+        return {"image": sample["image"].float() + 1, "name": sample["key"].lower()}
+
+
+def test_batches_are_transformed(dataset):
+    """A transform of batches gets each batch, and what it returns is the batch."""
+    with loader(dataset, 5, transform=Halve()) as batches:
+        found = list(batches)
+    plain = list(loader(dataset, 5))
+    for batch, other in zip(found, plain, strict=True):
+        assert torch.equal(batch["image"], other["image"].float()[..., ::2, ::2] / 2)
+        assert batch["key"] == other["key"]
+
+
+def test_samples_are_transformed(store):
+    """The dataset's transform is applied to each sample, as PyTorch's loader does."""
+    dataset = PatchDataset(store, bands=BANDS, transform=Name())
+    with loader(dataset, 5) as batches:
+        for batch, other in zip(batches, DataLoader(dataset, 5), strict=True):
+            assert batch.keys() == {"image", "name"}
+            assert batch["name"] == other["name"]
+            assert torch.equal(batch["image"], other["image"])
+
+
+def test_resolutions_stay_apart(tmp_path):
+    """Batches of a grouped dataset hold an array for each resolution, at its stored dtype."""
+    spec = registry()["bigearthnet"]
+    sources = corpus.generate(spec, tmp_path, 5, modalities=["s2"])
+    rico_hdl.convert(spec, sources, tmp_path / "store")
+    dataset = PatchDataset(tmp_path / "store", grouped=True)
+    with loader(dataset, 2) as batches:
+        for batch, other in zip(batches, DataLoader(dataset, 2), strict=True):
+            for name, entry in dataset.entries.items():
+                assert batch[name].dtype == torch.uint16
+                assert batch[name].shape == (len(batch["key"]), *entry.shape)
+                assert torch.equal(batch[name], other[name])
+
+
+class FailAt:
+    """A transform that fails for one patch."""
+
+    def __init__(self, label):
+        self.label = label
+
+    def __call__(self, batch):
+        if self.label in batch["label"]:
+            raise ValueError(f"bad label {self.label}")
+        return batch
+
+
+def test_errors_of_a_transform_reach_the_trainer(dataset):
+    """An exception in a thread comes where its batch would, with a note of which that is."""
+    batches = loader(dataset, 4, transform=FailAt(9))
+    seen = []
+    with pytest.raises(ValueError, match="bad label 9") as caught:
+        for batch in batches:
+            seen += batch["label"].tolist()
+    assert seen == list(range(8))
+    assert f"the first of which is {dataset.keys[8]}" in caught.value.__notes__[0]
+    assert len(keys_of(loader(dataset, 4))) == N
+    with pytest.raises(ValueError, match="bad label 9"):  # and the loader can be used again
+        list(batches)
+
+
+def test_errors_of_reading_reach_the_trainer(store):
+    """A store that is closed in the middle is an error, not a crash."""
+    opened = rico_hdl.open(store)
+    dataset = PatchDataset(opened, bands="rgb")
+    batches = iter(loader(dataset, 2, n_threads=2))
+    next(batches)
+    opened.close()
+    with pytest.raises(StoreError, match="closed"):
+        list(batches)
+
+
+def test_breaking_off_ends_what_was_begun(dataset):
+    """After a break nothing is read any more, and the next loop is a whole epoch."""
+    batches = loader(dataset, 2, n_threads=2)
+    for _ in range(20):
+        for _ in batches:
+            break
+    assert not batches._ahead
+    assert sorted(keys_of(batches)) == list(dataset.keys)
+
+
+def test_older_iteration_says_that_it_was_ended(dataset):
+    """Of two iterations over one loader the newer one is whole, and the older one an error."""
+    batches = loader(dataset, 2)
+    older = iter(batches)
+    next(older)
+    newer = iter(batches)
+    next(newer)
+    with pytest.raises(UsageError, match="ended by a newer one"):
+        next(older)
+    assert len(keys_of(newer)) == N - 2
+
+
+def test_threads_end_with_the_loader(dataset):
+    """Closing ends the threads, and so does letting go; iterating again starts new ones."""
+    others = own_threads()
+    batches = loader(dataset, 2, n_threads=3)
+    list(batches)
+    threads = own_threads() - others
+    assert len(threads) == 3
+    batches.close()
+    assert not any(thread.is_alive() for thread in threads)
+    assert sorted(keys_of(batches)) == list(dataset.keys)
+    threads = own_threads() - others
+    assert len(threads) == 3
+    del batches
+    gc.collect()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_nothing_is_left_over(dataset):
+    """Loaders that come and go leave no threads, open files or memory maps behind."""
+
+    def state():
+        gc.collect()
+        return len(own_threads()), len(list(Path("/proc/self/fd").iterdir())), len(list(maps()))
+
+    def maps():
+        with Path("/proc/self/maps").open() as file:
+            yield from (line for line in file if "data.mdb" in line or "/dev/shm" in line)
+
+    def once():
+        with loader(dataset, 5, n_threads=2) as batches:
+            list(batches)
+            for _ in batches:
+                break
+
+    if not Path("/proc/self/maps").exists():
+        pytest.skip("no /proc on this system")
+    once()
+    gc.collect()
+    for thread in own_threads():  # of loaders that other tests let go of
+        thread.join(timeout=60)
+    before = state()
+    for _ in range(30):
+        once()
+    assert state() == before
+
+
+def test_pickled_loader_goes_on_elsewhere(dataset):
+    """A loader that is being iterated can be pickled; its copy begins with the next epoch."""
+    batches = loader(dataset, 5, shuffle=True, transform=Halve())
+    running = iter(batches)
+    next(running)
+    again = pickle.loads(pickle.dumps(batches))
+    expected = keys_of(loader(Subset(dataset, range(N)), 5, shuffle=True))
+    again.set_epoch(0)
+    assert keys_of(again) == expected
+    assert len(keys_of(running)) == N - 5
+
+
+def _iterate_in_child(batches, queue):
+    queue.put(keys_of(batches))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_loader_works_in_another_process(dataset, method):
+    """A loader that was used here is used in a child process, however that starts."""
+    batches = loader(dataset, 5, shuffle=True, seed=3, n_threads=2)
+    list(batches)
+    context = multiprocessing.get_context(method)
+    queue = context.Queue()
+    child = context.Process(target=_iterate_in_child, args=(batches, queue))
+    child.start()
+    found = queue.get(timeout=120)
+    child.join()
+    assert child.exitcode == 0
+    child.close()
+    queue.close()
+    queue.join_thread()
+    assert found == keys_of(batches)
+
+
+def test_waiting_is_counted(dataset):
+    """The loader counts the seconds for which the trainer waited, in all epochs together."""
+    batches = loader(dataset, N)
+    counts = [batches.waited_s]
+    started = perf_counter()
+    for _ in range(2):
+        list(batches)
+        counts.append(batches.waited_s)
+    assert 0 == counts[0] < counts[1] < counts[2] < perf_counter() - started
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size=0, expected at least 1"),
+        ({"n_threads": 0}, "n_threads=0"),
+        ({"prefetch": 0}, "prefetch=0"),
+        ({"rank": 0}, "give both or neither"),
+        ({"rank": 2, "world_size": 2}, "expected 0 to 1"),
+        ({"sampler": range(3), "shuffle": True}, "a sampler decides the order"),
+        ({"sampler": range(3), "rank": 0, "world_size": 2}, "a sampler decides the order"),
+    ],
+)
+def test_options_that_contradict_themselves_are_errors(dataset, options, message):
+    """Options that can't be carried out are an error that names them."""
+    with pytest.raises(UsageError, match=message):
+        loader(dataset, **options)
+
+
+def test_other_datasets_are_refused():
+    """A dataset that is none of ours is an error that says what to use."""
+    with pytest.raises(UsageError, match=r"loader of list.*\n.*DataLoader"):
+        loader([1, 2, 3])
+
+
+INTERRUPTED = """
+import os, signal, sys, threading
+from rico_hdl.torch import PatchDataset, loader
+
+once = iter([signal.SIGINT])
+
+def interrupt(batch):
+    for number in once:
+        os.kill(os.getpid(), number)
+    return batch
+
+batches = loader(PatchDataset(sys.argv[1]), 1, transform=interrupt, n_threads=2)
+try:
+    while True:
+        for batch in batches:
+            pass
+except KeyboardInterrupt:
+    assert not batches._ahead
+    print("interrupted")
+batches.close()
+print("threads", threading.active_count())
+"""
+
+
+def test_interrupt_ends_the_loop(store):
+    """Ctrl-C in a training loop is a KeyboardInterrupt at once, and the process ends well."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", INTERRUPTED, str(store)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.stdout == "interrupted\nthreads 1\n", done.stderr
+    assert done.returncode == 0
+
+
+def test_uncaught_interrupt_ends_the_process(store):
+    """Ctrl-C that nobody catches ends the process by the signal, without hanging at its end."""
+    code = INTERRUPTED.replace("except KeyboardInterrupt:", "except ZeroDivisionError:")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(store)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == -signal.SIGINT
+    assert "KeyboardInterrupt" in done.stderr
+
+
+@pytest.mark.skipif(not torch.accelerator.is_available(), reason="there is no accelerator here")
+def test_pinned_batches_reach_the_accelerator(dataset):
+    """Batches in pinned memory are copied without waiting, and never changed before they are."""
+    device = torch.accelerator.current_accelerator()
+    with loader(dataset, 2, shuffle=True, pin_memory=True, n_threads=2) as batches:
+        moved = []
+        for batch in batches:
+            assert batch["image"].is_pinned()
+            moved.append((batch["label"].clone(), batch["image"].to(device, non_blocking=True)))
+        for labels, images in moved:
+            for label, image in zip(labels.tolist(), images.cpu(), strict=True):
+                assert torch.equal(image, dataset[label]["image"])
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="there is an accelerator here")
+def test_pinning_without_an_accelerator_does_nothing(dataset):
+    """Scripts that ask for pinned memory run on machines that have none."""
+    with loader(dataset, 5, pin_memory=True) as batches:
+        assert sorted(keys_of(batches)) == list(dataset.keys)

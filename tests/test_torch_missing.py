@@ -1,0 +1,27 @@
+"""What those see who have no PyTorch."""
+
+import subprocess
+import sys
+
+
+def run(code):
+    """Run code where torch can't be imported, be it installed or not."""
+    hidden = "import sys; sys.modules['torch'] = None\n"
+    command = [sys.executable, "-W", "error", "-c", hidden + code]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_missing_torch_is_explained():
+    """Without PyTorch importing rico_hdl.torch says what to install, and is an ImportError."""
+    done = run("try: import rico_hdl.torch\nexcept ImportError as error: print(error)")
+    assert done.returncode == 0, done.stderr
+    assert "needs PyTorch, which is not installed" in done.stdout
+    assert "rico-hdl[torch]" in done.stdout
+
+
+def test_the_rest_does_without_torch():
+    """Stores, labels and splits are there without PyTorch."""
+    done = run(
+        "import rico_hdl, rico_hdl.labels; rico_hdl.Store; print(rico_hdl.labels.CLASSES[0])"
+    )
+    assert done.stdout == "Agro-forestry areas\n", done.stderr
