@@ -31,7 +31,7 @@ _SPLIT: Final = re.compile(
 )
 _ZIP_VOLUME: Final = re.compile(r"(?P<stem>.+)\.z[0-9]{2,}", re.IGNORECASE)
 _SCATTERED: Final = (".parquet", ".zarr.zip")  # published as thousands of files, some levels down
-_N_LEVELS: Final = 3
+_N_LEVELS: Final = 4
 _MAX_ENTRIES: Final = 64  # folders above such files hold few others; those of patches hold many
 
 _MAGIC: Final = {

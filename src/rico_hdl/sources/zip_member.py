@@ -41,6 +41,7 @@ _PATCH: Final = 1 << 5
 _WITH_END_MARK: Final = 1 << 1
 """Flags of a member (4.4.4)."""
 
+_APART_BYTES: Final = 2**20
 _SLACK_BYTES: Final = 64
 """So much more than in the directory an extra field before a member is expected to take: the times
 and owners that Info-ZIP repeats there in a longer form take a few bytes more."""
@@ -83,8 +84,11 @@ def read_member(volumes: Volumes, entry: Entry) -> bytes:
         ArchiveError: It is damaged; the message does not say which it is.
         OSError: It can't be read.
     """
-    # One read for header and data: what the header adds is not known before it is read.
-    n_expected = entry.n_header + entry.n_extra + _SLACK_BYTES + entry.n_compressed
+    # One read for header and data: what the header adds is not known before it is read. Large data
+    # that are stored as they are get a read of their own, so that they are not copied out of it.
+    apart = entry.method == _STORED and entry.n_compressed > _APART_BYTES
+    n_head = entry.n_header + entry.n_extra + _SLACK_BYTES
+    n_expected = n_head if apart else n_head + entry.n_compressed
     data = volumes.pread(entry.offset, min(n_expected, entry.limit - entry.offset))
     start = entry.n_header + _extra_bytes(data, entry)
     stop = start + entry.n_compressed
@@ -100,7 +104,7 @@ def read_member(volumes: Volumes, entry: Entry) -> bytes:
         raise ArchiveError(
             f"is cut short: {len(data) - start} of its {entry.n_compressed} bytes are there"
         )
-    content = _decompressed(memoryview(data)[start:stop], entry)
+    content = data if apart else _decompressed(memoryview(data)[start:stop], entry)
     _check(content, entry)
     return content
 
