@@ -88,7 +88,9 @@ def test_unknown_names_are_named():
     """A label that is no class, and an order that is not of the 19 classes, are errors."""
     with pytest.raises(UsageError, match="'Glaciers'"):
         labels.multi_hot(["Glaciers"])
-    with pytest.raises(UsageError, match=re.escape("unknown ['Glaciers'], missing ['Agro-forestry areas'")):
+    with pytest.raises(
+        UsageError, match=re.escape("unknown ['Glaciers'], missing ['Agro-forestry areas'")
+    ):
         labels.check_classes(["Glaciers", *labels.CLASSES[2:]])
     with pytest.raises(UsageError, match="20 names"):
         labels.check_classes([*labels.CLASSES, labels.CLASSES[0]])
