@@ -353,6 +353,49 @@ def test_memory_does_not_grow(folder):
     assert int(done.stdout) < 4000, "KiB more than before"
 
 
+TOUCH = """
+import sys
+import rico_hdl
+
+def resident():
+    kib, found = 0, False
+    with open("/proc/self/smaps") as file:
+        for line in file:
+            if "-" in line.split()[0]:
+                found = sys.argv[1] in line
+            elif found and line.startswith("Rss"):
+                kib += int(line.split()[1])
+    return kib
+
+with rico_hdl.open(sys.argv[1]) as store:
+    keys = list(store)
+    store.read(keys[0], bands="B1")
+    before = resident()
+    for key in keys:
+        store.read(key, bands=["B100", "B101"])
+        store.read_batch([key, key], bands="B100", dtype="float32")
+    after = resident()
+    store[keys[1]]
+    print(after - before, resident() - after)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's /proc")
+def test_only_the_wanted_bands_are_touched(tmp_path):
+    """Of hyperspectral patches, little more than the bands that are asked for is ever looked at."""
+    rng = np.random.default_rng(0)
+    patches = {
+        f"p{i}": {f"B{b}": rng.integers(0, 9, (128, 128), np.int16) for b in range(1, 225)}
+        for i in range(6)
+    }
+    done = in_child(TOUCH, store_of(tmp_path / "store", patches))
+    assert done.stderr == ""
+    some, whole = map(int, done.stdout.split())
+    # The system maps up to 64 KiB around what is looked at; a whole patch has 7,168 KiB.
+    assert some < 6 * 400
+    assert whole > 6000
+
+
 ENDLESS = """
 import sys
 import rico_hdl

@@ -32,6 +32,8 @@ Size = tuple[int, int]
 
 _FEWEST: Final = 2
 """Records that are worth being gathered."""
+_LARGEST: Final = 2**30
+"""Bytes of a record that are copied at once; NumPy's types end at twice that."""
 
 
 class Run(NamedTuple):
@@ -48,7 +50,7 @@ class Run(NamedTuple):
     first: int
     """Zero-based position of the first band in the array that is filled."""
 
-    def of(self, data: mmap.mmap, start: int) -> Array:
+    def of(self, data: mmap.mmap | Array, start: int) -> Array:
         """The bands of the record that begins there: a view, to be copied at once."""
         return np.ndarray(self.shape, self.dtype, data, start + self.offset, self.strides)
 
@@ -79,18 +81,20 @@ class Part(NamedTuple):
     padded: bool
     """Whether the record has less than that: the rest is zero, at the bottom and on the right."""
     dtype: np.dtype[Any]
-    """In which they are resampled."""
+    """In which they are resampled; that of the result where they are not."""
     resample: Resampler | None
     """What brings them to the size of the result; None where they have it."""
     n_more_bytes: int
     """What is made of them on the way to the result, about."""
 
-    def put(self, data: mmap.mmap, start: int, out: Array) -> None:
+    def put(self, data: mmap.mmap | Array, start: int, out: Array) -> None:
         """Fill an array of shape (bands, rows, columns) of the result from a record."""
-        between = out.dtype if self.resample is None else self.dtype
-        bands = [run.of(data, start) for run in self.runs]
-        # Converting what was just copied takes half the time of converting out of the map.
-        self.fill([one if one.dtype == between else one.copy() for one in bands], out)
+        self.fill([run.of(data, start) for run in self.runs], out)
+
+    @property
+    def converts(self) -> bool:
+        """Whether pixels are more than copied."""
+        return self.resample is not None or any(run.dtype != self.dtype for run in self.runs)
 
     def fill(self, bands: Sequence[Array], out: Array) -> None:
         """Fill an array of shape (…, bands, rows, columns) of the result.
@@ -159,6 +163,7 @@ class ArrayPlan:
         self.n_bytes = math.prod(self.shape) * dtype.itemsize
         """Of the array."""
         self._blocks: dict[int, Blocks] = {}
+        self._staged = _staged(self._parts)
 
     def fill(self, data: mmap.mmap, start: int, out: Array) -> None:
         """Copy one record into an array.
@@ -173,8 +178,12 @@ class ArrayPlan:
             shape, dtype, offset, strides, _ = self.whole
             out[...] = np.ndarray(shape, dtype, data, start + offset, strides)
             return
+        source: mmap.mmap | Array = data
+        if self._staged is not None:
+            begin, span = self._staged
+            source, start = np.ndarray((), span, data, start + begin).copy(), -begin
         for part in self._parts:
-            part.put(data, start, out[part.first : part.first + part.n_bands])
+            part.put(source, start, out[part.first : part.first + part.n_bands])
 
     def fill_rows(
         self,
@@ -221,6 +230,20 @@ class ArrayPlan:
         return blocks if blocks.is_worth_it and blocks.reaches(data, int(begins.max())) else None
 
 
+def _staged(parts: Sequence[Part]) -> tuple[int, np.dtype[Any]] | None:
+    """What is copied of a record before its bands are converted: offset and bytes; None if nothing.
+
+    Converting what was just copied takes half the time of converting out of the map. It is not
+    worth it where most of what lies between the first and the last band is not wanted.
+    """
+    runs = [run for part in parts for run in part.runs]
+    begin, end = min(run.span[0] for run in runs), max(run.span[1] for run in runs)
+    wanted = sum(run.n_bytes for run in runs)
+    if not any(part.converts for part in parts) or end - begin > min(2 * wanted, _LARGEST):
+        return None
+    return begin, np.dtype((np.void, end - begin))
+
+
 def _stretches(places: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Where numbers follow each other: the first and behind the last position."""
     if isinstance(places, range):
@@ -255,7 +278,7 @@ def _parts(
             n_bands=len(found),
             size=wanted,
             padded=(rows, columns) != wanted,
-            dtype=between,
+            dtype=dtype if wanted == size else between,
             resample=None if wanted == size else resampler(resampling, wanted, size, between),
             n_more_bytes=0
             if wanted == size

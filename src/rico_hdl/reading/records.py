@@ -83,6 +83,8 @@ class Records:
                 raise StoreError(f"{self.path} is closed", "Open it again with rico_hdl.open.")
             # Two threads may both come here: one of the two maps goes away at once.
             pages = self._pages = Pages(self.path)
+            if self.closed:  # in the meantime, by another thread
+                self._pages = None
         return pages
 
     @property

@@ -1,0 +1,60 @@
+"""Names by which readers ask for bands: presets and aliases of the specs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rico_hdl.datasets import registry
+from rico_hdl.errors import SpecError
+from rico_hdl.spec import Band, Preset
+
+MODALITIES = [(spec, modality) for spec in registry().values() for modality in spec.modalities]
+
+
+@pytest.mark.parametrize(
+    ("spec", "modality"), MODALITIES, ids=[f"{s.name} {m.name}" for s, m in MODALITIES]
+)
+def test_sentinel_2_presets_name_each_band_once(spec, modality):
+    """Where there are presets by resolution, each band is in one of them, at its published size."""
+    presets = {preset.name: preset.bands for preset in modality.presets}
+    if "10m" not in presets:
+        return
+    by_resolution = [*presets["10m"], *presets["20m"], *presets["60m"]]
+    assert sorted(by_resolution) == sorted(modality.band_names)
+    shape_of = {band.name: band.shape for band in modality.bands}
+    for name in ("10m", "20m", "60m"):
+        assert len({shape_of[band] for band in presets[name]}) == 1, spec.name
+    plain = {band.replace("0", "") for band in presets["rgb"]}
+    assert plain == {"B4", "B3", "B2"}
+
+
+def test_presets_decide_nothing_about_records():
+    """Other presets and aliases leave the fingerprint as it is: stores stay of one dataset."""
+    spec = registry()["eurosat-multi-spectral"]
+    (modality,) = spec.modalities
+    bands = tuple(replace(band, aliases=(f"{band.name}x",)) for band in modality.bands)
+    other = replace(spec, modalities=(replace(modality, presets=(), bands=bands),))
+    assert other.fingerprint == spec.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("presets", "aliases", "what"),
+    [
+        ((Preset("B02", ("B01",)),), (), "B02"),
+        ((Preset("all", ("B01",)),), (), "all"),
+        ((Preset("a+b", ("B01",)),), (), r"a\+b"),
+        ((Preset("x", ("B01",)), Preset("x", ("B02",))), (), "x"),
+        ((Preset("x", ("B99",)),), (), "B99"),
+        ((), ("B03",), "B03"),
+        ((Preset("x", ("B01",)),), ("x",), "x"),
+    ],
+)
+def test_ambiguous_names_are_refused(presets, aliases, what):
+    """A name that would mean two things, or a preset of bands that are not there, is an error."""
+    modality = registry()["hydro"].modalities[0]
+    first, *others = modality.bands
+    bands = (Band(first.name, index=1, aliases=aliases), *others)
+    with pytest.raises(SpecError, match=what):
+        replace(modality, presets=presets, bands=bands)
