@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from rico_hdl.errors import RecordError
@@ -169,6 +169,7 @@ def test_what_is_accepted_the_library_reads_alike(arrays, data):
 @given(st.binary(max_size=64))
 def test_garbage_is_refused(garbage):
     """Bytes that are no record are a RecordError, with a header length in front or without."""
+    assume(garbage.strip(b" ") != b"{}")  # with its length in front it is a record without bands
     for record in (garbage, len(garbage).to_bytes(8, "little") + garbage):
         with pytest.raises(RecordError):
             parse(record)
