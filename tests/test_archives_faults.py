@@ -428,6 +428,12 @@ def test_a_wrong_sum_is_checked_again(tmp_path, s2):
     target = tmp_path / "target"
     assert not convert(spec, {"s2": path}, target, check_archives=True).complete
     assert not convert(spec, {"s2": path}, target).complete
+    copy = tmp_path / "copy" / path.name
+    copy.parent.mkdir()
+    copy.write_bytes(wrong)
+    convert(spec, {"s2": copy}, target)
+    assert not Manifest.read(target).complete
+    copy.unlink()
     path.write_bytes(tar_of(s2))
     summary = convert(spec, {"s2": path}, target)
     assert summary.complete

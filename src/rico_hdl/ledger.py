@@ -68,8 +68,9 @@ class Ledger:
             for failure in manifest.failures
             if not failure.key
         }  # archives that an earlier run found damaged: what they gave is compared, and mended
-        self._n_equal: Counter[Origin] = Counter()  # of their records, as other sources have them
-        self._n_replaced: Counter[Origin] = Counter()  # and not as those have them
+        # How many of their records are as another source has them, or not: by both origins.
+        self._n_equal: Counter[tuple[Origin, Origin]] = Counter()
+        self._n_replaced: Counter[tuple[Origin, Origin]] = Counter()
         self._sound: set[Origin] = set()  # sources that were read to their end in this run
         self._in_conflict: set[str] = set()  # modalities whose source holds other values
         self._earlier_failures = list(manifest.failures)
@@ -138,9 +139,18 @@ class Ledger:
         self._sound.add(Origin(modality, location))
 
     def must_check(self, modality: str, location: str) -> bool:
-        """Whether a source must be compared with its published MD5 sum: it was wrong before."""
-        failure = self._doubtful.get(Origin(modality, location))
-        return failure is not None and failure.reason.startswith(CHECKSUM_REASON)
+        """Whether a source must be compared with its published MD5 sum.
+
+        So it is where the sum was wrong before, of this archive or of one with the same name: a
+        copy of it may be as wrong, and would be proof of itself.
+        """
+        name = PurePath(location).name
+        return any(
+            origin.modality == modality
+            and PurePath(origin.location).name == name
+            and failure.reason.startswith(CHECKSUM_REASON)
+            for origin, failure in self._doubtful.items()
+        )
 
     def present(self, name: str) -> None:
         """Note a patch of a modality that is stored already."""
@@ -226,12 +236,12 @@ class Ledger:
             if not again:
                 self.present(name)
             if there is not None and there != record.origin:
-                self._n_equal[there] += 1
+                self._n_equal[there, record.origin] += 1
             return
         if there is not None and there in self._doubtful:
             self._writer.remove(record.key, there)
             self.n_mended += 1
-            self._n_replaced[there] += 1
+            self._n_replaced[there, record.origin] += 1
             self._put(record)
             return
         where = f"{there.location} ({there.modality})" if there else "another source"
@@ -325,8 +335,10 @@ class Ledger:
         part = self._writer.totals.modalities.get(failure.modality)
         n_stored = part.locations[failure.path] if part else 0
         # Where it gave nothing, nothing tells that the other sources hold what it held.
-        n_seen = self._n_equal[origin] + self._n_replaced[origin]
-        return n_seen > 0 and self._n_equal[origin] == n_stored
+        # Sources that are in doubt themselves prove nothing.
+        n_equal = sum(self._n_equal[origin, other] for other in self._sound)
+        n_replaced = sum(self._n_replaced[origin, other] for other in self._sound)
+        return n_equal + n_replaced > 0 and n_equal == n_stored
 
 
 def _megabytes(n_bytes: int) -> str:
