@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import same_bits
+from stores import store_of
 
+import rico_hdl
 from rico_hdl.reading.resampling import put_rounded, resampler, working_dtype
 
 SIDES = st.integers(1, 24)
@@ -21,8 +23,16 @@ SIDES = st.integers(1, 24)
 def resampled(bands, size, method):
     """Bands at another size, as the module makes them."""
     out = np.full((len(bands), *size), 99, bands.dtype)
-    resampler(method, bands.shape[1:], size, bands.dtype)(bands, out)
+    put_resampled(bands, out, method)
     return out
+
+
+def put_resampled(bands, out, method="nearest"):
+    """Bring bands to the size of an array."""
+    resample = resampler(method, bands.shape[1:], out.shape[1:], bands.dtype)
+    memory = resample.memory(bands.shape)
+    memory[...] = bands.view(resample.bits)
+    resample(memory, out)
 
 
 def kernel(distance):
@@ -101,7 +111,7 @@ def test_whole_factors_repeat_pixels(factor, dtype):
     bands = np.arange(2 * 5 * 7, dtype=dtype).reshape(2, 5, 7)
     wanted = bands.repeat(factor[0], 1).repeat(factor[1], 2)
     wide = np.zeros((2, *wanted.shape[1:], 3), dtype)
-    resampler("nearest", (5, 7), wanted.shape[1:], np.dtype(dtype))(bands, wide[..., 1])
+    put_resampled(bands, wide[..., 1])
     assert (wide[..., 1] == wanted).all()
     assert not wide[..., ::2].any()
 
@@ -150,4 +160,54 @@ def test_numbers_are_computed_with_enough_digits():
     }
     for (source, target), between in cases.items():
         assert working_dtype("bicubic", np.dtype(source), np.dtype(target)) == between
-        assert working_dtype("nearest", np.dtype(source), np.dtype(target)) == target
+
+
+def test_pixels_are_repeated_where_they_have_fewer_bytes():
+    """Neighbours are found in the narrower type, but never later than half precision is reached."""
+    for source, target, between in (
+        ("uint16", "float32", "uint16"),
+        ("uint8", "float64", "uint8"),
+        ("uint16", "uint16", "uint16"),
+        ("int32", "float32", "float32"),
+        ("uint8", "float16", "float16"),
+        ("float64", "float32", "float32"),
+    ):
+        assert working_dtype("nearest", np.dtype(source), np.dtype(target)) == between
+
+
+CASTS = [
+    (stored, target)
+    for stored in ("uint8", "int8", "uint16", "int16", "int32", "float32")
+    for target in ("int16", "uint16", "float16", "float32", "float64", "int64")
+    if np.can_cast(stored, target, "same_kind")
+]
+
+
+@pytest.mark.parametrize("factor", [(1, 2), (2, 2), (2, 1), (3, 3), (2, 0.5)], ids=str)
+@pytest.mark.parametrize(("stored", "target"), CASTS)
+def test_pixels_are_converted_as_they_would_be_alone(tmp_path, factor, stored, target):
+    """Repeated pixels of any type are those of the file, converted, whatever is done first."""
+    shift = 60 * (np.dtype(stored).kind != "u")
+    patches = {
+        f"p{i}": {
+            "a": np.arange(12 * 10, dtype=stored).reshape(12, 10),
+            "b": (np.arange(i, i + 6 * 8) - shift).astype(stored).reshape(6, 8),
+        }
+        for i in range(5)
+    }
+    size = (int(6 * factor[0]), int(8 * factor[1]))
+    expected = np.stack([nearest(patch["b"], size).astype(target) for patch in patches.values()])
+    with rico_hdl.open(store_of(tmp_path, patches)) as store:
+        found = store.read_batch(list(patches), bands=["b"], size=size, dtype=target)
+        single = store.read("p3", bands=["b", "b"], size=size, dtype=target)
+    assert same_bits(found[:, 0], expected)
+    assert same_bits(single, np.stack([expected[3]] * 2))
+
+
+def nearest(band, size):
+    """A band at another size, by the positions of the formula."""
+    rows, columns = (
+        [weights(i, n, m, "nearest").index(1) for i in range(m)]
+        for n, m in zip(band.shape, size, strict=True)
+    )
+    return band[rows][:, columns]

@@ -21,7 +21,6 @@ from rico_hdl.reading.layouts import little
 from rico_hdl.reading.resampling import (
     Resampler,
     Resampling,
-    put_rounded,
     resampler,
     working_dtype,
 )
@@ -81,7 +80,8 @@ class Part(NamedTuple):
     padded: bool
     """Whether the record has less than that: the rest is zero, at the bottom and on the right."""
     dtype: np.dtype[Any]
-    """In which they are resampled; that of the result where they are not."""
+    """In which they are resampled; that of the result where they are not. Converted before or after
+    that, never twice."""
     resample: Resampler | None
     """What brings them to the size of the result; None where they have it."""
     n_more_bytes: int
@@ -106,17 +106,12 @@ class Part(NamedTuple):
         if self.resample is None:
             self._copy(bands, out)
             return
-        between = np.empty((*out.shape[:-3], self.n_bands, *self.size), self.dtype)
-        self._copy(bands, between)
-        if out.dtype == self.dtype:
-            self.resample(between, out)
-            return
-        values = np.empty(out.shape, self.dtype)
-        self.resample(between, values)
-        if out.dtype.kind in "iu":
-            put_rounded(values, out)
-        else:
-            np.copyto(out, values, casting="same_kind")
+        memory = self.resample.memory((*out.shape[:-3], self.n_bands, *self.size))
+        if self.dtype != self.resample.bits:
+            converted = [band.astype(self.dtype, copy=False) for band in bands]
+            bands = [band.view(self.resample.bits) for band in converted]
+        self._copy(bands, memory)
+        self.resample(memory, out)
 
     def _copy(self, bands: Sequence[Array], out: Array) -> None:
         if self.padded:

@@ -11,8 +11,8 @@ matrix product would also multiply by the zeros in between, and spread one NaN o
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, Literal, get_args
+from collections.abc import Sequence
+from typing import Any, Final, Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +21,9 @@ Array = npt.NDArray[Any]
 Resampling = Literal["nearest", "bilinear", "bicubic"]
 RESAMPLINGS: Final[tuple[Resampling, ...]] = get_args(Resampling)
 
-Resampler = Callable[[Array, Array], None]
-"""Takes bands of shape (…, rows, columns), C-contiguous, and the array to fill."""
-
 _CUBIC: Final = -0.75  # torch's and OpenCV's coefficient
+_LARGE: Final = 4
+"""Bytes of pixels that it is worth repeating before conversion."""
 _Taps = list[tuple[npt.NDArray[np.intp], Array]]
 """For each neighbour: its zero-based position for each result, and its weight."""
 
@@ -37,6 +36,25 @@ _PAIRS: Final[dict[int, tuple[type, type, int]]] = {
 by to get the second."""
 
 
+class Resampler(Protocol):
+    """Brings bands from one size to another."""
+
+    bits: np.dtype[Any]
+    """As what the pixels of bands are copied into its memory."""
+
+    def memory(self, shape: Sequence[int]) -> Array:
+        """New memory for the pixels of bands, to be filled before each call.
+
+        Args:
+            shape: (…, rows, columns) of the bands.
+        """
+        ...
+
+    def __call__(self, memory: Array, out: Array) -> None:
+        """Fill an array of shape (…, rows, columns), of any dtype, and use up the memory."""
+        ...
+
+
 def resampler(
     method: Resampling, source: tuple[int, int], target: tuple[int, int], dtype: np.dtype[Any]
 ) -> Resampler:
@@ -46,7 +64,7 @@ def resampler(
         method: ``nearest``, ``bilinear`` or ``bicubic``.
         source: (rows, columns) of the bands.
         target: (rows, columns) of the result.
-        dtype: Of the bands and of the result alike; see `working_dtype`.
+        dtype: In which it is done; see `working_dtype`.
     """
     if method == "nearest":
         return _Nearest(source, target, dtype)
@@ -58,7 +76,8 @@ def working_dtype(
 ) -> np.dtype[Any]:
     """The type in which bands are resampled, between that of the record and that of the result."""
     if method == "nearest":
-        return target
+        # Fewer bytes to repeat; but half precision is slow to convert to: once for each pixel.
+        return source if source.itemsize < target.itemsize >= _LARGE else target
     if source.itemsize > 4 or target.itemsize > 4 or (source.kind != "f" and source.itemsize > 2):
         return np.dtype(np.float64)
     return np.dtype(np.float32)
@@ -88,14 +107,20 @@ class _Nearest:
         self._rows, self._columns = (_nearest(n, m) for n, m in zip(source, target, strict=True))
         self._row_factor = _factor(self._rows, source[0])
         self._column_factor = _factor(self._columns, source[1])
-        self._pair = _PAIRS.get(dtype.itemsize)
+        self._dtype = dtype
+        self._pair = _PAIRS.get(dtype.itemsize) if self._column_factor == 2 else None
+        self.bits = np.dtype(self._pair[0] if self._pair else dtype)
 
-    def __call__(self, bands: Array, out: Array) -> None:
-        if not self._row_factor and len(self._rows) < bands.shape[-2]:
+    def memory(self, shape: Sequence[int]) -> Array:
+        """Memory of the bands' pixels, each with room for its copy where two lie side by side."""
+        return np.empty(shape, self._pair[1] if self._pair else self._dtype)
+
+    def __call__(self, memory: Array, out: Array) -> None:
+        if not self._row_factor and len(self._rows) < memory.shape[-2]:
             # Fewer rows first: less to do for the columns.
-            out[...] = self._widened(np.take(bands, self._rows, axis=-2))
+            out[...] = self._widened(np.take(memory, self._rows, axis=-2))
             return
-        wide = self._widened(bands)
+        wide = self._widened(memory)
         if self._row_factor:
             # Row by row, each as often as it is repeated: memory is written from front to back.
             *others, rows, columns = out.shape
@@ -107,13 +132,12 @@ class _Nearest:
     def _widened(self, bands: Array) -> Array:
         """The bands with all columns of the result."""
         factor = self._column_factor
+        if self._pair:
+            # One multiplication writes both copies of a pixel; six times faster than repeating it.
+            bands *= self._pair[1](self._pair[2])
+            return bands.view(self._dtype)
         if factor == 1:
             return bands
-        if factor == 2 and self._pair:
-            bits, pair, factor = self._pair
-            # One multiplication writes both copies of a pixel; six times faster than repeating it.
-            pairs: Array = np.multiply(bands.view(bits), pair(factor), dtype=pair)
-            return pairs.view(bands.dtype)
         if not factor:
             return np.take(bands, self._columns, axis=-1)
         wide = np.empty((*bands.shape, factor), bands.dtype)
@@ -134,10 +158,19 @@ class _Weighted:
     ) -> None:
         taps = _linear if method == "bilinear" else _cubic
         self._rows, self._columns = (taps(n, m, dtype) for n, m in zip(source, target, strict=True))
+        self.bits = dtype
 
-    def __call__(self, bands: Array, out: Array) -> None:
-        wide = _summed(bands, self._columns, -1)
-        out[...] = _summed(wide, [(i, weight[:, None]) for i, weight in self._rows], -2)
+    def memory(self, shape: Sequence[int]) -> Array:
+        """Memory in the type in which sums are made."""
+        return np.empty(shape, self.bits)
+
+    def __call__(self, memory: Array, out: Array) -> None:
+        wide = _summed(memory, self._columns, -1)
+        values = _summed(wide, [(i, weight[:, None]) for i, weight in self._rows], -2)
+        if out.dtype.kind in "iu":
+            put_rounded(values, out)
+        else:
+            out[...] = values
 
 
 def _summed(bands: Array, taps: _Taps, axis: int) -> Array:
