@@ -180,6 +180,14 @@ def test_bigearthnet_resolutions_can_stay_apart(data, stored):
                 assert np.array_equal(sample[name].numpy(), expected)
     with pytest.raises(UsageError, match=r"image_120x120: bands of .* float32, then .* uint16"):
         BigEarthNet(data.store, data.metadata, grouped=True)
+    both = BigEarthNet(data.store, data.metadata, grouped="band", labels="multi-hot+mask")
+    s1_of = {row.patch_id: row.s1_name for row in data.rows}
+    for sample in both:
+        assert sample["label"].shape == (19,)
+        assert sample["mask"].shape == (120, 120)
+        patch = stored[s1_of[sample["key"]]] | stored[sample["key"]]
+        for band, pixels in patch.items():
+            assert sample[f"image_{band}"].numpy().tobytes() == pixels.tobytes()
 
 
 def test_bigearthnet_missing_patches_are_counted(data, tmp_path):

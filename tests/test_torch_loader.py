@@ -273,18 +273,34 @@ def test_samples_are_transformed(store):
             assert torch.equal(batch["image"], other["image"])
 
 
-def test_resolutions_stay_apart(tmp_path):
-    """Batches of a grouped dataset hold an array for each resolution, at its stored dtype."""
+@pytest.mark.parametrize("grouped", [True, "band"])
+def test_resolutions_stay_apart(tmp_path, grouped):
+    """Batches of a grouped dataset hold an array for each resolution, or band, as stored."""
     spec = registry()["bigearthnet"]
     sources = corpus.generate(spec, tmp_path, 5, modalities=["s2"])
     rico_hdl.convert(spec, sources, tmp_path / "store")
-    dataset = PatchDataset(tmp_path / "store", grouped=True)
+    dataset = PatchDataset(tmp_path / "store", grouped=grouped)
     with loader(dataset, 2) as batches:
         for batch, other in zip(batches, DataLoader(dataset, 2), strict=True):
             for name, entry in dataset.entries.items():
                 assert batch[name].dtype == torch.uint16
                 assert batch[name].shape == (len(batch["key"]), *entry.shape)
                 assert torch.equal(batch[name], other[name])
+            assert batch.keys() == other.keys() == {*dataset.entries, "key"}
+
+
+def test_kept_bands_are_never_overwritten(tmp_path):
+    """Whoever keeps one band of a batch keeps its pixels, though bands share their memory."""
+    spec = registry()["bigearthnet"]
+    rico_hdl.convert(spec, corpus.generate(spec, tmp_path, 8, modalities=["s2"]), tmp_path / "s")
+    dataset = PatchDataset(tmp_path / "s", grouped="band")
+    kept = []
+    with loader(dataset, 1, prefetch=1, n_threads=1) as batches:
+        for _ in range(3):
+            kept += [(batch["key"][0], batch["image_B11"][:, 3:]) for batch in batches]
+    wanted = {sample["key"]: sample["image_B11"] for sample in dataset}
+    assert len(kept) == 24
+    assert all(torch.equal(band[0], wanted[key][3:]) for key, band in kept)
 
 
 class FailAt:

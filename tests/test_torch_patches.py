@@ -134,6 +134,21 @@ def test_resolutions_can_stay_apart(bigearthnet):
             assert np.array_equal(sample[name].numpy(), np.stack([patch[b] for b in bands]))
 
 
+@pytest.mark.parametrize("dtype", [None, "float32"])
+def test_bands_can_stay_apart(bigearthnet, dtype):
+    """Grouped by band, samples hold one image of (row, column) for each band."""
+    store = rico_hdl.open(bigearthnet)
+    dataset = PatchDataset(store, store.keys("s2"), grouped="band", dtype=dtype)
+    dataset = pickle.loads(pickle.dumps(dataset))
+    assert dataset.entries["image_B8A"].shape == (60, 60)
+    stored = arrays(bigearthnet)
+    for sample in dataset:
+        patch = stored[sample["key"]]
+        assert set(sample) == {"key", *(f"image_{band}" for band in patch)}
+        for band, pixels in patch.items():
+            assert np.array_equal(sample[f"image_{band}"].numpy(), pixels.astype(dtype or "uint16"))
+
+
 def test_bands_are_resampled_and_cast(bigearthnet):
     """With a size and a dtype, bands of all resolutions become one image."""
     store = rico_hdl.open(bigearthnet)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import rico_hdl
 from formats.readers.recipe import Recipe
-from formats.tasks import BATCH_SIZE, GROUPS, NATIVE_T2, RGB, TEN
+from formats.tasks import BATCH_SIZE, NATIVE_T2, RGB, TEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "T1": {"bands": RGB},
     "T2": {"bands": TEN, "size": (120, 120), "dtype": "float32"},
     NATIVE_T2: {"bands": TEN, "grouped": True},
-    "T3": {"bands": tuple(chain.from_iterable(GROUPS.values())), "grouped": True},
+    "T3": {"grouped": "band"},
 }
 """What is asked of the store, by task."""
 _N_AHEAD = 2048
@@ -32,7 +32,7 @@ class Ours(Recipe):
     libraries: ClassVar[tuple[str, ...]] = ("rico-hdl", "lmdb")
     tuning = (
         "`store.reader(…)`: its `read`, and its `read_batch` into new memory; for T3 sample by"
-        " sample `store[key]`, else `grouped=True`, one array for each resolution; with workers"
+        " sample `store[key]`, else `grouped='band'`, one array for each band; with workers"
         " `rico_hdl.torch.PatchDataset` in a `DataLoader`"
     )
 
@@ -46,9 +46,9 @@ class Ours(Recipe):
 
     def batched(self, task: str) -> Callable[[Indices], Sample]:
         """Read into new memory."""
-        keys = self.keys
-        read = rico_hdl.open(self.folder).reader(**_OPTIONS[task]).read_batch
-        return lambda indices: read([keys[index] for index in indices]).images
+        store = rico_hdl.open(self.folder)
+        keys, read = store.keys(), store.reader(**_OPTIONS[task]).read_batch
+        return lambda indices: read(keys[indices]).images
 
     def workers(self, task: str, order: Iterable[Indices], n_workers: int) -> Batches:
         """PyTorch's loader around the dataset."""
@@ -74,10 +74,10 @@ class OurBuffers(Ours):
 
     def batched(self, task: str) -> Callable[[Indices], Sample]:
         """Fill the same memory each time."""
-        keys = self.keys
-        reader = rico_hdl.open(self.folder).reader(**_OPTIONS[task])
+        store = rico_hdl.open(self.folder)
+        keys, reader = store.keys(), store.reader(**_OPTIONS[task])
         buffers = reader.empty(keys[0], BATCH_SIZE)
-        return lambda indices: reader.read_batch([keys[i] for i in indices], out=buffers).images
+        return lambda indices: reader.read_batch(keys[indices], out=buffers).images
 
 
 class OurLoader(Ours):
@@ -93,8 +93,8 @@ class OurLoader(Ours):
     def batches(self, task: str, order: Iterable[Indices]) -> Batches:
         """Let the store's own threads read ahead."""
         planned = list(islice(order, _N_AHEAD))
-        keys = [self.keys[index] for indices in planned for index in indices]
         store = rico_hdl.open(self.folder)
+        keys = store.keys()[[index for indices in planned for index in indices]]
         batches = store.batches(keys, batch_size=BATCH_SIZE, **_OPTIONS[task])
         for indices, batch in zip(planned, batches, strict=True):
             yield indices, batch.images
@@ -134,4 +134,8 @@ def images(batch: dict[str, Any]) -> Any:  # noqa: ANN401 - a tensor, or a dicti
     """The pixels of a batch of `rico_hdl.torch`."""
     if "image" in batch:
         return batch["image"]
-    return {name: tensor for name, tensor in batch.items() if name.startswith("image_")}
+    return {
+        name.removeprefix("image_"): tensor
+        for name, tensor in batch.items()
+        if name.startswith("image_")
+    }

@@ -4,9 +4,22 @@ In: a store of this tool or of the original rico-hdl. Out: numpy arrays that are
 nothing, takes no lock, and never imports more than numpy.
 """
 
+from rico_hdl.reading.bands import BandMemory
 from rico_hdl.reading.batches import Batches
 from rico_hdl.reading.keys import Keys
+from rico_hdl.reading.options import BY_BAND, Grouping
 from rico_hdl.reading.reader import ArraySpec, Batch, PatchReader
 from rico_hdl.reading.store import Store, open  # noqa: A004 - as gzip.open and others
 
-__all__ = ["ArraySpec", "Batch", "Batches", "Keys", "PatchReader", "Store", "open"]
+__all__ = [
+    "BY_BAND",
+    "ArraySpec",
+    "BandMemory",
+    "Batch",
+    "Batches",
+    "Grouping",
+    "Keys",
+    "PatchReader",
+    "Store",
+    "open",
+]

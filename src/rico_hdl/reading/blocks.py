@@ -1,7 +1,7 @@
 """Many records at once: their bytes gathered side by side, then looked at as arrays.
 
 In: ``data.mdb``, and where some records of one layout begin in it. Out: their bands as arrays of
-shape (records, bands, rows, columns) in a small memory that is used again and again.
+shape (records, bands, rows, columns): in a small memory that is used again and again, or for good.
 
 One call of NumPy gathers a block of records, without Python's lock. Threads that copy record by
 record take that lock from each other several times for each of them: two of them were slower than
@@ -27,6 +27,8 @@ Array = npt.NDArray[Any]
 _PIECE_BYTES: Final = 4096
 """What is gathered, at multiples of it in the file: the size of a page in almost all files, so that
 records begin at the same place of a piece."""
+RECORD_PLACE: Final = 16
+"""Where in a piece records begin that have pages of their own: behind a page's header."""
 _BLOCK_BYTES: Final = 3 * 2**20
 """Of what a block of records takes, with all that is made of it on the way. 2 to 4 MiB were fastest
 with two threads: less is more calls, and more taking turns; more leaves the processor's cache."""
@@ -54,40 +56,51 @@ class Blocks:
                 (remainder + begin) // _PIECE_BYTES, (remainder + end - 1) // _PIECE_BYTES + 1
             )
         }
+        self._remainder = remainder
         self._pieces = np.array(sorted(pieces), np.int64)
-        self._record_bytes = len(pieces) * _PIECE_BYTES
+        self.n_record_bytes = len(pieces) * _PIECE_BYTES
+        """Bytes that are gathered of each record."""
         place = {piece: i for i, piece in enumerate(sorted(pieces))}
-        self._runs = []
+        self.places: list[tuple[Run, int]] = []
+        """Each run, and the offset of its first band's first byte in what is gathered."""
         for run, (begin, _) in zip(runs, spans, strict=True):
             piece, byte = divmod(remainder + begin, _PIECE_BYTES)
             offset = place[piece] * _PIECE_BYTES + byte + run.offset - begin
-            self._runs.append((run, offset))
+            self.places.append((run, offset))
         n_wanted = sum(run.n_bytes for run in runs)
-        per_record = self._record_bytes + n_more_bytes
+        per_record = self.n_record_bytes + n_more_bytes
         self.n_records = _BLOCK_BYTES // per_record
         """How many records make a block."""
-        self.is_worth_it = (
-            self.n_records >= _FEWEST and self._record_bytes < 2 * n_wanted + 4 * _PIECE_BYTES
-        )
+        self.is_compact = self.n_record_bytes < 2 * n_wanted + 4 * _PIECE_BYTES
+        """Whether not much more is gathered than is wanted."""
+        self.is_worth_it = self.n_records >= _FEWEST and self.is_compact
         """Whether that is better than to copy record by record."""
 
-    def reaches(self, data: mmap.mmap, last: int) -> bool:
-        """Whether all pieces are there of a record that begins at ``data[last]``."""
-        return last // _PIECE_BYTES + int(self._pieces[-1]) < len(data) // _PIECE_BYTES
+    def suit(self, data: mmap.mmap, starts: npt.NDArray[np.int64]) -> bool:
+        """Whether records begin at that place of a piece, and no piece of them is missing."""
+        return (
+            place_in_piece(starts) == self._remainder
+            and int(starts.max()) // _PIECE_BYTES + int(self._pieces[-1])
+            < len(data) // _PIECE_BYTES
+        )
 
-    def gather(self, data: mmap.mmap, starts: npt.NDArray[np.int64]) -> list[Array]:
+    def gather(
+        self, data: mmap.mmap, starts: npt.NDArray[np.int64], memory: Array | None = None
+    ) -> list[Array]:
         """The bands of some records, run by run, of shape (records, bands, rows, columns).
-
-        They are valid until the thread gathers the next block.
 
         Args:
             data: The file.
-            starts: Where the records begin, all at the same place of a piece; at most `n_records`.
+            starts: Where the records begin; `suit` says whether they may.
+            memory: Bytes of shape (records, `n_record_bytes`), C-contiguous. None for that of the
+                thread: then at most `n_records` of them, and they are valid until the thread
+                gathers the next block.
         """
         n = len(starts)
-        memory = _reused(n * self._record_bytes)
+        if memory is None:
+            memory = _reused(n * self.n_record_bytes)
         file = np.frombuffer(data, np.uint8, len(data) // _PIECE_BYTES * _PIECE_BYTES)
-        # With "clip", NumPy writes into the array itself and checks nothing: see `reaches`.
+        # With "clip", NumPy writes into the array itself and checks nothing: see `suit`.
         file.reshape(-1, _PIECE_BYTES).take(
             (starts // _PIECE_BYTES)[:, None] + self._pieces,
             axis=0,
@@ -96,9 +109,9 @@ class Blocks:
         )
         return [
             np.ndarray(
-                (n, *run.shape), run.dtype, memory, offset, (self._record_bytes, *run.strides)
+                (n, *run.shape), run.dtype, memory, offset, (self.n_record_bytes, *run.strides)
             )
-            for run, offset in self._runs
+            for run, offset in self.places
         ]
 
 

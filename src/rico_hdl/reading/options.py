@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,11 @@ from rico_hdl.reading.selection import Bands, terms_of
 
 Size = tuple[int, int]
 """(rows, columns)."""
+Grouping = bool | Literal["band"]
+"""Whether there is an array for each resolution, or for each band."""
+
+BY_BAND: Final = "band"
+"""The grouping that has an array for each band."""
 
 ON_SIZE: Final = ("error", "skip", "pad", "crop", "pad+crop", "keep")
 """What to do with patches that deviate from their modality's usual size."""
@@ -37,8 +42,8 @@ class Options:
     """Of the result; None for that of the bands."""
     on_size: str
     """One of `ON_SIZE`."""
-    grouped: bool
-    """Whether there is an array for each resolution."""
+    grouped: Grouping
+    """Whether there is an array for each resolution, or for each band."""
 
     @classmethod
     def of(  # noqa: PLR0913 - one argument for each option
@@ -49,7 +54,7 @@ class Options:
         resampling: Resampling,
         dtype: npt.DTypeLike | None,
         on_size: str,
-        grouped: bool,
+        grouped: Grouping,
     ) -> Options:
         """Options from the arguments of a call.
 
@@ -62,9 +67,14 @@ class Options:
         ):
             if value not in known:
                 raise UsageError(f"{name}={value!r} is not known", f"Known: {', '.join(known)}.")
+        if not isinstance(grouped, bool) and grouped != BY_BAND:
+            raise UsageError(
+                f"grouped={grouped!r} is not known", f"Known: True, False, {BY_BAND!r}."
+            )
         if grouped and size is not None:
             raise UsageError(
-                "grouped=True leaves bands at their own resolution, size= brings them to one",
+                f"grouped={grouped!r} leaves bands at their own resolution, size= brings them to "
+                "one",
                 "Give one of the two.",
             )
         return cls(terms_of(bands), _size(size), resampling, _dtype(dtype), on_size, grouped)

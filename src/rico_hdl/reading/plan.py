@@ -31,6 +31,8 @@ Size = tuple[int, int]
 
 _FEWEST: Final = 2
 """Records that are worth being gathered."""
+_LONG: Final = 2**16
+"""Bytes of a copy that is not worth being gathered: it lets other threads go on for long enough."""
 _LARGEST: Final = 2**30
 """Bytes of a record that are copied at once; NumPy's types end at twice that."""
 
@@ -157,6 +159,8 @@ class ArrayPlan:
         """The run that is the whole array, which most often needs no more than one copy."""
         self.n_bytes = math.prod(self.shape) * dtype.itemsize
         """Of the array."""
+        self.converts = any(part.converts for part in self._parts)
+        """Whether pixels are more than copied."""
         self._blocks: dict[int, Blocks] = {}
         self._staged = _staged(self._parts)
 
@@ -199,12 +203,22 @@ class ArrayPlan:
         blocks = self._blocks_of(data, begins)
         for first, last in _stretches(rows):
             if blocks is None or last - first < _FEWEST:
-                for i in range(first, last):
-                    self.fill(data, int(begins[i]), out[rows[i]])
+                images = out[rows[first] : rows[first] + last - first]
+                self._fill_each(data, begins[first:last].tolist(), images)
                 continue
             for i in range(first, last, blocks.n_records):
                 some = begins[i : min(i + blocks.n_records, last)]
                 self._fill_block(blocks.gather(data, some), out[rows[i] :][: len(some)])
+
+    def _fill_each(self, data: mmap.mmap, starts: Sequence[int], images: Array) -> None:
+        """Fill arrays one by one."""
+        if self.whole is None:
+            for start, image in zip(starts, images, strict=True):
+                self.fill(data, start, image)
+            return
+        shape, dtype, offset, strides, _ = self.whole
+        for start, image in zip(starts, images, strict=True):
+            image[...] = np.ndarray(shape, dtype, data, start + offset, strides)
 
     def _fill_block(self, bands: list[Array], out: Array) -> None:
         """Fill some rows from the bands of all runs of their records."""
@@ -215,14 +229,14 @@ class ArrayPlan:
     def _blocks_of(self, data: mmap.mmap, begins: npt.NDArray[np.int64]) -> Blocks | None:
         """How these records are gathered; None if they can't be, or should not."""
         remainder = place_in_piece(begins)
-        if remainder is None:
+        if remainder is None or (self.whole and self.n_bytes >= _LONG and not self.converts):
             return None
         blocks = self._blocks.get(remainder)
         if blocks is None:
             runs = [run for part in self._parts for run in part.runs]
             n_more = sum(part.n_more_bytes for part in self._parts)
             blocks = self._blocks[remainder] = Blocks(runs, remainder, n_more)
-        return blocks if blocks.is_worth_it and blocks.reaches(data, int(begins.max())) else None
+        return blocks if blocks.is_worth_it and blocks.suit(data, begins) else None
 
 
 def _staged(parts: Sequence[Part]) -> tuple[int, np.dtype[Any]] | None:

@@ -6,17 +6,20 @@ why the bands don't make the arrays that were asked for.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from rico_hdl.errors import SizeError, UsageError
+from rico_hdl.reading.bands import BandMemory
 from rico_hdl.reading.catalogue import Contents
 from rico_hdl.reading.layouts import RecordLayout
-from rico_hdl.reading.options import Options, Size
-from rico_hdl.reading.plan import ArrayPlan
+from rico_hdl.reading.options import BY_BAND, Options, Size
+from rico_hdl.reading.plan import Array, ArrayPlan
 from rico_hdl.reading.readahead import Span, patience, spans_of
 from rico_hdl.reading.selection import chosen
 from rico_hdl.record import Tensor
@@ -30,7 +33,12 @@ class Plan:
     """What is done with records of one layout. Compared by identity."""
 
     arrays: Mapping[str, ArrayPlan]
-    """By resolution as ``ROWSxCOLUMNS``; a single one, `UNGROUPED`, where they are not grouped."""
+    """By resolution as ``ROWSxCOLUMNS``, or by band; a single one, `UNGROUPED`, where they are not
+    grouped."""
+    by_band: bool
+    """Whether each has one band, and no axis for it."""
+    memory: BandMemory | None
+    """How the arrays lie in one memory, if they are by band and can do so."""
     only: ArrayPlan | None
     """The single one, where they are not grouped."""
     deviates: str
@@ -39,6 +47,34 @@ class Plan:
     """The parts of a record that are read, header included."""
     patience: float
     """Seconds that copying them takes at most, unless they come from a disk."""
+
+    def shape_of(self, array: ArrayPlan) -> tuple[int, ...]:
+        """The shape of an array of one patch, as the caller sees it."""
+        return array.shape[1:] if self.by_band else array.shape
+
+    def fill(self, data: mmap.mmap, start: int, arrays: Mapping[str, Array]) -> None:
+        """Copy one record into arrays; see `ArrayPlan.fill`."""
+        for name, plan in self.arrays.items():
+            plan.fill(data, start, self._with_axis(arrays[name]))
+
+    def fill_rows(
+        self,
+        data: mmap.mmap,
+        starts: npt.NDArray[np.int64],
+        rows: Sequence[int],
+        arrays: Mapping[str, Array],
+    ) -> None:
+        """Copy records into rows of arrays; see `ArrayPlan.fill_rows`."""
+        if self.memory and isinstance(rows, range):
+            memory = self.memory.behind(arrays)
+            if memory is not None and self.memory.fill(data, starts, memory):
+                return
+        for name, plan in self.arrays.items():
+            plan.fill_rows(data, starts, rows, self._with_axis(arrays[name]))
+
+    def _with_axis(self, array: Array) -> Array:
+        """An array with an axis for bands."""
+        return array[..., None, :, :] if self.by_band else array
 
 
 def plan_of(layout: RecordLayout, contents: Contents | None, options: Options, where: str) -> Plan:
@@ -70,10 +106,14 @@ def plan_of(layout: RecordLayout, contents: Contents | None, options: Options, w
             _size(contents.shapes.get(name, size)) for name, size in zip(names, own, strict=True)
         ]
     groups: dict[str, list[int]] = {}
+    by_band = options.grouped == BY_BAND
     for i, size in enumerate(usual):
-        groups.setdefault(label(size) if options.grouped else UNGROUPED, []).append(i)
+        group = names[i] if by_band else label(size) if options.grouped else UNGROUPED
+        groups.setdefault(group, []).append(i)
     arrays = {}
     for name, places in groups.items():
+        if by_band:
+            places = places[:1]  # noqa: PLW2901 - however often it was asked for
         some, sizes = [tensors[i] for i in places], [usual[i] for i in places]
         arrays[name] = ArrayPlan(
             names=tuple(names[i] for i in places),
@@ -86,6 +126,8 @@ def plan_of(layout: RecordLayout, contents: Contents | None, options: Options, w
     extents = [(tensor.start, tensor.stop - tensor.start) for tensor in tensors]
     return Plan(
         arrays,
+        by_band,
+        BandMemory.of(arrays) if by_band else None,
         arrays.get(UNGROUPED),
         _deviation(names, own, usual, options.on_size),
         spans_of([(0, layout.n_header), *extents]),

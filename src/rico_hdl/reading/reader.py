@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from rico_hdl.errors import SizeError, UsageError
+from rico_hdl.reading.bands import BandMemory
 from rico_hdl.reading.keys import Keys, Offsets
 from rico_hdl.reading.layouts import RecordLayout
 from rico_hdl.reading.options import Options
@@ -23,9 +24,13 @@ from rico_hdl.reading.records import Records
 from rico_hdl.store import Pages
 
 Images = Array | dict[str, Array]
-"""One array; or, grouped, one for each resolution."""
+"""One array; or, grouped, one for each resolution or band."""
 
 _MAX_PLANS: Final = 1024
+_NO_PLAN: Final = Plan(
+    {}, by_band=False, memory=None, only=None, deviates="", spans=[(0, PIECE_BYTES)], patience=0
+)
+"""What is done before any layout is known: nothing, but the whole record is announced."""
 _N_NAMED: Final = 5
 """Patches that an error names; the others are counted."""
 
@@ -33,8 +38,8 @@ _N_NAMED: Final = 5
 class ArraySpec(NamedTuple):
     """What the array of one patch looks like."""
 
-    shape: tuple[int, int, int]
-    """(bands, rows, columns)."""
+    shape: tuple[int, ...]
+    """(bands, rows, columns); of an array by band (rows, columns)."""
     dtype: np.dtype[Any]
     """Of its pixels."""
     bands: tuple[str, ...]
@@ -47,7 +52,8 @@ class Batch(NamedTuple):
     keys: Sequence[str]
     """The patches, in the order of the arrays' rows: `Keys` if such were given, or a tuple."""
     images: Images
-    """An array of shape (N, C, H, W); grouped, one for each resolution, by ``ROWSxCOLUMNS``."""
+    """An array of shape (N, C, H, W); grouped, one for each resolution, by ``ROWSxCOLUMNS``, or for
+    each band, of shape (N, H, W)."""
 
 
 class PatchReader:
@@ -63,7 +69,7 @@ class PatchReader:
         self.options = options
         """How arrays look."""
         self._plans: dict[RecordLayout, Plan] = {}
-        self._last = (RecordLayout(b"", -1, []), Plan({}, None, "", [(0, PIECE_BYTES)], 0))
+        self._last = (RecordLayout(b"", -1, []), _NO_PLAN)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return PatchReader, (self.records, self.options)
@@ -76,7 +82,7 @@ class PatchReader:
             out: The array to fill, of the patch's shape and dtype; grouped, a dictionary of them.
 
         Returns:
-            ``out``, or a new array of shape (C, H, W); grouped, one for each resolution.
+            ``out``, or a new array of shape (C, H, W); grouped, one for each resolution or band.
 
         Raises:
             UnknownKeyError: The store does not have the patch.
@@ -103,8 +109,7 @@ class PatchReader:
             images: Images = image
         else:
             arrays = _empty(plan, ()) if out is None else _checked(out, plan, ())
-            for name, array in plan.arrays.items():
-                array.fill(data, start, arrays[name])
+            plan.fill(data, start, arrays)
             images = arrays if out is None else out
         if perf_counter() - begin > plan.patience:
             records.ahead.cold = True
@@ -144,8 +149,7 @@ class PatchReader:
             arrays = (
                 _checked(out, plan, (len(keys),)) if out is not None else _empty(plan, (len(keys),))
             )
-            for name, array in plan.arrays.items():
-                array.fill_rows(pages.data, places[:, 0], range(len(keys)), arrays[name])
+            plan.fill_rows(pages.data, places[:, 0], range(len(keys)), arrays)
             batch = Batch(_fixed(keys), _unwrapped(arrays, plan))
         if perf_counter() - begin > len(keys) * plan.patience:
             ahead.cold = True
@@ -177,8 +181,7 @@ class PatchReader:
         arrays = _empty(first, (n,)) if out is None else _checked(out, first, (len(keys),))
         for plan in dict.fromkeys(plans):
             rows = [i for i, one in enumerate(plans) if one is plan]
-            for name, array in plan.arrays.items():
-                array.fill_rows(pages.data, places[rows, 0], rows, arrays[name])
+            plan.fill_rows(pages.data, places[rows, 0], rows, arrays)
         if n < len(keys):
             arrays = {name: array[:n] for name, array in arrays.items()}
         return Batch(names, _unwrapped(arrays, first)), first
@@ -190,7 +193,7 @@ class PatchReader:
             key: The patch. If it deviates from the usual size, the answer is for those that do not.
 
         Returns:
-            The array; grouped, each of them by resolution.
+            The array; grouped, each of them by resolution or band.
 
         Raises:
             RicoError: See `read`.
@@ -198,10 +201,21 @@ class PatchReader:
         pages, start, stop = self.records.place(key)
         _, plan = self._planned(pages, start, stop, key)
         found = {
-            name: ArraySpec(array.shape, array.dtype, array.names)
+            name: ArraySpec(plan.shape_of(array), array.dtype, array.names)
             for name, array in plan.arrays.items()
         }
         return found if self.options.grouped else found[UNGROUPED]
+
+    def memory(self, key: str) -> BandMemory | None:
+        """How patches like that of a key lie in one memory; None if they do not.
+
+        They do with ``grouped="band"``, unless bands are converted or brought to another size.
+
+        Raises:
+            RicoError: See `read`.
+        """
+        pages, start, stop = self.records.place(key)
+        return self._planned(pages, start, stop, key)[1].memory
 
     def empty(self, key: str, n: int) -> Images:
         """Arrays for ``n`` patches like that of a key, to be given as ``out``; not initialised.
@@ -302,7 +316,9 @@ class PatchReader:
         """
         first: tuple[str, dict[str, Any]] | None = None
         for plan in dict.fromkeys(plans):
-            arrays = {name: (array.shape, array.dtype) for name, array in plan.arrays.items()}
+            arrays = {
+                name: (plan.shape_of(array), array.dtype) for name, array in plan.arrays.items()
+            }
             key = keys[plans.index(plan)]
             if first is None:
                 first = key, arrays
@@ -336,8 +352,11 @@ def _empty(plan: Plan, rows: tuple[int, ...]) -> dict[str, Array]:
         UsageError: Memory does not suffice.
     """
     try:
+        if plan.memory and rows:
+            return plan.memory.views(plan.memory.new(*rows))
         return {
-            name: np.empty(rows + array.shape, array.dtype) for name, array in plan.arrays.items()
+            name: np.empty(rows + plan.shape_of(array), array.dtype)
+            for name, array in plan.arrays.items()
         }
     except (MemoryError, ValueError) as error:
         raise UsageError(
@@ -362,7 +381,7 @@ def _checked(out: Images, plan: Plan, rows: tuple[int, ...]) -> dict[str, Array]
         raise UsageError(f"out= is {found_names}, expected {wanted}", hint)
     given = out if isinstance(out, dict) else {UNGROUPED: out}
     for name, array in plan.arrays.items():
-        found, shape = given[name], rows + array.shape
+        found, shape = given[name], rows + plan.shape_of(array)
         fits = isinstance(found, np.ndarray) and found.flags.writeable
         if not fits or found.shape != shape or found.dtype != array.dtype:
             what = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found)

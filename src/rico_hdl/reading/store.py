@@ -22,7 +22,7 @@ from rico_hdl.reading.batches import Batches, Chunks
 from rico_hdl.reading.catalogue import Contents
 from rico_hdl.reading.keys import Keys
 from rico_hdl.reading.layouts import RecordLayout
-from rico_hdl.reading.options import Options, Size
+from rico_hdl.reading.options import Grouping, Options, Size
 from rico_hdl.reading.patches import PatchPlan
 from rico_hdl.reading.plan import Array
 from rico_hdl.reading.readahead import patience, spans_of
@@ -282,7 +282,7 @@ class Store(Mapping[str, dict[str, Array]]):
         dtype: npt.DTypeLike | None = None,
         out: Images | None = None,
         on_size: str = "error",
-        grouped: bool = False,
+        grouped: Grouping = False,
     ) -> Images:
         """Some bands of several patches as one array.
 
@@ -292,17 +292,19 @@ class Store(Mapping[str, dict[str, Array]]):
             size: See `read`.
             resampling: See `read`.
             dtype: See `read`.
-            out: The array to fill, of shape (N, C, H, W); grouped, a dictionary of them.
+            out: The array to fill, of shape (N, C, H, W); grouped, a dictionary of arrays.
             on_size: What to do with patches whose bands are not of the size that most of their
                 modality have: ``error``; ``skip`` leaves them out; ``pad`` fills what is missing
                 with zeros and ``crop`` cuts off what is too much, both at the bottom and on the
                 right; ``pad+crop``; ``keep`` takes them as they are.
-            grouped: Leave bands at their own resolution: one array for each.
+            grouped: Leave bands at their own resolution: True makes one array for each resolution,
+                ``"band"`` one for each band, which is the fastest way to read most bands.
 
         Returns:
             ``out``, or a new array of shape (N, C, H, W); grouped, a dictionary with one for each
-            resolution, such as ``120x120``. With ``skip``, fewer rows; `PatchReader.read_batch`
-            says which.
+            resolution, such as ``120x120``, or one of shape (N, H, W) for each band. The latter
+            share one memory, in which each band of each patch is in one piece. With ``skip``, fewer
+            rows; `PatchReader.read_batch` says which.
 
         Raises:
             UnknownKeyError: The store does not have a patch.
@@ -328,7 +330,7 @@ class Store(Mapping[str, dict[str, Array]]):
         resampling: Resampling = "nearest",
         dtype: npt.DTypeLike | None = None,
         on_size: str = "error",
-        grouped: bool = False,
+        grouped: Grouping = False,
         prefetch: int = 2,
         n_threads: int | None = None,
         drop_last: bool = False,
@@ -400,7 +402,7 @@ class Store(Mapping[str, dict[str, Array]]):
         resampling: Resampling = "nearest",
         dtype: npt.DTypeLike | None = None,
         on_size: str = "error",
-        grouped: bool = False,
+        grouped: Grouping = False,
     ) -> PatchReader:
         """A reader that always has these options; see `read_batch`.
 
@@ -417,7 +419,7 @@ class Store(Mapping[str, dict[str, Array]]):
         dtype: npt.DTypeLike | None,
         on_size: str,
         *,
-        grouped: bool,
+        grouped: Grouping,
     ) -> PatchReader:
         """The reader with these options; the same one for the same options."""
         if isinstance(bands, list):

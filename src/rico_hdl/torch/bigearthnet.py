@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from rico_hdl.errors import UsageError
 from rico_hdl.labels import CLASSES, IGNORE_INDEX, PatchTable, index_of_code, read_metadata
-from rico_hdl.reading import Store
+from rico_hdl.reading import Grouping, Store
 from rico_hdl.reading.resampling import Resampling
-from rico_hdl.torch.fields import Column, Field, Images, Masks, Part
+from rico_hdl.torch.bands import images_of
+from rico_hdl.torch.fields import Column, Field, Masks, Part
 from rico_hdl.torch.membership import OnMissing, present
 from rico_hdl.torch.patches import PatchDataset, Transform, opened_store
 
@@ -57,7 +58,8 @@ class BigEarthNet(PatchDataset):
         size: (rows, columns) to which all bands are resampled, and masks, by nearest neighbours.
         resampling: Of bands: ``"nearest"``, ``"bilinear"`` or ``"bicubic"``.
         dtype: The numpy name of the image's dtype.
-        grouped: Whether bands stay at their native resolution and dtype: one image for each.
+        grouped: Whether bands stay at their native resolution and dtype: True for one image for
+            each, which takes one modality, ``"band"`` for one for each band.
         transform: See `PatchDataset`.
 
     Raises:
@@ -83,7 +85,7 @@ class BigEarthNet(PatchDataset):
         size: int | tuple[int, int] | None = _SIZE,
         resampling: Resampling = "nearest",
         dtype: npt.DTypeLike | None = "float32",
-        grouped: bool = False,
+        grouped: Grouping = False,
     ) -> None:
         wanted, targets = _checked(modalities, labels)
         store = opened_store(target)
@@ -95,10 +97,10 @@ class BigEarthNet(PatchDataset):
         there, keys = present(store, names, what, missing)
         options: dict[str, Any] = {"size": size, "resampling": resampling, "dtype": dtype}
         if grouped:
-            options = {"grouped": True}
+            options = {"grouped": grouped}
         chosen = _bands_of(store, wanted, bands)
         fields: list[Field] = [
-            Images(tuple(Part(store.reader(bands=chosen[m], **options), keys[m]) for m in wanted))
+            images_of(*(Part(store.reader(bands=chosen[m], **options), keys[m]) for m in wanted))
         ]
         if _MULTI_HOT in targets:
             fields.append(Column("label", table.labels[there], np.dtype(np.float32)))

@@ -93,8 +93,7 @@ class Loader:
         plan = self._plan
         # Beside the batches ahead, the trainer holds one, and another while it is given the next.
         n_kept = plan.prefetch + 2
-        entries = self.dataset.entries
-        self._ring = Ring(entries, plan.batch_size, n_kept, pinned=plan.pin_memory)
+        self._ring = Ring(self.dataset.memory, plan.batch_size, n_kept, pinned=plan.pin_memory)
         self._crew: Crew | None = None
         self._pid = os.getpid()
         self._ahead: deque[Future[Batch]] = deque()
@@ -165,7 +164,7 @@ class Loader:
         try:
             arrays = memory.arrays()
             self.dataset.fill(positions, arrays)
-            tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+            tensors = self.dataset.tensors(arrays)
             del arrays
             if self.dataset.transform is None:
                 batch = {**tensors, "key": list(self.dataset.keys[positions])}

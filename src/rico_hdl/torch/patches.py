@@ -17,10 +17,11 @@ import numpy.typing as npt
 import torch
 
 from rico_hdl.errors import UsageError
-from rico_hdl.reading import Keys, Store
+from rico_hdl.reading import Grouping, Keys, Store
 from rico_hdl.reading import open as open_store
 from rico_hdl.reading.resampling import Resampling
-from rico_hdl.torch.fields import Arrays, Column, Entry, Field, Images, Part, Positions, merged
+from rico_hdl.torch.bands import images_of
+from rico_hdl.torch.fields import Arrays, Column, Entry, Field, Part, Positions, merged
 from rico_hdl.torch.membership import known
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ class PatchDataset(Dataset):
     """A map-style dataset of patches.
 
     Each sample is a dictionary: ``image`` of (channel, row, column), ``label`` where there are
-    labels, and ``key``. With ``grouped=True`` there is one image for each resolution instead:
-    ``image_120x120``, ``image_60x60``, …
+    labels, and ``key``. With ``grouped=True`` there is one image for each resolution instead,
+    ``image_120x120``, ``image_60x60``, …; with ``grouped="band"`` one of (row, column) for each
+    band, ``image_B02``, …
 
     Args:
         store: A store, or the folder of one.
@@ -56,7 +58,8 @@ class PatchDataset(Dataset):
         dtype: The numpy name of the image's dtype; None for the stored one.
         on_size: What becomes of patches of unusual size; ``"skip"`` leaves them out from the
             beginning. See `rico_hdl.Store.read_batch`.
-        grouped: Whether bands stay at their native resolution, one array for each.
+        grouped: Whether bands stay at their native resolution: True for an array for each,
+            ``"band"`` for one for each band.
 
     Raises:
         StoreError: The store can't be read.
@@ -75,7 +78,7 @@ class PatchDataset(Dataset):
         resampling: Resampling = "nearest",
         dtype: npt.DTypeLike | None = None,
         on_size: str = "error",
-        grouped: bool = False,
+        grouped: Grouping = False,
     ) -> None:
         opened = opened_store(store)
         chosen = opened.keys() if keys is None else known(opened, keys)
@@ -95,7 +98,7 @@ class PatchDataset(Dataset):
             on_size="error" if on_size == "skip" else on_size,
             grouped=grouped,
         )
-        fields: list[Field] = [Images((Part(reader, chosen),))]
+        fields: list[Field] = [images_of(Part(reader, chosen))]
         if values is not None:
             fields.append(Column("label", values, values.dtype))
         self._compose(opened, chosen, fields, transform)
@@ -114,6 +117,7 @@ class PatchDataset(Dataset):
         """What makes another sample of each sample, or None."""
         self._fields = tuple(fields)
         self._entries: dict[str, Entry] = merged(fields)
+        self._memory = {name: e for field in fields for name, e in field.memory().items()}
 
     @property
     def entries(self) -> Mapping[str, Entry]:
@@ -138,13 +142,28 @@ class PatchDataset(Dataset):
         positions = [range(n)[operator.index(index)] for index in indices]
         arrays = self.empty(len(positions))
         self.fill(positions, arrays)
-        return self.samples(positions, {k: torch.from_numpy(a) for k, a in arrays.items()})
+        return self.samples(positions, self.tensors(arrays))
+
+    @property
+    def memory(self) -> Mapping[str, Entry]:
+        """The arrays that are filled for a batch.
+
+        They are those of `entries`, or with ``grouped="band"`` what entries are views of.
+        """
+        return self._memory
 
     def empty(self, n: int) -> dict[str, npt.NDArray[Any]]:
-        """Arrays for that many samples, to be filled, by name."""
+        """Arrays of `memory` for that many samples, to be filled, by name."""
         return {
-            name: np.empty((n, *entry.shape), entry.dtype) for name, entry in self._entries.items()
+            name: np.empty((n, *entry.shape), entry.dtype) for name, entry in self._memory.items()
         }
+
+    def tensors(self, arrays: Arrays) -> dict[str, torch.Tensor]:
+        """The entries of a batch in arrays that were filled, without a copy."""
+        batch = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        for part in self._fields:
+            batch = part.views(batch)
+        return batch
 
     def fill(self, positions: Positions, out: Arrays) -> None:
         """Read the patches at zero-based positions into arrays such as `empty` gives.
