@@ -24,6 +24,7 @@ from rico_hdl.reading.resampling import (
     resampler,
     working_dtype,
 )
+from rico_hdl.reading.staging import Stage
 from rico_hdl.record import Tensor
 
 Array = npt.NDArray[Any]
@@ -33,8 +34,6 @@ _FEWEST: Final = 2
 """Records that are worth being gathered."""
 _LONG: Final = 2**16
 """Bytes of a copy that is not worth being gathered: it lets other threads go on for long enough."""
-_LARGEST: Final = 2**30
-"""Bytes of a record that are copied at once; NumPy's types end at twice that."""
 
 
 class Run(NamedTuple):
@@ -97,6 +96,17 @@ class Part(NamedTuple):
     def converts(self) -> bool:
         """Whether pixels are more than copied."""
         return self.resample is not None or any(run.dtype != self.dtype for run in self.runs)
+
+    @property
+    def takes_bits(self) -> bool:
+        """Whether bands go into the resampler's memory as they are, and fill it."""
+        if self.padded:
+            return False
+        return (
+            self.resample is None
+            or self.resample.bits == self.dtype
+            or all(run.dtype == self.dtype for run in self.runs)
+        )
 
     def fill(self, bands: Sequence[Array], out: Array) -> None:
         """Fill an array of shape (…, bands, rows, columns) of the result.
@@ -162,7 +172,7 @@ class ArrayPlan:
         self.converts = any(part.converts for part in self._parts)
         """Whether pixels are more than copied."""
         self._blocks: dict[int, Blocks] = {}
-        self._staged = _staged(self._parts)
+        self._stage = Stage.of(self._parts)
 
     def fill(self, data: mmap.mmap, start: int, out: Array) -> None:
         """Copy one record into an array.
@@ -177,12 +187,11 @@ class ArrayPlan:
             shape, dtype, offset, strides, _ = self.whole
             out[...] = np.ndarray(shape, dtype, data, start + offset, strides)
             return
-        source: mmap.mmap | Array = data
-        if self._staged is not None:
-            begin, span = self._staged
-            source, start = np.ndarray((), span, data, start + begin).copy(), -begin
+        if self._stage is not None:
+            self._stage.fill(data, start, out)
+            return
         for part in self._parts:
-            part.put(source, start, out[part.first : part.first + part.n_bands])
+            part.put(data, start, out[part.first : part.first + part.n_bands])
 
     def fill_rows(
         self,
@@ -237,20 +246,6 @@ class ArrayPlan:
             n_more = sum(part.n_more_bytes for part in self._parts)
             blocks = self._blocks[remainder] = Blocks(runs, remainder, n_more)
         return blocks if blocks.is_worth_it and blocks.suit(data, begins) else None
-
-
-def _staged(parts: Sequence[Part]) -> tuple[int, np.dtype[Any]] | None:
-    """What is copied of a record before its bands are converted: offset and bytes; None if nothing.
-
-    Converting what was just copied takes half the time of converting out of the map. It is not
-    worth it where most of what lies between the first and the last band is not wanted.
-    """
-    runs = [run for part in parts for run in part.runs]
-    begin, end = min(run.span[0] for run in runs), max(run.span[1] for run in runs)
-    wanted = sum(run.n_bytes for run in runs)
-    if not any(part.converts for part in parts) or end - begin > min(2 * wanted, _LARGEST):
-        return None
-    return begin, np.dtype((np.void, end - begin))
 
 
 def _stretches(places: Sequence[int]) -> Iterator[tuple[int, int]]:
