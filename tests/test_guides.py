@@ -6,7 +6,7 @@ import sys
 from typing import get_args
 
 import pytest
-from documents import DOCS, DOCUMENTS, README, run_section, section, sections
+from documents import DOCS, DOCUMENTS, README, merged, run_section, section, sections
 from reading import arrays
 
 import corpus
@@ -16,19 +16,27 @@ from rico_hdl.verification import Kind
 
 ADDING = DOCS / "adding-a-dataset.md"
 MOVING = DOCS / "moving.md"
+NETWORK = DOCS / "network.md"
+START = DOCS / "start.md"
 VERIFY = DOCS / "verify.md"
 
 RUN_BY = {
     DOCS / "format.md": "test_docs.py",
+    DOCS / "lightning.md": "test_torch_docs.py",
     DOCS / "pytorch.md": "test_torch_docs.py",
-    DOCS / "reliability.md": "test_docs.py",
     DOCS / "reading.md": "test_reading_docs.py",
+    DOCS / "reliability.md": "test_docs.py",
     README: "test_readme.py",
 }
 """The documents whose code other tests run; those of the datasets have test_dataset_pages.py."""
-OWN = [path for path in DOCUMENTS if path.parent == DOCS and path not in RUN_BY and path != ADDING]
+ON_THEIR_OWN = {ADDING, START, NETWORK}
+"""Those whose code needs something that a section does not make, see below."""
 RUNNABLE = [
-    part for path in OWN for part in sections(path) if any(block.can_run for block in part.blocks)
+    part
+    for path in DOCUMENTS
+    if path.parent == DOCS and path not in RUN_BY and path not in ON_THEIR_OWN
+    for part in sections(path)
+    if any(block.can_run for block in part.blocks)
 ]
 
 
@@ -48,6 +56,19 @@ def test_every_block_runs_or_says_why_not(document):
         if block.language in {"bash", "console", "python", "sh", ""}
     ]
     assert [block.line for block in code if not block.can_run and not block.skip] == []
+
+
+def test_five_minutes_run_from_the_archive_to_a_patch(tmp_path):
+    """The page for beginners runs as a whole; its last section where PyTorch is."""
+    run_section(merged(sections(START)), tmp_path)
+
+
+def test_a_store_on_a_network_is_read_as_shown(tmp_path):
+    """The code that reads a store where it lies gives a batch."""
+    spec = registry()["bigearthnet"]
+    sources = corpus.generate(spec, tmp_path, 2)
+    rico_hdl.convert(spec, sources, tmp_path / "Encoded-BigEarthNet")
+    run_section(section(NETWORK, "Read"), tmp_path)
 
 
 def test_lines_of_the_original_get_a_notice(tmp_path):

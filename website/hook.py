@@ -2,7 +2,7 @@
 
 In: mkdocs's events. Out: the same, with the pages of `website`. ``<!-- site: WORD -->`` in a page
 of a dataset is what its spec says (see `website.datasets`); ``<!-- site: readme TITLE -->`` in any
-page is that section of the README.
+page is that section of the README, with its heading.
 """
 
 from __future__ import annotations
@@ -90,8 +90,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return _COMMENT.sub("", markdown)
 
 
-def _made(word: str, argument: str | None, place: str) -> str:
+def _made(word: str, argument: str, place: str) -> str:
     """What a comment stands for."""
     if word == "readme":
-        return relinked(sections("README.md")[str(argument)], "README.md", place)
+        text = f"## {argument}\n\n{sections('README.md')[argument]}"
+        return relinked(text, "README.md", place)
     return GENERATED[word](registry()[PurePosixPath(place).stem])
