@@ -10,7 +10,7 @@ WITH_TORCH := .venv-torch
 # PyTorch's build for CPUs is enough; where pip would fetch another one, say so: TORCH='torch==… …'.
 TORCH ?= torch==2.13.0
 
-.PHONY: help setup demo test test-torch lint types docs bench bench-read lock clean
+.PHONY: help setup demo test test-torch lint types docs site bench bench-read lock clean
 
 help:
 	@echo "make demo     convert a small sample, check it and read it back"
@@ -18,7 +18,8 @@ help:
 	@echo "make test-torch  run the tests of what needs PyTorch, which it installs"
 	@echo "make lint     check style and formatting"
 	@echo "make types    check types"
-	@echo "make docs     check links, run the documents' code, build the site in build/site"
+	@echo "make docs     check links, run the documents' code, build their site"
+	@echo "make site     build the documentation site in build/site"
 	@echo "make bench    compare with the plain way, a mere copy, unpacking (BENCH=... for options)"
 	@echo "make bench-read  compare the reading of many formats (BENCH=... for options)"
 	@echo "make lock     resolve the dependencies anew (needs uv)"
@@ -58,8 +59,10 @@ lint: $(SETUP)
 types: $(SETUP)
 	$(BIN)/mypy
 
-docs: $(SETUP) $(SITE)/.set-up
-	$(BIN)/python -m pytest --quiet tests/test_readme.py tests/test_docs.py tests/test_dataset_pages.py tests/test_guides.py
+docs: $(SETUP) site
+	$(BIN)/python -m pytest --quiet tests/test_readme.py tests/test_docs.py tests/test_*_docs.py tests/test_dataset_pages.py tests/test_*guides.py tests/test_site.py
+
+site: $(SITE)/.set-up
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=src $(SITE)/bin/python -m mkdocs build --quiet
 	@echo "the site is in build/site: open build/site/index.html"
 

@@ -11,6 +11,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -18,6 +19,7 @@ from rico_hdl.datasets import registry
 from website import api, commands, performance
 from website.datasets import GENERATED
 from website.documents import FILES, PAGES, ROOT, WHOLE, linked_files, relinked, sections
+from website.offline import fetched
 
 _PLACEHOLDER = re.compile(r"^<!-- site: (\w+)(?: (.+))? -->$", re.MULTILINE)
 _COMMENT = re.compile(r"^<!-- skip: .* -->\n", re.MULTILINE)
@@ -96,3 +98,13 @@ def _made(word: str, argument: str, place: str) -> str:
         text = f"## {argument}\n\n{sections('README.md')[argument]}"
         return relinked(text, "README.md", place)
     return GENERATED[word](registry()[PurePosixPath(place).stem])
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Make sure that the site needs no network.
+
+    Raises:
+        PluginError: A page would fetch something.
+    """
+    if found := fetched(Path(config.site_dir)):
+        raise PluginError("pages would fetch from elsewhere:\n" + "\n".join(found))

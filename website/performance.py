@@ -5,6 +5,7 @@ In: `benchmarks/RESULTS*.md`. Out: Markdown. It measures nothing, and rounds not
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from website.charts import Bar, chart
@@ -31,7 +32,7 @@ def page() -> str:
     parts = ["# Performance", relinked(sections("README.md")["Speed"], "README.md", _PAGE)]
     parts += ["## Conversion", _ABOUT_CONVERSION, *_conversion()]
     if (ROOT / _READING).is_file():
-        parts += ["## Reading", _ABOUT_READING, *_reading()]
+        parts += ["## Reading", _ABOUT_READING, *reading(sections(_READING))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -64,17 +65,18 @@ def _times(label: str, ratio: str) -> Bar:
     return Bar(label, number(ratio), f"{plain(ratio)} x", "ours")
 
 
-def _reading() -> list[str]:
-    found = sections(_READING)
-    (tasks,) = [text for title, text in found.items() if title == "Reading benchmark"]
-    about = dict(
-        line.removeprefix("* **").split("**: ", 1) for line in tasks.splitlines() if "**: " in line
-    )
-    rows = read_table(found["For the README"])
+def reading(results: dict[str, str]) -> list[str]:
+    """A chart for each task and way to read.
+
+    Args:
+        results: What stands below each heading of the benchmark's document.
+    """
+    tasks = re.findall(r"^\* \*\*(\w+)\*\*: (.+)$", results["Reading benchmark"], re.MULTILINE)
+    rows = read_table(results["For the README"])
     parts = []
     for way in ("two workers", "one process"):
         parts.append(f"### {way[0].upper()}{way[1:]}")
-        for task, what in about.items():
+        for task, what in tasks:
             cells = [(row["patches per second"], row[f"{task}, {way}"]) for row in rows]
             bars = [_rate(reader, rate) for reader, rate in cells if rate != "-"]
             bars.sort(key=lambda bar: -bar.value)
