@@ -63,7 +63,7 @@ docs: $(SETUP) site
 	$(BIN)/python -m pytest --quiet tests/test_readme.py tests/test_docs.py tests/test_*_docs.py tests/test_dataset_pages.py tests/test_*guides.py tests/test_site.py
 
 site: $(SITE)/.set-up
-	NO_MKDOCS_2_WARNING=1 PYTHONPATH=src $(SITE)/bin/python -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=src $(SITE)/bin/python -m mkdocs build
 	@echo "the site is in build/site: open build/site/index.html"
 
 # In an environment of its own: `make test` does without what renders pages.
