@@ -13,7 +13,7 @@ from rico_hdl.datasets import registry
 from website import api, commands, performance
 from website.charts import Bar, chart
 from website.datasets import GENERATED, bands_text, downloads
-from website.documents import PAGES, WHOLE, place_of, readme_pages, relinked
+from website.documents import PAGES, WHOLE, bars_in_code, place_of, readme_pages, relinked
 from website.offline import fetched
 from website.tables import read_table, table
 
@@ -60,6 +60,19 @@ def test_links_lead_to_the_page_that_shows_their_target(link, document, page, ex
     assert relinked(f"see [it]({link}).", document, page) == f"see [it]({expected})."
     code = f"`[it]({link})`\n\n```text\n[it]({link})\n```\n"
     assert relinked(code, document, page) == code
+
+
+def test_links_called_after_files_get_the_pages_titles():
+    """A link whose text is a file's name has the title of the page instead; others keep theirs."""
+    text = "[docs/format.md](docs/format.md#records), [it](docs/format.md)"
+    expected = "[Format of a store](format.md#records), [it](format.md)"
+    assert relinked(text, "README.md", "install.md") == expected
+
+
+def test_bars_in_code_lose_their_backslash():
+    """It would be seen on the site; outside of inline code it stays."""
+    text = "| `a\\|b` | c\\|d |\n\n```\n`a\\|b`\n```\n"
+    assert bars_in_code(text) == "| `a|b` | c\\|d |\n\n```\n`a\\|b`\n```\n"
 
 
 def test_documents_outside_of_docs_have_pages():

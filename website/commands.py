@@ -5,6 +5,7 @@ In: click's commands. Out: Markdown. What the options mean is said by the progra
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable
 
@@ -83,7 +84,7 @@ def _context(command: click.Command) -> click.Context:
 
 
 def _help(command: click.Command) -> str:
-    text = (command.help or "").replace("\b", "")
+    text = inspect.cleandoc(command.help or "")
     return re.sub(r"(--[-\w]+(?: [A-Z]{3,})?)", r"`\1`", text)
 
 

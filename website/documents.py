@@ -17,7 +17,7 @@ FILES: Final = "files"
 """The folder of the site with copies of files that documents link to."""
 
 _CODE: Final = re.compile(r"(^```.*?^```|`[^`\n]*`)", re.DOTALL | re.MULTILINE)
-_LINK: Final = re.compile(r"(\]\()([^)\s]+)(\))")
+_LINK: Final = re.compile(r"(?:\[([\w./-]+\.md))?\]\(([^)\s]+)\)")
 
 PAGES: Final = {
     "install.md": ["Install"],
@@ -123,9 +123,28 @@ def relinked(text: str, document: str, page: str) -> str:
             return match[0]
         path, _, fragment = place.partition("#")
         there = posixpath.relpath(path, posixpath.dirname(page) or ".") if path != page else ""
-        return f"{match[1]}{there}{'#' + fragment if fragment or not there else ''}{match[3]}"
+        label = f"[{_title(match[2], document)}" if match[1] else ""
+        return f"{label}]({there}{'#' + fragment if fragment or not there else ''})"
 
     return outside_code(text, lambda part: _LINK.sub(change, part))
+
+
+def _title(link: str, document: str) -> str:
+    """What a link is called on the site where a document has a file's name."""
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(document), link.partition("#")[0]))
+    return next(title for title in sections(path) if title)
+
+
+def bars_in_code(text: str) -> str:
+    """Tables as Python's Markdown reads them: a bar in code needs no backslash there, and shows it.
+
+    Code hosts need one.
+    """
+    parts = _CODE.split(text)
+    parts[1::2] = [
+        part if part.startswith("```") else part.replace("\\|", "|") for part in parts[1::2]
+    ]
+    return "".join(parts)
 
 
 def _resolved(link: str, document: str) -> tuple[str, bool]:

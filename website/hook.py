@@ -18,11 +18,22 @@ from mkdocs.structure.pages import Page
 from rico_hdl.datasets import registry
 from website import api, commands, performance
 from website.datasets import GENERATED
-from website.documents import FILES, PAGES, ROOT, WHOLE, linked_files, relinked, sections
+from website.documents import (
+    FILES,
+    PAGES,
+    ROOT,
+    WHOLE,
+    bars_in_code,
+    linked_files,
+    outside_code,
+    relinked,
+    sections,
+)
 from website.offline import fetched
 
 _PLACEHOLDER = re.compile(r"^<!-- site: (\w+)(?: (.+))? -->$", re.MULTILINE)
 _COMMENT = re.compile(r"^<!-- skip: .* -->\n", re.MULTILINE)
+_TIMES = re.compile(r"(?<=\d) x (?=\d)")
 _ASSETS = ROOT / "website" / "assets"
 
 
@@ -89,7 +100,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         document = Path(str(page.file.abs_src_path)).relative_to(ROOT).as_posix()
         markdown = relinked(markdown, document, place)
     markdown = _PLACEHOLDER.sub(lambda match: _made(match[1], match[2], place), markdown)
-    return _COMMENT.sub("", markdown)
+    markdown = bars_in_code(_COMMENT.sub("", markdown))
+    # A shape stays on one line.
+    return outside_code(
+        markdown, lambda text: _TIMES.sub("\N{NO-BREAK SPACE}x\N{NO-BREAK SPACE}", text)
+    )
 
 
 def _made(word: str, argument: str, place: str) -> str:
