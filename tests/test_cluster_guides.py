@@ -58,14 +58,17 @@ def ended(process):
 
 
 def defers_signals(process):
-    """Whether a child of the process has a handler for SIGTERM, as conversions have meanwhile.
+    """Whether the script's conversion has a handler for SIGTERM, as it has while it converts.
 
     Once the signal was noted, its handler is gone: a second one would end the conversion at once.
     """
     mask = 0
     for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-        status = Path(f"/proc/{child}/status").read_text()
-        mask |= int(re.search(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)[1], 16)
+        with suppress(OSError):  # it has ended
+            # Before it becomes the program, a child is bash, with bash's own handlers.
+            if b"--target-dir" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                status = Path(f"/proc/{child}/status").read_text()
+                mask |= int(re.search(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)[1], 16)
     return bool(mask & 1 << (signal.SIGTERM - 1))
 
 
