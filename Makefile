@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.set-up
 READ := .venv-read
+SITE := .venv-docs
 WITH_TORCH := .venv-torch
 # PyTorch's build for CPUs is enough; where pip would fetch another one, say so: TORCH='torch==… …'.
 TORCH ?= torch==2.13.0
 
-.PHONY: help setup demo test test-torch lint types docs bench bench-read lock clean
+.PHONY: help setup demo test test-torch lint types docs site bench bench-read lock clean
 
 help:
 	@echo "make demo     convert a small sample, check it and read it back"
@@ -17,7 +18,8 @@ help:
 	@echo "make test-torch  run the tests of what needs PyTorch, which it installs"
 	@echo "make lint     check style and formatting"
 	@echo "make types    check types"
-	@echo "make docs     check links, and run the code of the README"
+	@echo "make docs     check links, run the documents' code, build their site"
+	@echo "make site     build the documentation site in build/site"
 	@echo "make bench    compare with the plain way, a mere copy, unpacking (BENCH=... for options)"
 	@echo "make bench-read  compare the reading of many formats (BENCH=... for options)"
 	@echo "make lock     resolve the dependencies anew (needs uv)"
@@ -57,8 +59,18 @@ lint: $(SETUP)
 types: $(SETUP)
 	$(BIN)/mypy
 
-docs: $(SETUP)
-	$(BIN)/python -m pytest --quiet tests/test_readme.py tests/test_docs.py
+docs: $(SETUP) site
+	$(BIN)/python -m pytest --quiet tests/test_readme.py tests/test_docs.py tests/test_*_docs.py tests/test_dataset_pages.py tests/test_*guides.py tests/test_site.py
+
+site: $(SITE)/.set-up
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=src $(SITE)/bin/python -m mkdocs build
+	@echo "the site is in build/site: open build/site/index.html"
+
+# In an environment of its own: `make test` does without what renders pages.
+$(SITE)/.set-up: requirements/docs.txt
+	$(PYTHON) -m venv $(SITE)
+	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/docs.txt
+	touch $@
 
 bench: $(SETUP)
 	$(BIN)/python benchmarks/bench.py $(BENCH)
@@ -77,9 +89,11 @@ $(READ)/.set-up: requirements/dev.txt requirements/bench-read.txt pyproject.toml
 
 # Hashes without addresses: the file installs the same from any mirror of the package index.
 lock:
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --quiet \
-	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-	  --output-file requirements/dev.txt
+	for group in dev docs; do \
+	  uv pip compile pyproject.toml --group $$group --universal --python-version 3.11 --upgrade --quiet \
+	    --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	    --output-file requirements/$$group.txt || exit; \
+	done
 
 clean:
-	rm -rf $(VENV) $(READ) $(WITH_TORCH) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(READ) $(SITE) $(WITH_TORCH) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

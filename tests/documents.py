@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,13 +22,16 @@ from rico_hdl.datasets import registry
 from rico_hdl.spec import DatasetSpec
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted(
-    path for folder in (ROOT, ROOT / "docs", ROOT / "benchmarks") for path in folder.glob("*.md")
-)
 README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+DATASETS = DOCS / "datasets"
+DOCUMENTS = sorted(
+    path for folder in (ROOT, DOCS, DATASETS, ROOT / "benchmarks") for path in folder.glob("*.md")
+)
 
 _ARCHIVE = re.compile(r"\.(tar|zip|parquet)\b")
-_NEEDS = re.compile(r"<!-- skip: needs (\w+) -->")
+_SKIP = re.compile(r"<!-- skip: (.+) -->")
+_NEEDS = re.compile(r"needs (\w+)")
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,14 @@ class Block:
     """Its lines, without the fences."""
     line: int
     """One-based line of its opening fence."""
-    needs: str | None
-    """The module without which it is skipped, from an HTML comment in front."""
+    skip: str | None
+    """Why it is not run, from an HTML comment in front."""
+
+    @property
+    def needs(self) -> str | None:
+        """The module without which it is skipped; where there is one, it is run."""
+        match = _NEEDS.fullmatch(self.skip or "")
+        return match[1] if match else None
 
     @property
     def commands(self) -> list[list[str]]:
@@ -65,6 +75,8 @@ class Block:
     @property
     def can_run(self) -> bool:
         """Whether there is anything in it that a test can run."""
+        if self.skip and not self.needs:
+            return False
         return self.language == "python" or bool(self.commands)
 
 
@@ -110,7 +122,7 @@ class Section:
 def sections(document: Path) -> list[Section]:
     """The sections of a document, in order."""
     found = [Section(document, "", 0)]
-    needs: str | None = None
+    skip: str | None = None
     fence: tuple[int, list[str]] | None = None
     for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), 1):
         heading = re.match(r"(#+) (.*)", line) if fence is None else None
@@ -122,15 +134,15 @@ def sections(document: Path) -> list[Section]:
             if fence is not None:
                 fence[1].append(line)
             elif line.strip():
-                match = _NEEDS.match(line)
-                needs = match[1] if match else None
+                match = _SKIP.match(line)
+                skip = match[1] if match else None
         elif fence is None:
             fence = (number, [])
             language = line.removeprefix("```")
         else:
             text = "\n".join(fence[1]) + "\n"
-            found[-1].blocks.append(Block(language, text, fence[0], needs))
-            fence = needs = None
+            found[-1].blocks.append(Block(language, text, fence[0], skip))
+            fence = skip = None
     return found
 
 
@@ -138,6 +150,16 @@ def section(document: Path, title: str) -> Section:
     """The section with that heading."""
     (found,) = [section for section in sections(document) if section.title == title]
     return found
+
+
+def merged(parts: Iterable[Section]) -> Section:
+    """Sections of one document as if no heading stood between them."""
+    first, *others = parts
+    whole = Section(first.document, first.title, first.level, [*first.lines], [*first.blocks])
+    for part in others:
+        whole.lines += part.lines
+        whole.blocks += part.blocks
+    return whole
 
 
 def anchors(document: Path) -> set[str]:
@@ -210,6 +232,8 @@ def run_section(section: Section, folder: Path, n_patches: int = 2) -> list[Ran]
             publish(spec, sources, folder)
     ran = []
     for block in section.blocks:
+        if not block.can_run:
+            continue
         for i, command in enumerate(block.commands):
             done = _run(command, folder, block)
             ran.append(Ran(command, done.stdout, done.stderr))

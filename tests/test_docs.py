@@ -16,7 +16,7 @@ import pytest
 import tifffile
 import xxhash
 from click.testing import CliRunner
-from documents import DOCUMENTS, README, ROOT, anchors, links, run_section, section
+from documents import DATASETS, DOCUMENTS, README, ROOT, anchors, links, run_section, section
 from reading import records
 from safetensors.numpy import save
 
@@ -32,6 +32,7 @@ from rico_hdl.store.writer import COMMIT_BYTES
 from rico_hdl.tiff.libtiff import MAX_IMAGE_BYTES
 
 FORMAT = ROOT / "docs" / "format.md"
+VERIFY = ROOT / "docs" / "verify.md"
 RELIABILITY = ROOT / "docs" / "reliability.md"
 
 
@@ -47,9 +48,9 @@ def options_of(*names):
     return {option for row in rows for option in row if option}
 
 
-def documented_options(title="Options"):
-    """The options of a table of the README, in all their spellings."""
-    (table,) = [table for table in section(README, title).tables() if "option" in table[0]]
+def documented_options(document=README, title="Options"):
+    """The options of a table, in all their spellings."""
+    (table,) = [table for table in section(document, title).tables() if "option" in table[0]]
     return {option for row in table for option in re.findall(r"(?<!\w)-[-\w]+", row["option"])}
 
 
@@ -109,14 +110,15 @@ def test_readme_names_the_options_of_other_commands():
 
 
 @pytest.mark.parametrize(("command", "title"), [("info", "Look inside"), ("verify", "Verify")])
-def test_help_has_the_options_of_the_readme(command, title):
-    """The help of a command that looks at a store lists the README's options, and no other."""
-    assert options_of(command) == documented_options(title) | {"-h", "--help"}
+def test_help_has_the_documented_options(command, title):
+    """The help of a command that looks at a store lists the documented options, and no other."""
+    assert options_of(command) == documented_options(VERIFY, title) | {"-h", "--help"}
 
 
 def test_every_command_is_documented():
-    """Every command that the program lists stands in the README."""
+    """Every command that the program lists stands in the README or has a page."""
     text = README.read_text(encoding="utf-8")
+    text += "".join(path.read_text(encoding="utf-8") for path in DATASETS.glob("*.md"))
     names = root.list_commands(click.Context(root))
     assert [name for name in names if f"rico-hdl {name}" not in text] == []
 
@@ -284,7 +286,7 @@ def test_stored_numbers_are_those_of_the_code():
     said = {path: " ".join(path.read_text(encoding="utf-8").split()) for path in DOCUMENTS}
     assert MAX_LAYOUTS == 10
     assert "most frequent layout first, at most ten" in said[FORMAT]
-    assert f"up to {MAX_SAMPLES:,} records spread over it" in said[README]
+    assert f"up to {MAX_SAMPLES:,} records spread over it" in said[VERIFY]
     assert f"up to {COMMIT_BYTES >> 20} MiB of records" in said[RELIABILITY]
     assert f"an image may have {MAX_IMAGE_BYTES >> 20} MiB" in said[RELIABILITY]
     assert f"beyond {MAX_KEY_BYTES} bytes" in said[RELIABILITY]

@@ -1,4 +1,4 @@
-"""docs/pytorch.md: its code runs, and its tables are those of the code."""
+"""docs/pytorch.md, lightning.md: their code runs, and their tables are those of the code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 from importlib.util import find_spec
 
 import pytest
-from documents import ROOT, run_section, section, sections
+from documents import DOCS, merged, run_section, section, sections
 
 import corpus
 import rico_hdl
@@ -20,9 +20,12 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra parquet)"
 from rico_hdl.torch import PatchDataset, loader
 from rico_hdl.torch.loading import MAX_THREADS
 
-DOCUMENT = ROOT / "docs" / "pytorch.md"
+DOCUMENT = DOCS / "pytorch.md"
 WITH_CODE = [
-    part for part in sections(DOCUMENT) if any(b.language == "python" for b in part.blocks)
+    part
+    for path in (DOCUMENT, DOCS / "lightning.md")
+    for part in sections(path)
+    if any(b.language == "python" for b in part.blocks)
 ]
 
 
@@ -53,6 +56,11 @@ def test_code_runs_and_prints_what_is_shown(part, folder):
     if missing:
         pytest.skip(f"{missing[0]} is not installed (requirements/torch.txt)")
     run_section(part, folder)
+
+
+def test_five_minutes_end_with_a_batch(tmp_path):
+    """The page for beginners runs from the archive to the training loop."""
+    run_section(merged(sections(DOCS / "start.md")), tmp_path)
 
 
 def test_classes_are_those_of_the_code():

@@ -1,0 +1,55 @@
+"""Bar charts as SVG that a page holds: they follow its colours, light or dark, and its width.
+
+In: labels and values. Out: markup without blank lines, so that Markdown leaves it alone. A bar's
+width is a share of the chart's, and text keeps its size, so that it can be read on a phone, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Literal
+
+_ROW = 38  # pixels: a line of text, a bar, and a gap
+_BASELINE = 14
+_BAR_TOP, _BAR_HEIGHT = 20, 9
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One value of a chart."""
+
+    label: str
+    """What was measured."""
+    value: float
+    """Its size, not negative."""
+    text: str
+    """The value as it is shown."""
+    kind: Literal["ours", "other", "limit"] = "other"
+    """Decides the colour: a limit is no competitor, but what could be reached at best."""
+
+
+def chart(title: str, bars: Sequence[Bar]) -> str:
+    """A figure with a bar for each value, from the top downwards."""
+    longest = max(bar.value for bar in bars)
+    lines = [
+        '<figure class="chart">',
+        f"<figcaption>{escape(title)}</figcaption>",
+        f'<svg role="img" aria-label="{escape(title)}" width="100%" height="{_ROW * len(bars)}">',
+        *(_row(bar, i, longest) for i, bar in enumerate(bars)),
+        "</svg>",
+        "</figure>",
+    ]
+    return "\n".join(lines)
+
+
+def _row(bar: Bar, i: int, longest: float) -> str:
+    top = i * _ROW
+    width = 100 * bar.value / longest
+    return (
+        f'<text x="0" y="{top + _BASELINE}">{escape(bar.label)}</text>'
+        f'<text x="100%" y="{top + _BASELINE}" text-anchor="end">{escape(bar.text)}</text>'
+        f'<rect class="{bar.kind}" x="0" y="{top + _BAR_TOP}" width="{width:.2f}%" '
+        f'height="{_BAR_HEIGHT}" rx="2"/>'
+    )

@@ -1,0 +1,125 @@
+"""What mkdocs calls: pages that are made, and comments in pages that stand for something made.
+
+In: mkdocs's events. Out: the same, with the pages of `website`. ``<!-- site: WORD -->`` in a page
+of a dataset is what its spec says (see `website.datasets`); ``<!-- site: readme TITLE -->`` in any
+page is that section of the README, with its heading.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from rico_hdl.datasets import registry
+from website import api, commands, performance
+from website.datasets import GENERATED
+from website.documents import (
+    FILES,
+    PAGES,
+    ROOT,
+    WHOLE,
+    bars_in_code,
+    linked_files,
+    outside_code,
+    relinked,
+    sections,
+)
+from website.offline import fetched
+
+_PLACEHOLDER = re.compile(r"^<!-- site: (\w+)(?: (.+))? -->$", re.MULTILINE)
+_COMMENT = re.compile(r"^<!-- skip: .* -->\n", re.MULTILINE)
+_TIMES = re.compile(r"(?<=\d) x (?=\d)")
+_ASSETS = ROOT / "website" / "assets"
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put the pages of the datasets into the navigation, and watch what pages are made from."""
+    for entry in config.nav or []:
+        if "Datasets" in entry:
+            entry["Datasets"] += [{s.title: f"datasets/{s.name}.md"} for s in registry().values()]
+        for pages in entry.values():
+            # Absent until the benchmark of reading has run.
+            pages[:] = [page for page in pages if _is_there(page)]
+    return config
+
+
+def _is_there(page: str | dict[str, str]) -> bool:
+    (place,) = [page] if isinstance(page, str) else page.values()
+    sources = {page: document for document, page in WHOLE.items()}
+    return place not in sources or (ROOT / sources[place]).is_file()
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add all that does not lie in `docs/`."""
+    made = {"commands.md": commands.page(), "performance.md": performance.page()}
+    made |= {f"api/{module}.md": api.page(module) for module in api.MODULES}
+    made |= {page: _of_readme(page, titles) for page, titles in PAGES.items()}
+    for document, page in WHOLE.items():
+        if (ROOT / document).is_file():
+            text = (ROOT / document).read_text(encoding="utf-8")
+            made[page] = relinked(text, document, page)
+    for page, text in made.items():
+        files.append(File.generated(config, page, content=text))
+    for path in _ASSETS.iterdir():
+        files.append(File.generated(config, f"assets/{path.name}", abs_src_path=str(path)))
+    for linked in sorted(_linked()):
+        files.append(File.generated(config, f"{FILES}/{linked}", abs_src_path=str(ROOT / linked)))
+    return files
+
+
+def _of_readme(page: str, titles: list[str]) -> str:
+    """A page of sections of the README; the first gives its title."""
+    parts = [
+        f"{'#' if title == titles[0] else '##'} {title}\n\n{sections('README.md')[title]}\n"
+        for title in titles
+    ]
+    return relinked("\n".join(parts), "README.md", page)
+
+
+def _linked() -> set[str]:
+    """The files to copy: all that are linked from a document and are no page."""
+    documents = ["README.md", *WHOLE]
+    documents += [str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md")]
+    found: set[str] = set()
+    for document in documents:
+        if (ROOT / document).is_file():
+            found |= linked_files((ROOT / document).read_text(encoding="utf-8"), document)
+    return found
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Make links lead to pages of the site, and put in what comments stand for."""
+    del config, files
+    place = page.file.src_uri
+    if page.file.generated_by is None:
+        document = Path(str(page.file.abs_src_path)).relative_to(ROOT).as_posix()
+        markdown = relinked(markdown, document, place)
+    markdown = _PLACEHOLDER.sub(lambda match: _made(match[1], match[2], place), markdown)
+    markdown = bars_in_code(_COMMENT.sub("", markdown))
+    # A shape stays on one line.
+    return outside_code(
+        markdown, lambda text: _TIMES.sub("\N{NO-BREAK SPACE}x\N{NO-BREAK SPACE}", text)
+    )
+
+
+def _made(word: str, argument: str, place: str) -> str:
+    """What a comment stands for."""
+    if word == "readme":
+        text = f"## {argument}\n\n{sections('README.md')[argument]}"
+        return relinked(text, "README.md", place)
+    return GENERATED[word](registry()[PurePosixPath(place).stem])
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Make sure that the site needs no network.
+
+    Raises:
+        PluginError: A page would fetch something.
+    """
+    if found := fetched(Path(config.site_dir)):
+        raise PluginError("pages would fetch from elsewhere:\n" + "\n".join(found))
