@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import signal
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -39,7 +42,6 @@ def expected(number, bands, side, dtype):
 
 def test_threads_read_many_choices_of_bands_in_turn(store):
     """More choices of bands than a thread remembers, in several threads, give the right pixels."""
-    assert len(CHOICES) > 2 * staging._MAX_KEPT
 
     def read(turn):
         number = turn % N
@@ -49,12 +51,6 @@ def test_threads_read_many_choices_of_bands_in_turn(store):
 
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(read, range(400)))
-    with ThreadPoolExecutor(1) as threads:
-        threads.submit(read, 0).result()
-        for turn in range(50):
-            threads.submit(read, turn).result()
-        kept = threads.submit(lambda: len(staging._own.kept)).result()
-    assert 0 < kept <= staging._MAX_KEPT
 
 
 def test_patches_stay_as_they_were_read(store):
@@ -65,11 +61,66 @@ def test_patches_stay_as_they_were_read(store):
         assert same_bits(image, expected(number, bands, 120, "float32"))
 
 
-def test_memory_for_large_patches_is_let_go_of(tmp_path):
-    """What a thread keeps to convert from does not grow with the size of patches."""
-    a, b = numbered(0, 0, (2000, 1100)), numbered(0, 1, (1000, 550))
-    patches = {"p": {"a": a, "b": b}}
-    with rico_hdl.open(store_of(tmp_path, patches)) as store, ThreadPoolExecutor(1) as threads:
-        image = threads.submit(store.read, "p", size=a.shape).result()
-        assert same_bits(image, np.stack([a, b.repeat(2, 0).repeat(2, 1)]))
-        assert threads.submit(lambda: staging._own.kept).result() == {}
+def kept(store):
+    """The memories that a store's stages keep."""
+    plans = [p.only for reader in store._readers.values() for p in reader._plans.values()]
+    return [memory for plan in plans if plan._stage for memory in plan._stage._free or ()]
+
+
+def test_few_stages_keep_memory(store, monkeypatch):
+    """More choices of bands than keep memory are read right, and all but the last let go of it."""
+    monkeypatch.setattr(staging, "_MAX_STAGES", 4)
+    with rico_hdl.open(store.path) as other:
+        for turn in range(3 * len(CHOICES)):
+            bands, side, dtype = CHOICES[turn % len(CHOICES)]
+            image = other.read(KEYS[turn % N], bands=bands, size=side, dtype=dtype)
+            assert same_bits(image, expected(turn % N, bands, side, dtype))
+        assert 0 < len(kept(other)) <= 4
+
+
+@pytest.mark.parametrize("bands", [["a", "b"], ["c"] * 60 + ["d"]])
+def test_memory_for_large_patches_is_let_go_of(tmp_path, bands):
+    """What is kept to convert from does not grow with the size or the number of bands."""
+    sides = {"a": (2000, 1100), "b": (1000, 550), "c": (250, 250), "d": (500, 500)}
+    patch = {name: numbered(0, i, sides[name]) for i, name in enumerate(sides)}
+    size = (2000, 1100) if "a" in bands else (500, 500)
+    with rico_hdl.open(store_of(tmp_path, {"p": patch})) as store:
+        image = store.read("p", bands=bands, size=size)
+        for band, found in zip(bands, image, strict=True):
+            factor = size[0] // sides[band][0]
+            assert same_bits(found, patch[band].repeat(factor, 0).repeat(factor, 1))
+        assert kept(store) == []
+
+
+def test_memory_goes_with_the_store(store):
+    """Nothing that was kept to convert from outlives the store."""
+    with rico_hdl.open(store.path) as other:
+        other.read(KEYS[0], bands="10m+20m", size=120)
+        (memory,) = kept(other)
+        pixels = weakref.ref(memory.pixels)
+    del memory, other
+    gc.collect()
+    assert pixels() is None
+
+
+def test_reading_may_be_interrupted_by_reading(store):
+    """A signal whose handler reads another patch with the same options spoils none."""
+    wanted = [store.read(key, bands="10m+20m", size=120, dtype="float32") for key in KEYS]
+    found = []
+
+    def read(*_):
+        image = store.read(KEYS[1], bands="10m+20m", size=120, dtype="float32")
+        found.append(same_bits(image, wanted[1]))
+        signal.setitimer(signal.ITIMER_REAL, 1e-4)  # once: handlers must not pile up
+
+    old = signal.signal(signal.SIGALRM, read)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1e-4)
+        for turn in range(3000):
+            image = store.read(KEYS[turn % N], bands="10m+20m", size=120, dtype="float32")
+            assert same_bits(image, wanted[turn % N])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+    assert found
+    assert all(found)

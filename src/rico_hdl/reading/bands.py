@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from rico_hdl.reading.blocks import RECORD_PLACE, Array, Blocks
 from rico_hdl.reading.plan import ArrayPlan
+
+_MOST: Final = 1.25
+"""Memory for a record, in parts of what is wanted of it: who keeps a batch keeps all of it."""
 
 
 class BandPlace(NamedTuple):
@@ -46,21 +49,26 @@ class BandMemory:
 
     @classmethod
     def of(cls, arrays: Mapping[str, ArrayPlan]) -> BandMemory | None:
-        """The memory of some arrays of one band each; None if bands are more than copied."""
+        """The memory of some arrays of one band each; None where it is of no use.
+
+        That is where bands are more than copied, and where much would be kept that is not wanted.
+        """
         runs = [array.whole for array in arrays.values() if not array.converts]
         wanted = [run for run in runs if run is not None]
         if len(wanted) < len(arrays):
             return None
         blocks = Blocks(wanted, RECORD_PLACE, 0)
-        if not blocks.is_compact:
-            return None
         places = {
             name: BandPlace(offset, run.shape[1:], run.dtype)
             for name, (run, offset) in zip(arrays, blocks.places, strict=True)
         }
-        # A band of which some columns are left out does not lie in one piece.
-        whole = all(run.strides[1] == run.shape[2] * run.dtype.itemsize for run in wanted)
-        return cls(blocks, places) if whole else None
+        if blocks.n_record_bytes > _MOST * sum(run.n_bytes for run in wanted) or not all(
+            # Some columns are left out; or other libraries would refuse where the band begins.
+            run.strides[1] == run.shape[2] * run.dtype.itemsize and offset % run.dtype.itemsize == 0
+            for run, offset in blocks.places
+        ):
+            return None
+        return cls(blocks, places)
 
     def new(self, n: int) -> Array:
         """Memory for ``n`` records, of shape (records, bytes); not initialised."""
@@ -90,6 +98,7 @@ class BandMemory:
             or base.ndim != 2
             or base.shape[1] != self.n_bytes
             or not base.flags.c_contiguous
+            or not base.flags.writeable
         ):
             return None
         name = next(iter(arrays))

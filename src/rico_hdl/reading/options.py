@@ -67,7 +67,8 @@ class Options:
         ):
             if value not in known:
                 raise UsageError(f"{name}={value!r} is not known", f"Known: {', '.join(known)}.")
-        if not isinstance(grouped, bool) and grouped != BY_BAND:
+        known_grouping = grouped == BY_BAND if isinstance(grouped, str) else _is_flag(grouped)
+        if not known_grouping:
             raise UsageError(
                 f"grouped={grouped!r} is not known", f"Known: True, False, {BY_BAND!r}."
             )
@@ -78,6 +79,10 @@ class Options:
                 "Give one of the two.",
             )
         return cls(terms_of(bands), _size(size), resampling, _dtype(dtype), on_size, grouped)
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool | np.bool_ | int)
 
 
 def _size(size: int | Size | None) -> Size | None:

@@ -88,7 +88,7 @@ class Part(NamedTuple):
     n_more_bytes: int
     """What is made of them on the way to the result, about."""
 
-    def put(self, data: mmap.mmap | Array, start: int, out: Array) -> None:
+    def put(self, data: mmap.mmap, start: int, out: Array) -> None:
         """Fill an array of shape (bands, rows, columns) of the result from a record."""
         self.fill([run.of(data, start) for run in self.runs], out)
 
@@ -99,12 +99,12 @@ class Part(NamedTuple):
 
     @property
     def takes_bits(self) -> bool:
-        """Whether bands go into the resampler's memory as they are, and fill it."""
+        """Whether one copy of the bands is what is resampled: nothing is padded or converted."""
         if self.padded:
             return False
         return (
             self.resample is None
-            or self.resample.bits == self.dtype
+            or self.resample.bits is None
             or all(run.dtype == self.dtype for run in self.runs)
         )
 
@@ -119,7 +119,7 @@ class Part(NamedTuple):
             self._copy(bands, out)
             return
         memory = self.resample.memory((*out.shape[:-3], self.n_bands, *self.size))
-        if self.dtype != self.resample.bits:
+        if self.resample.bits is not None:
             converted = [band.astype(self.dtype, copy=False) for band in bands]
             bands = [band.view(self.resample.bits) for band in converted]
         self._copy(bands, memory)
@@ -172,7 +172,7 @@ class ArrayPlan:
         self.converts = any(part.converts for part in self._parts)
         """Whether pixels are more than copied."""
         self._blocks: dict[int, Blocks] = {}
-        self._stage = Stage.of(self._parts)
+        self._stage = Stage.of(self._parts) if self.whole is None else None
 
     def fill(self, data: mmap.mmap, start: int, out: Array) -> None:
         """Copy one record into an array.

@@ -128,7 +128,7 @@ def plan_of(layout: RecordLayout, contents: Contents | None, options: Options, w
         arrays,
         by_band,
         BandMemory.of(arrays) if by_band else None,
-        arrays.get(UNGROUPED),
+        None if options.grouped else arrays[UNGROUPED],
         _deviation(names, own, usual, options.on_size),
         spans_of([(0, layout.n_header), *extents]),
         patience(1, sum(length for _, length in extents)),

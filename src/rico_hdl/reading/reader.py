@@ -337,8 +337,11 @@ def _fixed(keys: Sequence[str]) -> Sequence[str]:
 
 
 def _shown(arrays: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> str:
-    """Shapes and dtypes, for an error."""
-    return ", ".join(f"{dtype} {'x'.join(map(str, shape))}" for shape, dtype in arrays.values())
+    """Names, dtypes and shapes, for an error."""
+    return ", ".join(
+        f"{name} {dtype} {'x'.join(map(str, shape))}".lstrip()
+        for name, (shape, dtype) in arrays.items()
+    )
 
 
 def _empty(plan: Plan, rows: tuple[int, ...]) -> dict[str, Array]:
@@ -394,4 +397,4 @@ def _checked(out: Images, plan: Plan, rows: tuple[int, ...]) -> dict[str, Array]
 
 def _unwrapped(images: dict[str, Array], plan: Plan) -> Images:
     """The only array, where they are not grouped."""
-    return images[UNGROUPED] if UNGROUPED in plan.arrays else images
+    return images if plan.only is None else images[UNGROUPED]

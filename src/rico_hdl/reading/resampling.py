@@ -39,8 +39,9 @@ by to get the second."""
 class Resampler(Protocol):
     """Brings bands from one size to another."""
 
-    bits: np.dtype[Any]
-    """As what the pixels of bands are copied into its memory."""
+    bits: np.dtype[Any] | None
+    """As what the bits of pixels are put into its memory, where it has room for more than they are;
+    None where pixels are put there as numbers."""
 
     def memory(self, shape: Sequence[int]) -> Array:
         """New memory for the pixels of bands, to be filled before each call.
@@ -109,7 +110,7 @@ class _Nearest:
         self._column_factor = _factor(self._columns, source[1])
         self._dtype = dtype
         self._pair = _PAIRS.get(dtype.itemsize) if self._column_factor == 2 else None
-        self.bits = np.dtype(self._pair[0] if self._pair else dtype)
+        self.bits = np.dtype(self._pair[0]) if self._pair else None
 
     def memory(self, shape: Sequence[int]) -> Array:
         """Memory of the bands' pixels, each with room for its copy where two lie side by side."""
@@ -158,11 +159,12 @@ class _Weighted:
     ) -> None:
         taps = _linear if method == "bilinear" else _cubic
         self._rows, self._columns = (taps(n, m, dtype) for n, m in zip(source, target, strict=True))
-        self.bits = dtype
+        self._dtype = dtype
+        self.bits: np.dtype[Any] | None = None
 
     def memory(self, shape: Sequence[int]) -> Array:
         """Memory in the type in which sums are made."""
-        return np.empty(shape, self.bits)
+        return np.empty(shape, self._dtype)
 
     def __call__(self, memory: Array, out: Array) -> None:
         wide = _summed(memory, self._columns, -1)

@@ -1,14 +1,16 @@
 """One record's bands on their way to an array that converts them.
 
 In: a record in ``data.mdb``, and how its bands are converted. Out: an array, filled. The record's
-bytes are copied first, into memory that each thread keeps: converting what was just copied takes
-half the time of converting out of the map, and where all of it lies need not be worked out again.
+bytes are copied first, into memory that is used again: converting what was just copied takes half
+the time of converting out of the map, and where all of it lies need not be worked out again.
 """
 
 from __future__ import annotations
 
 import mmap
 import threading
+import weakref
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -23,10 +25,14 @@ _LARGEST: Final = 2**30
 """Bytes that are copied at once; NumPy's types end at twice that."""
 _MAX_KEPT_BYTES: Final = 2**22
 """Larger memory is let go of at once: there, making it anew counts for little."""
-_MAX_KEPT: Final = 8
-"""Plans whose memory a thread keeps: a sample may be made of several modalities."""
+_MAX_STAGES: Final = 32
+"""Stages that keep memory: a sample may be made of several modalities, by several datasets."""
+_MAX_KEPT: Final = 16
+"""Memories that a stage keeps, which is how many threads may read at the same time."""
 
-_own = threading.local()
+_keeping: deque[weakref.ref[Stage]] = deque()
+"""The stages that keep memory, the oldest first."""
+_lock = threading.Lock()
 
 
 class Stage:
@@ -42,6 +48,7 @@ class Stage:
         self._begin = begin
         self._bytes = np.dtype((np.void, n_bytes))
         self._parts = parts
+        self._free: list[_Memory] | None = None
 
     @classmethod
     def of(cls, parts: Sequence[Part]) -> Stage | None:
@@ -69,7 +76,12 @@ class Stage:
             start: Zero-based offset of the record's first byte.
             out: The array, of shape (bands, rows, columns).
         """
-        pixels, steps = self._memory()
+        # Taken away while it is in use: by other threads, and by whatever interrupts this one.
+        try:
+            memory = self._free.pop()  # type: ignore[union-attr] # None is an AttributeError
+        except (AttributeError, IndexError):
+            memory = self._new()
+        pixels, steps, n_bytes = memory
         pixels[...] = np.ndarray((), self._bytes, data, start + self._begin)
         for step in steps:
             image = out[step.first : step.stop]
@@ -80,21 +92,35 @@ class Stage:
             for first, stop, bands in step.bands:
                 step.memory[first:stop] = bands
             step.resample(step.memory, image)
+        free = self._free
+        if free is not None and len(free) < _MAX_KEPT and n_bytes <= _MAX_KEPT_BYTES:
+            free.append(memory)
 
-    def _memory(self) -> tuple[Array, list[_Step]]:
-        """This thread's copy of a record, and what is done with it."""
-        kept: dict[Stage, tuple[Array, list[_Step]]] | None = getattr(_own, "kept", None)
-        if kept is None:
-            kept = _own.kept = {}
-        found = kept.get(self)
-        if found is None:
-            pixels: Array = np.empty((), self._bytes)
-            found = pixels, [_step(part, pixels, -self._begin) for part in self._parts]
-            if self._bytes.itemsize <= _MAX_KEPT_BYTES:
-                if len(kept) >= _MAX_KEPT:
-                    kept.clear()
-                kept[self] = found
-        return found
+    def _new(self) -> _Memory:
+        """New memory. It is kept from now on, and in its place that of the oldest stage is not."""
+        if self._free is None:
+            self._free = []
+            with _lock:
+                _keeping.append(weakref.ref(self))
+                surplus = [_keeping.popleft()() for _ in range(len(_keeping) - _MAX_STAGES)]
+            for oldest in surplus:
+                if oldest is not None:
+                    oldest._free = None  # noqa: SLF001 - of the same class
+        pixels: Array = np.empty((), self._bytes)
+        steps = [_step(part, pixels, -self._begin) for part in self._parts]
+        own = sum(step.memory.nbytes for step in steps if step.resample is not None)
+        return _Memory(pixels, steps, pixels.nbytes + own)
+
+
+class _Memory(NamedTuple):
+    """What a record is converted in."""
+
+    pixels: Array
+    """The record's copy."""
+    steps: list[_Step]
+    """What is done with it."""
+    n_bytes: int
+    """All of it together."""
 
 
 class _Step(NamedTuple):
@@ -117,7 +143,7 @@ def _step(part: Part, pixels: Array, start: int) -> _Step:
     bands = []
     for run in part.runs:
         some = run.of(pixels, start)
-        if part.resample is not None and part.resample.bits != part.dtype:
+        if part.resample is not None and part.resample.bits is not None:
             some = some.view(part.resample.bits)
         bands.append((run.first, run.first + run.shape[0], some))
     shape = (part.n_bands, *part.size)

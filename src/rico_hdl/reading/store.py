@@ -303,8 +303,8 @@ class Store(Mapping[str, dict[str, Array]]):
         Returns:
             ``out``, or a new array of shape (N, C, H, W); grouped, a dictionary with one for each
             resolution, such as ``120x120``, or one of shape (N, H, W) for each band. The latter
-            share one memory, in which each band of each patch is in one piece. With ``skip``, fewer
-            rows; `PatchReader.read_batch` says which.
+            share one memory where bands are only copied: each band of each patch is in one piece
+            there. With ``skip``, fewer rows; `PatchReader.read_batch` says which.
 
         Raises:
             UnknownKeyError: The store does not have a patch.

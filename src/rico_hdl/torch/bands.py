@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from rico_hdl.errors import UsageError
 from rico_hdl.reading import BY_BAND, BandMemory
+from rico_hdl.torch.dtypes import torch_dtype
 from rico_hdl.torch.fields import Arrays, Entry, Field, Images, Part, Positions
 
 
@@ -27,10 +29,20 @@ class Bands:
     _described: list[tuple[dict[str, Entry], BandMemory | None]] = field(
         default_factory=list, compare=False, repr=False
     )
+    """For each part its entries, and how they lie in one memory; looked up once."""
 
     def entries(self) -> dict[str, Entry]:
-        """The bands, each of (row, column)."""
-        return {name: entry for _, _, own, _ in self._parts() for name, entry in own.items()}
+        """The bands, each of (row, column).
+
+        Raises:
+            UsageError: Two parts have a band of the same name.
+        """
+        found: dict[str, Entry] = {}
+        for _, _, own, _ in self._parts():
+            if twins := own.keys() & found.keys():
+                raise UsageError(f"two modalities have {', '.join(sorted(twins))}")
+            found |= own
+        return found
 
     def memory(self) -> dict[str, Entry]:
         """For each part one entry of bytes; its bands, where they are converted."""
@@ -61,8 +73,7 @@ class Bands:
             filled = found.pop(whole)
             for band, (offset, shape, dtype) in memory.places.items():
                 n_bytes = shape[0] * shape[1] * dtype.itemsize
-                like = torch.from_numpy(np.empty(0, dtype)).dtype
-                pixels = filled[:, offset : offset + n_bytes].view(like)
+                pixels = filled[:, offset : offset + n_bytes].view(torch_dtype(dtype))
                 found[self._entry(band)] = pixels.unflatten(1, shape)
         return found
 
@@ -70,7 +81,7 @@ class Bands:
         return f"{self.name}_{band}"
 
     def _parts(self) -> Iterator[tuple[str, Part, dict[str, Entry], BandMemory | None]]:
-        """For each part the name of its memory, its entries, and its memory; looked up once."""
+        """For each part the name of its memory, its entries, and its memory."""
         if not self._described:
             for part in self.parts:
                 specs = part.reader.describe(part.keys[0])

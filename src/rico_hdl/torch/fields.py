@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from rico_hdl.errors import UsageError
 from rico_hdl.reading import ArraySpec, Keys, PatchReader
@@ -44,33 +43,9 @@ class Field(Protocol):
         """What it fills in, by name."""
         ...
 
-    def memory(self) -> dict[str, Entry]:
-        """What memory it needs, by name: that of its entries, or what they are views of."""
-        ...
-
     def fill(self, positions: Positions, out: Arrays) -> None:
-        """Write these patches' values to the memory, sample by sample."""
+        """Write these patches' values to the arrays of that name, sample by sample."""
         ...
-
-    def views(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """A batch in which entries stand for memory that they are views of."""
-        ...
-
-
-class Apart:
-    """A field whose entries each have memory of their own."""
-
-    def entries(self) -> dict[str, Entry]:
-        """What it fills in, by name."""
-        raise NotImplementedError
-
-    def memory(self) -> dict[str, Entry]:
-        """The entries themselves."""
-        return self.entries()
-
-    def views(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """The batch as it is."""
-        return batch
 
 
 class Part:
@@ -89,7 +64,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Images(Apart):
+class Images:
     """The field ``image``: the bands of one or several modalities, one after the other."""
 
     parts: tuple[Part, ...]
@@ -148,7 +123,7 @@ class Images(Apart):
 
 
 @dataclass(frozen=True)
-class Column(Apart):
+class Column:
     """An entry that is known beforehand, such as ``label``."""
 
     name: str
@@ -168,7 +143,7 @@ class Column(Apart):
 
 
 @dataclass(frozen=True)
-class Masks(Apart):
+class Masks:
     """The field ``mask``: a class index for each pixel, from a band that holds codes."""
 
     part: Part

@@ -22,6 +22,7 @@ from rico_hdl.reading.layouts import RecordLayout
 from rico_hdl.reading.plan import ArrayPlan, Part, Run
 from rico_hdl.reading.planning import Plan
 from rico_hdl.store import Pages
+from rico_hdl.torch.dtypes import torch_dtype
 
 _PAGE_BYTES: Final = 4096
 """LMDB's pages: records that begin at one offset in theirs are rows of a matrix of pages."""
@@ -34,7 +35,9 @@ _MAX_PLANS: Final = 1024
 _DTYPES: Final = frozenset(
     ("uint8", "int8", "uint16", "int16", "int32", "int64", "float16", "float32", "float64")
 )
-"""What torch and numpy convert alike."""
+"""What torch and numpy convert alike, but for `_UNLIKE`."""
+_UNLIKE: Final = ("float64", "float16")
+"""Source and target that they round differently, torch by way of float32."""
 
 
 class GatheringReader(PatchReader):
@@ -167,7 +170,7 @@ def _step(part: Part, plan: ArrayPlan, nearest: bool) -> _Step | None:  # noqa: 
         for run in part.runs
     )
     dtypes = {plan.dtype.name, *(run.dtype.name for run in part.runs)}
-    if part.padded or not whole or not dtypes <= _DTYPES:
+    if part.padded or not whole or not dtypes <= _DTYPES or dtypes.issuperset(_UNLIKE):
         return None
     if part.resample is None:
         return _Step(part, 1, 1)
@@ -187,7 +190,7 @@ def _factor(n: int, m: int) -> int:
 def _fill(pages: _Pages, step: _Step, images: torch.Tensor) -> None:
     """Fill some bands of (patch, band, row, column)."""
     part = step.part
-    dtype = torch.from_numpy(np.empty(0, part.runs[0].dtype)).dtype
+    dtype = torch_dtype(part.runs[0].dtype)
     if (step.rows, step.columns, dtype) == (1, 1, images.dtype):
         for move in pages.moves(part.runs, images):
             move.make(pages.numbers)

@@ -20,7 +20,7 @@ from rico_hdl.errors import UsageError
 from rico_hdl.reading import Grouping, Keys, Store
 from rico_hdl.reading import open as open_store
 from rico_hdl.reading.resampling import Resampling
-from rico_hdl.torch.bands import images_of
+from rico_hdl.torch.bands import Bands, images_of
 from rico_hdl.torch.fields import Arrays, Column, Entry, Field, Part, Positions, merged
 from rico_hdl.torch.membership import known
 
@@ -117,7 +117,12 @@ class PatchDataset(Dataset):
         """What makes another sample of each sample, or None."""
         self._fields = tuple(fields)
         self._entries: dict[str, Entry] = merged(fields)
-        self._memory = {name: e for field in fields for name, e in field.memory().items()}
+        self._memory = dict(self._entries)
+        self._bands = tuple(field for field in fields if isinstance(field, Bands))
+        for field in self._bands:
+            for name in field.entries():
+                del self._memory[name]
+            self._memory |= field.memory()
 
     @property
     def entries(self) -> Mapping[str, Entry]:
@@ -161,8 +166,8 @@ class PatchDataset(Dataset):
     def tensors(self, arrays: Arrays) -> dict[str, torch.Tensor]:
         """The entries of a batch in arrays that were filled, without a copy."""
         batch = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        for part in self._fields:
-            batch = part.views(batch)
+        for field in self._bands:
+            batch = field.views(batch)
         return batch
 
     def fill(self, positions: Positions, out: Arrays) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from rico_hdl.torch.dtypes import torch_dtype
 from rico_hdl.torch.fields import Entry
 
 
@@ -120,6 +121,6 @@ class Loan:
 
 
 def _pinned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    like = torch.from_numpy(np.empty(0, dtype)).dtype
-    array: npt.NDArray[Any] = torch.empty(shape, dtype=like, pin_memory=True).numpy()
+    pinned = torch.empty(shape, dtype=torch_dtype(dtype), pin_memory=True)
+    array: npt.NDArray[Any] = pinned.numpy()
     return array
