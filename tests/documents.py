@@ -21,9 +21,8 @@ from rico_hdl.datasets import registry
 from rico_hdl.spec import DatasetSpec
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted(
-    path for folder in (ROOT, ROOT / "docs", ROOT / "benchmarks") for path in folder.glob("*.md")
-)
+FOLDERS = (ROOT, ROOT / "docs", ROOT / "benchmarks", ROOT / "packaging" / "appimage")
+DOCUMENTS = sorted(path for folder in FOLDERS for path in folder.glob("*.md"))
 README = ROOT / "README.md"
 
 _ARCHIVE = re.compile(r"\.(tar|zip|parquet)\b")

@@ -6,6 +6,7 @@ Out: a folder that runs wherever it lies, with the licence of each thing in it.
 
 from __future__ import annotations
 
+import gzip
 import re
 import shutil
 import sys
@@ -14,7 +15,7 @@ from importlib.metadata import requires
 from pathlib import Path
 from typing import Final
 
-from native import INTERPRETER, build_launcher
+from native import INTERPRETER, LINKED, build_launcher
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from steps import StepError, run
@@ -215,9 +216,25 @@ def compile_modules(appdir: Path) -> None:
 
 
 def copy_licences(root: Path, appdir: Path) -> None:
-    """Copy the licences of Debian's packages; wheels have theirs beside them."""
-    for file in root.glob("usr/share/doc/*/copyright"):
-        target = appdir / file.relative_to(root)
-        target.parent.mkdir(parents=True)
-        shutil.copy2(file, target)
-    shutil.copy2(_ROOT / "LICENSE", appdir / "usr/share/doc/LICENSE")
+    """Copy the licences of all that does not bring its own, as wheels do, and note versions."""
+    documents = appdir / "usr/share/doc"
+    documents.mkdir(parents=True)
+    shutil.copy2(_ROOT / "LICENSE", documents)
+    versions = []
+    for folder in sorted(root.glob("usr/share/doc/*/")):
+        if (folder / "copyright").exists():
+            (documents / folder.name).mkdir()
+            shutil.copy2(folder / "copyright", documents / folder.name)
+        # Packages that are Debian's own have no other changelog.
+        names = ("changelog.Debian.gz", "changelog.gz")
+        for changes in [folder / name for name in names if (folder / name).exists()][:1]:
+            # The first line is that of the newest version: name (version) suite; urgency
+            with gzip.open(changes, "rt", encoding="utf-8") as lines:
+                versions.append(f"{folder.name}: {lines.readline().partition(';')[0]}\n")
+    (documents / "debian-packages.txt").write_text("".join(versions))
+    for package in LINKED:
+        target = documents / "linked" / package
+        target.mkdir(parents=True)
+        licence = Path("/usr/share/doc", package, "copyright")
+        if licence.exists():  # other distributions have them elsewhere
+            shutil.copy2(licence, target)

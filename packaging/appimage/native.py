@@ -27,8 +27,13 @@ _COMPILE: Final = (
 )
 _RUNTIME_LIBRARIES: Final = (
     *("-lsquashfuse_ll", "-lsquashfuse", "-lfuse3"),
-    *("-lzstd", "-lz", "-llzma", "-llz4", "-llzo2", "-lpthread"),
+    *("-lzstd", "-lz", "-llzma", "-llz4"),
 )
+LINKED: Final = (
+    *("libc6-dev", "libfuse3-dev", "libsquashfuse-dev"),
+    *("liblz4-dev", "liblzma-dev", "libzstd-dev", "zlib1g-dev"),
+)
+"""Debian's packages with what is linked into the executables, whose licences go with them."""
 
 
 def build_runtime(target: Path, version: str) -> None:
@@ -47,15 +52,13 @@ def build_runtime(target: Path, version: str) -> None:
 
 def _probe() -> None:
     """Tell a machine that lacks libraries from sources that are wrong."""
-    includes = "#include <squashfuse/ll.h>\nint main(void) { return 0; }\n"
-    script = (
-        f"printf '{includes.encode('unicode_escape').decode()}' | gcc -x c -I/usr/include/fuse3 "
-        f"-D_FILE_OFFSET_BITS=64 -static -o /dev/null - {' '.join(_RUNTIME_LIBRARIES)}"
-    )
-    try:
-        run("sh", "-c", script)
-    except StepError as error:
-        raise NotHereError(f"{error}\nneeds the compiler and libraries of packages.txt") from None
+    headers = [Path("/usr/include/squashfuse/ll.h"), Path("/usr/include/fuse3/fuse_lowlevel.h")]
+    names = [f"lib{option.removeprefix('-l')}.a" for option in _RUNTIME_LIBRARIES]
+    missing = [str(header) for header in headers if not header.exists()]
+    # gcc prints the path of a file that it finds, and the mere name of one that it does not.
+    missing += [name for name in names if run("gcc", f"-print-file-name={name}").strip() == name]
+    if missing:
+        raise NotHereError(f"needs {', '.join(missing)}: install what packages.txt lists")
 
 
 def mark(runtime: Path) -> None:

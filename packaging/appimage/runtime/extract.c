@@ -112,6 +112,7 @@ bool extract_image(sqfs *fs, const char *folder, const char *pattern, char *reas
 		return false;
 	}
 	bool done = true;
+	mode_t mask = umask(022); /* the caller's might keep us out of our own folders */
 	while (done && sqfs_traverse_next(&walk, &error)) {
 		char path[PATH_MAX];
 		if (walk.dir_end)
@@ -124,6 +125,7 @@ bool extract_image(sqfs *fs, const char *folder, const char *pattern, char *reas
 			snprintf(reason, size, "%s: %s", walk.path, strerror(errno));
 	}
 	sqfs_traverse_close(&walk);
+	umask(mask);
 	if (done && error != SQFS_OK) {
 		snprintf(reason, size, "the appended squashfs is damaged");
 		done = false;

@@ -197,22 +197,31 @@ static bool locked(struct place *place)
 	return false;
 }
 
+/* Makes the folders of a place in `base`, and locks it. */
+static bool made(struct place *place, const char *base)
+{
+	char path[PATH_MAX];
+	if (!join(place->folder, base, PREFIX "XXXXXX") || !mkdtemp(place->folder))
+		return false;
+	if (join(place->root, place->folder, ROOT) && locked(place) && mkdir(place->root, 0700) == 0)
+		return true;
+	int error = errno;
+	if (join(path, place->folder, LOCK))
+		unlink(path);
+	rmdir(place->folder);
+	errno = error;
+	return false;
+}
+
 bool place_make(struct place *place, const char *base)
 {
 	char real[PATH_MAX];
-	if (!realpath(base, real) || !join(place->folder, real, PREFIX "XXXXXX"))
-		return false;
-	if (!mkdtemp(place->folder) || !join(place->root, place->folder, ROOT))
-		return false;
-	if (!locked(place) || mkdir(place->root, 0700) != 0) {
-		int error = errno;
-		rmdir(place->folder);
-		errno = error;
-		return false;
-	}
-	if (detach("appimage-clean", NULL, 0))
+	mode_t mask = umask(077); /* the caller's might keep us out of our own folders */
+	bool done = realpath(base, real) && made(place, real);
+	umask(mask);
+	if (done && detach("appimage-clean", NULL, 0))
 		watch(place->folder, real);
-	return true;
+	return done;
 }
 
 void place_drop(struct place *place)
