@@ -37,7 +37,9 @@ what=$1
 shift
 case $what in
   arguments) printf '[%s]\n' "$@" ;;
-  world) printf '%s\n' "$APPIMAGE" "$APPDIR" "$ARGV0" "$OWD" "$(pwd)" ;;
+  world)
+    printf '%s\n' "$APPIMAGE" "$APPDIR" "$ARGV0" "$OWD" "$(pwd)"
+    if grep -q " $APPDIR " /proc/mounts; then echo mounted; else echo extracted; fi ;;
   read) cat "$APPDIR/folder/numbers" ;;
   umask) umask ;;
   exit) exit "$1" ;;
@@ -73,7 +75,7 @@ def appimage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def has_fuse() -> bool:
     """Whether this process may mount by FUSE, as far as can be told without doing it."""
-    if not Path("/dev/fuse").exists():
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
         return False
     if os.geteuid():
         return any(map(shutil.which, ("fusermount3", "fusermount")))
@@ -149,11 +151,12 @@ def test_the_program_learns_where_it_is(appimage, world, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(appimage)
     result = run(link, "world", env=world, cwd=tmp_path)
-    file, appdir, name, old, current = result.stdout.splitlines()
+    file, appdir, name, old, current, how = result.stdout.splitlines()
     assert Path(file) == appimage
     assert Path(appdir).is_relative_to(Path(world["TMPDIR"]).resolve())
     assert name == str(link)
     assert old == current == str(tmp_path.resolve())
+    assert how == ("extracted" if "APPIMAGE_EXTRACT_AND_RUN" in world else "mounted")
     assert_cleaned(world)
 
 

@@ -136,8 +136,8 @@ def _probe() -> None:
 
 def _probe_fuse(*, as_user: bool) -> None:
     """Find out whether this machine lets root, or a user, mount by FUSE."""
-    if not Path("/dev/fuse").exists():
-        raise NotHereError("this machine has no /dev/fuse")
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        raise NotHereError("this machine has no /dev/fuse, or it may not be used")
     if as_user or os.geteuid():
         if not shutil.which("fusermount3") and not shutil.which("fusermount"):
             raise NotHereError("needs fusermount3: Debian's package fuse3")
