@@ -62,7 +62,7 @@ lint: $(SETUP)
 # In a call of their own: scripts of the same name would be one module.
 types: $(SETUP)
 	$(BIN)/mypy
-	$(BIN)/mypy packaging/appimage
+	$(BIN)/mypy $(wildcard packaging/appimage/*.py)
 
 docs: $(SETUP)
 	$(BIN)/python -m pytest --quiet tests/test_readme.py tests/test_docs.py

@@ -358,7 +358,7 @@ def test_every_codec_in_use_is_bundled():
     assert {first or second for first, second in used} == appdir.CODECS
 
 
-def test_every_dependency_is_pinned_with_hashes():
+def test_every_dependency_is_pinned_with_hashes(tmp_path, monkeypatch):
     """What is bundled is what the project needs, in the versions of the lock files."""
     import appdir
 
@@ -367,3 +367,11 @@ def test_every_dependency_is_pinned_with_hashes():
     assert {"numpy", "pyarrow", "mdurl"} <= set(names)
     assert not {"pytest", "torch", "rasterio"} & set(names)
     assert all("--hash=sha256:" in line for line in lines)
+
+    with pytest.raises(steps.StepError, match="no-such-package"):
+        appdir.pins({"numpy", "no-such-package"})
+    first, second = tmp_path / "first.txt", tmp_path / "second.txt"
+    first.write_text("a==1 ; python_version < '3.12' \\\n  --hash=x\na==2 \\\n  --hash=y\n")
+    second.write_text("A_b==3 \\\n  --hash=z\na==9 \\\n  --hash=w\n")
+    monkeypatch.setattr(appdir, "LOCKS", (first, tmp_path / "none.txt", second))
+    assert "".join(appdir.pins({"a", "a-b"})) == first.read_text() + "A_b==3 \\\n  --hash=z\n"

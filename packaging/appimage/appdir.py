@@ -34,8 +34,13 @@ _LOADER: Final = "ld-linux-x86-64.so.2"
 _PROJECT: Final = "rico-hdl"
 _EXTRAS: Final = frozenset({"", "parquet"})
 
-LOCKS: Final = tuple(_ROOT / "requirements" / name for name in ("runtime.txt", "dev.txt"))
+LOCKS: Final = tuple(
+    _ROOT / "requirements" / name for name in ("runtime.txt", "runtime-extras.txt", "dev.txt")
+)
 """Where versions and hashes come from: of each package, the first that is there and has it."""
+
+_PIN: Final = r"^[A-Za-z0-9].*\n(?:[ \t].*\n)*"
+"""A package with its version, its marker and, in the lines that follow, its hashes."""
 
 _MARKERS: Final = {"python_version": "3.13", "python_full_version": "3.13.0"}
 
@@ -144,10 +149,13 @@ def pins(names: set[str]) -> Iterator[str]:
         StepError: None pins one of them.
     """
     locked: dict[str, str] = {}
-    for lock in reversed(LOCKS):
-        if lock.exists():
-            blocks = re.findall(r"^[A-Za-z0-9].*\n(?:[ \t].*\n)*", lock.read_text(), re.MULTILINE)
-            locked |= {canonicalize_name(re.split(r"[=;\[ ]", block)[0]): block for block in blocks}
+    for lock in [lock for lock in LOCKS if lock.exists()]:
+        here: dict[str, str] = {}
+        for block in re.findall(_PIN, lock.read_text(), re.MULTILINE):
+            name = canonicalize_name(re.split(r"[=;\[ ]", block)[0])
+            # One name may have a version for each range of Pythons; pip looks at the markers.
+            here[name] = here.get(name, "") + block
+        locked = here | locked
     missing = names - locked.keys()
     if missing:
         raise StepError(f"no lock file pins {', '.join(sorted(missing))}: make lock")
@@ -181,11 +189,16 @@ def prune_codecs(appdir: Path) -> None:
 
 
 def add_libraries(appdir: Path, root: Path) -> None:
-    """Copy the shared libraries that are needed, and that those need, from Debian's packages.
+    """Have the shared libraries that are needed, and those that they need, from Debian's packages.
+
+    Others, which an earlier call copied for what is pruned by now, are removed.
 
     Raises:
         StepError: One is neither there nor in a wheel.
     """
+    for file in (appdir / _LIBRARIES).iterdir():
+        if file.name != _LOADER:
+            file.unlink()
     files = [appdir / INTERPRETER.lstrip("/"), *appdir.rglob("*.so"), *appdir.rglob("*.so.*")]
     # Wheels bring libraries of their own, and find them by themselves.
     present = {file.name for file in files}
@@ -210,7 +223,8 @@ def needed(files: Iterable[Path]) -> set[str]:
 
 def compile_modules(appdir: Path) -> None:
     """Compile all modules; the interpreter won't compare them with their sources."""
-    options = ("-q", "-s", appdir, "--invalidation-mode", "unchecked-hash")
+    # -f: running pip left modules that are compared with the times of their sources.
+    options = ("-q", "-f", "-s", appdir, "--invalidation-mode", "unchecked-hash")
     for folder in (_PYTHON, _PACKAGES):
         run(appdir / "usr/bin/python3", "-m", "compileall", *options, appdir / folder)
 

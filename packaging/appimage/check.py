@@ -68,7 +68,7 @@ def tried(world: World, work: Path, file: Path) -> bool:
     try:
         command = world.command(work, file)
     except NotHereError as reason:
-        print(f"{world.name}: SKIPPED, {reason}", flush=True)
+        print(f"SKIPPED {world.name}: {reason}", file=sys.stderr, flush=True)
         return False
     try:
         seconds = checked(world, command, work)
