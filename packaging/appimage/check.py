@@ -10,6 +10,7 @@ the roots in build/roots, which the next run uses again.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -25,11 +26,20 @@ from typing import Final
 from steps import NotHereError, StepError, end, need, run
 from worlds import WORLDS, World
 
+from rico_hdl.datasets import registry
+
 _ROOT: Final = Path(__file__).resolve().parents[2]
+sys.path.append(str(_ROOT))
+from corpus import generate  # noqa: E402 - it lies in the project's root
+from corpus.archives import PUBLISHED, publish  # noqa: E402
+
 _MAX_BYTES: Final = 110_000_000
 _N_STARTS: Final = 3
 _N_PATCHES_TO_STOP: Final = 1000
 """Enough patches for the conversion to be under way when it is interrupted."""
+
+_N_PATCHES: Final = 3
+"""Of each modality of each dataset."""
 
 _PATIENCE_SECONDS: Final = 30
 _CLEANED_SECONDS: Final = 10
@@ -88,6 +98,8 @@ def checked(world: World, command: list[str], work: Path) -> float:
     run(sys.executable, script, "--work", work, "--", *command, env=environment)
     if "this machine" in world.name:
         check_interrupt(command, environment, work)
+    if world is WORLDS[0]:
+        check_datasets(command, environment, work)
     seconds = start_seconds(command, environment)
     check_clean(work / "tmp")
     return seconds
@@ -133,6 +145,28 @@ def check_interrupt(command: list[str], environment: Mapping[str, str], work: Pa
     shutil.rmtree(target)
     if process.returncode != 128 + signal.SIGINT:
         raise StepError(f"interrupted, it ended with exit code {process.returncode}\n{said}")
+
+
+def check_datasets(command: list[str], environment: Mapping[str, str], work: Path) -> None:
+    """See that every dataset is converted from its archives: no codec or library was left out."""
+    ours = [sys.executable, "-m", "rico_hdl"]
+    for spec in registry().values():
+        folder = work / spec.name
+        sources = generate(spec, folder / "source", _N_PATCHES)
+        known = spec.name in PUBLISHED
+        archives = publish(spec, sources, folder / "downloads") if known else sources
+        digests = set()
+        # Folders too: of compressed files, their decoders are others than those of archives.
+        for number, given in enumerate((archives, sources)):
+            paths = [(spec.modality(name).option, str(path)) for name, path in given.items()]
+            options = [word for pair in paths for word in pair]
+            for name, program in (("ours", ours), ("theirs", command)):
+                target = ("--target-dir", folder / f"{name}-{number}", "--json", "--quiet")
+                said = run(*program, spec.name, *options, *target, env=environment)
+                digests.add(json.loads(said)["content_digest"])
+        if len(digests) > 1:
+            raise StepError(f"{spec.name}: content digests differ: {', '.join(sorted(digests))}")
+        shutil.rmtree(folder)
 
 
 def start_seconds(command: list[str], environment: Mapping[str, str]) -> float:
