@@ -104,17 +104,19 @@ class World:
         Raises:
             NotHereError: There is no such world to be had here.
         """
+        if self.mounts:
+            _probe_fuse(as_user="user" in self.name)
+        if self.is_special:
+            _probe()
         lines = [_FUNCTIONS, f"FILE={file} WORK={work}"]
         if self.root:
             lines.append(f"ROOT={self.root()}")
         script = work / "world.sh"
         script.write_text("\n".join([*lines, self.script]))
-        if self.mounts:
-            _probe_fuse(as_user="user" in self.name)
-        if not self.is_special:
-            return ["sh", "-eu", str(script)]
-        _probe()
-        return ["unshare", "--mount", "--propagation", "private", "sh", "-eu", str(script)]
+        shell = ["sh", "-eu", str(script)]
+        return (
+            ["unshare", "--mount", "--propagation", "private", *shell] if self.is_special else shell
+        )
 
     @property
     def is_special(self) -> bool:
