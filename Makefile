@@ -10,7 +10,11 @@ WITH_TORCH := .venv-torch
 # PyTorch's build for CPUs is enough; where pip would fetch another one, say so: TORCH='torch==… …'.
 TORCH ?= torch==2.13.0
 
-.PHONY: help setup demo test test-torch lint types docs site bench bench-read lock clean
+# The published type-2 runtime as the head of the AppImage, in place of our own: RUNTIME=FILE.
+RUNTIME ?=
+APPIMAGE = dist/rico-hdl-$(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/rico_hdl/_version.py)-x86_64.AppImage
+
+.PHONY: help setup demo test test-torch lint types docs site bench bench-read appimage lock clean
 
 help:
 	@echo "make demo     convert a small sample, check it and read it back"
@@ -22,6 +26,7 @@ help:
 	@echo "make site     build the documentation site in build/site"
 	@echo "make bench    compare with the plain way, a mere copy, unpacking (BENCH=... for options)"
 	@echo "make bench-read  compare the reading of many formats (BENCH=... for options)"
+	@echo "make appimage build one file for any Linux on x86-64, and check it (RUNTIME=FILE)"
 	@echo "make lock     resolve the dependencies anew (needs uv)"
 	@echo "make clean    remove all that the other targets made"
 
@@ -56,8 +61,10 @@ lint: $(SETUP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
+# In a call of their own: scripts of the same name would be one module.
 types: $(SETUP)
 	$(BIN)/mypy
+	$(BIN)/mypy $(wildcard packaging/appimage/*.py)
 
 docs: $(SETUP) site
 	$(BIN)/python -m pytest --quiet tests/test_readme.py tests/test_docs.py tests/test_*_docs.py tests/test_dataset_pages.py tests/test_*guides.py tests/test_site.py
@@ -86,6 +93,11 @@ $(READ)/.set-up: requirements/dev.txt requirements/bench-read.txt pyproject.toml
 	$(READ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements/bench-read.txt
 	$(READ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
+
+# Needs what packaging/appimage/packages.txt lists.
+appimage: $(SETUP)
+	$(BIN)/python packaging/appimage/build.py --output $(APPIMAGE) $(if $(RUNTIME),--runtime $(RUNTIME))
+	$(BIN)/python packaging/appimage/check.py $(APPIMAGE)
 
 # Hashes without addresses: the file installs the same from any mirror of the package index.
 lock:

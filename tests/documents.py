@@ -25,9 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 DATASETS = DOCS / "datasets"
-DOCUMENTS = sorted(
-    path for folder in (ROOT, DOCS, DATASETS, ROOT / "benchmarks") for path in folder.glob("*.md")
-)
+FOLDERS = (ROOT, DOCS, DATASETS, ROOT / "benchmarks", ROOT / "packaging" / "appimage")
+DOCUMENTS = sorted(path for folder in FOLDERS for path in folder.glob("*.md"))
 
 _ARCHIVE = re.compile(r"\.(tar|zip|parquet)\b")
 _SKIP = re.compile(r"<!-- skip: (.+) -->")

@@ -1,0 +1,87 @@
+"""Build the AppImage: one file that runs on any Linux on x86-64.
+
+In: this checkout, Debian's archive, the package index. Out: the file that --output names; exit code
+77 and a reason if this machine lacks something. Nothing outside of build/appimage and the output is
+written.
+
+    .venv/bin/python packaging/appimage/build.py --output dist/rico-hdl.AppImage [--runtime FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from appdir import build_appdir
+from native import build_runtime, mark
+from steps import end, need, run
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_WORK: Final = _ROOT / "build" / "appimage"
+_PROGRAMS: Final = ("gcc", "readelf", "mmdebstrap", "mksquashfs")
+
+
+def main() -> None:
+    """Build what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--output", type=Path, required=True, help="the file to write")
+    parser.add_argument(
+        "--runtime", type=Path, help="its head, in place of our own: a type-2 runtime"
+    )
+    arguments = parser.parse_args()
+    need(*_PROGRAMS)
+    shutil.rmtree(_WORK, ignore_errors=True)
+    appdir = _WORK / "AppDir"
+    appdir.mkdir(parents=True)
+    runtime = _WORK / "runtime"
+    if arguments.runtime:
+        shutil.copyfile(arguments.runtime, runtime)
+        mark(runtime)
+    else:
+        build_runtime(runtime, version())
+    build_appdir(appdir, _WORK)
+    write_image(runtime, appdir, arguments.output.absolute())
+
+
+def version() -> str:
+    """The version of the project."""
+    scope: dict[str, str] = {}
+    exec((_ROOT / "src/rico_hdl/_version.py").read_text(), scope)  # noqa: S102 - our own file
+    return scope["__version__"]
+
+
+def write_image(runtime: Path, appdir: Path, output: Path) -> None:
+    """Write the file: the runtime, and behind it the folder as a squashfs.
+
+    The same content gives the same bytes: times are cut off at the last commit's, all is root's.
+    """
+    squashfs = _WORK / "squashfs"
+    # 128 KiB is what the kernel reads ahead, and what squashfuse then decompresses at once.
+    options = ("-comp", "zstd", "-Xcompression-level", "19", "-b", "128K")
+    run(
+        *("mksquashfs", appdir, squashfs, *options, "-all-root", "-noappend", "-no-xattrs"),
+        *("-quiet", "-no-progress"),
+        env={**os.environ, "SOURCE_DATE_EPOCH": epoch()},
+    )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f".{output.name}.partial")
+    with partial.open("wb") as file:
+        for part in (runtime, squashfs):
+            file.write(part.read_bytes())
+    partial.chmod(0o755)
+    partial.replace(output)
+    print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+
+
+def epoch() -> str:
+    """The time that nothing in the file is younger than, in seconds since 1970."""
+    if "SOURCE_DATE_EPOCH" in os.environ:
+        return os.environ["SOURCE_DATE_EPOCH"]
+    return run("git", "-C", _ROOT, "log", "-1", "--format=%ct").strip()
+
+
+if __name__ == "__main__":
+    end(main)

@@ -1,0 +1,192 @@
+"""Check an AppImage by running it: on this machine, and on others as far as this one can be them.
+
+In: the file. Out: a line for each world, which says that it was checked, or why not; exit code 0,
+77 if nothing could be checked here, anything else if something is wrong. Nothing is left behind but
+the roots in build/roots, which the next run uses again.
+
+    .venv/bin/python packaging/appimage/check.py dist/rico-hdl-0.1.0-x86_64.AppImage
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from steps import NotHereError, StepError, end, need, run
+from worlds import WORLDS, World
+
+from rico_hdl.datasets import registry
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+sys.path.append(str(_ROOT))
+from corpus import generate  # noqa: E402 - it lies in the project's root
+from corpus.archives import PUBLISHED, publish  # noqa: E402
+
+_MAX_BYTES: Final = 110_000_000
+_N_STARTS: Final = 3
+_N_PATCHES_TO_STOP: Final = 1000
+"""Enough patches for the conversion to be under way when it is interrupted."""
+
+_N_PATCHES: Final = 3
+"""Of each modality of each dataset."""
+
+_PATIENCE_SECONDS: Final = 30
+_CLEANED_SECONDS: Final = 10
+"""How long the process that cleans up may take; it takes milliseconds."""
+
+
+def main() -> None:
+    """Check the file that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("file", type=Path, help="the AppImage")
+    given = parser.parse_args().file
+    need("sh")
+    check_size(given)
+    with tempfile.TemporaryDirectory(prefix="check-") as folder:
+        work = Path(folder)
+        work.chmod(0o777)
+        (work / "tmp").mkdir()
+        (work / "tmp").chmod(0o1777)
+        file = work / "rico-hdl.AppImage"
+        shutil.copy2(given, file)
+        done = [tried(world, work, file) for world in WORLDS]
+    if not any(done):
+        raise NotHereError("no world could be made here")
+
+
+def check_size(file: Path) -> None:
+    """Hold the file to its limit."""
+    n_bytes = file.stat().st_size
+    if n_bytes > _MAX_BYTES:
+        raise StepError(f"{file} has {n_bytes / 1e6:.1f} MB, more than {_MAX_BYTES / 1e6:.0f}")
+    print(f"size: {n_bytes / 1e6:.1f} MB, at most {_MAX_BYTES / 1e6:.0f}")
+
+
+def tried(world: World, work: Path, file: Path) -> bool:
+    """Check the AppImage in a world, and say what came of it; whether it was checked."""
+    try:
+        command = world.command(work, file)
+    except NotHereError as reason:
+        print(f"SKIPPED {world.name}: {reason}", file=sys.stderr, flush=True)
+        return False
+    try:
+        seconds = checked(world, command, work)
+    except StepError as error:
+        raise StepError(f"{world.name}: FAILED, {error}") from None
+    how = "mounted" if world.mounts else "extracted"
+    print(f"{world.name}: checked, {how}, starts in {seconds:.2f} s", flush=True)
+    return True
+
+
+def checked(world: World, command: list[str], work: Path) -> float:
+    """Check the AppImage in a world; how long it takes to start, in seconds."""
+    environment = {**os.environ, "TMPDIR": str(work / "tmp")}
+    if mounts(command, environment) != world.mounts:
+        raise StepError(f"was {'not ' if world.mounts else ''}mounted")
+    script = _ROOT / "packaging" / "check.py"
+    run(sys.executable, script, "--work", work, "--", *command, env=environment)
+    if "this machine" in world.name:
+        check_interrupt(command, environment, work)
+    if world is WORLDS[0]:
+        check_datasets(command, environment, work)
+    seconds = start_seconds(command, environment)
+    check_clean(work / "tmp")
+    return seconds
+
+
+def mounts(command: list[str], environment: Mapping[str, str]) -> bool:
+    """Whether the AppImage can mount itself."""
+    process = subprocess.Popen(
+        [*command, "--appimage-mount"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout  # noqa: S101 - it is a pipe
+    with process:
+        path = process.stdout.readline()
+        process.terminate()
+    return bool(path)
+
+
+def check_interrupt(command: list[str], environment: Mapping[str, str], work: Path) -> None:
+    """See that Ctrl-C in the middle of a conversion gives the exit code of rico-hdl itself."""
+    source, target = work / "many", work / "stopped"
+    generate = [sys.executable, "-m", "corpus", "bigearthnet", str(source)]
+    options = run(*generate, "--n-patches", str(_N_PATCHES_TO_STOP), folder=_ROOT)
+    words = [word for line in options.splitlines() for word in line.split(" ", 1)]
+    process = subprocess.Popen(
+        [*command, "bigearthnet", *words, "--target-dir", str(target), "--num-workers", "1"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not (target / "data.mdb").exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    # As a terminal does it: every process of the group gets the signal.
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=_PATIENCE_SECONDS)
+    shutil.rmtree(source)
+    shutil.rmtree(target)
+    if process.returncode != 128 + signal.SIGINT:
+        raise StepError(f"interrupted, it ended with exit code {process.returncode}\n{said}")
+
+
+def check_datasets(command: list[str], environment: Mapping[str, str], work: Path) -> None:
+    """See that every dataset is converted from its archives: no codec or library was left out."""
+    ours = [sys.executable, "-m", "rico_hdl"]
+    for spec in registry().values():
+        folder = work / spec.name
+        sources = generate(spec, folder / "source", _N_PATCHES)
+        known = spec.name in PUBLISHED
+        archives = publish(spec, sources, folder / "downloads") if known else sources
+        digests = set()
+        # Folders too: of compressed files, their decoders are others than those of archives.
+        for number, given in enumerate((archives, sources)):
+            paths = [(spec.modality(name).option, str(path)) for name, path in given.items()]
+            options = [word for pair in paths for word in pair]
+            for name, program in (("ours", ours), ("theirs", command)):
+                target = ("--target-dir", folder / f"{name}-{number}", "--json", "--quiet")
+                said = run(*program, spec.name, *options, *target, env=environment)
+                digests.add(json.loads(said)["content_digest"])
+        if len(digests) > 1:
+            raise StepError(f"{spec.name}: content digests differ: {', '.join(sorted(digests))}")
+        shutil.rmtree(folder)
+
+
+def start_seconds(command: list[str], environment: Mapping[str, str]) -> float:
+    """How long the shortest command takes; the median of some."""
+    seconds = []
+    for _ in range(_N_STARTS):
+        begin = time.perf_counter()
+        run(*command, "--version", env=environment)
+        seconds.append(time.perf_counter() - begin)
+    return statistics.median(seconds)
+
+
+def check_clean(temporary: Path) -> None:
+    """See that nothing is left in the folder for temporary files: no folder, and so no mount."""
+    deadline = time.monotonic() + _CLEANED_SECONDS
+    while (left := sorted(temporary.iterdir())) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if left:
+        raise StepError(f"left behind: {', '.join(map(str, left))}")
+
+
+if __name__ == "__main__":
+    end(main)

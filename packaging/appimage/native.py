@@ -1,0 +1,80 @@
+"""The compiled parts: the runtime at the head of the file, and the launcher inside.
+
+In: C sources of this folder. Out: static executables, the runtime with the mark of AppImages.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from steps import NotHereError, StepError, run
+
+_HERE: Final = Path(__file__).resolve().parent
+INTERPRETER: Final = "/usr/lib/python3.13/interpreter"
+"""Where the launcher finds Debian's interpreter, below the AppDir."""
+
+_MARK: Final = b"AI\x02"
+_MARK_OFFSET: Final = 8
+"""In bytes: where type 2 of the format has it, in a part of ELF's head that no loader reads."""
+
+_COMPILE: Final = (
+    *("gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"),
+    *("-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-D_FORTIFY_SOURCE=2"),
+    *("-fstack-protector-strong", "-fstack-clash-protection", "-fcf-protection"),
+    *("-fPIE", "-static-pie", "-s", "-Wl,-z,relro,-z,now,-z,noexecstack", "-Wl,--build-id=none"),
+    f"-ffile-prefix-map={_HERE}=.",
+)
+_RUNTIME_LIBRARIES: Final = (
+    *("-lsquashfuse_ll", "-lsquashfuse", "-lfuse3"),
+    *("-lzstd", "-lz", "-llzma", "-llz4"),
+)
+LINKED: Final = (
+    *("libc6-dev", "libfuse3-dev", "libsquashfuse-dev"),
+    *("liblz4-dev", "liblzma-dev", "libzstd-dev", "zlib1g-dev"),
+)
+"""Debian's packages with what is linked into the executables, whose licences go with them."""
+
+
+def build_runtime(target: Path, version: str) -> None:
+    """Compile the runtime.
+
+    Raises:
+        NotHereError: There is no compiler, or a library is missing.
+        StepError: It does not compile.
+    """
+    _probe()
+    sources = sorted(_HERE.glob("runtime/*.c"))
+    options = ["-I/usr/include/fuse3", f'-DRUNTIME_VERSION="rico-hdl {version}"']
+    run(*_COMPILE, *options, *sources, "-o", target, *_RUNTIME_LIBRARIES)
+    mark(target)
+
+
+def _probe() -> None:
+    """Tell a machine that lacks libraries from sources that are wrong."""
+    headers = [Path("/usr/include/squashfuse/ll.h"), Path("/usr/include/fuse3/fuse_lowlevel.h")]
+    names = [f"lib{option.removeprefix('-l')}.a" for option in _RUNTIME_LIBRARIES]
+    missing = [str(header) for header in headers if not header.exists()]
+    # gcc prints the path of a file that it finds, and the mere name of one that it does not.
+    missing += [name for name in names if run("gcc", f"-print-file-name={name}").strip() == name]
+    if missing:
+        raise NotHereError(f"needs {', '.join(missing)}: install what packages.txt lists")
+
+
+def mark(runtime: Path) -> None:
+    """Write the mark of an AppImage of type 2 into an executable.
+
+    Raises:
+        StepError: It is no 64-bit ELF file.
+    """
+    content = bytearray(runtime.read_bytes())
+    if content[:5] != b"\x7fELF\x02":
+        raise StepError(f"{runtime} is no executable for a 64-bit Linux")
+    content[_MARK_OFFSET : _MARK_OFFSET + len(_MARK)] = _MARK
+    runtime.write_bytes(content)
+
+
+def build_launcher(target: Path, module: str) -> None:
+    """Compile the launcher, which runs a module of the bundled interpreter."""
+    options = [f'-DINTERPRETER="{INTERPRETER}"', f'-DMODULE="{module}"']
+    run(*_COMPILE, *options, _HERE / "launcher.c", "-o", target)
