@@ -118,6 +118,18 @@ def test_every_dtype_and_place_of_a_record(tmp_path, dtype, n_pixels):
             same(store, keys, bands=bands, size=[2 * n for n in shape])
 
 
+def test_half_precision_is_rounded_as_numpy_rounds(tmp_path):
+    """Doubles become half precision in one step: by way of float32 some would be rounded twice."""
+    random = np.random.default_rng(0)
+    patches = {f"patch_{i}": {"a": random.normal(0, 100, (256, 256))} for i in range(8)}
+    store = write(tmp_path / "store", patches)
+    pixels = [patch["a"] for patch in patches.values()]
+    twice = [a.astype("float32").astype("float16") != a.astype("float16") for a in pixels]
+    assert np.any(twice)
+    same(store, list(patches), dtype="float16")
+    same(store, list(patches), dtype="float16", size=(512, 512))
+
+
 def test_patches_of_several_layouts(tmp_path):
     """Batches of patches that differ in size or in where their bands lie are the same."""
     random = np.random.default_rng(1)
