@@ -26,12 +26,12 @@ _ROW: Final = "{:<34} {:<8} {:>9} {:>6}  {}"
 
 @dataclass(frozen=True)
 class Artefact:
-    """Something that users install."""
+    """Something that users install, or a way in which they do."""
 
     name: str
     """What it is called in the table, and on the command line."""
     files: tuple[str, ...]
-    """What it consists of, below the project's root."""
+    """What it consists of, below the project's root; made anew."""
     scripts: tuple[tuple[str, ...], ...]
     """What builds and then checks it: scripts below the root, with their arguments."""
 
@@ -59,11 +59,8 @@ def artefacts(version: str) -> list[Artefact]:
     dist = {kind: f"dist/{name}" for kind, name in project.names(version).items()}
     appimage = dist["appimage"]
     return [
-        Artefact(
-            "dist",
-            (dist["wheel"], dist["sdist"]),
-            (("packaging/dist.py",), ("packaging/check_install.py",)),
-        ),
+        Artefact("dist", (dist["wheel"], dist["sdist"]), (("packaging/dist.py",),)),
+        Artefact("install", (), (("packaging/check_install.py",),)),
         Artefact(
             "image",
             (dist["image"],),
@@ -85,7 +82,7 @@ def main() -> None:
     known = artefacts(project.version())
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--strict", action="store_true", help="fail where something is skipped")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="dist, image, appimage")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(a.name for a in known))
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - {artefact.name for artefact in known}:
         parser.error(f"no such artefact: {', '.join(sorted(unknown))}")

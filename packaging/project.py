@@ -44,6 +44,7 @@ def names(of_version: str) -> dict[str, str]:
         "sdist": f"rico_hdl-{of_version}.tar.gz",
         "image": f"rico-hdl-{of_version}-image.tar",
         "appimage": f"rico-hdl-{of_version}-x86_64.AppImage",
+        "sbom": f"rico-hdl-{of_version}.cdx.json",
     }
 
 
