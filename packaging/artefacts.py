@@ -18,11 +18,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 import project
-
-_ROW: Final = "{:<34} {:<8} {:>9} {:>6}  {}"
 
 
 @dataclass(frozen=True)
@@ -141,16 +138,18 @@ def _run(script: Sequence[str], root: Path) -> tuple[int, list[str]]:
 
 def table(outcomes: Sequence[Outcome]) -> list[str]:
     """The lines that say what became of each artefact."""
-    lines = ["", _ROW.format("artefact", "result", "size", "time", "").rstrip()]
+    rows = [("artefact", "result", "size", "time", "")]
     for outcome in outcomes:
         size = f"{outcome.n_bytes / 1e6:.1f} MB" if outcome.n_bytes else "-"
-        time_taken = f"{outcome.seconds:.0f} s"
-        row = _ROW.format(outcome.name, outcome.status, size, time_taken, outcome.remark)
-        lines.append(row.rstrip())
+        rows.append(
+            (outcome.name, outcome.status, size, f"{outcome.seconds:.0f} s", outcome.remark)
+        )
         for part in outcome.skipped_parts:
             name, _, reason = part.removeprefix("SKIPPED ").partition(": ")
-            lines.append(_ROW.format(f"  {name}", "SKIPPED", "", "", reason))
-    return lines
+            rows.append((f"  {name}", "SKIPPED", "", "", reason))
+    width = max(len(row[0]) for row in rows)
+    lines = (f"{n:<{width}}  {r:<7}  {s:>8}  {t:>5}  {remark}" for n, r, s, t, remark in rows)
+    return ["", *(line.rstrip() for line in lines)]
 
 
 if __name__ == "__main__":

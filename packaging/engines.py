@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import image_archive
 import project
 
 _PLAIN: Final = """
@@ -27,6 +28,9 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
 """podman's settings where a machine, itself a container, withholds limits and cgroups."""
+
+
+_VARIABLES: Final = {"docker": {"DOCKER_BUILDKIT": "1"}}  # old ones know secrets only then
 
 
 @dataclass(frozen=True)
@@ -68,15 +72,20 @@ class Engine:
         self.run("commit", "--quiet", "--rm", container, image)
 
     def export(self, image: str, path: Path) -> None:
-        """Write an image as an OCI archive."""
+        """Write an image as an archive that podman and docker load.
+
+        It is an OCI archive, unless docker before 25 writes it: that knows its own form alone.
+        """
         path.parent.mkdir(exist_ok=True)
         path.unlink(missing_ok=True)
+        if self.name == "docker":
+            self.run("save", "--output", path, image)
+            return
         if self.name == "buildah":
             self.run("push", "--quiet", image, f"oci-archive:{path}:{image}")
-        elif self.name == "podman":
-            self.run("save", "--quiet", "--format", "oci-archive", "--output", path, image)
         else:
-            self.run("save", "--output", path, image)
+            self.run("save", "--quiet", "--format", "oci-archive", "--output", path, image)
+        image_archive.add_docker_manifest(path, image)
 
 
 def builder() -> Engine | None:
@@ -92,18 +101,18 @@ def runner(image: str) -> Iterator[Engine | None]:
         settings = Path(folder, "containers.conf")
         settings.write_text(_PLAIN, encoding="utf-8")
         plain = Engine("podman", {"CONTAINERS_CONF": str(settings)})
-        tried = [engine, plain] if engine == Engine("podman") else [engine]
-        yield next((engine for engine in tried if engine and _runs(engine, image)), None)
+        tried = [engine, plain] if engine and engine.name == "podman" else [engine]
+        yield next((each for each in tried if each and _runs(each, image)), None)
 
 
 def _first(*names: str) -> Engine | None:
     for name in names:
         if shutil.which(name):
             try:
-                Engine(name).run("info")
+                (engine := Engine(name, _VARIABLES.get(name, {}))).run("info")
             except project.ProcessError:
                 continue  # no daemon, no rights
-            return Engine(name)
+            return engine
     return None
 
 

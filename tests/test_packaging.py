@@ -1,5 +1,8 @@
 """What is installed: wheel and sdist, the locked requirements, and what builds and checks them."""
 
+import hashlib
+import io
+import json
 import os
 import re
 import subprocess
@@ -20,6 +23,7 @@ sys.path.insert(0, str(ROOT / "packaging"))
 
 import artefacts
 import changed
+import image_archive
 import project
 import pythons
 
@@ -299,3 +303,30 @@ def test_packaging_is_no_package():
     command = [sys.executable, "-c", code]
     said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     assert not Path(said.strip()).is_relative_to(ROOT / "packaging")
+
+
+def test_image_archive_is_read_by_docker_too(tmp_path):
+    """The list of layers that docker reads names the blobs that the OCI index leads to."""
+    blobs = {}
+
+    def blob(content):
+        digest = hashlib.sha256(content).hexdigest()
+        blobs[f"blobs/sha256/{digest}"] = content
+        return {"digest": f"sha256:{digest}"}
+
+    layers = [blob(b"first layer"), blob(b"second layer")]
+    manifest = blob(json.dumps({"config": blob(b"{}"), "layers": layers}).encode())
+    blobs["index.json"] = json.dumps({"manifests": [manifest]}).encode()
+    with tarfile.open(tmp_path / "image.tar", "w") as archive:
+        for name, content in blobs.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    image_archive.add_docker_manifest(tmp_path / "image.tar", "localhost/x:1")
+    with tarfile.open(tmp_path / "image.tar") as archive:
+        contents = {m.name: archive.extractfile(m).read() for m in archive.getmembers()}
+    (listed,) = json.loads(contents.pop("manifest.json"))
+    assert contents == blobs
+    assert listed["RepoTags"] == ["localhost/x:1"]
+    assert contents[listed["Config"]] == b"{}"
+    assert [contents[name] for name in listed["Layers"]] == [b"first layer", b"second layer"]
