@@ -89,8 +89,14 @@ def main() -> None:
     wanted = [a for a in known if a.name in arguments.names or not arguments.names]
     outcomes = [made(artefact, project.ROOT) for artefact in wanted]
     print("\n".join(table(outcomes)))
-    statuses = {outcome.status for outcome in outcomes}
-    sys.exit("FAILED" in statuses or (arguments.strict and statuses != {"checked"}))
+    sys.exit(exit_code(outcomes, strict=arguments.strict))
+
+
+def exit_code(outcomes: Sequence[Outcome], *, strict: bool) -> int:
+    """1 if something failed or, where that counts as well, was skipped, in whole or in part."""
+    failed = any(outcome.status == "FAILED" for outcome in outcomes)
+    skipped = any(outcome.status == "SKIPPED" or outcome.skipped_parts for outcome in outcomes)
+    return int(failed or (strict and skipped))
 
 
 def made(artefact: Artefact, root: Path) -> Outcome:

@@ -1,6 +1,7 @@
 """The Pythons of this machine that rico-hdl supports and that can make virtual environments.
 
-In: PATH, and the versions that pyenv keeps. Out: one interpreter for each 3.x. Never: a download.
+In: PATH, the versions that pyenv keeps, and what runs this. Out: one interpreter for each 3.x.
+Never: a download.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -31,7 +33,7 @@ def find() -> dict[str, Path]:
 def _candidates() -> Iterator[Path]:
     folders = [Path(folder) for folder in os.get_exec_path()]
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    folders += sorted(pyenv.glob("versions/*/bin"))
+    folders += [*sorted(pyenv.glob("versions/*/bin")), Path(sys.base_prefix, "bin")]
     for folder in folders:
         if folder.is_dir():
             for path in sorted(folder.iterdir()):

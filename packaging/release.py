@@ -36,14 +36,18 @@ def main() -> None:
     parser.add_argument("version", help="such as 1.2.3")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and end")
     parser.add_argument(
-        "--allow-skipped", action="store_true", help="release without what this machine can't build"
+        "--allow-skipped", action="store_true", help="release in spite of what was skipped"
     )
     parser.add_argument(
         "--only", default="", metavar="NAMES", help="release these artefacts, and no others"
     )
     arguments = parser.parse_args()
     version: str = arguments.version
-    if wrong := problems(version):
+    try:
+        wrong = problems(version)
+    except project.ProcessError as error:  # no git, no repository
+        wrong = [str(error)]
+    if wrong:
         sys.exit("\n".join(wrong))
     strict = [] if arguments.allow_skipped else ["--strict"]
     build = [sys.executable, _ARTEFACTS, *strict, *shlex.split(arguments.only)]

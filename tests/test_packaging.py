@@ -190,6 +190,23 @@ def test_runner_fails(tmp_path, body):
     assert not (tmp_path / "thing.bin").exists()
 
 
+@pytest.mark.parametrize(
+    ("status", "parts", "code", "strict_code"),
+    [
+        ("checked", [], 0, 0),
+        ("checked", ["SKIPPED part: no such thing here"], 0, 1),
+        ("SKIPPED", [], 0, 1),
+        ("FAILED", [], 1, 1),
+    ],
+)
+def test_exit_code_of_the_runner(status, parts, code, strict_code):
+    """A failure is one; a skip is one where a release is made, also that of a part."""
+    outcome = artefacts.Outcome("thing", status, skipped_parts=parts)
+    sound = artefacts.Outcome("other")
+    assert artefacts.exit_code([sound, outcome], strict=False) == code
+    assert artefacts.exit_code([outcome, sound], strict=True) == strict_code
+
+
 def test_scripts_of_artefacts_exist():
     """Every artefact of the runner has its scripts here, and `make artefacts` knows its name."""
     known = artefacts.artefacts("1.2.3")
