@@ -57,7 +57,12 @@ def main() -> None:
         return
     try:
         _release(version, build)
-    except (project.ProcessError, subprocess.CalledProcessError) as error:
+    except subprocess.CalledProcessError:
+        sys.exit(
+            "not everything was built and checked, as the table says: nothing was committed or "
+            "tagged\nto release in spite of what was skipped: RELEASE=--allow-skipped"
+        )
+    except project.ProcessError as error:
         sys.exit(f"{error}\nnothing was committed or tagged")
 
 
