@@ -14,7 +14,8 @@ TORCH ?= torch==2.13.0
 RUNTIME ?=
 APPIMAGE = dist/rico-hdl-$(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/rico_hdl/_version.py)-x86_64.AppImage
 
-.PHONY: help setup demo test test-torch lint types docs site bench bench-read appimage lock clean
+.PHONY: help setup demo test test-torch lint types docs site bench bench-read dist image appimage \
+  artefacts release lock clean
 
 help:
 	@echo "make demo     convert a small sample, check it and read it back"
@@ -26,8 +27,12 @@ help:
 	@echo "make site     build the documentation site in build/site"
 	@echo "make bench    compare with the plain way, a mere copy, unpacking (BENCH=... for options)"
 	@echo "make bench-read  compare the reading of many formats (BENCH=... for options)"
+	@echo "make dist     build the wheel and the sdist"
+	@echo "make image    build the container image"
 	@echo "make appimage build one file for any Linux on x86-64, and check it (RUNTIME=FILE)"
-	@echo "make lock     resolve the dependencies anew (needs uv)"
+	@echo "make artefacts  build and check all that users install (ONLY=... for some of it)"
+	@echo "make release  prepare a release (VERSION=x.y.z; RELEASE=--dry-run to look first)"
+	@echo "make lock     resolve the dependencies anew"
 	@echo "make clean    remove all that the other targets made"
 
 setup: $(SETUP)
@@ -94,18 +99,37 @@ $(READ)/.set-up: requirements/dev.txt requirements/bench-read.txt pyproject.toml
 	$(READ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
+dist: $(SETUP)
+	$(BIN)/python packaging/dist.py
+
+image: $(SETUP) dist
+	$(BIN)/python packaging/image.py
+
 # Needs what packaging/appimage/packages.txt lists.
 appimage: $(SETUP)
 	$(BIN)/python packaging/appimage/build.py --output $(APPIMAGE) $(if $(RUNTIME),--runtime $(RUNTIME))
 	$(BIN)/python packaging/appimage/check.py $(APPIMAGE)
 
-# Hashes without addresses: the file installs the same from any mirror of the package index.
-lock:
-	for group in dev docs; do \
-	  uv pip compile pyproject.toml --group $$group --universal --python-version 3.11 --upgrade --quiet \
-	    --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-	    --output-file requirements/$$group.txt || exit; \
-	done
+artefacts: $(SETUP)
+	$(BIN)/python packaging/artefacts.py $(ONLY)
+
+release: $(SETUP)
+	$(BIN)/python packaging/release.py $(VERSION) $(RELEASE)
+
+# Hashes without addresses: the files install the same from any mirror of the package index.
+LOCK := $(BIN)/uv pip compile pyproject.toml --upgrade --quiet --generate-hashes \
+  --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+ANY := --universal --python-version 3.11
+# Of what users install, too, the releases are those that the tests ran with.
+AS_TESTED := $(ANY) --constraint requirements/dev.txt
+
+lock: $(SETUP)
+	$(LOCK) $(ANY) --group dev --output-file requirements/dev.txt
+	$(LOCK) $(ANY) --group docs --output-file requirements/docs.txt
+	$(LOCK) $(AS_TESTED) --output-file requirements/runtime.txt
+	$(LOCK) $(AS_TESTED) --extra gdal --extra parquet --output-file requirements/runtime-extras.txt
+	$(LOCK) --python-version 3.11 --resolution lowest-direct --only-binary :all: \
+	  --extra gdal --extra parquet --output-file requirements/lowest.txt
 
 clean:
 	rm -rf $(VENV) $(READ) $(SITE) $(WITH_TORCH) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,6 +10,7 @@ import bz2
 import gzip
 import io
 import lzma
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +19,12 @@ from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING, Final
 
-from backports import zstd
-
 from corpus.volumes import volumes
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 if TYPE_CHECKING:
     from rico_hdl.spec import DatasetSpec

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
@@ -239,8 +240,8 @@ class _Check:
         entry = next(known, None)
         has_journal = entry is not None
         before = b""
-        keys = self._reader.keys()
-        with self._reader.transaction() as get:
+        # What is listed halfway, of a damaged file, must not be open when the file is closed.
+        with closing(self._reader.keys()) as keys, self._reader.transaction() as get:
             for key in keys:
                 n_listed += 1
                 if key <= before:

@@ -7,7 +7,7 @@ nothing, so that read-only disks and network mounts will do.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -77,7 +77,7 @@ class StoreReader:
             for key, value in cursor:
                 yield bytes(key), value
 
-    def keys(self) -> Iterator[bytes]:
+    def keys(self) -> Generator[bytes, None, None]:
         """All keys, sorted.
 
         Raises:
