@@ -19,7 +19,7 @@ from rico_hdl.errors import SizeError
 torch = pytest.importorskip("torch", reason="torch is not installed: make test-torch")
 
 from rico_hdl.torch import PatchDataset, loader
-from rico_hdl.torch.gathering import GatheringReader, _factor
+from rico_hdl.torch.gathering import GatheringReader
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
@@ -147,17 +147,6 @@ def test_patches_of_several_layouts(tmp_path):
     reader = GatheringReader(store.reader(bands=["a", "c"]))
     with pytest.raises(SizeError):
         reader.read_batch(keys)
-
-
-def test_repeating_is_exact_or_not_done():
-    """A factor is used where torch's nearest neighbours repeat all pixels equally often."""
-    for n in (1, 20, 60, 64, 128):
-        for m in range(1, 700):
-            pixels = torch.arange(n, dtype=torch.float32)[None, None]
-            found = torch.nn.functional.interpolate(pixels, m, mode="nearest")[0, 0]
-            factor = _factor(n, m)
-            whole = m % n == 0 and torch.equal(found, pixels[0, 0].repeat_interleave(m // n))
-            assert factor == (m // n if whole else 0)
 
 
 def test_loader_threads_compute_alone(bigearthnet):

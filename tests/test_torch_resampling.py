@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import corpus
 import rico_hdl
 from rico_hdl.datasets import registry
+from rico_hdl.reading.resampling import _nearest
 from tests.reading import arrays
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make test-torch")
@@ -70,3 +71,15 @@ def test_usual_sizes_are_torchs(store, stored, mode, size):
     found = store.read(key, bands=BANDS, size=size, resampling=mode, dtype="float32")
     expected = np.stack([judged(stored(key, band), size, mode) for band in BANDS])
     assert np.allclose(found, expected, rtol=0, atol=TOLERANCE[mode])
+
+
+def test_nearest_neighbours_are_those_of_torch():
+    """For many sizes each pixel comes from where torch takes it, also beside the exact place."""
+    beside = 0
+    for n in (1, 20, 60, 64, 128):
+        pixels = torch.arange(n, dtype=torch.float32)[None, None]
+        for m in range(1, 700):
+            found = interpolate(pixels, m, mode="nearest")[0, 0]
+            assert _nearest(n, m).tolist() == found.tolist()
+            beside += [i * n // m for i in range(m)] != found.tolist()
+    assert beside
