@@ -7,7 +7,7 @@ from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
-from documents import README, run_section, section, sections
+from documents import README, ROOT, run_section, section, sections
 from reading import arrays
 
 import corpus
@@ -69,3 +69,10 @@ def test_first_python_block_is_the_reading_snippet():
     (first,) = [b for b in section(README, "The main job").blocks if b.language == "python"][:1]
     assert "safetensors.numpy" in first.text
     assert first.text == re.search(r"```python\n(.*?)```", Path(README).read_text(), re.DOTALL)[1]
+
+
+def test_speed_of_reading_is_what_was_measured():
+    """The table of reading speed is the one that the benchmark made for it."""
+    (table,) = section(README, "Speed").tables()
+    (measured,) = section(ROOT / "benchmarks" / "RESULTS-read.md", "For the README").tables()
+    assert table == measured
