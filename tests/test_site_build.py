@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="mkdocs is not insta
 @pytest.fixture
 def repository(tmp_path):
     """A copy of what the site is made of, which a test may spoil."""
-    for name in ("docs", "website", "benchmarks", "examples", "requirements"):
+    for name in ("docs", "website", "benchmarks", "examples", "packaging", "requirements"):
         copytree(ROOT / name, tmp_path / name)
     for path in [*ROOT.glob("*.md"), ROOT / "mkdocs.yml", ROOT / "LICENSE"]:
         copy(path, tmp_path)

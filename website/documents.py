@@ -33,6 +33,7 @@ PAGES: Final = {
 WHOLE: Final = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "packaging/appimage/README.md": "appimage.md",
     "benchmarks/RESULTS.md": "results.md",
     "benchmarks/RESULTS-read.md": "results-read.md",
 }
