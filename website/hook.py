@@ -42,16 +42,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     for entry in config.nav or []:
         if "Datasets" in entry:
             entry["Datasets"] += [{s.title: f"datasets/{s.name}.md"} for s in registry().values()]
-        for pages in entry.values():
-            # Absent until the benchmark of reading has run.
-            pages[:] = [page for page in pages if _is_there(page)]
     return config
-
-
-def _is_there(page: str | dict[str, str]) -> bool:
-    (place,) = [page] if isinstance(page, str) else page.values()
-    sources = {page: document for document, page in WHOLE.items()}
-    return place not in sources or (ROOT / sources[place]).is_file()
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -60,9 +51,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     made |= {f"api/{module}.md": api.page(module) for module in api.MODULES}
     made |= {page: _of_readme(page, titles) for page, titles in PAGES.items()}
     for document, page in WHOLE.items():
-        if (ROOT / document).is_file():
-            text = (ROOT / document).read_text(encoding="utf-8")
-            made[page] = relinked(text, document, page)
+        text = (ROOT / document).read_text(encoding="utf-8")
+        made[page] = relinked(text, document, page)
     for page, text in made.items():
         files.append(File.generated(config, page, content=text))
     for path in _ASSETS.iterdir():
@@ -87,8 +77,7 @@ def _linked() -> set[str]:
     documents += [str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md")]
     found: set[str] = set()
     for document in documents:
-        if (ROOT / document).is_file():
-            found |= linked_files((ROOT / document).read_text(encoding="utf-8"), document)
+        found |= linked_files((ROOT / document).read_text(encoding="utf-8"), document)
     return found
 
 

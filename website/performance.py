@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from website.charts import Bar, chart
-from website.documents import ROOT, relinked, sections
+from website.documents import relinked, sections
 from website.tables import read_table
 
 _PAGE: Final = "performance.md"
@@ -31,8 +31,7 @@ def page() -> str:
     """The whole page."""
     parts = ["# Performance", relinked(sections("README.md")["Speed"], "README.md", _PAGE)]
     parts += ["## Conversion", _ABOUT_CONVERSION, *_conversion()]
-    if (ROOT / _READING).is_file():
-        parts += ["## Reading", _ABOUT_READING, *reading(sections(_READING))]
+    parts += ["## Reading", _ABOUT_READING, *reading(sections(_READING))]
     return "\n\n".join(parts) + "\n"
 
 
