@@ -75,7 +75,7 @@ def test_all_bands_are_one_copy(store, monkeypatch):
     calls = []
     gather = blocks.Blocks.gather
 
-    def gathered(self, data, starts, memory=None):
+    def gathered(self, data, starts, memory):
         calls.append(len(starts))
         return gather(self, data, starts, memory)
 

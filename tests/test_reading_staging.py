@@ -103,22 +103,28 @@ def test_memory_goes_with_the_store(store):
     assert pixels() is None
 
 
-def test_reading_may_be_interrupted_by_reading(store):
-    """A signal whose handler reads another patch with the same options spoils none."""
-    wanted = [store.read(key, bands="10m+20m", size=120, dtype="float32") for key in KEYS]
+@pytest.mark.parametrize("n", [1, N])
+def test_reading_may_be_interrupted_by_reading(store, n):
+    """A signal whose handler reads other patches with the same options spoils none."""
+    options = {"bands": "10m+20m", "size": 120, "dtype": "float32"}
+    wanted = [store.read(key, **options) for key in KEYS]
     found = []
 
-    def read(*_):
-        image = store.read(KEYS[1], bands="10m+20m", size=120, dtype="float32")
-        found.append(same_bits(image, wanted[1]))
+    def is_read(first):
+        if n == 1:
+            return same_bits(store.read(KEYS[first], **options), wanted[first])
+        order = [(first + i) % N for i in range(n)]
+        batch = store.read_batch([KEYS[i] for i in order], **options)
+        return same_bits(batch, np.stack([wanted[i] for i in order]))
+
+    def interrupt(*_):
+        found.append(is_read(1))
         signal.setitimer(signal.ITIMER_REAL, 1e-4)  # once: handlers must not pile up
 
-    old = signal.signal(signal.SIGALRM, read)
+    old = signal.signal(signal.SIGALRM, interrupt)
     try:
         signal.setitimer(signal.ITIMER_REAL, 1e-4)
-        for turn in range(3000):
-            image = store.read(KEYS[turn % N], bands="10m+20m", size=120, dtype="float32")
-            assert same_bits(image, wanted[turn % N])
+        assert all(is_read(turn % N) for turn in range(3000 // n))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import mmap
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -84,27 +85,37 @@ class Blocks:
             < len(data) // _PIECE_BYTES
         )
 
-    def gather(
-        self, data: mmap.mmap, starts: npt.NDArray[np.int64], memory: Array | None = None
-    ) -> list[Array]:
-        """The bands of some records, run by run, of shape (records, bands, rows, columns).
+    @contextmanager
+    def memory(self) -> Iterator[Array]:
+        """Memory of this thread for `n_records` records.
+
+        It is taken from the thread as long as it is in use: what interrupts it may gather, too.
+        """
+        n_bytes = self.n_records * self.n_record_bytes
+        memory: Array | None = getattr(_memory, "block", None)
+        _memory.block = None
+        if memory is None or len(memory) < n_bytes:
+            memory = np.empty(max(n_bytes, _BLOCK_BYTES), np.uint8)
+        try:
+            yield memory
+        finally:
+            _memory.block = memory
+
+    def gather(self, data: mmap.mmap, starts: npt.NDArray[np.int64], memory: Array) -> list[Array]:
+        """The bands of some records, run by run, of shape (records, bands, rows, columns): views.
 
         Args:
             data: The file.
             starts: Where the records begin; `suit` says whether they may.
-            memory: Bytes of shape (records, `n_record_bytes`), C-contiguous. None for that of the
-                thread: then at most `n_records` of them, and they are valid until the thread
-                gathers the next block.
+            memory: C-contiguous bytes, `n_record_bytes` for each record, or more.
         """
         n = len(starts)
-        if memory is None:
-            memory = _reused(n * self.n_record_bytes)
         file = np.frombuffer(data, np.uint8, len(data) // _PIECE_BYTES * _PIECE_BYTES)
         # With "clip", NumPy writes into the array itself and checks nothing: see `suit`.
         file.reshape(-1, _PIECE_BYTES).take(
             (starts // _PIECE_BYTES)[:, None] + self._pieces,
             axis=0,
-            out=memory.reshape(n, len(self._pieces), _PIECE_BYTES),
+            out=memory.reshape(-1)[: n * self.n_record_bytes].reshape(n, -1, _PIECE_BYTES),
             mode="clip",
         )
         return [
@@ -120,11 +131,3 @@ def place_in_piece(starts: npt.NDArray[np.int64]) -> int | None:
     remainders = starts % _PIECE_BYTES
     first = int(remainders[0])
     return first if (remainders == first).all() else None
-
-
-def _reused(n_bytes: int) -> Array:
-    """Memory of this thread."""
-    memory: Array | None = getattr(_memory, "block", None)
-    if memory is None or len(memory) < n_bytes:
-        memory = _memory.block = np.empty(max(n_bytes, _BLOCK_BYTES), np.uint8)
-    return memory[:n_bytes]

@@ -215,9 +215,11 @@ class ArrayPlan:
                 images = out[rows[first] : rows[first] + last - first]
                 self._fill_each(data, begins[first:last].tolist(), images)
                 continue
-            for i in range(first, last, blocks.n_records):
-                some = begins[i : min(i + blocks.n_records, last)]
-                self._fill_block(blocks.gather(data, some), out[rows[i] :][: len(some)])
+            with blocks.memory() as memory:
+                for i in range(first, last, blocks.n_records):
+                    some = begins[i : min(i + blocks.n_records, last)]
+                    bands = blocks.gather(data, some, memory)
+                    self._fill_block(bands, out[rows[i] :][: len(some)])
 
     def _fill_each(self, data: mmap.mmap, starts: Sequence[int], images: Array) -> None:
         """Fill arrays one by one."""

@@ -8,10 +8,10 @@ the time of converting out of the map, and where all of it lies need not be work
 from __future__ import annotations
 
 import mmap
-import threading
 import weakref
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -32,7 +32,6 @@ _MAX_KEPT: Final = 16
 
 _keeping: deque[weakref.ref[Stage]] = deque()
 """The stages that keep memory, the oldest first."""
-_lock = threading.Lock()
 
 
 class Stage:
@@ -100,12 +99,13 @@ class Stage:
         """New memory. It is kept from now on, and in its place that of the oldest stage is not."""
         if self._free is None:
             self._free = []
-            with _lock:
-                _keeping.append(weakref.ref(self))
-                surplus = [_keeping.popleft()() for _ in range(len(_keeping) - _MAX_STAGES)]
-            for oldest in surplus:
-                if oldest is not None:
-                    oldest._free = None  # noqa: SLF001 - of the same class
+            _keeping.append(weakref.ref(self))
+            # No lock: a fork, or a signal's handler that reads, would wait for it for ever.
+            while len(_keeping) > _MAX_STAGES:
+                with suppress(IndexError):  # another thread was faster
+                    oldest = _keeping.popleft()()
+                    if oldest is not None:
+                        oldest._free = None  # noqa: SLF001 - of the same class
         pixels: Array = np.empty((), self._bytes)
         steps = [_step(part, pixels, -self._begin) for part in self._parts]
         own = sum(step.memory.nbytes for step in steps if step.resample is not None)
