@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-_PIECE_BYTES: Final = 4096
+GATHERED_BYTES: Final = 4096
 """What is gathered, at multiples of it in the file: the size of a page in almost all files, so that
 records begin at the same place of a piece."""
 RECORD_PLACE: Final = 16
@@ -54,25 +54,25 @@ class Blocks:
             piece
             for begin, end in spans
             for piece in range(
-                (remainder + begin) // _PIECE_BYTES, (remainder + end - 1) // _PIECE_BYTES + 1
+                (remainder + begin) // GATHERED_BYTES, (remainder + end - 1) // GATHERED_BYTES + 1
             )
         }
         self._remainder = remainder
         self._pieces = np.array(sorted(pieces), np.int64)
-        self.n_record_bytes = len(pieces) * _PIECE_BYTES
+        self.n_record_bytes = len(pieces) * GATHERED_BYTES
         """Bytes that are gathered of each record."""
         place = {piece: i for i, piece in enumerate(sorted(pieces))}
         self.places: list[tuple[Run, int]] = []
         """Each run, and the offset of its first band's first byte in what is gathered."""
         for run, (begin, _) in zip(runs, spans, strict=True):
-            piece, byte = divmod(remainder + begin, _PIECE_BYTES)
-            offset = place[piece] * _PIECE_BYTES + byte + run.offset - begin
+            piece, byte = divmod(remainder + begin, GATHERED_BYTES)
+            offset = place[piece] * GATHERED_BYTES + byte + run.offset - begin
             self.places.append((run, offset))
         n_wanted = sum(run.n_bytes for run in runs)
         per_record = self.n_record_bytes + n_more_bytes
         self.n_records = _BLOCK_BYTES // per_record
         """How many records make a block."""
-        self.is_compact = self.n_record_bytes < 2 * n_wanted + 4 * _PIECE_BYTES
+        self.is_compact = self.n_record_bytes < 2 * n_wanted + 4 * GATHERED_BYTES
         """Whether not much more is gathered than is wanted."""
         self.is_worth_it = self.n_records >= _FEWEST and self.is_compact
         """Whether that is better than to copy record by record."""
@@ -81,8 +81,8 @@ class Blocks:
         """Whether records begin at that place of a piece, and no piece of them is missing."""
         return (
             place_in_piece(starts) == self._remainder
-            and int(starts.max()) // _PIECE_BYTES + int(self._pieces[-1])
-            < len(data) // _PIECE_BYTES
+            and int(starts.max()) // GATHERED_BYTES + int(self._pieces[-1])
+            < len(data) // GATHERED_BYTES
         )
 
     @contextmanager
@@ -110,12 +110,12 @@ class Blocks:
             memory: C-contiguous bytes, `n_record_bytes` for each record, or more.
         """
         n = len(starts)
-        file = np.frombuffer(data, np.uint8, len(data) // _PIECE_BYTES * _PIECE_BYTES)
+        file = np.frombuffer(data, np.uint8, len(data) // GATHERED_BYTES * GATHERED_BYTES)
         # With "clip", NumPy writes into the array itself and checks nothing: see `suit`.
-        file.reshape(-1, _PIECE_BYTES).take(
-            (starts // _PIECE_BYTES)[:, None] + self._pieces,
+        file.reshape(-1, GATHERED_BYTES).take(
+            (starts // GATHERED_BYTES)[:, None] + self._pieces,
             axis=0,
-            out=memory.reshape(-1)[: n * self.n_record_bytes].reshape(n, -1, _PIECE_BYTES),
+            out=memory.reshape(-1)[: n * self.n_record_bytes].reshape(n, -1, GATHERED_BYTES),
             mode="clip",
         )
         return [
@@ -128,6 +128,6 @@ class Blocks:
 
 def place_in_piece(starts: npt.NDArray[np.int64]) -> int | None:
     """Where in a piece records begin; None if that is not the same for all."""
-    remainders = starts % _PIECE_BYTES
+    remainders = starts % GATHERED_BYTES
     first = int(remainders[0])
     return first if (remainders == first).all() else None

@@ -8,7 +8,7 @@ that were forked copy it page by page, as they count references to each string.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, KeysView, Sequence
+from collections.abc import Iterator, KeysView, Sequence
 from typing import Any, Self, overload
 
 import numpy as np
@@ -29,7 +29,8 @@ class Keys(KeysView[str], Sequence[str]):
         ends: Where each of them ends in it.
         places: Where the record of each lies in the file, as in `rico_hdl.store.Place`: an array of
             shape (n, 2).
-        fingerprint: The file for which this is true; see `rico_hdl.store.Pages`.
+        fingerprint: The state of the file for which this is true; see `rico_hdl.store.Pages`. None
+            if it is true for none.
         is_sorted: Whether the names in the block are sorted.
     """
 
@@ -49,23 +50,19 @@ class Keys(KeysView[str], Sequence[str]):
         self.places = places
         """Where the record of each lies, of shape (n, 2)."""
         self.fingerprint = fingerprint
-        """The file for which the places are true."""
+        """The state of the file for which the places are true; None for none."""
         self._is_sorted = is_sorted
 
     @classmethod
     def of(
         cls,
-        found: Iterable[tuple[bytes, tuple[int, int]]],
+        names: Sequence[bytes],
+        places: Offsets | Sequence[tuple[int, int]],
         fingerprint: object,
         *,
         is_sorted: bool = True,
     ) -> Self:
         """Keys with their places."""
-        names: list[bytes] = []
-        places: list[tuple[int, int]] = []
-        for name, place in found:
-            names.append(name)
-            places.append(place)
         lengths = np.fromiter(map(len, names), np.int64, len(names))
         ends = np.cumsum(lengths)
         offsets = np.array(places, np.int64).reshape(-1, 2)

@@ -15,8 +15,8 @@ from typing import Final
 
 import numpy as np
 
+from rico_hdl.reading.copies import File
 from rico_hdl.reading.keys import Offsets
-from rico_hdl.store import Pages
 
 PIECE_BYTES: Final = 256 * 2**10
 """The system ignores what is beyond its own limit for one request, which is seldom lower."""
@@ -45,12 +45,12 @@ class ReadAhead:
         """Whether to announce what is read next."""
 
     def announce(
-        self, pages: Pages, places: Sequence[tuple[int, int]] | Offsets, spans: Sequence[Span]
+        self, file: File, places: Sequence[tuple[int, int]] | Offsets, spans: Sequence[Span]
     ) -> None:
         """Say which parts of some records will be read, and learn from how long that takes.
 
         Args:
-            pages: The file.
+            file: The file.
             places: Start and stop of each record.
             spans: The parts of each, counted from its start.
         """
@@ -59,9 +59,9 @@ class ReadAhead:
         for start, stop in records.tolist():
             for offset, length in spans:
                 if start + offset < stop:
-                    pages.will_need(start + offset, min(length, stop - start - offset))
+                    file.will_need(start + offset, min(length, stop - start - offset))
         # Headers are waited for here, where NumPy lets other threads go on.
-        np.frombuffer(pages.data, np.uint8).take(records[:, 0], mode="clip")
+        np.frombuffer(file.data, np.uint8).take(records[:, 0], mode="clip")
         self.cold = perf_counter() - begin > len(records) * _WARM_SECONDS
 
 

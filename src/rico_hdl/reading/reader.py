@@ -7,6 +7,7 @@ follows from the options is worked out once for each layout of records.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from rico_hdl.errors import SizeError, UsageError
 from rico_hdl.reading.bands import BandMemory
+from rico_hdl.reading.copies import File
 from rico_hdl.reading.keys import Keys, Offsets
 from rico_hdl.reading.layouts import RecordLayout
 from rico_hdl.reading.options import Options
@@ -21,7 +23,6 @@ from rico_hdl.reading.plan import Array
 from rico_hdl.reading.planning import UNGROUPED, Plan, plan_of
 from rico_hdl.reading.readahead import PIECE_BYTES
 from rico_hdl.reading.records import Records
-from rico_hdl.store import Pages
 
 Images = Array | dict[str, Array]
 """One array; or, grouped, one for each resolution or band."""
@@ -91,16 +92,29 @@ class PatchReader:
             UsageError: ``out`` does not fit, or another option does not fit the bands.
             StoreError: The store is closed or damaged.
         """
-        records = self.records
-        pages, start, stop = records.place(key)
-        data = pages.data
+        pages, start, stop = self.records.place(key)
+        try:
+            images = self._image(key, out, pages, start, stop)
+        except Exception:
+            if pages.certain:
+                raise
+        else:
+            if pages.certain:
+                return images
+        return self.records.settled(
+            [key], lambda file, places: self._image(key, out, file, *places[0].tolist())
+        )
+
+    def _image(self, key: str, out: Images | None, file: File, start: int, stop: int) -> Images:
+        """The patch whose record is at that place of a file."""
+        records, data = self.records, file.data
         layout, plan = self._last
         if records.ahead.cold:
-            records.ahead.announce(pages, [(start, stop)], plan.spans)
+            records.ahead.announce(file, [(start, stop)], plan.spans)
         begin = perf_counter()
-        # As `RecordLayout.matches`, without the call: almost always it is that of the last record.
+        # As `RecordLayout.are_of`, without the call: almost always it is that of the last record.
         if stop - start != layout.n_bytes or data[start : start + layout.n_header] != layout.header:
-            layout, plan = self._last = self._planned(pages, start, stop, key)
+            layout, plan = self._last = self._planned(file, start, stop, key)
         if plan.deviates:
             raise self._refusal({key: plan.deviates}, 1)
         if plan.only is not None and out is None:
@@ -137,40 +151,43 @@ class PatchReader:
             raise UsageError(f"keys={keys!r} is one key, expected several", "Give a list.")
         if not len(keys):
             raise UsageError("there are no keys to read", "Give at least one.")
-        pages, places = self.records.places(keys)
+        return self.records.settled(keys, partial(self._batch, keys, out))
+
+    def _batch(self, keys: Sequence[str], out: Images | None, file: File, places: Offsets) -> Batch:
+        """The patches whose records are at those places of a file."""
         ahead = self.records.ahead
         if ahead.cold:
-            ahead.announce(pages, places, self._last[1].spans)
+            ahead.announce(file, places, self._last[1].spans)
         begin = perf_counter()
-        plan = self._common_plan(pages, places)
+        plan = self._common_plan(file, places)
         if plan is None or plan.deviates:
-            batch, plan = self._read_mixed(pages, keys, places, out)
+            batch, plan = self._read_mixed(file, keys, places, out)
         else:
             arrays = (
                 _checked(out, plan, (len(keys),)) if out is not None else _empty(plan, (len(keys),))
             )
-            plan.fill_rows(pages.data, places[:, 0], range(len(keys)), arrays)
+            plan.fill_rows(file.data, places[:, 0], range(len(keys)), arrays)
             batch = Batch(_fixed(keys), _unwrapped(arrays, plan))
         if perf_counter() - begin > len(keys) * plan.patience:
             ahead.cold = True
         return batch
 
-    def _common_plan(self, pages: Pages, places: Offsets) -> Plan | None:
+    def _common_plan(self, file: File, places: Offsets) -> Plan | None:
         """What is done with all of some records, if all are laid out as the last one that was read.
 
         That is looked at for all of them at once; None where it is not so.
         """
         layout, plan = self._last
-        if layout.are_of(pages.data, places):
+        if layout.are_of(file.data, places):
             return plan
         return None
 
     def _read_mixed(
-        self, pages: Pages, keys: Sequence[str], places: Offsets, out: Images | None
+        self, file: File, keys: Sequence[str], places: Offsets, out: Images | None
     ) -> tuple[Batch, Plan]:
         """Patches that may be laid out in different ways, and what was done with the first."""
         names = _fixed(keys)
-        plans = self._plans_of(pages, names, places.tolist())
+        plans = self._plans_of(file, names, places.tolist())
         first = plans[0]
         if any(plan.deviates for plan in set(plans)):
             kept = self._kept(names, plans)
@@ -181,7 +198,7 @@ class PatchReader:
         arrays = _empty(first, (n,)) if out is None else _checked(out, first, (len(keys),))
         for plan in dict.fromkeys(plans):
             rows = [i for i, one in enumerate(plans) if one is plan]
-            plan.fill_rows(pages.data, places[rows, 0], rows, arrays)
+            plan.fill_rows(file.data, places[rows, 0], rows, arrays)
         if n < len(keys):
             arrays = {name: array[:n] for name, array in arrays.items()}
         return Batch(names, _unwrapped(arrays, first)), first
@@ -198,8 +215,7 @@ class PatchReader:
         Raises:
             RicoError: See `read`.
         """
-        pages, start, stop = self.records.place(key)
-        _, plan = self._planned(pages, start, stop, key)
+        plan = self._plan_for(key)
         found = {
             name: ArraySpec(plan.shape_of(array), array.dtype, array.names)
             for name, array in plan.arrays.items()
@@ -214,8 +230,7 @@ class PatchReader:
         Raises:
             RicoError: See `read`.
         """
-        pages, start, stop = self.records.place(key)
-        return self._planned(pages, start, stop, key)[1].memory
+        return self._plan_for(key).memory
 
     def empty(self, key: str, n: int) -> Images:
         """Arrays for ``n`` patches like that of a key, to be given as ``out``; not initialised.
@@ -224,8 +239,7 @@ class PatchReader:
             UsageError: Memory does not suffice.
             RicoError: See `read`.
         """
-        pages, start, stop = self.records.place(key)
-        _, plan = self._planned(pages, start, stop, key)
+        plan = self._plan_for(key)
         return _unwrapped(_empty(plan, (n,)), plan)
 
     def fits(self, key: str, images: Images) -> bool:
@@ -249,15 +263,16 @@ class PatchReader:
         Raises:
             RicoError: See `read`.
         """
-        pages, places = self.records.places(keys)
-        plans = self._plans_of(pages, keys, places.tolist())
+        plans = self.records.settled(
+            keys, lambda file, places: self._plans_of(file, keys, places.tolist())
+        )
         return [key for key, plan in zip(keys, plans, strict=True) if plan.deviates]
 
     def _plans_of(
-        self, pages: Pages, keys: Iterable[str], places: Iterable[tuple[int, int]]
+        self, file: File, keys: Iterable[str], places: Iterable[tuple[int, int]]
     ) -> list[Plan]:
         """What is done with each of some records."""
-        data = pages.data
+        data = file.data
         layout, plan = self._last
         found = []
         for key, (start, stop) in zip(keys, places, strict=True):
@@ -265,14 +280,20 @@ class PatchReader:
                 stop - start != layout.n_bytes
                 or data[start : start + layout.n_header] != layout.header
             ):
-                layout, plan = self._planned(pages, start, stop, key)
+                layout, plan = self._planned(file, start, stop, key)
             found.append(plan)
         self._last = layout, plan
         return found
 
-    def _planned(self, pages: Pages, start: int, stop: int, key: str) -> tuple[RecordLayout, Plan]:
+    def _plan_for(self, key: str) -> Plan:
+        """What is done with the record of a key."""
+        return self.records.settled(
+            [key], lambda file, places: self._plans_of(file, [key], places.tolist())[0]
+        )
+
+    def _planned(self, file: File, start: int, stop: int, key: str) -> tuple[RecordLayout, Plan]:
         """The layout of a record, and what is done with records of that layout."""
-        layout = self.records.layout(pages, start, stop, key)
+        layout = self.records.layout(file, start, stop, key)
         plan = self._plans.get(layout)
         if plan is None:
             if len(self._plans) >= _MAX_PLANS:

@@ -3,21 +3,28 @@
 In: a target folder and keys. Out: the file, mapped once for each process on first use, and places
 in it. What is learned is kept and travels with a pickle where it is the same elsewhere; the file
 does not. No pixel is touched.
+
+Another process may write to the store at any time. Everything that is read goes through
+`Records.settled` or `Records.of_file`, which read again until the result is that of one committed
+state (`rico_hdl.store.Pages.certain`). Only `PatchReader.read` and `Store.__getitem__`, where a
+call costs too much, check for themselves first.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from rico_hdl.errors import RecordError, StoreError, UnknownKeyError
 from rico_hdl.reading import catalogue
 from rico_hdl.reading.catalogue import Catalogue
+from rico_hdl.reading.copies import Copies, File
 from rico_hdl.reading.keys import Keys, Offsets
 from rico_hdl.reading.layouts import Layouts, RecordLayout
 from rico_hdl.reading.readahead import HEADER, ReadAhead
@@ -25,6 +32,16 @@ from rico_hdl.store import DATA_NAME, Pages
 
 _HEADERS_AT_ONCE: Final = 512
 """Records whose headers are announced to the system together, where they come from a disk."""
+
+_ATTEMPTS: Final = 3
+"""How often a batch is read before its records are copied one by one: a writer that commits faster
+than a batch is read would spoil each attempt."""
+_ATTEMPTS_IN_ALL: Final = 1000
+"""How often a single record is copied, or the tree of keys is read on, before that is an error. A
+commit takes a fifth of a millisecond at least, since it waits for a disk; finding and copying a
+record takes a tenth of that."""
+
+_T = TypeVar("_T")
 
 
 class Records:
@@ -87,39 +104,168 @@ class Records:
                 self._pages = None
         return pages
 
+    def latest(self) -> Pages:
+        """The file, mapped as it is after the last commit.
+
+        Raises:
+            StoreError: It was closed, or can't be read.
+        """
+        pages = self.pages()
+        if not pages.current:
+            self._renew(pages)
+            pages = self.pages()
+        return pages
+
+    def _renew(self, pages: Pages) -> None:
+        """Have the file mapped again on its next use: it was written to."""
+        if self._pages is pages:
+            self._pages = None
+            self._known = None  # a modality may have been added
+
     @property
     def catalogue(self) -> Catalogue:
         """What the store holds."""
-        if self._known is None:
-            self._known = catalogue.read(self.path, self.pages(), self._layouts, self.ahead)
-        return self._known
+        found = self._known
+        if found is None:
+            found = self._known = self.of_file(
+                lambda pages: catalogue.read(self.path, pages, self._layouts, self.ahead)
+            )
+        return found
+
+    def of_file(self, read: Callable[[Pages], _T]) -> _T:
+        """What a function reads from the file, in one committed state.
+
+        Args:
+            read: Called until its result is certain; what it raises before is ignored.
+
+        Raises:
+            StoreError: It was closed, can't be read, or is written to faster than it is read.
+        """
+        for _ in range(_ATTEMPTS_IN_ALL):
+            pages = self.pages()
+            try:
+                found = read(pages)
+            except Exception:
+                if pages.certain:
+                    raise
+            else:
+                if pages.certain:
+                    return found
+            self._renew(pages)
+        raise self._too_fast()
+
+    def settled(self, keys: Sequence[str], read: Callable[[File, Offsets], _T]) -> _T:
+        """What a function reads from the records of some keys, each in a committed state.
+
+        Args:
+            keys: The keys.
+            read: Called with the file and the start and stop of each record in it, of shape (n, 2),
+                until its result is certain; what it raises before is ignored.
+
+        Raises:
+            UnknownKeyError: There is no record for a key.
+            StoreError: It was closed, is damaged, or is written to faster than it is read.
+        """
+        for _ in range(_ATTEMPTS):
+            pages, places = self._places(keys)
+            try:
+                found = None if places is None else read(pages, places)
+            except Exception:
+                if pages.certain:
+                    raise
+            else:
+                if found is not None and pages.certain:
+                    return found
+            self._renew(pages)
+        copies, places = Copies.of([self._copy(key) for key in keys])
+        return read(copies, places)
+
+    def _copy(self, key: str) -> bytes:
+        """The record of a key, byte for byte."""
+        for _ in range(_ATTEMPTS_IN_ALL):
+            pages, start, stop = self.place(key)
+            data = pages.data[start:stop]
+            if pages.certain:
+                return data
+            self._renew(pages)
+        raise self._too_fast()
+
+    def _too_fast(self) -> StoreError:
+        return StoreError(
+            f"{self.path} is written to faster than it can be read: {_ATTEMPTS_IN_ALL} attempts",
+            "Wait until the conversion is done.",
+        )
+
+    def find(self, key: str) -> tuple[Pages, int, int] | None:
+        """The file, and where a key's record starts and stops in it; None if there is none.
+
+        The place is one to be tried: see `rico_hdl.store.Pages.certain`.
+
+        Raises:
+            StoreError: It was closed, or is damaged.
+        """
+        for _ in range(_ATTEMPTS_IN_ALL):
+            pages = self._pages or self.pages()
+            try:
+                found = pages.find(key.encode())
+            except (AttributeError, UnicodeEncodeError):  # no text, or none that could be stored
+                return None
+            except Exception:
+                if pages.certain:
+                    raise
+                found = None
+            if found is not None:
+                return pages, *found
+            if pages.current:
+                return None
+            self._renew(pages)
+        raise self._too_fast()
 
     def place(self, key: str) -> tuple[Pages, int, int]:
-        """The file, and where a key's record starts and stops in it.
+        """As `find`, for a key that is expected to be there.
 
         Raises:
             UnknownKeyError: There is none.
             StoreError: It was closed, or is damaged.
         """
-        pages = self._pages or self.pages()
-        try:
-            found = pages.find(key.encode())
-        except (AttributeError, UnicodeEncodeError):  # no text, or none that could be stored
-            raise self._unknown(pages, key) from None
-        except StoreError:
-            # Somebody may have written to it: pages that were the tree's can be others by now.
-            if pages.current:
-                raise
-            found = None
+        found = self.find(key)
         if found is None:
-            if pages.current:
-                raise self._unknown(pages, key)
-            self._pages = None
-            return self.place(key)
-        return pages, *found
+            raise self._unknown(key)
+        return found
 
-    def places(self, keys: Sequence[str]) -> tuple[Pages, Offsets]:
+    def is_there(self, key: str) -> bool:
+        """Whether there is a record for a key, in the newest state.
+
+        Raises:
+            StoreError: It was closed, or is damaged.
+        """
+        for _ in range(_ATTEMPTS_IN_ALL):
+            found = self.find(key)
+            if found is None or found[0].certain:
+                return found is not None
+            self._renew(found[0])
+        raise self._too_fast()
+
+    def locate(self, keys: Sequence[str]) -> Keys:
+        """Some keys with where their records lie, in the order in which they are given.
+
+        Raises:
+            UnknownKeyError: There is none for a key.
+            StoreError: It was closed, or is damaged.
+        """
+        names = [key.encode() for key in keys]
+        return self.settled(
+            keys,
+            # Copies have no state: their places count for nothing.
+            lambda file, places: Keys.of(
+                names, places, getattr(file, "fingerprint", None), is_sorted=False
+            ),
+        )
+
+    def _places(self, keys: Sequence[str]) -> tuple[Pages, Offsets | None]:
         """The file, and where the records of some keys start and stop in it, of shape (n, 2).
+
+        The places are None if the file was mapped again meanwhile.
 
         Raises:
             UnknownKeyError: There is none for a key.
@@ -128,29 +274,63 @@ class Records:
         pages = self.pages()
         if isinstance(keys, Keys) and keys.fingerprint == pages.fingerprint:
             return pages, keys.places
-        places = []
+        places: list[tuple[int, int]] = []
         for key in keys:
             found, start, stop = self.place(key)
-            if found is not pages:  # it was written to, and is mapped anew
-                return self.places(keys)
+            if found is not pages:
+                return pages, None
             places.append((start, stop))
         return pages, np.array(places, np.int64).reshape(-1, 2)
 
-    def layout(self, pages: Pages, start: int, stop: int, key: str) -> RecordLayout:
-        """How the record that lies there is laid out.
+    def keys(self) -> Keys:
+        """All keys, sorted, and where their records lie.
+
+        While a conversion writes, these may be the keys of several of its states: each was in the
+        store at some time, and none is missing that was there all the time.
+
+        Raises:
+            StoreError: It was closed, is damaged, or is written to faster than it is read.
+        """
+        names: list[bytes] = []
+        places: list[tuple[int, int]] = []
+        pages = self.latest()
+        fingerprint: object = pages.fingerprint
+        n_failed = 0
+        while n_failed < _ATTEMPTS_IN_ALL:
+            n_before = len(names)
+            try:
+                for entries in pages.leaves(names[-1] if names else b""):
+                    if not pages.certain:
+                        break
+                    names += [name for name, _ in entries]
+                    places += [place for _, place in entries]
+                if pages.certain:
+                    return Keys.of(names, places, fingerprint)
+            except Exception:
+                if pages.certain:
+                    raise
+            self._renew(pages)
+            pages = self.pages()
+            # Places of different states are no places: each key will be looked up.
+            fingerprint = None if names else pages.fingerprint
+            n_failed = 0 if len(names) > n_before else n_failed + 1
+        raise self._too_fast()
+
+    def layout(self, file: File, start: int, stop: int, key: str) -> RecordLayout:
+        """How the record at a place of a file is laid out.
 
         Raises:
             StoreError: It is no record.
         """
         try:
-            return self._layouts.of(pages.data, start, stop)
+            return self._layouts.of(file.data, start, stop)
         except RecordError as error:
             raise StoreError(
                 f"{self.path}: patch {key!r} can't be read: {error.message}",
                 "Look at the store with rico-hdl verify.",
             ) from error
 
-    def layouts(self, pages: Pages, keys: Keys) -> Iterator[RecordLayout]:
+    def layouts(self, keys: Keys) -> Iterator[RecordLayout]:
         """How the records of some keys are laid out.
 
         Raises:
@@ -158,17 +338,23 @@ class Records:
         """
         for first in range(0, len(keys), _HEADERS_AT_ONCE):
             some = keys[first : first + _HEADERS_AT_ONCE]
-            pages, places = self.places(some)
-            if self.ahead.cold:
-                self.ahead.announce(pages, places, HEADER)
-            for key, (start, stop) in zip(some, places.tolist(), strict=True):
-                yield self.layout(pages, start, stop, key)
+            yield from self.settled(some, partial(self._layouts_at, some))
 
-    def _unknown(self, pages: Pages, key: object) -> UnknownKeyError:
+    def _layouts_at(self, keys: Keys, file: File, places: Offsets) -> list[RecordLayout]:
+        """The layouts of records whose places are known."""
+        if self.ahead.cold:
+            self.ahead.announce(file, places, HEADER)
+        return [
+            self.layout(file, start, stop, key)
+            for key, (start, stop) in zip(keys, places.tolist(), strict=True)
+        ]
+
+    def _unknown(self, key: object) -> UnknownKeyError:
         """An error that says which keys are alike."""
         hint = "Keys are texts, as store.keys() lists them."
         if isinstance(key, str):
-            near = [name.decode() for name in pages.neighbours(key.encode(errors="replace"))]
+            name = key.encode(errors="replace")
+            near = [near.decode() for near in self.of_file(lambda pages: pages.neighbours(name))]
             close = get_close_matches(key, near, cutoff=0.8) or near[:1]
             hint = f"There is {' and '.join(map(repr, close))}." if close else "It is empty."
         return UnknownKeyError(f"{self.path} has no patch {key!r}", hint)

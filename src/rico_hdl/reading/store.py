@@ -16,10 +16,11 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from rico_hdl.errors import UnknownKeyError, UsageError
+from rico_hdl.errors import UsageError
 from rico_hdl.processors import n_usable_processors
 from rico_hdl.reading.batches import Batches, Chunks
 from rico_hdl.reading.catalogue import Contents
+from rico_hdl.reading.copies import File
 from rico_hdl.reading.keys import Keys
 from rico_hdl.reading.layouts import RecordLayout
 from rico_hdl.reading.options import Grouping, Options, Size
@@ -113,20 +114,15 @@ class Store(Mapping[str, dict[str, Array]]):
     # What it holds
 
     def __len__(self) -> int:
-        return self.records.pages().n_entries
+        self.records.latest()
+        return self.records.of_file(lambda pages: pages.n_entries)
 
     def __iter__(self) -> Iterator[str]:
-        for key, _ in self.records.pages().walk():
-            yield key.decode()
+        return iter(self.records.keys())
 
     def __contains__(self, key: object) -> bool:
-        if not isinstance(key, str):
-            return False
-        try:
-            self.records.place(key)
-        except UnknownKeyError:
-            return False
-        return True
+        # A key that is not found is certain to be absent; one that is found may have been torn.
+        return isinstance(key, str) and self.records.is_there(key)
 
     def keys(self, modality: str | None = None) -> Keys:
         """All keys, or those of a modality, sorted.
@@ -138,14 +134,13 @@ class Store(Mapping[str, dict[str, Array]]):
             UsageError: The store has no such modality.
             StoreError: The store is closed or damaged.
         """
-        pages = self.records.pages()
-        found = Keys.of(pages.walk(), pages.fingerprint)
+        found = self.records.keys()
         if modality is None:
             return found
         bands = set(self._contents(modality).bands)
         if self.records.catalogue.is_whole and len(self.modalities) == 1:
             return found
-        layouts = self.records.layouts(pages, found)
+        layouts = self.records.layouts(found)
         return found[[i for i, layout in enumerate(layouts) if layout.bands.keys() == bands]]
 
     def locate(self, keys: Iterable[str]) -> Keys:
@@ -158,12 +153,7 @@ class Store(Mapping[str, dict[str, Array]]):
             UnknownKeyError: The store does not have one of them.
             StoreError: The store is closed or damaged.
         """
-        names = list(keys)
-        pages, places = self.records.places(names)
-        encoded = [name.encode() for name in names]
-        return Keys.of(
-            zip(encoded, places.tolist(), strict=True), pages.fingerprint, is_sorted=False
-        )
+        return self.records.locate(list(keys))
 
     @property
     def dataset(self) -> str | None:
@@ -215,19 +205,33 @@ class Store(Mapping[str, dict[str, Array]]):
 
     def __getitem__(self, key: str) -> dict[str, Array]:
         """All bands of a patch, by name, as they are stored: copies that share one memory."""
+        pages, start, stop = self.records.place(key)
+        try:
+            patch = self._patch(key, pages, start, stop)
+        except Exception:
+            if pages.certain:
+                raise
+        else:
+            if pages.certain:
+                return patch
+        return self.records.settled(
+            [key], lambda file, places: self._patch(key, file, *places[0].tolist())
+        )
+
+    def _patch(self, key: str, file: File, start: int, stop: int) -> dict[str, Array]:
+        """All bands of the patch whose record is at that place of a file."""
         records = self.records
-        pages, start, stop = records.place(key)
         if records.ahead.cold:
-            records.ahead.announce(pages, [(start, stop)], spans_of([(0, stop - start)]))
+            records.ahead.announce(file, [(start, stop)], spans_of([(0, stop - start)]))
         begin = perf_counter()
-        layout = records.layout(pages, start, stop, key)
+        layout = records.layout(file, start, stop, key)
         plan = self._patches.get(layout)
         if plan is None:
             if len(self._patches) >= _MAX_PLANS:
                 self._patches.clear()
             names = names_of(layout, records.catalogue.contents_of(layout))
             plan = self._patches[layout] = PatchPlan(layout, names)
-        patch = plan.read(pages.data, start)
+        patch = plan.read(file.data, start)
         if perf_counter() - begin > patience(1, stop - start):
             records.ahead.cold = True
         return patch

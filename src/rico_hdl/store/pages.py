@@ -10,6 +10,10 @@ The format is LMDB's data format 1 (mdb.c of LMDB 0.9: MDB_page, MDB_meta, MDB_d
 64-bit little-endian machines write it: pages of equal size; two meta pages, of which the one with
 the later transaction counts; a tree of branch and leaf pages with sorted nodes; values that are too
 large for a leaf in runs of overflow pages.
+
+A writer may be at work in another process, and no lock keeps it away. Whether bytes that were
+copied out of the map are those of the state it was made for is decided afterwards, by
+`Pages.certain`, which says on what that rests.
 """
 
 from __future__ import annotations
@@ -20,29 +24,22 @@ import struct
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NoReturn
 
 from rico_hdl.errors import StoreError
+from rico_hdl.store.meta import HEAD_BYTES, NO_PAGE, PAGE_HEADER, VERSION, Meta, newest
 from rico_hdl.store.writer import DATA_NAME
 
-_HEADER: Final = struct.Struct("<QHHHH")  # page number, padding, flags, lower, upper
-_META: Final = struct.Struct("<IIQQ")  # magic, version, address, map size; two trees follow
-_TREE: Final = struct.Struct("<IHHQQQQQ")  # page size, flags, depth, three counts, entries, root
-_END: Final = struct.Struct("<QQ")  # last page, transaction
 _PAGE_NUMBER: Final = struct.Struct("<Q")
 _NODE: Final = struct.Struct("<HHHH")  # low and high half of a size, flags, bytes of the key
 
-_MAGIC: Final = 0xBEEFC0DE
-_VERSION: Final = 1
 _BRANCH: Final = 0x01
 _LEAF: Final = 0x02
 _BIG: Final = 0x01  # of a node: its value lies in overflow pages
-_NONE: Final = 2**64 - 1  # the root of an empty tree
 _MAX_DEPTH: Final = 32  # LMDB's CURSOR_STACK
-_PAGE_SIZES: Final = [2**i for i in range(9, 16)]  # mdb.c: MAX_PAGESIZE is 0x8000
-
 _SEARCHES_PER_INDEX: Final = 8
 """An index is made once more than one key in so many was searched for: a search costs six times
 what it costs to put a key into the index, and finding it there a sixth."""
@@ -55,20 +52,10 @@ Place = tuple[int, int]
 """Where a record lies in ``data.mdb``: zero-based offset of its first byte, and behind its last."""
 
 
-class _Meta(NamedTuple):
-    """What a meta page says of the file."""
-
-    page_bytes: int
-    depth: int
-    n_entries: int
-    root: int
-    transaction: int
-
-
 class Pages:
     """``data.mdb``, mapped for reading as it was after its last commit.
 
-    May be used from several threads, and on both sides of a fork: it is memory that nobody writes.
+    May be used from several threads, and on both sides of a fork: this process never writes to it.
     The file is closed when the last reference to this goes away, so that no reader that is still at
     work loses it.
 
@@ -90,13 +77,17 @@ class Pages:
             raise StoreError(f"{self._path} can't be read: {error.strerror}") from error
         status = os.fstat(self._file)
         try:
+            # Before the map is made, so that it reaches to the end of all that this state uses.
+            head = os.read(self._file, HEAD_BYTES)
             self.data = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ)
             """All bytes of the file."""
         except (OSError, ValueError) as error:  # ValueError: the file is empty
             raise StoreError(f"{self._path} can't be mapped: {error}") from error
-        self._meta = self._newest()
+        self._meta = self._newest(head)
         self._page_bytes = self._meta.page_bytes
         self._n_bytes = len(self.data)
+        self._mark = self._meta.raw
+        self._mark_at = slice(self._meta.start, self._meta.start + len(self._mark))
         self.fingerprint = (status.st_ino, status.st_mtime_ns, self._meta)
         """Equal for two maps of the same file, with nothing written in between."""
         self._branches: dict[int, tuple[list[bytes], list[int]]] = {}
@@ -113,9 +104,34 @@ class Pages:
         return self._meta.n_entries
 
     @property
+    def certain(self) -> bool:
+        """Whether all that was read through this until now is as it was after one commit.
+
+        To be asked after the bytes were copied; then the copy is right. While it is false, nothing
+        that was found or copied may be believed: make another map, look the key up again, and copy
+        again.
+
+        It is true as long as the meta page of the map's transaction N is as it was when the map was
+        made. LMDB writes the meta page of N + 2 over it, and that of N + 1 over the other one. The
+        first transaction that may write over a page of state N is N + 3: transaction T takes pages
+        that were freed by T - 2 or before (mdb.c: ``mdb_find_oldest``, ``mdb_page_alloc``), and
+        those of state N are freed by N + 1 at the earliest. There is one writer at a time, so it
+        begins after the meta page of N + 2 was written. The bytes are compared, not the number of
+        the transaction alone: a meta page that was read while it was being written is none that
+        will ever be found again.
+        """
+        return self.data[self._mark_at] == self._mark
+
+    @property
     def current(self) -> bool:
-        """Whether nothing was committed to the file since it was mapped."""
-        return self._newest().transaction == self._meta.transaction
+        """Whether it is the newest state: nothing was committed since, and the file not replaced.
+
+        A file that was removed without another in its place counts as not replaced.
+        """
+        with suppress(OSError):
+            if self._path.stat().st_ino != self.fingerprint[0]:
+                return False
+        return self._newest(self.data).transaction == self._meta.transaction and self.certain
 
     def find(self, key: bytes) -> Place | None:
         """Where the record of a key lies; None if there is none.
@@ -157,8 +173,29 @@ class Pages:
         Raises:
             StoreError: The file is damaged.
         """
-        for number in self._leaves():
-            yield from self._entries(number)
+        for entries in self.leaves():
+            yield from entries
+
+    def leaves(self, after: bytes = b"") -> Iterator[list[tuple[bytes, Place]]]:
+        """As `walk`, but page by page.
+
+        Args:
+            after: Begin with the first key that sorts behind this one.
+
+        Raises:
+            StoreError: The file is damaged.
+        """
+        n = 0
+        for number in self._leaves(after):
+            entries = self._entries(number)
+            n += len(entries)
+            if n > self._meta.n_entries:  # also where branches lead back to where they came from
+                self._fail(f"it holds more than the {self._meta.n_entries} records it says")
+            if after:
+                entries = [entry for entry in entries if entry[0] > after]
+                after = b""
+            if entries:
+                yield entries
 
     def sample(self, n: int) -> Iterator[tuple[bytes, Place]]:
         """About ``n`` records spread over the file, all of them if it holds no more.
@@ -182,41 +219,23 @@ class Pages:
         if _advise is not None:
             _advise(self._file, start, n_bytes, os.POSIX_FADV_WILLNEED)
 
-    def _newest(self) -> _Meta:
-        """The newer one of the two meta pages."""
-        first = self._meta_at(0)
-        # A first one that is torn does not say where the second one is.
-        places = [first.page_bytes] if first else _PAGE_SIZES
-        metas = [meta for meta in (first, *map(self._meta_at, places)) if meta]
-        if not metas:
+    def _newest(self, head: bytes | mmap.mmap) -> Meta:
+        """The newer one of the two meta pages in the beginning of the file."""
+        meta = newest(head)
+        if meta is None:
             raise StoreError(
-                f"{self._path} is no LMDB of data format {_VERSION}",
+                f"{self._path} is no LMDB of data format {VERSION}",
                 "If LMDB 1.0 wrote it in its own format, copy it with mdb_dump and with mdb_load "
                 "of LMDB 0.9; else it is damaged: restore it, or convert again.",
             )
-        meta = max(metas, key=lambda meta: meta.transaction)
-        if meta.depth > _MAX_DEPTH or (meta.root == _NONE) == bool(meta.depth):
+        if meta.depth > _MAX_DEPTH or (meta.root == NO_PAGE) == bool(meta.depth):
             self._fail("its tree has no root")
         return meta
-
-    def _meta_at(self, start: int) -> _Meta | None:
-        """The meta page that begins there; None if it is none of this format."""
-        trees = start + _HEADER.size + _META.size
-        end = trees + 2 * _TREE.size
-        if end + _END.size > len(self.data):
-            return None
-        magic, version, _, _ = _META.unpack_from(self.data, start + _HEADER.size)
-        page_bytes = _TREE.unpack_from(self.data, trees)[0]
-        _, flags, depth, _, _, _, n, root = _TREE.unpack_from(self.data, trees + _TREE.size)
-        _, transaction = _END.unpack_from(self.data, end)
-        fits = magic == _MAGIC and version == _VERSION and page_bytes in _PAGE_SIZES
-        # Flags: keys in reverse order, several values for a key; no store has them.
-        return _Meta(page_bytes, depth, n, root, transaction) if fits and not flags else None
 
     def _leaf_of(self, key: bytes) -> int | None:
         """The number of the leaf page where a key belongs; None in an empty tree."""
         number = self._meta.root
-        if number == _NONE:
+        if number == NO_PAGE:
             return None
         for _ in range(self._meta.depth - 1):
             keys, children = self._branch(number)
@@ -280,9 +299,13 @@ class Pages:
                 index[slot] = base + pointer
         return index
 
-    def _leaves(self) -> Iterator[int]:
-        """The numbers of all leaf pages, in the order of keys."""
-        if self._meta.root == _NONE:
+    def _leaves(self, after: bytes = b"") -> Iterator[int]:
+        """The numbers of all leaf pages, in the order of keys.
+
+        Args:
+            after: Begin with the page where this key belongs.
+        """
+        if self._meta.root == NO_PAGE:
             return
         stack = [iter([self._meta.root])]
         while stack:
@@ -292,7 +315,11 @@ class Pages:
             elif len(stack) == self._meta.depth:
                 yield number
             else:
-                children = self._branch(number)[1]
+                keys, children = self._branch(number)
+                if after:
+                    children = children[bisect_right(keys, after) - 1 :]
+                    if len(stack) == self._meta.depth - 1:
+                        after = b""
                 for child in children:  # on a cold disk, many at once instead of one by one
                     self.will_need(child * self._page_bytes, self._page_bytes)
                 stack.append(iter(children))
@@ -322,12 +349,12 @@ class Pages:
         page = _pread(self._file, n_bytes, base) if _pread else self.data[base : base + n_bytes]
         if len(page) != n_bytes:
             self._fail(f"page {number} lies behind the file's end")
-        written, _, flags, lower, upper = _HEADER.unpack_from(page)
-        n = (lower - _HEADER.size) // 2
+        written, _, flags, lower, upper = PAGE_HEADER.unpack_from(page)
+        n = (lower - PAGE_HEADER.size) // 2
         sound = written == number and flags & (_BRANCH | _LEAF) == kind
         if not sound or n < 1 or not lower <= upper <= n_bytes:
             self._fail(f"page {number} is not what the tree says")
-        return page, struct.unpack_from(f"<{n}H", page, _HEADER.size)
+        return page, struct.unpack_from(f"<{n}H", page, PAGE_HEADER.size)
 
     def _node(self, page: bytes, node: int) -> tuple[int, int, int, bytes]:
         """Both halves of a node's size, its flags, and its key."""

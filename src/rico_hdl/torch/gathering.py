@@ -18,10 +18,10 @@ import numpy.typing as npt
 import torch
 
 from rico_hdl.reading import PatchReader
+from rico_hdl.reading.copies import File
 from rico_hdl.reading.layouts import RecordLayout
 from rico_hdl.reading.plan import ArrayPlan, Part, Run
 from rico_hdl.reading.planning import Plan
-from rico_hdl.store import Pages
 
 _PAGE_BYTES: Final = 4096
 """LMDB's pages: records that begin at one offset in theirs are rows of a matrix of pages."""
@@ -45,8 +45,8 @@ class GatheringReader(PatchReader):
     def __reduce__(self) -> tuple[Any, ...]:
         return GatheringReader, (PatchReader(self.records, self.options),)
 
-    def _planned(self, pages: Pages, start: int, stop: int, key: str) -> tuple[RecordLayout, Plan]:
-        layout, plan = super()._planned(pages, start, stop, key)
+    def _planned(self, file: File, start: int, stop: int, key: str) -> tuple[RecordLayout, Plan]:
+        layout, plan = super()._planned(file, start, stop, key)
         found = self._gathering.get(plan)
         if found is None:
             if len(self._gathering) >= _MAX_PLANS:
