@@ -145,7 +145,7 @@ def convert(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
     while True:
         with StoreWriter(folder, commit_bytes=20_000) as store:
             for _ in range(chance.randrange(40)):
-                store.put(_record(f"patch_{chance.randrange(10**9):09}_more", 0, 0, side))
+                store.put(record(f"patch_{chance.randrange(10**9):09}_more", 0, 0, side))
                 number += 1
                 yield
 
@@ -161,13 +161,14 @@ def overwrite(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
         chance.shuffle(numbers)
         with StoreWriter(folder, commit_bytes=400_000, overwrite=True) as store:
             for number in numbers:
-                store.put(_record(key_of(number), number, version, side))
+                store.put(record(key_of(number), number, version, side))
         yield
 
 
-def _record(key: str, number: int, version: int, side: int) -> Any:
-    from rico_hdl.patch import Origin, Record
+def record(key: str, number: int, version: int, side: int) -> Any:
+    """A version of a patch as a conversion puts it."""
     from rico_hdl.digest import record_digest
+    from rico_hdl.patch import Origin, Record
 
     data = save(patch(number, version, side))
     layout = tuple((band, "uint16", (side, side)) for band in ("B1", "B2", "B3"))
@@ -187,7 +188,8 @@ def main() -> None:
     threading.Thread(target=lambda: (sys.stdin.read(), closed.set()), daemon=True).start()
     for n, _ in enumerate(KINDS[kind](Path(folder), int(side), random.Random(int(seed)))):
         if n == 0:
-            print("writing", flush=True)
+            sys.stdout.write("writing\n")
+            sys.stdout.flush()
         if closed.is_set():
             break
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
+from time import sleep
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -28,7 +29,7 @@ from rico_hdl.reading.copies import Copies, File
 from rico_hdl.reading.keys import Keys, Offsets
 from rico_hdl.reading.layouts import Layouts, RecordLayout
 from rico_hdl.reading.readahead import HEADER, ReadAhead
-from rico_hdl.store import DATA_NAME, Pages
+from rico_hdl.store import DATA_NAME, JOURNAL_NAME, Pages
 
 _HEADERS_AT_ONCE: Final = 512
 """Records whose headers are announced to the system together, where they come from a disk."""
@@ -40,6 +41,11 @@ _ATTEMPTS_IN_ALL: Final = 1000
 """How often a single record is copied, or the tree of keys is read on, before that is an error. A
 commit takes a fifth of a millisecond at least, since it waits for a disk; finding and copying a
 record takes a tenth of that."""
+
+_OPENINGS: Final = 20
+_PAUSE_SECONDS: Final = 0.01
+"""How often a file that is missing, or no LMDB yet, is tried again while there is a journal, and
+how long each is waited for: longer than a conversion takes to make a new file."""
 
 _T = TypeVar("_T")
 
@@ -99,10 +105,24 @@ class Records:
             if self.closed:
                 raise StoreError(f"{self.path} is closed", "Open it again with rico_hdl.open.")
             # Two threads may both come here: one of the two maps goes away at once.
-            pages = self._pages = Pages(self.path)
+            pages = self._pages = self._mapped()
             if self.closed:  # in the meantime, by another thread
                 self._pages = None
         return pages
+
+    def _mapped(self) -> Pages:
+        """The file, mapped again.
+
+        A conversion with --overwrite removes it, and makes another one at once.
+        """
+        for _ in range(_OPENINGS):
+            try:
+                return Pages(self.path)
+            except StoreError:
+                if not (self.path / JOURNAL_NAME).is_file():
+                    raise
+            sleep(_PAUSE_SECONDS)
+        return Pages(self.path)
 
     def latest(self) -> Pages:
         """The file, mapped as it is after the last commit.

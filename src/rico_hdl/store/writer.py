@@ -158,6 +158,10 @@ class StoreWriter:
                 path.unlink(missing_ok=True)
             raise self._error("can't be opened", error) from error
         try:
+            # As long as this transaction is open, LMDB reuses no page of this state or of a later
+            # one: see "Reading while a conversion writes" in docs/format.md. Nothing is read
+            # through it, so the map may be replaced meanwhile.
+            self._held = self._env.begin()
             self._begin()
             # Beyond its end LMDB would read from the map, and the system would end the process.
             check_length(path, self._used_bytes)
