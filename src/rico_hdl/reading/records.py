@@ -248,6 +248,14 @@ class Records:
             UnknownKeyError: There is none.
             StoreError: It was closed, or is damaged.
         """
+        pages = self._pages
+        if pages is not None:  # as almost always, and without one more call
+            try:
+                place = pages.find(key.encode())
+            except Exception:  # noqa: BLE001 - `find` tells what it means
+                place = None
+            if place is not None:
+                return pages, *place
         found = self.find(key)
         if found is None:
             raise self._unknown(key)
