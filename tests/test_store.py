@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rico_hdl import digest
 from rico_hdl.errors import StoreError
-from rico_hdl.patch import Failure, Origin, Record
+from rico_hdl.patch import Origin, PatchFailure, Record
 from rico_hdl.store import LayoutCount, Manifest, StoreWriter, writer
 from rico_hdl.store.manifest import ModalityState
 from tests.reading import records
@@ -141,7 +141,7 @@ def test_manifest_survives_writing_and_reading(tmp_path):
                 complete=True,
             )
         },
-        failures=[Failure("key", "s2", "/data/S2/ü.tif", "B02", "truncated")],
+        failures=[PatchFailure("key", "s2", "/data/S2/ü.tif", "B02", "truncated")],
         n_patches=3,
     )
     manifest.write(tmp_path)

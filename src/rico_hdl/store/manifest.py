@@ -17,7 +17,7 @@ from typing import Any, Final
 from rico_hdl import digest
 from rico_hdl._version import __version__
 from rico_hdl.errors import StoreError
-from rico_hdl.patch import Failure
+from rico_hdl.patch import ArchiveFailure, Failure, PatchFailure
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store.totals import ModalityTotals, Totals
 
@@ -87,6 +87,7 @@ class Manifest:
     def to_json(self) -> str:
         """The file's text."""
         values = dataclasses.asdict(self)
+        values["failures"] = [failure.to_dict() for failure in self.failures]
         return json.dumps(values | {"complete": self.complete}, indent=2, ensure_ascii=False) + "\n"
 
     def describe(self, totals: Totals, spec: DatasetSpec) -> None:
@@ -122,7 +123,7 @@ class Manifest:
             for name, state in values.pop("modalities").items():
                 layouts = [LayoutCount(**layout) for layout in state.pop("layouts")]
                 modalities[name] = ModalityState(layouts=layouts, **state)
-            failures = [Failure(**failure) for failure in values.pop("failures")]
+            failures = [_failure_from(failure) for failure in values.pop("failures")]
             digest.from_text(values["content_digest"])
             return cls(modalities=modalities, failures=failures, **values)
         except (TypeError, KeyError, AttributeError) as error:
@@ -202,6 +203,21 @@ def check_same_dataset(manifest: Manifest, spec: DatasetSpec, target: Path) -> N
             f"{target} was made by {manifest.tool} with other keys or bands for {spec.name}",
             "Choose another --target-dir, or continue with the version that began it.",
         )
+
+
+_CHECKSUM_REASON_OF_0_1: Final = "its MD5 sum"
+"""How version 0.1.0 began the reason of a wrong MD5 sum, in manifests without a kind."""
+
+
+def _failure_from(values: dict[str, Any]) -> Failure:
+    """A failure of a manifest; version 0.1.0 noted archives as patches without a key."""
+    kind = values.pop("kind", None)
+    if kind == "patch" or (kind is None and values["key"]):
+        return PatchFailure(**values)
+    reason = values["reason"]
+    if kind is None:
+        kind = "checksum" if reason.startswith(_CHECKSUM_REASON_OF_0_1) else "damaged"
+    return ArchiveFailure(kind, values["modality"], values["path"], reason)
 
 
 def _sync_folder(folder: Path) -> None:
