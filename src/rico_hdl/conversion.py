@@ -99,6 +99,7 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
     _manifest_of(folder, spec, overwrite=overwrite)
     opened = open_all(spec, sources, thorough=overwrite)
     for location in _locations(opened):
+        _check_name(location)
         if os.path.realpath(location) == os.path.realpath(folder):
             raise UsageError(f"{folder} is given as a source and as the target")
     folders = {one.modality.name: one.folder for one in opened if one.folder is not None}
@@ -327,6 +328,17 @@ def _locations(opened: Iterable[Opened]) -> Iterator[str]:
         if one.folder is not None:
             yield one.folder.location
         yield from (archive.location for archive in one.archives)
+
+
+def _check_name(location: str) -> None:
+    """Make sure that manifest and journal, which are UTF-8, can hold the path of a source."""
+    try:
+        location.encode()
+    except UnicodeEncodeError:
+        raise SourceError(
+            f"the name of {location!a} is not UTF-8, so it can't be noted in the store",
+            "Rename the folder or archive, or name it by a symbolic link.",
+        ) from None
 
 
 def _origins(opened: Iterable[Opened]) -> list[Origin]:

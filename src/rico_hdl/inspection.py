@@ -117,7 +117,7 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
         info.damaged = [
             str(failure) for failure in manifest.failures if isinstance(failure, ArchiveFailure)
         ]
-        info.n_failures = len(manifest.failures) - len(info.damaged)
+        info.n_failures = len(manifest.failures) - len(info.damaged) + len(manifest.other_failures)
         info.complete = manifest.complete and manifest.n_patches == info.n_records
         for name, state in manifest.modalities.items():
             part = info.modalities.setdefault(name, ModalityInfo())

@@ -295,6 +295,8 @@ class Ledger:
         manifest = self._manifest
         earlier = self._unresolved(finished=finished)
         failed = {failure.modality for failure in [*self.failures, *earlier]}
+        for values in manifest.other_failures:  # of kinds that only a later version can settle
+            failed |= {name} if isinstance(name := values.get("modality"), str) else self._names
         for modality in self.spec.modalities:
             name = modality.name
             if name not in self._names:
