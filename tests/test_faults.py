@@ -381,3 +381,14 @@ def test_a_source_that_is_gone_is_not_a_failure_of_each_patch(bigearthnet, tmp_p
     shutil.move(hidden, bigearthnet["s1"])
     summary = convert(BIGEARTHNET, {"s1": bigearthnet["s1"]}, target)
     assert (summary.n_present["s1"], summary.complete) == (before, True)
+
+
+def test_a_source_whose_name_is_not_utf_8_is_refused(tmp_path, bigearthnet):
+    """A path that the manifest can't hold is an error before anything is written."""
+    strange = tmp_path / os.fsdecode(b"S2-\xff")
+    bigearthnet["s2"].rename(strange)
+    with pytest.raises(errors.SourceError, match=r"S2-\\udcff' is not UTF-8"):
+        convert(BIGEARTHNET, {"s2": strange}, tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+    (tmp_path / "link").symlink_to(strange)
+    assert convert(BIGEARTHNET, {"s2": tmp_path / "link"}, tmp_path / "target").complete

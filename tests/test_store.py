@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rico_hdl import digest
 from rico_hdl.errors import StoreError
-from rico_hdl.patch import Failure, Origin, Record
+from rico_hdl.patch import Origin, PatchFailure, Record
 from rico_hdl.store import LayoutCount, Manifest, StoreWriter, writer
 from rico_hdl.store.manifest import ModalityState
 from tests.reading import records
@@ -129,7 +129,6 @@ def test_manifest_survives_writing_and_reading(tmp_path):
     """What is written is read back the same, failures and modalities included."""
     manifest = Manifest(
         dataset="bigearthnet",
-        spec_fingerprint="f" * 64,
         modalities={
             "s2": ModalityState(
                 ["/data/S2", "/data/ü"],
@@ -139,9 +138,10 @@ def test_manifest_survives_writing_and_reading(tmp_path):
                 1,
                 [LayoutCount({"B02": "uint16 120x120"}, 2)],
                 complete=True,
+                spec_fingerprint="f" * 64,
             )
         },
-        failures=[Failure("key", "s2", "/data/S2/ü.tif", "B02", "truncated")],
+        failures=[PatchFailure("key", "s2", "/data/S2/ü.tif", "B02", "truncated")],
         n_patches=3,
     )
     manifest.write(tmp_path)
@@ -155,9 +155,7 @@ def test_no_manifest_is_none(tmp_path):
     assert Manifest.read(tmp_path) is None
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", '{"format": 99}', '{"format": 1, "modalities": 3}', "\x00"]
-)
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 1, "modalities": 3}', "\x00"])
 def test_damaged_manifest_is_an_error_with_its_path(tmp_path, text):
     """A manifest that can't be read is never taken for none."""
     (tmp_path / "rico-hdl.json").write_text(text)

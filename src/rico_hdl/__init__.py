@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
     from rico_hdl.inspection import StoreInfo, inspect
     from rico_hdl.outcome import Observer, Summary
-    from rico_hdl.patch import Failure
+    from rico_hdl.patch import ArchiveFailure, Failure, PatchFailure
     from rico_hdl.reading import (
         ArraySpec,
         Batch,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchiveError",
+    "ArchiveFailure",
     "ArraySpec",
     "Band",
     "Batch",
@@ -58,6 +59,7 @@ __all__ = [
     "Keys",
     "Modality",
     "Observer",
+    "PatchFailure",
     "PatchReader",
     "Preset",
     "RicoError",
@@ -84,6 +86,7 @@ __all__ = [
 # Imported on first use, so that `rico-hdl --help` does not pay for what it does not need.
 _HOMES = {
     "ArchiveError": "errors",
+    "ArchiveFailure": "patch",
     "ArraySpec": "reading",
     "Band": "spec",
     "Batch": "reading",
@@ -96,6 +99,7 @@ _HOMES = {
     "Keys": "reading",
     "Modality": "spec",
     "Observer": "outcome",
+    "PatchFailure": "patch",
     "PatchReader": "reading",
     "Preset": "spec",
     "RicoError": "errors",

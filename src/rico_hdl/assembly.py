@@ -16,7 +16,14 @@ from typing import Final
 
 from rico_hdl.errors import ArchiveError, SourceError
 from rico_hdl.finding import paths_of
-from rico_hdl.patch import Failure, Patch, incomplete, printable, problem_of_key
+from rico_hdl.patch import (
+    ArchiveFailure,
+    Patch,
+    PatchFailure,
+    incomplete,
+    printable,
+    problem_of_key,
+)
 from rico_hdl.sources import Archive, Entry, Member
 from rico_hdl.spec import Modality
 from rico_hdl.spec.model import BAND_FIELD
@@ -111,7 +118,7 @@ class Assembly:
         *,
         is_stored: Callable[[str], bool] = lambda _: False,
         on_present: Callable[[str], object] = lambda _: None,
-        on_failure: Callable[[Failure], object] = lambda _: None,
+        on_failure: Callable[[PatchFailure], object] = lambda _: None,
         should_stop: Callable[[], bool] = lambda: False,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
     ) -> None:
@@ -160,6 +167,14 @@ class Assembly:
         except ArchiveError as error:
             self.damage = error
         self._leave_incomplete()
+
+    @property
+    def failure(self) -> ArchiveFailure | None:
+        """Why the archive can't be trusted as a whole, once it was read as far as it goes."""
+        if self.damage is None:
+            return None
+        name, location = self._modality.name, self._archive.location
+        return ArchiveFailure("damaged", name, location, self.damage.message)
 
     def _place_of(self, path: str) -> _Place | None:
         """The patch of a file: the folders in front of the template, and the fields' values."""
@@ -277,4 +292,6 @@ class Assembly:
         if self._modality.one_file_per_band and waiting.problem:
             band = self._modality.bands[waiting.paths[path]].name
         where = printable(f"{self._archive.location}/{path}")
-        self._on_failure(Failure(printable(waiting.key), self._modality.name, where, band, reason))
+        self._on_failure(
+            PatchFailure(printable(waiting.key), self._modality.name, where, band, reason)
+        )

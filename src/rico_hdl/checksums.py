@@ -12,12 +12,10 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.patch import Failure
+from rico_hdl.patch import ArchiveFailure
 from rico_hdl.sources import Archive
 from rico_hdl.spec import Modality
 
-REASON: Final = "its MD5 sum"
-"""How the reasons begin of failures that checksums gave."""
 _CHUNK_BYTES: Final = 4 * 2**20
 
 
@@ -70,17 +68,17 @@ class Checksum:
         if self._thread is not None:
             self._thread.join()
 
-    def failure(self, modality: str) -> Failure | None:
+    def failure(self, modality: str) -> ArchiveFailure | None:
         """What is wrong with the file, once all of it was read; None if nothing is."""
         if self._thread is not None:
             self._thread.join()
         if self._error is not None:
-            reason = f"{REASON} can't be told: {self._error.strerror}"
+            reason = f"its MD5 sum can't be computed: {self._error.strerror}"
         elif (found := self._md5.hexdigest()) != self._expected:
             reason = (
-                f"{REASON} is {found}, expected {self._expected} as published: it is damaged, "
+                f"its MD5 sum is {found}, expected {self._expected} as published: it is damaged, "
                 "or another release; download it again"
             )
         else:
             return None
-        return Failure("", modality, self._location, None, reason)
+        return ArchiveFailure("checksum", modality, self._location, reason)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from rico_hdl.assembly import Assembly
 from rico_hdl.datasets import get
 from rico_hdl.errors import RecordError, SourceError, StoreError
-from rico_hdl.patch import Failure, Patch, Record
+from rico_hdl.patch import Patch, PatchFailure, Record
 from rico_hdl.pipeline import Pipeline
 from rico_hdl.plan import Plan, make_plan
 from rico_hdl.processors import n_usable_processors
@@ -162,8 +162,10 @@ class _Comparison:
                     reason = f"its source can't be read to its end: {assembly.damage.message}"
                     self._damaged.append(Finding("unexpected", "", reason))
 
-    def _take(self, result: Record | Failure, stored: Callable[[bytes], memoryview | None]) -> None:
-        if isinstance(result, Failure):
+    def _take(
+        self, result: Record | PatchFailure, stored: Callable[[bytes], memoryview | None]
+    ) -> None:
+        if isinstance(result, PatchFailure):
             self._failed(result)
             return
         self._seen.add((result.key,))
@@ -180,7 +182,7 @@ class _Comparison:
             self._equal.add((result.key,))
         self._observer.on_records(1, len(result.data))
 
-    def _failed(self, failure: Failure) -> None:
+    def _failed(self, failure: PatchFailure) -> None:
         """A patch that can't be converted is fine as long as it is not stored."""
         key = failure.key.encode(errors="replace")
         self._seen.add((key,))

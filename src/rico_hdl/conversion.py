@@ -27,7 +27,7 @@ from rico_hdl.interruption import deferred_signals
 from rico_hdl.ledger import Ledger
 from rico_hdl.memory import keep_freed_memory
 from rico_hdl.outcome import Observer, SilentObserver, Summary
-from rico_hdl.patch import Failure, Layout, Origin, Patch
+from rico_hdl.patch import Layout, Origin, Patch
 from rico_hdl.pipeline import IN_FLIGHT_BYTES, Pipeline
 from rico_hdl.plan import Plan, check_names, make_plan
 from rico_hdl.processors import frequent_switches, n_usable_processors
@@ -99,6 +99,7 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
     _manifest_of(folder, spec, overwrite=overwrite)
     opened = open_all(spec, sources, thorough=overwrite)
     for location in _locations(opened):
+        _check_name(location)
         if os.path.realpath(location) == os.path.realpath(folder):
             raise UsageError(f"{folder} is given as a source and as the target")
     folders = {one.modality.name: one.folder for one in opened if one.folder is not None}
@@ -219,7 +220,7 @@ class _Run:
         """Convert what one archive holds.
 
         Returns:
-            How many patches were found; None if the archive is damaged, so that nobody knows.
+            How many patches were found; None if not all of the archive was read.
         """
         check = check or self._ledger.must_check(modality.name, archive.location)
         checksum = self._checksum(modality, archive) if check else None
@@ -239,7 +240,7 @@ class _Run:
         try:
             self._convert(assembly)
             self._look_back(assembly, modality, archive)
-            if not assembly.damage and not self._must_stop():
+            if assembly.failure is None and not self._must_stop():
                 failure = checksum.failure(modality.name) if checksum is not None else None
                 if failure is not None:
                     self._ledger.fail(failure)
@@ -248,13 +249,12 @@ class _Run:
         finally:
             if checksum is not None:
                 checksum.give_up()
-        return None if assembly.damage else assembly.n_found
+        return assembly.n_found if assembly.failure is None else None
 
     def _look_back(self, assembly: Assembly, modality: Modality, archive: Archive) -> None:
         """Tell what is unusual about an archive that was read as far as it goes."""
-        if assembly.damage is not None:
-            reason = assembly.damage.message
-            self._ledger.fail(Failure("", modality.name, archive.location, None, reason))
+        if assembly.failure is not None:
+            self._ledger.fail(assembly.failure)
         elif not self._must_stop():
             size = _n_bytes(archive)
             self._observer.on_archive(modality.name, archive.location, size, size)
@@ -328,6 +328,17 @@ def _locations(opened: Iterable[Opened]) -> Iterator[str]:
         if one.folder is not None:
             yield one.folder.location
         yield from (archive.location for archive in one.archives)
+
+
+def _check_name(location: str) -> None:
+    """Make sure that manifest and journal, which are UTF-8, can hold the path of a source."""
+    try:
+        location.encode()
+    except UnicodeEncodeError:
+        raise SourceError(
+            f"the name of {location!a} is not UTF-8, so it can't be noted in the store",
+            "Rename the folder or archive, or name it by a symbolic link.",
+        ) from None
 
 
 def _origins(opened: Iterable[Opened]) -> list[Origin]:

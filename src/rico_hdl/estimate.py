@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rico_hdl.assembly import Assembly
-from rico_hdl.patch import Failure
+from rico_hdl.patch import Failure, PatchFailure
 from rico_hdl.plan import Plan
 from rico_hdl.record import record_bytes
 from rico_hdl.sources import Archive
@@ -83,7 +83,7 @@ def estimate(plan: Plan, n_samples: int = N_SAMPLES) -> Estimate:
         tried[name] += 1
         n_left -= 1
         (found,) = converter.convert([patch])
-        if isinstance(found, Failure):
+        if isinstance(found, PatchFailure):
             result.failures.append(found)
         else:
             sizes[name].append(stored_bytes(len(found.data)))
@@ -118,14 +118,12 @@ def look_through(
                     continue
                 contents.first_keys.append(patch.key)
                 (found,) = converter.convert([patch])
-                if isinstance(found, Failure):
+                if isinstance(found, PatchFailure):
                     contents.failures.append(found)
                 else:
                     sizes.append(stored_bytes(len(found.data)))
-        if assembly.damage is not None:
-            reason = assembly.damage.message
-            failure = Failure("", modality.name, archive.location, None, reason)
-            contents.failures.append(failure)
+        if assembly.failure is not None:
+            contents.failures.append(assembly.failure)
         if n_found is None:
             break
     contents.n_patches = n_found

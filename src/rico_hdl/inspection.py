@@ -17,7 +17,7 @@ from typing import Any, Final
 from rico_hdl import digest
 from rico_hdl.datasets import registry
 from rico_hdl.errors import RecordError, StoreError
-from rico_hdl.patch import Layout
+from rico_hdl.patch import ArchiveFailure, Layout
 from rico_hdl.record import parse
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import (
@@ -114,8 +114,10 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
     _describe(info, totals, spec)
     if manifest is not None:
         info.tool = manifest.tool
-        info.damaged = [str(failure) for failure in manifest.failures if not failure.key]
-        info.n_failures = len(manifest.failures) - len(info.damaged)
+        info.damaged = [
+            str(failure) for failure in manifest.failures if isinstance(failure, ArchiveFailure)
+        ]
+        info.n_failures = len(manifest.failures) - len(info.damaged) + len(manifest.other_failures)
         info.complete = manifest.complete and manifest.n_patches == info.n_records
         for name, state in manifest.modalities.items():
             part = info.modalities.setdefault(name, ModalityInfo())

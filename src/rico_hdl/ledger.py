@@ -12,10 +12,18 @@ from collections.abc import Collection, Iterator
 from pathlib import PurePath
 from typing import Final
 
-from rico_hdl.checksums import REASON as CHECKSUM_REASON
 from rico_hdl.estimate import nominal_bytes, stored_bytes
 from rico_hdl.outcome import Observer
-from rico_hdl.patch import Failure, Origin, Patch, Record
+from rico_hdl.patch import (
+    ArchiveFailure,
+    ArchiveFailureKind,
+    Failure,
+    Origin,
+    Patch,
+    PatchFailure,
+    Record,
+    place_of,
+)
 from rico_hdl.plan import Plan
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import Manifest, StoreWriter
@@ -63,11 +71,12 @@ class Ledger:
         }
         self._n_planned: Counter[str] = Counter()
         self._stored_from: dict[bytes, Origin] = {}  # of patches in flight that are there already
-        self._doubtful: dict[Origin, Failure] = {
-            Origin(failure.modality, failure.path): failure
-            for failure in manifest.failures
-            if not failure.key
-        }  # archives that an earlier run found damaged: what they gave is compared, and mended
+        # Archives that an earlier run found damaged: what they gave is compared, and repaired.
+        self._doubtful: dict[Origin, set[ArchiveFailureKind]] = {}
+        for failure in manifest.failures:
+            if isinstance(failure, ArchiveFailure):
+                origin = Origin(failure.modality, failure.path)
+                self._doubtful.setdefault(origin, set()).add(failure.kind)
         # How many of their records are as another source has them, or not: by both origins.
         self._n_equal: Counter[tuple[Origin, Origin]] = Counter()
         self._n_replaced: Counter[tuple[Origin, Origin]] = Counter()
@@ -120,11 +129,11 @@ class Ledger:
         self._observer.on_warning(message)
 
     def fail(self, failure: Failure) -> None:
-        """Note a patch that is left out, and tell of it."""
+        """Note a patch that is left out or an archive that can't be trusted, and report it."""
         self.failures.append(failure)
         self._observer.on_failure(failure)
 
-    def leave_out(self, failure: Failure) -> None:
+    def leave_out(self, failure: PatchFailure) -> None:
         """Note a patch that an archive lacks files of.
 
         Where the archive held that patch before, whole, these are later copies of some files.
@@ -148,8 +157,8 @@ class Ledger:
         return any(
             origin.modality == modality
             and PurePath(origin.location).name == name
-            and failure.reason.startswith(CHECKSUM_REASON)
-            for origin, failure in self._doubtful.items()
+            and "checksum" in kinds
+            for origin, kinds in self._doubtful.items()
         )
 
     def present(self, name: str) -> None:
@@ -205,9 +214,9 @@ class Ledger:
             self._stored_from[encoded] = origin
         return origin is None
 
-    def take(self, result: Record | Failure) -> None:
+    def take(self, result: Record | PatchFailure) -> None:
         """Put a record, or note why there is none."""
-        if isinstance(result, Failure):
+        if isinstance(result, PatchFailure):
             self.fail(result)
         elif result.key in self._stored_from or result.key in self._twice:
             self._compare(result)
@@ -252,7 +261,7 @@ class Ledger:
             reason = (
                 f"this key is stored already with other values, from {where}: it was not changed"
             )
-        self.fail(Failure(key, name, record.origin.location, None, reason))
+        self.fail(PatchFailure(key, name, record.origin.location, None, reason))
 
     def _look_back(self) -> None:
         """Tell what is unusual about what is stored, now that all of it is."""
@@ -286,6 +295,8 @@ class Ledger:
         manifest = self._manifest
         earlier = self._unresolved(finished=finished)
         failed = {failure.modality for failure in [*self.failures, *earlier]}
+        for values in manifest.other_failures:  # of kinds that only a later version can settle
+            failed |= {name} if isinstance(name := values.get("modality"), str) else self._names
         for modality in self.spec.modalities:
             name = modality.name
             if name not in self._names:
@@ -296,39 +307,49 @@ class Ledger:
             if not state.sources or self._contributed(name):
                 own = {origin.location for origin in self._origins if origin.modality == name}
                 state.sources = sorted({*state.sources, *own})
-        self.failures.sort(key=_place)
-        manifest.failures = sorted([*earlier, *self.failures], key=_place)
+        self.failures.sort(key=place_of)
+        manifest.failures = sorted([*earlier, *self.failures], key=place_of)
         manifest.describe(self._writer.totals, self.spec)
         manifest.write(self._writer.target)
 
     def _unresolved(self, *, finished: bool) -> list[Failure]:
         """Failures of earlier runs that this one has neither found again nor made up for."""
-        again = {(f.key, f.modality, f.path) for f in self.failures}
-        left = [
-            failure
-            for failure in self._earlier_failures
-            if (failure.key, failure.modality, failure.path) not in again
-            and not self._is_resolved(failure)
-        ]
-        kept = {(f.key, f.modality) for f in self.failures}
-        left = [f for f in left if not f.key or (f.key, f.modality) not in kept]
-        archives = [f for f in left if not f.key and f.modality in self._names]
+        again = set(map(_identity, self.failures))
+        again_at = {(f.modality, f.path) for f in self.failures if isinstance(f, ArchiveFailure)}
+        failed = {(f.key, f.modality) for f in self.failures if isinstance(f, PatchFailure)}
+        left: list[Failure] = []
+        archives = []
+        for failure in self._earlier_failures:
+            if _identity(failure) in again or self._is_resolved(failure):
+                continue
+            if isinstance(failure, PatchFailure):
+                if (failure.key, failure.modality) not in failed:
+                    left.append(failure)
+            # A wrong MD5 sum counts until a right one is found, whatever else happened since.
+            elif failure.kind == "checksum" or (failure.modality, failure.path) not in again_at:
+                left.append(failure)
+                archives += [failure] if failure.modality in self._names else []
         if finished and archives:
             self.warn(
                 f"{archives[0].path} was damaged when it was converted, and not all that it gave "
-                "was compared with a sound copy: give that, and the same command mends what differs"
+                "was compared with an intact copy: give that, and the same command repairs what "
+                "differs"
             )
         return left
 
     def _is_resolved(self, failure: Failure) -> bool:
+        if isinstance(failure, ArchiveFailure):
+            return self._is_cleared(failure)
+        # Found again where it was, it would be reported again.
+        read = any(
+            modality == failure.modality and failure.path.startswith(f"{location}/")
+            for modality, location in self._sound
+        )
+        return read or failure.key.encode(errors="replace") in self._writer
+
+    def _is_cleared(self, failure: ArchiveFailure) -> bool:
+        """Whether it is known by now that what an archive gave is right."""
         origin = Origin(failure.modality, failure.path)
-        if failure.key:
-            # Found again where it was, it would be told again.
-            read = any(
-                modality == failure.modality and failure.path.startswith(f"{location}/")
-                for modality, location in self._sound
-            )
-            return read or failure.key.encode(errors="replace") in self._writer
         name = PurePath(failure.path).name
         if any(m == failure.modality and PurePath(place).name == name for m, place in self._sound):
             return True  # it, or a copy of it, was read to its end
@@ -341,10 +362,10 @@ class Ledger:
         return n_equal + n_replaced > 0 and n_equal == n_stored
 
 
+def _identity(failure: Failure) -> tuple[str, ...]:
+    """What makes failures of two runs the same: not the wording of the reason."""
+    return (failure.kind, *place_of(failure))
+
+
 def _megabytes(n_bytes: int) -> str:
     return f"{n_bytes / 1e6:,.0f} MB"
-
-
-def _place(failure: Failure) -> tuple[str, str, str]:
-    """How failures are sorted."""
-    return (failure.key, failure.modality, failure.path)

@@ -25,7 +25,7 @@ class Observer(Protocol):
         """Patches of a modality are stored, or were already: ``n_bytes`` is 0 for those."""
 
     def on_failure(self, failure: Failure) -> None:
-        """A patch was left out."""
+        """A patch was left out, or an archive can't be trusted: see the type of the failure."""
 
     def on_warning(self, message: str) -> None:
         """Something is unusual, and the conversion goes on."""
@@ -66,7 +66,7 @@ class Summary:
     """Patches that an archive had given that was found damaged, stored anew with other values; they
     are counted as written, too."""
     failures: list[Failure] = field(default_factory=list)
-    """Patches that were left out, sorted by key; those without a key are damaged archives."""
+    """Archives that can't be trusted, then patches that were left out, sorted by key."""
     warnings: list[str] = field(default_factory=list)
     """What is unusual and no failure: too little space, patches of one value, another number of
     patches than the publisher states."""
@@ -81,4 +81,4 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return asdict(self)
+        return asdict(self) | {"failures": [failure.to_dict() for failure in self.failures]}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple
 
 from rico_hdl.sources import Source
 from rico_hdl.spec import Modality
@@ -60,11 +60,13 @@ class Record(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class PatchFailure:
     """A patch that was left out, and why."""
 
+    kind: ClassVar[Literal["patch"]] = "patch"
+    """What kind of failure it is, in reports and in the manifest."""
     key: str
-    """Its key, as far as it is known; empty where an archive as a whole is at fault."""
+    """The patch's key, as far as it is known."""
     modality: str
     """The modality's name."""
     path: str
@@ -76,16 +78,66 @@ class Failure:
 
     def to_dict(self) -> dict[str, str | None]:
         """JSON-ready."""
-        return asdict(self)
+        return {"kind": self.kind, **asdict(self)}
 
     def __str__(self) -> str:
         known = self.band is None or self.band in self.reason
         band = "" if known else f", band {self.band}"
-        if not self.key:
-            return (
-                self.reason if self.reason.startswith(self.path) else f"{self.path}: {self.reason}"
-            )
         return f"{self.key}{band}: {self.reason} ({self.path})"
+
+
+ArchiveFailureKind = Literal["damaged", "incomplete", "checksum"]
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFailure:
+    """An archive that can't be trusted as a whole, and why.
+
+    As long as it is not settled, everything that the archive gave is compared with the next source
+    that holds it.
+    """
+
+    kind: ArchiveFailureKind
+    """``damaged``: it can't be read to its end. ``incomplete``: it was read to its end, but not all
+    of its bytes can be accounted for, so patches may be missing. ``checksum``: its MD5 sum is not
+    the published one, or can't be computed."""
+    modality: str
+    """The modality's name."""
+    path: str
+    """The archive's location."""
+    reason: str
+    """What is wrong, what was expected and what was found."""
+
+    if not TYPE_CHECKING:
+        # Scripts for version 0.1.0 ask every failure for these. This package asks for the type, and
+        # mypy, which does not see them, makes sure of it.
+        key = ""
+        band = None
+
+    def to_dict(self) -> dict[str, str | None]:
+        """JSON-ready, with all fields of a `PatchFailure`; the key is empty."""
+        return {
+            "kind": self.kind,
+            "key": "",
+            "modality": self.modality,
+            "path": self.path,
+            "band": None,
+            "reason": self.reason,
+        }
+
+    def __str__(self) -> str:
+        # Reasons of sources that name themselves are shown as they are.
+        return self.reason if self.reason.startswith(self.path) else f"{self.path}: {self.reason}"
+
+
+Failure = PatchFailure | ArchiveFailure
+"""Why a conversion is not complete."""
+
+
+def place_of(failure: Failure) -> tuple[str, str, str]:
+    """(key, modality, path), by which failures are sorted: archives come first."""
+    key = failure.key if isinstance(failure, PatchFailure) else ""
+    return (key, failure.modality, failure.path)
 
 
 def problem_of_key(key: str) -> str:
@@ -101,7 +153,7 @@ def problem_of_key(key: str) -> str:
 
 def incomplete(
     key: str, modality: str, path: str, missing: Sequence[str], why: str = ""
-) -> Failure:
+) -> PatchFailure:
     """The failure of a patch that lacks files.
 
     Args:
@@ -113,7 +165,7 @@ def incomplete(
     """
     reason = f"missing {'band' if len(missing) == 1 else 'bands'} {', '.join(missing)}{why}"
     band = missing[0] if len(missing) == 1 else None
-    return Failure(printable(key), modality, printable(path.rpartition("/")[0]), band, reason)
+    return PatchFailure(printable(key), modality, printable(path.rpartition("/")[0]), band, reason)
 
 
 def printable(name: str) -> str:

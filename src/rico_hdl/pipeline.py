@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
-from rico_hdl.patch import Failure, Patch, Record
+from rico_hdl.patch import Patch, PatchFailure, Record
 from rico_hdl.workers import PatchConverter
 
 IN_FLIGHT_BYTES: Final = 128 * 2**20
@@ -52,13 +52,13 @@ class Pipeline:
         self._should_stop = should_stop
         self._record_bytes: dict[str, int] = {}  # the largest so far, by modality
 
-    def results(self, patches: Iterable[Patch]) -> Generator[Record | Failure]:
+    def results(self, patches: Iterable[Patch]) -> Generator[Record | PatchFailure]:
         """What becomes of some patches, in their order.
 
         Raises:
             SourceError: The source as a whole is gone.
         """
-        pending: deque[tuple[int, Future[list[Record | Failure]]]] = deque()
+        pending: deque[tuple[int, Future[list[Record | PatchFailure]]]] = deque()
         in_flight = 0
         with ThreadPoolExecutor(self._n_workers, "rico-hdl-work") as pool:
             try:
@@ -81,7 +81,7 @@ class Pipeline:
                 for _, future in pending:
                     future.cancel()
 
-    def _seen(self, results: list[Record | Failure]) -> list[Record | Failure]:
+    def _seen(self, results: list[Record | PatchFailure]) -> list[Record | PatchFailure]:
         """Learn from records how large they are."""
         for result in results:
             if isinstance(result, Record):

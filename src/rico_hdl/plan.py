@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from rico_hdl.diagnosis import explain_no_patches, explain_wrong_modality, suggest
 from rico_hdl.errors import SourceError, UsageError
 from rico_hdl.finding import find, paths_of
-from rico_hdl.patch import Failure, Patch, incomplete, printable, problem_of_key
+from rico_hdl.patch import Patch, PatchFailure, incomplete, place_of, printable, problem_of_key
 from rico_hdl.sorting import CompactSorted
 from rico_hdl.sources import Source
 from rico_hdl.spec import DatasetSpec, Modality
@@ -30,7 +30,7 @@ class Plan:
     """The dataset."""
     sources: dict[str, Source]
     """The source of each modality that takes part, by the modality's name, in the spec's order."""
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[PatchFailure] = field(default_factory=list)
     """Patches that will not be written, sorted by key."""
     n_patches: Counter[str] = field(default_factory=Counter)
     """The number of patches that will be written, by modality."""
@@ -67,7 +67,7 @@ class Plan:
                 self.n_patches[modalities[second_position].name] -= 1
                 reason = f"the same key twice: also at {printable(first)}"
                 name = modalities[second_position].name
-                self.failures.append(Failure(entry[0], name, printable(second), None, reason))
+                self.failures.append(PatchFailure(entry[0], name, printable(second), None, reason))
             before = entry
 
 
@@ -102,7 +102,7 @@ def make_plan(spec: DatasetSpec, sources: Mapping[str, Source]) -> Plan:
     for position, modality in enumerate(wanted):
         _add(plan, position, modality, sources[modality.name])
     plan._find_duplicates()  # noqa: SLF001 - the plan is being made here
-    plan.failures.sort(key=lambda failure: (failure.key, failure.modality, failure.path))
+    plan.failures.sort(key=place_of)
     return plan
 
 
@@ -110,7 +110,7 @@ def _add(plan: Plan, position: int, modality: Modality, source: Source) -> None:
     """Add one modality's patches to a plan."""
     n_found = 0
     most_missing = True  # of every patch found: then it is a coincidence of names
-    failures: list[Failure] = []
+    failures: list[PatchFailure] = []
     try:
         for found in find(source, modality):
             if n_found == 0 and (
@@ -124,7 +124,7 @@ def _add(plan: Plan, position: int, modality: Modality, source: Source) -> None:
             if found.missing or problem:
                 path = f"{source.location}/{paths_of(modality, found.prefix, found.values)[0]}"
                 failures.append(
-                    Failure(printable(key), modality.name, printable(path), None, problem)
+                    PatchFailure(printable(key), modality.name, printable(path), None, problem)
                     if problem
                     else incomplete(key, modality.name, path, found.missing)
                 )

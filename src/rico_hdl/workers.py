@@ -1,6 +1,6 @@
 """From a patch to its record: what each worker thread does.
 
-In: patches of a plan. Out: a `Record` or a `Failure` for each, in the same order. It reads and
+In: patches of a plan. Out: a `Record` or a `PatchFailure` for each, in the same order. It reads and
 decodes every file once, and never writes.
 """
 
@@ -13,7 +13,7 @@ from typing import Protocol
 from rico_hdl.digest import record_digest
 from rico_hdl.errors import ArchiveError, RecordError, TiffError
 from rico_hdl.npy import NpyDecoder
-from rico_hdl.patch import Failure, Layout, Origin, Patch, Record, printable
+from rico_hdl.patch import Layout, Origin, Patch, PatchFailure, Record, printable
 from rico_hdl.record import encode, is_constant
 from rico_hdl.spec import Modality
 from rico_hdl.tiff import Decoder, Raster
@@ -41,7 +41,7 @@ class PatchConverter:
         self._make_decoder: Callable[[], DecodesTiff] = make_decoder or Decoder
         self._decoders: dict[str, list[DecodesTiff]] = {}
 
-    def convert(self, patches: Sequence[Patch]) -> list[Record | Failure]:
+    def convert(self, patches: Sequence[Patch]) -> list[Record | PatchFailure]:
         """Read, decode and encode some patches.
 
         Raises:
@@ -49,7 +49,7 @@ class PatchConverter:
         """
         return [self._convert_one(patch) for patch in patches]
 
-    def _convert_one(self, patch: Patch) -> Record | Failure:
+    def _convert_one(self, patch: Patch) -> Record | PatchFailure:
         modality = patch.modality
         # One decoder for each file of a patch: the same band's files look alike.
         decoders = self._decoders.get(modality.name)
@@ -110,6 +110,6 @@ def _check(rasters: Sequence[Raster], modality: Modality) -> None:
         raise TiffError(f"the pixels are {rasters[0].dtype}, expected {modality.dtype}")
 
 
-def _failure(patch: Patch, path: str, band: str | None, reason: str) -> Failure:
+def _failure(patch: Patch, path: str, band: str | None, reason: str) -> PatchFailure:
     where = printable(f"{patch.source.location}/{path}")
-    return Failure(patch.key, patch.modality.name, where, band, reason)
+    return PatchFailure(patch.key, patch.modality.name, where, band, reason)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ import click
 from rico_hdl._version import __version__
 from rico_hdl.cli.options import Job
 from rico_hdl.cli.progress import progress_for
-from rico_hdl.cli.text import bytes_text
+from rico_hdl.cli.text import archive_word, bytes_text
 from rico_hdl.conversion import convert, open_all
 from rico_hdl.errors import InterruptedRunError, RicoError
 from rico_hdl.estimate import Contents, estimate, look_through
 from rico_hdl.outcome import Summary
+from rico_hdl.patch import ArchiveFailure, Failure, PatchFailure, place_of
 from rico_hdl.plan import Plan, make_plan
 from rico_hdl.recognition import Opened
 
@@ -56,20 +58,22 @@ def run_conversion(job: Job) -> int:
     elif not job.quiet:
         click.echo(_summary_text(job, summary))
     if summary.failures:
-        n_damaged = sum(not failure.key for failure in summary.failures)
-        n = len(summary.failures) - n_damaged
+        archives = Counter(
+            archive_word(failure)
+            for failure in summary.failures
+            if isinstance(failure, ArchiveFailure)
+        )
+        n = len(summary.failures) - archives.total()
         where = job.report or Path(summary.target) / "rico-hdl.json"
-        found = []
-        if n_damaged:
-            found.append(f"{n_damaged} archive{'s' * (n_damaged > 1)} damaged")
+        found = [f"{m} archive{'s' * (m > 1)} {word}" for word, m in sorted(archives.items())]
         if n:
             found.append("1 patch was left out" if n == 1 else f"{n} patches were left out")
         ending = "; stopped there" if job.on_error == "stop" else ""
         click.echo(f"{', '.join(found)}{ending}: see {where}", err=True)
-        if n_damaged:
+        if archives:
             click.echo(
-                "Get a sound copy and run the same command: what the damaged one gave is compared "
-                "with it, and mended.",
+                "Get an intact copy and run the same command: what the archive gave is compared "
+                "with it, and repaired where it differs.",
                 err=True,
             )
     return EXIT_FAILURES if summary.failures else 0
@@ -78,7 +82,7 @@ def run_conversion(job: Job) -> int:
 def _summary_text(job: Job, summary: Summary) -> str:
     failed = dict.fromkeys(summary.n_written, 0)
     for failure in summary.failures:
-        failed[failure.modality] += bool(failure.key)
+        failed[failure.modality] += isinstance(failure, PatchFailure)
     width = max(len(name) for name in failed)
     lines = [f"{job.spec.title} in {summary.target}"]
     lines += [
@@ -125,9 +129,9 @@ def dry_run(job: Job) -> int:
         for one in opened
         if one.archives
     }
-    failures = [*plan.failures, *expected.failures]
+    failures: list[Failure] = [*plan.failures, *expected.failures]
     failures += [failure for contents in inside.values() for failure in contents.failures]
-    failures.sort(key=lambda f: (f.key, f.path))
+    failures.sort(key=place_of)
     sizes = [expected.n_bytes, *(contents.n_bytes for contents in inside.values())]
     n_bytes = None if None in sizes else sum(size for size in sizes if size is not None)
     free = shutil.disk_usage(_existing(Path(job.target).expanduser().absolute())).free

@@ -11,7 +11,7 @@ import click
 
 from rico_hdl.datasets import get, registry
 from rico_hdl.spec import DatasetSpec, Modality
-from rico_hdl.spec.model import as_rows
+from rico_hdl.spec.portable import as_rows
 
 
 @click.command("datasets", short_help="List the supported datasets.")

@@ -12,8 +12,8 @@ from pathlib import PurePath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
-from rico_hdl.cli.text import bytes_text, duration_text
-from rico_hdl.patch import Failure
+from rico_hdl.cli.text import archive_word, bytes_text, duration_text
+from rico_hdl.patch import ArchiveFailure, Failure
 from rico_hdl.plan import Plan
 from rico_hdl.spec import DatasetSpec
 
@@ -53,8 +53,8 @@ class Silent:
 
     def on_failure(self, failure: Failure) -> None:
         """See `rico_hdl.Observer`."""
-        if not failure.key:
-            self._print(f"damaged: {failure}")
+        if isinstance(failure, ArchiveFailure):
+            self._print(f"{archive_word(failure)}: {failure}")
             return
         self._n_failures += 1
         if self._n_failures <= _N_FAILURES:

@@ -1,6 +1,8 @@
-"""Numbers as people read them."""
+"""Numbers and failures as people read them."""
 
 from __future__ import annotations
+
+from rico_hdl.patch import ArchiveFailure
 
 
 def bytes_text(n_bytes: float) -> str:
@@ -19,3 +21,8 @@ def duration_text(seconds: float) -> str:
     minutes, s = divmod(round(seconds), 60)
     h, m = divmod(minutes, 60)
     return f"{h}:{m:02}:{s:02}"
+
+
+def archive_word(failure: ArchiveFailure) -> str:
+    """How an archive that can't be trusted is called: ``damaged`` or ``incomplete``."""
+    return "incomplete" if failure.kind == "incomplete" else "damaged"

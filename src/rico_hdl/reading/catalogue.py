@@ -88,11 +88,7 @@ def _told(manifest: Manifest, spec: DatasetSpec) -> Catalogue:
             continue
         if not state.layouts or set(state.layouts[0].bands) != set(modality.band_names):
             return Catalogue(spec.name, {}, is_whole=False)
-        shapes = {
-            band: tuple(int(side) for side in text.rpartition(" ")[2].split("x"))
-            for band, text in state.layouts[0].bands.items()
-        }
-        found[modality.name] = _contents(modality, shapes)
+        found[modality.name] = _contents(modality, state.layouts[0].shapes)
     complete = sum(manifest.modalities[name].n_patches for name in found) == manifest.n_patches
     return Catalogue(spec.name, found if complete else {}, is_whole=complete)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -151,6 +151,17 @@ class Modality:
         """The safetensors keys, in band order."""
         return tuple(band.name for band in self.bands)
 
+    @property
+    def contract(self) -> list[object]:
+        """All that decides its keys and records, JSON-ready; titles and presets do not count."""
+        bands = [[band.name, band.token, band.index] for band in self.bands]
+        return [self.name, str(self.files), str(self.key), self.dtype, bands]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of `contract`: a store holds patches of one contract for each modality."""
+        return _sha256(self.contract)
+
 
 @dataclass(frozen=True)
 class DatasetSpec:
@@ -191,30 +202,12 @@ class DatasetSpec:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of all that decides keys and records; titles and notes do not count."""
-        contract = [
-            [
-                m.name,
-                str(m.files),
-                str(m.key),
-                m.dtype,
-                [[b.name, b.token, b.index] for b in m.bands],
-            ]
-            for m in self.modalities
-        ]
-        return hashlib.sha256(json.dumps([self.name, contract]).encode()).hexdigest()
+        """SHA-256 (hex) of all that decides keys and records; titles and notes do not count.
+
+        Version 0.1.0 noted it in its manifests. Later ones note that of each modality.
+        """
+        return _sha256([self.name, [modality.contract for modality in self.modalities]])
 
 
-def as_rows(value: Band | Download | Preset | Modality | DatasetSpec) -> dict[str, object]:
-    """A JSON-ready dictionary of a spec value, templates as text, nested values as dictionaries."""
-
-    def plain(item: object) -> object:
-        if isinstance(item, Template):
-            return str(item)
-        if isinstance(item, Band | Download | Preset | Modality):
-            return as_rows(item)
-        if isinstance(item, tuple):
-            return [plain(part) for part in item]
-        return item
-
-    return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+def _sha256(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()

@@ -1,7 +1,8 @@
 """The manifest ``rico-hdl.json``: what a store holds, where it came from, and what is missing.
 
 In: the state of a store. Out: a JSON file beside ``data.mdb``, replaced as a whole. It says nothing
-that would differ between two conversions of the same sources, except where the sources lie.
+that would differ between two conversions of the same sources, except where the sources lie. Fields
+that this version does not know, as of a later one, are kept wherever they are.
 """
 
 from __future__ import annotations
@@ -9,23 +10,36 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from rico_hdl import digest
 from rico_hdl._version import __version__
 from rico_hdl.errors import StoreError
-from rico_hdl.patch import Failure
+from rico_hdl.patch import ArchiveFailure, ArchiveFailureKind, Failure, PatchFailure, place_of
 from rico_hdl.spec import DatasetSpec
+from rico_hdl.spec.portable import as_rows, combined
+from rico_hdl.store import format_1
+from rico_hdl.store.fields import FieldError, Fields, load
 from rico_hdl.store.totals import ModalityTotals, Totals
 
 MANIFEST_NAME: Final = "rico-hdl.json"
-FORMAT: Final = 1
-"""The version of the manifest's own format."""
+FORMAT: Final = 2
+"""The version of the manifest's own format that is written."""
+FORMATS_READ: Final = (1, FORMAT)
+"""The versions that are read."""
 MAX_LAYOUTS: Final = 10
 """Layouts of a modality that the manifest lists: more than one is rare, and dozens are noise."""
+
+_BAND = re.compile(r"[a-z0-9_]+ ((?:0|[1-9][0-9]{0,18})(?:x(?:0|[1-9][0-9]{0,18}))*)?")
+"""A band of a layout: dtype and shape."""
+_OWN: Final = "rico-hdl"
+_ARCHIVE_KINDS: Final[dict[str, ArchiveFailureKind]] = {
+    kind: kind for kind in get_args(ArchiveFailureKind)
+}
 
 
 @dataclass
@@ -36,6 +50,11 @@ class LayoutCount:
     """Band name to dtype and shape, such as ``uint16 120x120``, in band order."""
     n_patches: int
     """Records that are laid out so."""
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Band name to shape, in band order."""
+        return {band: _shape(text) for band, text in self.bands.items()}
 
 
 @dataclass
@@ -56,6 +75,9 @@ class ModalityState:
     """The most frequent layouts, most frequent first, at most `MAX_LAYOUTS`."""
     complete: bool = False
     """Whether the last run went through to its end and left out no patch."""
+    spec_fingerprint: str | None = None
+    """`rico_hdl.Modality.fingerprint` of the spec that it was made by; None where this is not
+    known."""
 
 
 @dataclass
@@ -64,20 +86,29 @@ class Manifest:
 
     dataset: str | None = None
     """The spec's name; None where the store holds records of no known dataset."""
-    spec_fingerprint: str | None = None
-    """The spec's fingerprint."""
-    tool: str = f"rico-hdl {__version__}"
+    tool: str = f"{_OWN} {__version__}"
     """What wrote the store last."""
-    format: int = FORMAT
-    """The version of this file's format."""
+    requires_to_read: list[str] = field(default_factory=list)
+    """Features of later versions that a reader must know; none are known here."""
+    requires_to_write: list[str] = field(default_factory=list)
+    """Features of later versions that a writer must know; none are known here."""
     modalities: dict[str, ModalityState] = field(default_factory=dict)
     """The state of each modality that was converted, by name."""
     failures: list[Failure] = field(default_factory=list)
-    """Patches that were left out, sorted by key."""
+    """Archives that can't be trusted and patches that were left out, sorted by key."""
+    other_failures: list[dict[str, Any]] = field(default_factory=list)
+    """Failures of kinds that this version does not know, as they were read."""
     content_digest: str = field(default_factory=lambda: digest.to_text(0))
     """See `rico_hdl.digest`; of all records, known or not."""
     n_patches: int = 0
     """All records."""
+    spec: dict[str, Any] | None = None
+    """The spec that the store was made by: see `rico_hdl.spec.portable`."""
+    whole_fingerprint: str | None = None
+    """The fingerprint of the whole dataset in a manifest of version 0.1.0, where it is none of the
+    built-in datasets'; None as soon as a store is written to."""
+    unknown: dict[tuple[object, ...], dict[str, Any]] = field(default_factory=dict)
+    """Fields that this version does not know, by where they are: see `_unknown_at`."""
 
     @property
     def complete(self) -> bool:
@@ -85,14 +116,48 @@ class Manifest:
         return bool(self.modalities) and all(m.complete for m in self.modalities.values())
 
     def to_json(self) -> str:
-        """The file's text."""
-        values = dataclasses.asdict(self)
-        return json.dumps(values | {"complete": self.complete}, indent=2, ensure_ascii=False) + "\n"
+        """The file's text; the spec, which can be long and is for programs, is one line of it."""
+        modalities = {
+            name: {**dataclasses.asdict(state), **self._unknown_at("modality", name)}
+            for name, state in self.modalities.items()
+        }
+        for name, state in self.modalities.items():
+            modalities[name]["layouts"] = [
+                {
+                    **dataclasses.asdict(layout),
+                    **self._unknown_at("layout", name, *layout.bands.items()),
+                }
+                for layout in state.layouts
+            ]
+        failures = [
+            {**failure.to_dict(), **self._unknown_at("failure", failure.kind, *place_of(failure))}
+            for failure in self.failures
+        ]
+        values = {
+            "format": FORMAT,
+            "dataset": self.dataset,
+            "tool": self.tool,
+            "requires_to_read": self.requires_to_read,
+            "requires_to_write": self.requires_to_write,
+            "modalities": modalities,
+            "failures": [*failures, *self.other_failures],
+            "content_digest": self.content_digest,
+            "n_patches": self.n_patches,
+            "complete": self.complete,
+            **self._unknown_at(),
+        }
+        text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+        spec = json.dumps(self.spec, ensure_ascii=False, allow_nan=False)
+        return text.removesuffix("\n}") + f',\n  "spec": {spec}\n}}\n'
+
+    def _unknown_at(self, *place: object) -> dict[str, Any]:
+        """The unknown fields of the manifest itself, a modality, a layout or a failure."""
+        return self.unknown.get(place, {})
 
     def describe(self, totals: Totals, spec: DatasetSpec) -> None:
         """Say what a store holds, according to its journal."""
-        self.dataset, self.spec_fingerprint = spec.name, spec.fingerprint
-        self.tool = f"rico-hdl {__version__}"
+        self.dataset, self.spec = spec.name, combined(self.spec, as_rows(spec))
+        self.tool = f"{_OWN} {__version__}"
         self.content_digest = digest.to_text(totals.digest)
         self.n_patches = totals.n_records
         known = {modality.name: modality for modality in spec.modalities}
@@ -105,28 +170,92 @@ class Manifest:
             state.n_patches, state.n_bytes = part.n_patches, part.n_bytes
             state.n_constant = part.n_constant
             state.layouts = layouts_of(part, known[name].band_names)
+        for name in self.modalities.keys() & known.keys():
+            self.modalities[name].spec_fingerprint = known[name].fingerprint
+        self.whole_fingerprint = None
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
         """Read the file's text.
 
         Raises:
-            ValueError: It is no manifest, or one of a later format.
+            ValueError: It is no manifest: the message says where.
+            StoreError: It is one of a later version.
         """
-        values: Any = json.loads(text)
-        if not isinstance(values, dict) or values.get("format") != FORMAT:
-            raise ValueError(f"not a manifest of format {FORMAT}")
-        values.pop("complete", None)
-        try:
-            modalities = {}
-            for name, state in values.pop("modalities").items():
-                layouts = [LayoutCount(**layout) for layout in state.pop("layouts")]
-                modalities[name] = ModalityState(layouts=layouts, **state)
-            failures = [Failure(**failure) for failure in values.pop("failures")]
-            digest.from_text(values["content_digest"])
-            return cls(modalities=modalities, failures=failures, **values)
-        except (TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"not a manifest of format {FORMAT}: {error}") from error
+        values = load(text)
+        if not isinstance(values, dict) or type(version := values.get("format")) is not int:
+            raise FieldError("it is no object with a whole number as its 'format'")
+        if version not in FORMATS_READ:
+            known = " and ".join(map(str, FORMATS_READ))
+            raise _newer(values, f"has format {version}, and formats {known} are read")
+        if version == 1:
+            values = format_1.upgraded(values)
+        fields = Fields(values, "the manifest")
+        del values
+        fields.count("format")
+        fields.flag("complete", default=False)  # it follows from the modalities
+        found = cls(
+            dataset=fields.text_or_none("dataset"),
+            tool=fields.text_or_none("tool") or "",
+            requires_to_read=fields.texts("requires_to_read", default=[]),
+            requires_to_write=fields.texts("requires_to_write", default=[]),
+            content_digest=fields.text("content_digest"),
+            n_patches=fields.count("n_patches"),
+            spec=fields.anything("spec"),
+            whole_fingerprint=fields.text_or_none(format_1.WHOLE_FINGERPRINT),
+        )
+        digest.from_text(found.content_digest)
+        if found.requires_to_read:
+            raise _newer({"tool": found.tool}, _needs("reads", found.requires_to_read))
+        for name, state in fields.parts("modalities", "modality").items():
+            found.modalities[name] = found._state_from(name, state)
+        for failure in fields.items("failures", "failure"):
+            found._add_failure(failure)
+        found._keep((), fields)
+        return found
+
+    def _keep(self, place: tuple[object, ...], fields: Fields) -> None:
+        if rest := fields.rest():
+            self.unknown[place] = rest
+
+    def _state_from(self, name: str, fields: Fields) -> ModalityState:
+        state = ModalityState(
+            sources=fields.texts("sources"),
+            bands=fields.texts("bands"),
+            n_patches=fields.count("n_patches"),
+            n_bytes=fields.count("n_bytes"),
+            n_constant=fields.count("n_constant"),
+            complete=fields.flag("complete"),
+            spec_fingerprint=fields.text_or_none("spec_fingerprint"),
+        )
+        for item in fields.items("layouts", f"{fields.place}, layout"):
+            layout = LayoutCount(item.texts_by_name("bands"), item.count("n_patches"))
+            for band, text in layout.bands.items():
+                if not _BAND.fullmatch(text):
+                    raise FieldError(
+                        f"{item.place}: band {band!a} is {text!a}, expected such as "
+                        "'uint16 120x120'"
+                    )
+            state.layouts.append(layout)
+            self._keep(("layout", name, *layout.bands.items()), item)
+        self._keep(("modality", name), fields)
+        return state
+
+    def _add_failure(self, fields: Fields) -> None:
+        kind = fields.text("kind")
+        if kind != PatchFailure.kind and kind not in _ARCHIVE_KINDS:
+            self.other_failures.append({"kind": kind, **fields.rest()})
+            return
+        key, band = fields.text_or_none("key") or "", fields.text_or_none("band")
+        modality, path = fields.text("modality"), fields.text("path")
+        reason = fields.text("reason")
+        failure: Failure
+        if kind == PatchFailure.kind:
+            failure = PatchFailure(key, modality, path, band, reason)
+        else:
+            failure = ArchiveFailure(_ARCHIVE_KINDS[kind], modality, path, reason)
+        self.failures.append(failure)
+        self._keep(("failure", kind, *place_of(failure)), fields)
 
     def write(self, target: Path) -> None:
         """Replace the manifest in a target folder: readers see the old one or the new one, whole.
@@ -155,19 +284,49 @@ class Manifest:
         """The manifest of a target folder, or None where there is none.
 
         Raises:
-            StoreError: There is one, and it can't be read.
+            StoreError: There is one, and it can't be read: it is damaged, or of a later version.
         """
         path = target / MANIFEST_NAME
         try:
             return cls.from_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except StoreError as error:
+            raise StoreError(f"{path}: the manifest {error.message}", error.hint) from error
+        except OSError as error:
             raise StoreError(
-                f"{path}: the manifest can't be read: {error}",
-                "It may be of a newer rico-hdl: update. If it is damaged, move it away: it is made "
-                "anew from data.mdb, which is not touched.",
+                f"{path}: the manifest can't be read: {error.strerror}",
+                "Check the permissions, and that the disk or network mount is there.",
             ) from error
+        except ValueError as error:
+            raise StoreError(
+                f"{path}: the manifest can't be read, since it is damaged: {error}",
+                "Restore it from a copy. Without one, move it away and run the conversion's "
+                "command again: it is written again from data.mdb, which is not touched. Only the "
+                "manifest knows which archives were damaged, so check the store with rico-hdl "
+                "verify --sources then.",
+            ) from error
+
+
+def _newer(values: dict[str, Any], what: str) -> StoreError:
+    """The error of a manifest that only a later version understands."""
+    tool = values.get("tool")
+    writer = tool if isinstance(tool, str) and tool.isprintable() else "a later rico-hdl"
+    return StoreError(
+        f"{what} by this rico-hdl, version {__version__}",
+        f"The store was written by {writer}: use that version or a later one. Leave the manifest "
+        "where it is: it knows what no other file of the store does.",
+    )
+
+
+def _needs(verb: str, features: list[str]) -> str:
+    names = ", ".join(map(ascii, features))
+    return f"requires {names} of every program that {verb} the store, which is not supported"
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    sides = text.rpartition(" ")[2]
+    return tuple(int(side) for side in sides.split("x")) if sides else ()
 
 
 def layouts_of(part: ModalityTotals, band_names: Sequence[str]) -> list[LayoutCount]:
@@ -187,19 +346,31 @@ def layouts_of(part: ModalityTotals, band_names: Sequence[str]) -> list[LayoutCo
 
 
 def check_same_dataset(manifest: Manifest, spec: DatasetSpec, target: Path) -> None:
-    """Make sure that a store is of this dataset.
+    """Make sure that patches of this dataset may be added to a store.
 
     Raises:
-        StoreError: It holds another dataset, or was made from another version of the spec.
+        StoreError: It holds another dataset, has a modality that was made from another version of
+            the spec, or needs a later rico-hdl.
     """
+    if manifest.requires_to_write:
+        error = _newer({"tool": manifest.tool}, _needs("writes to", manifest.requires_to_write))
+        raise StoreError(f"{target / MANIFEST_NAME}: the manifest {error.message}", error.hint)
     if manifest.dataset not in (None, spec.name):
         raise StoreError(
             f"{target} holds {manifest.dataset}, expected {spec.name} or an empty folder",
             "Choose another --target-dir: one store holds one dataset.",
         )
-    if manifest.spec_fingerprint not in (None, spec.fingerprint):
+    changed = [] if manifest.whole_fingerprint in (None, spec.fingerprint) else [spec.name]
+    changed += [
+        f"{spec.name}'s {modality.name}"
+        for modality in spec.modalities
+        if (state := manifest.modalities.get(modality.name)) is not None
+        and state.spec_fingerprint not in (None, modality.fingerprint)
+    ]
+    if changed:
         raise StoreError(
-            f"{target} was made by {manifest.tool} with other keys or bands for {spec.name}",
+            f"{target} was made by {manifest.tool} with other keys or bands for "
+            f"{' and '.join(changed)}",
             "Choose another --target-dir, or continue with the version that began it.",
         )
 

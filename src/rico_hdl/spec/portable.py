@@ -1,0 +1,140 @@
+"""Specs as JSON, and back: so that a store describes itself.
+
+In: a spec. Out: dictionaries, lists, texts and numbers, from which the same spec can be made. A
+later version may add fields: they are ignored here, and kept where a manifest is written again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import Any, Final, TypeVar, get_args, get_type_hints
+
+from rico_hdl.errors import SpecError
+from rico_hdl.spec.model import Band, DatasetSpec, Download, Modality, Preset
+from rico_hdl.spec.template import Template
+
+Value = Band | Download | Preset | Modality | DatasetSpec
+_T = TypeVar("_T", bound=Value)
+_C = TypeVar("_C")
+
+_NESTED: Final[dict[str, type[Band | Download | Preset | Modality]]] = {
+    "bands": Band,
+    "downloads": Download,
+    "presets": Preset,
+    "modalities": Modality,
+}
+"""The fields that hold values of these classes; a preset's ``bands`` are names."""
+_TEMPLATES: Final = frozenset({"files", "key"})
+
+
+def as_rows(value: Value) -> dict[str, object]:
+    """A JSON-ready dictionary of a spec value, templates as text, nested values as dictionaries."""
+
+    def plain(item: object) -> object:
+        if isinstance(item, Template):
+            return str(item)
+        if isinstance(item, Band | Download | Preset | Modality):
+            return as_rows(item)
+        if isinstance(item, tuple):
+            return [plain(part) for part in item]
+        return item
+
+    return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+
+
+def from_rows(rows: object) -> DatasetSpec:
+    """The spec of which these are the rows.
+
+    Raises:
+        SpecError: It is not the form of a spec, or contradicts itself.
+    """
+    return _made(DatasetSpec, rows, "the spec")
+
+
+def _made(kind: type[_T], rows: object, place: str) -> _T:
+    if not isinstance(rows, dict):
+        raise SpecError(f"{place} is {type(rows).__name__}, expected an object")
+    values: dict[str, Any] = {}
+    for one in fields(kind):
+        if one.name in rows:
+            values[one.name] = _value(kind, one.name, rows[one.name], f"{one.name} of {place}")
+        elif one.default is MISSING and one.default_factory is MISSING:
+            raise SpecError(f"{place} lacks {one.name!r}")
+    return kind(**values)
+
+
+def _value(kind: type, name: str, value: object, place: str) -> object:
+    """The value of a field, from its JSON."""
+    if kind is Modality and name in _TEMPLATES:
+        return Template.parse(_checked(value, str, place))
+    if name in _NESTED and kind is not Preset:
+        rows = _checked(value, list, place)
+        return tuple(
+            _made(_NESTED[name], row, f"{_NESTED[name].__name__.lower()} {i + 1} of {place}")
+            for i, row in enumerate(rows)
+        )
+    if name == "shape" and value is not None:
+        sides = tuple(_checked(side, int, place) for side in _checked(value, list, place))
+        if len(sides) != 2:
+            raise SpecError(f"{place} has {len(sides)} sides, expected rows and columns")
+        return sides
+    if name in _TEXTS:
+        return tuple(_checked(text, str, place) for text in _checked(value, list, place))
+    if name == "encoding" and value not in _ENCODINGS:
+        raise SpecError(f"{place} is {value!r}, expected one of {', '.join(_ENCODINGS)}")
+    if name in _OPTIONAL and value is None:
+        return None
+    return _checked(value, int if name in _NUMBERS else str, place)
+
+
+_TEXTS: Final = frozenset({"aliases", "bands", "notes"})
+_OPTIONAL: Final = frozenset({"shape", "dtype", "n_published"})
+_NUMBERS: Final = frozenset({"index", "n_published"})
+_ENCODINGS: Final[tuple[str, ...]] = get_args(get_type_hints(Modality)["encoding"])
+
+
+def _checked(value: Any, kind: type[_C], place: str) -> _C:  # noqa: ANN401 - JSON
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise SpecError(f"{place} is {type(value).__name__}, expected {kind.__name__}")
+    return value
+
+
+def combined(old: dict[str, Any] | None, new: dict[str, object]) -> dict[str, Any]:
+    """A spec's rows, with what an older or newer version of the same spec has in addition.
+
+    Args:
+        old: The rows that a manifest holds.
+        new: The rows of the spec at hand, which count where both say something.
+
+    Returns:
+        The new rows, with the unknown fields of the old ones at every level. Modalities that the
+        new spec lacks are kept, since the store may hold them; bands, presets and downloads are
+        those of the new spec.
+    """
+    if old is None or old.get("name") != new["name"]:
+        return dict(new)
+    found: dict[str, Any] = _combined(old, new)
+    there = old["modalities"] if isinstance(old.get("modalities"), list) else []
+    have = {modality["name"] for modality in found["modalities"]}
+    found["modalities"] += [
+        modality
+        for modality in there
+        if isinstance(modality, dict) and modality.get("name") not in have
+    ]
+    return found
+
+
+def _combined(old: object, new: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(old, dict) and isinstance(new, dict):
+        known = {name: _combined(old.get(name), value) for name, value in new.items()}
+        return known | {name: value for name, value in old.items() if name not in new}
+    if isinstance(old, list) and isinstance(new, list):
+        before = {
+            row["name"]: row
+            for row in old
+            if isinstance(row, dict) and isinstance(row.get("name"), str)
+        }
+        return [
+            _combined(before.get(row["name"]), row) if isinstance(row, dict) else row for row in new
+        ]
+    return new
