@@ -91,7 +91,11 @@ def test_file_is_the_same_for_any_number_of_workers(bigearthnet, tmp_path, small
 
 
 def test_file_is_no_larger_than_its_content(tmp_path, small_commits):
-    """data.mdb takes hardly more than LMDB's own compacted copy of it, over many transactions."""
+    """data.mdb takes hardly more than LMDB's own compacted copy of it, over many transactions.
+
+    Each transaction leaves the few pages behind that lead to its records, since readers may know
+    them: 20 kB, of the 600 kB of a transaction here, and of 32 MiB otherwise.
+    """
     del small_commits
     sources = corpus.generate(BIGEARTHNET, tmp_path / "source", 60)
     convert(BIGEARTHNET, sources, tmp_path / "target")
@@ -99,7 +103,7 @@ def test_file_is_no_larger_than_its_content(tmp_path, small_commits):
     with lmdb.open(str(tmp_path / "target"), readonly=True, lock=False) as env:
         env.copy(str(tmp_path / "compact"), compact=True)
     size = (tmp_path / "target" / "data.mdb").stat().st_size
-    assert size <= 1.01 * (tmp_path / "compact" / "data.mdb").stat().st_size
+    assert size <= 1.04 * (tmp_path / "compact" / "data.mdb").stat().st_size
 
 
 def test_database_holds_patches_and_nothing_else(bigearthnet, tmp_path):
