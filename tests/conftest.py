@@ -27,13 +27,17 @@ def samples() -> Path:
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """SIGINT interrupts this process and its children, although the run may ignore it.
+    """Signals reach this process and its children, although the run may ignore them.
 
-    A script's shell makes what it starts with ``&`` ignore SIGINT, and children inherit that.
+    A script's shell makes what it starts with ``&`` ignore SIGINT; nohup makes it ignore SIGHUP.
+    Children inherit that, unlike a handler.
     """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: None)
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(params=list(registry().values()), ids=lambda spec: spec.name)
