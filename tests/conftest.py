@@ -12,6 +12,8 @@ import corpus
 from rico_hdl.datasets import registry
 from rico_hdl.spec import DatasetSpec
 
+pytest.register_assert_rewrite("tests.contracts")
+
 pytest_plugins = ["tests.plugins.fast", "tests.plugins.leftovers", "tests.plugins.rounds"]
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "samples"
