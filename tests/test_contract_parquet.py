@@ -39,7 +39,7 @@ class TestParquet(ArchiveContract):
     def write_hostile(self, folder, outside):
         odd = [("0U_1R", str(outside)), ("0U_1R", "../../outside"), (str(outside.parent), "p")]
         products = [(cell, product, {"B02": b"abc"}) for cell, product in odd]
-        return [write_part(folder / "x.parquet", products)]
+        return [write_part(folder / "x.parquet", products)], len(products)
 
     def checked_bytes(self, files):
         # The table of contents at the end has no checksum.

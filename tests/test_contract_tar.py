@@ -36,7 +36,7 @@ class TestTar(ArchiveContract):
                 info = tarfile.TarInfo("link.tif")
                 info.type, info.linkname = kind, str(outside)
                 tar.addfile(info)
-        return saved(folder, COMPRESSIONS[self.suffix](file.getvalue()))
+        return saved(folder, COMPRESSIONS[self.suffix](file.getvalue())), 5
 
     def checked_bytes(self, files):
         # Only headers have checksums; contents and padding have none.

@@ -30,7 +30,7 @@ class TestZarr(ArchiveContract):
         names = ["0080717", str(outside), f"../{outside.name}"]
         path = folder / "x.zarr.zip"
         write_store(path, cube_of((3, 1, 1, 2, 2)), names, ["vv"])
-        return [path]
+        return [path], 2
 
     def checked_bytes(self, files):
         # Arrays of no use here, such as coordinates, may be damaged without a word.

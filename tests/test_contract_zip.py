@@ -39,7 +39,7 @@ class TestZip(ArchiveContract):
             Piece(b"link.tif", str(outside).encode(), mode=0o120777),
             Piece(b"C:\\outside.tif", b"abc", system=0),
         ]
-        return write(folder / "x.zip", pieces)
+        return write(folder / "x.zip", pieces), len(pieces)
 
     def checked_bytes(self, files):
         return all_bytes(files)
