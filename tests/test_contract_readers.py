@@ -1,6 +1,7 @@
 """Every way to read a store gives the same pixels."""
 
 import pickle
+from threading import Lock
 
 import lmdb
 import numpy as np
@@ -13,9 +14,12 @@ from tests.contracts.readers import ReaderContract
 class TestPlainRecipe(ReaderContract):
     """The README's recipe, with lmdb and safetensors alone."""
 
+    opening = Lock()  # lmdb opens a folder once in a process
+
     def read(self, folder, keys, bands):
         found = []
         with (
+            self.opening,
             lmdb.open(str(folder), readonly=True, lock=False, readahead=False) as env,
             env.begin() as txn,
         ):
