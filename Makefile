@@ -18,7 +18,7 @@ APPIMAGE = dist/rico-hdl-$(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/r
 MINUTES ?=
 SEED ?=
 
-.PHONY: help setup demo check test soak fuzz test-torch lint types docs site bench bench-read dist image appimage \
+.PHONY: help setup demo check test soak fuzz coverage test-torch lint types docs site bench bench-read dist image appimage \
   artefacts release lock clean
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make test     run the tests"
 	@echo "make soak     run the long rounds: kills, readers, flipped bits (MINUTES=... for a budget)"
 	@echo "make fuzz     run the random tests with fresh seeds (MINUTES=... for a budget)"
+	@echo "make coverage measure which lines and branches the tests run"
 	@echo "make test-torch  run the tests of what needs PyTorch, which it installs"
 	@echo "make lint     check style and formatting"
 	@echo "make types    check types"
@@ -68,6 +69,13 @@ soak: $(SETUP)
 fuzz: $(SETUP)
 	$(BIN)/python -m tests.fuzz --numprocesses auto $(if $(MINUTES),--minutes=$(MINUTES)) \
 	  $(if $(SEED),--seed=$(SEED)) $(TEST)
+
+# With PyTorch, so that all of src can be reached.
+coverage: $(WITH_TORCH)/.set-up
+	rm -rf build/coverage && mkdir -p build/coverage
+	$(WITH_TORCH)/bin/coverage run -m pytest --numprocesses auto $(TEST)
+	$(WITH_TORCH)/bin/coverage combine --quiet
+	$(WITH_TORCH)/bin/coverage report
 
 # In an environment of its own: PyTorch is large, and `make types` must do without.
 test-torch: $(WITH_TORCH)/.set-up
