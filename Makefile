@@ -14,12 +14,20 @@ TORCH ?= torch==2.13.0
 RUNTIME ?=
 APPIMAGE = dist/rico-hdl-$(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/rico_hdl/_version.py)-x86_64.AppImage
 
-.PHONY: help setup demo test test-torch lint types docs site bench bench-read dist image appimage \
+# For `make soak` and `make fuzz`: MINUTES=5 is a time budget, SEED=… repeats what failed.
+MINUTES ?=
+SEED ?=
+
+.PHONY: help setup demo check test soak fuzz coverage test-torch lint types docs site bench bench-read dist image appimage \
   artefacts release lock clean
 
 help:
 	@echo "make demo     convert a small sample, check it and read it back"
+	@echo "make check    check style and types, and run the fast tests: about a minute"
 	@echo "make test     run the tests"
+	@echo "make soak     run the long rounds: kills, readers, flipped bits (MINUTES=... for a budget)"
+	@echo "make fuzz     run the random tests with fresh seeds (MINUTES=... for a budget)"
+	@echo "make coverage measure which lines and branches the tests run"
 	@echo "make test-torch  run the tests of what needs PyTorch, which it installs"
 	@echo "make lint     check style and formatting"
 	@echo "make types    check types"
@@ -49,6 +57,25 @@ demo: $(SETUP)
 
 test: $(SETUP)
 	$(BIN)/python -m pytest --numprocesses auto $(TEST)
+
+check: lint types
+	$(BIN)/python -m pytest --quiet --numprocesses auto --fast $(TEST)
+
+soak: $(SETUP)
+	$(BIN)/python -m pytest --numprocesses auto -m soak --hypothesis-profile=fuzz \
+	  --hypothesis-seed=$(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')) \
+	  $(if $(MINUTES),--minutes=$(MINUTES)) $(TEST)
+
+fuzz: $(SETUP)
+	$(BIN)/python -m tests.fuzz --numprocesses auto $(if $(MINUTES),--minutes=$(MINUTES)) \
+	  $(if $(SEED),--seed=$(SEED)) $(TEST)
+
+# With PyTorch, so that all of src can be reached.
+coverage: $(WITH_TORCH)/.set-up
+	rm -rf build/coverage && mkdir -p build/coverage
+	$(WITH_TORCH)/bin/coverage run -m pytest --numprocesses auto $(TEST)
+	$(WITH_TORCH)/bin/coverage combine --quiet
+	$(WITH_TORCH)/bin/coverage report
 
 # In an environment of its own: PyTorch is large, and `make types` must do without.
 test-torch: $(WITH_TORCH)/.set-up

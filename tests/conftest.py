@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 import corpus
 from rico_hdl.datasets import registry
 from rico_hdl.spec import DatasetSpec
 
-# The same examples in every run: a failure in CI is a failure at home, and no run is unlucky.
-settings.register_profile(
-    "rico-hdl",
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-settings.load_profile("rico-hdl")
+pytest.register_assert_rewrite("tests.contracts")
+
+pytest_plugins = ["tests.plugins.fast", "tests.plugins.leftovers", "tests.plugins.rounds"]
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "samples"
 
@@ -29,6 +25,21 @@ def samples() -> Path:
     if not SAMPLES.is_dir():
         pytest.skip("no real sample files: ../shared/samples is not there")
     return SAMPLES
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Signals reach this process and its children, although the run may ignore them.
+
+    A script's shell makes what it starts with ``&`` ignore SIGINT; nohup makes it ignore SIGHUP.
+    Children inherit that, unlike a handler.
+    """
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: None)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(params=list(registry().values()), ids=lambda spec: spec.name)

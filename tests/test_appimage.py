@@ -183,6 +183,7 @@ def test_a_killed_program_is_told_from_one_that_ended(appimage, world, name):
     assert_cleaned(world)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_reaches_the_program_once(appimage, world):
     """The signal of a terminal interrupts the program, which ends as it likes."""
     process = subprocess.Popen(
@@ -317,6 +318,7 @@ def test_extract_and_run_needs_no_variable(appimage, tmp_path):
     assert result.stdout == "[a]\n"
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_mount_lasts_until_it_is_stopped(appimage, tmp_path):
     """--appimage-mount prints a folder with the files, which is gone after Ctrl-C."""
     if not has_fuse():

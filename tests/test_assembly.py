@@ -118,11 +118,14 @@ def test_what_is_stored_is_not_read():
         asked.append(key)
         return key == "s-1"
 
-    archive = Listed(files_of("s", "1") + files_of("s", "2"))
-    found, present, failures, assembly = assembled(archive, is_stored=is_stored)
-    assert (list(found), present, failures, archive.n_read) == (["s-2"], ["s-1"], [], 3)
-    assert asked == ["s-1", "s-2"]
-    assert assembly.n_found == 2
+    adjacent = files_of("s", "1") + files_of("s", "2")
+    for members in (adjacent, adjacent[::3] + adjacent[1::3] + adjacent[2::3]):
+        asked.clear()
+        archive = Listed(members)
+        found, present, failures, assembly = assembled(archive, is_stored=is_stored)
+        assert (list(found), present, failures, archive.n_read) == (["s-2"], ["s-1"], [], 3)
+        assert asked == ["s-1", "s-2"]
+        assert assembly.n_found == 2
 
 
 def test_missing_bands_are_named():
@@ -173,7 +176,10 @@ def test_keys_that_cannot_be_stored(key):
 
 @given(st.integers(0, 5 * (WAITING_COST_BYTES + 10)))
 def test_waiting_files_are_bounded(bound):
-    """Beyond the bound the oldest patches are given up, once each, and the others are right."""
+    """Beyond the bound the oldest patches are given up, once each, and the others are right.
+
+    As many are kept as the bound allows, and at least the newest.
+    """
     members = [file for b in "ABC" for i in range(5) for file in files_of("s", str(i), b)]
     found, _, failures, assembly = assembled(Listed(members), max_waiting_bytes=bound)
     assert len(found) + len(failures) == 5
@@ -181,8 +187,40 @@ def test_waiting_files_are_bounded(bound):
     assert all(contents == [f"{k.replace('-', '')}{b}".encode() for b in "ABC"]
                for k, contents in found.items())  # fmt: skip
     assert all("too far" in f.reason for f in failures)
-    assert not failures or bound < 5 * (WAITING_COST_BYTES + 9)
+    complete, last_missing = WAITING_COST_BYTES + 9, WAITING_COST_BYTES + 6
+    assert max(1, min(5, bound // complete)) <= len(found) <= max(1, bound // last_missing)
     assert assembly.n_found == 5
+
+
+def test_many_patches_of_small_files_are_bounded():
+    """Each patch that waits counts, however small its files are."""
+    members = [
+        (path, b"x", "")
+        for b in "ABC"
+        for i in range(200)
+        for path, *_ in files_of("s", f"{i:03}", b)
+    ]
+    bound = 10 * (WAITING_COST_BYTES + 3)
+    found, _, failures, _ = assembled(Listed(members), max_waiting_bytes=bound)
+    assert list(found) == [f"s-{i}" for i in range(190, 200)]
+    assert [f.key for f in failures] == [f"s-{i:03}" for i in range(190)]
+
+
+@pytest.mark.parametrize("n_times", [1, 50])
+def test_what_no_longer_waits_does_not_count(n_times):
+    """Complete patches, and files that a later one replaced, leave room for others."""
+    first = files_of("s", "first")
+    others = [
+        (path, b"x" * 1000, "")
+        for i in range(50)
+        for path, *_ in files_of("s", str(i))
+        for _ in range(1 if "C." in path else n_times)  # with its last file a patch is complete
+    ]
+    bound = 2 * WAITING_COST_BYTES + 4500  # the first patch, and one more with each file once
+    members = [*first[:2], *others, first[2]]
+    found, _, failures, _ = assembled(Listed(members), max_waiting_bytes=bound)
+    assert (len(found), failures) == (51, [])
+    assert found["s-first"] == [b"sfirstA", b"sfirstB", b"sfirstC"]
 
 
 def test_it_ends_when_it_should():

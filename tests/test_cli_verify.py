@@ -202,6 +202,7 @@ def wait_until_ignored(pid: int, number: signal.Signals) -> None:
     pytest.fail(f"{number} was not noticed")
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("to_group", [True, False])

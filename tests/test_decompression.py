@@ -371,6 +371,7 @@ def test_nothing_is_left_when_the_consumer_stops(tmp_path, how):
     assert len(raw) <= 2 * decompression._N_AHEAD + 1
 
 
+@pytest.mark.usefixtures("interruptible")
 @needs_proc
 def test_ctrl_c_ends_the_threads(tmp_path):
     """An interrupt while the main thread waits for data is raised there, and nothing is left."""
@@ -400,6 +401,7 @@ for chunk in decompress([Path(sys.argv[1])]):
 """
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(os.name != "posix", reason="needs named pipes and signals")
 def test_ctrl_c_ends_a_process_that_waits_for_data(tmp_path):
     """An interrupt while nothing comes from a file ends the process once the file lets go."""

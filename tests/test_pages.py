@@ -282,3 +282,20 @@ def test_damaged_pages_never_crash(tmp_path_factory, data):
         list(pages.sample(20))
     except StoreError as error:
         assert "data.mdb" in str(error)  # noqa: PT017 - some changes do no harm
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_key_that_begins_another_is_not_taken_for_it(tmp_path, indexed):
+    """No prefix of a stored key finds its record, as X must not find that of X_reference_map."""
+    names = [b"S2A_patch_%04d_reference_map_of_many_bytes" % i for i in range(200)]
+    short = [name[:-9] for name in names[::2]]
+    stored = {name: value_of(name, 50) for name in [*names, *short]}
+    carry_out(tmp_path / "p", [(name, 50) for name in stored])
+    pages = Pages(tmp_path / "p")
+    pages._index = pages._indexed() if indexed else None
+    pages._n_searches = 0 if indexed else -(10**9)
+    for name in names:
+        # The index places a key by its hash: of a dozen prefixes of each some meet the longer key.
+        for n in range(1, len(name) + 1):
+            place = pages.find(name[:n])
+            assert (place and bytes_at(pages, place)) == stored.get(name[:n]), name[:n]

@@ -6,8 +6,6 @@ import re
 import subprocess
 import sys
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rico_hdl.errors import ArchiveError, SourceError
-from rico_hdl.sources import Archive, parquet_cells
+from rico_hdl.sources import parquet_cells
 from rico_hdl.sources.parquet import ParquetArchive
 from tests.parquet_files import table_of, write_part
 
@@ -100,20 +98,6 @@ def test_layouts(tmp_path, layout):
     path = write_part(tmp_path / "part_00001.parquet", products, **LAYOUTS[layout])
     expected = contents_of(products)
     assert list(read(path).items()) == list(expected.items())
-
-
-def test_it_is_an_archive(tmp_path):
-    """It offers what every archive offers, and can be read again."""
-    path = write_part(tmp_path / "part.parquet", some_products())
-    archive: Archive = ParquetArchive([path])
-    assert archive.location == str(path)
-    assert archive.files == (path,)
-    assert archive.sequential is False
-    for _ in range(2):
-        n_read = [archive.n_bytes_read for _ in archive.members()]
-        assert n_read == sorted(n_read)
-        assert 0 < n_read[0] < path.stat().st_size / 5
-        assert archive.n_bytes_read == path.stat().st_size
 
 
 @given(
@@ -220,19 +204,6 @@ def test_rows_in_any_order(tmp_path, monkeypatch, rows_per_group, held_bytes):
     members = [next(archive) for _ in expected]
     for order in (members, members[::-1]):
         assert {member.path: member.read() for member in order} == expected
-
-
-@pytest.mark.parametrize("rows_per_group", [1, 10, 100])
-def test_threads(tmp_path, rows_per_group):
-    """Cells are read by several threads at once, while others are told of, and after that."""
-    products = some_products(40)
-    path = write_part(tmp_path / "x.parquet", products, rows_per_group)
-    with ThreadPoolExecutor(8) as pool:
-        members = ParquetArchive([path]).members()
-        early = [(m.path, pool.submit(m.read)) for m in itertools.islice(members, 100)]
-        late = [(m.path, pool.submit(m.read)) for m in members]
-        found = {path: future.result() for path, future in early + late}
-    assert found == contents_of(products)
 
 
 def test_nothing_is_read_twice_in_order(tmp_path, monkeypatch):
@@ -479,43 +450,7 @@ def test_a_file_that_is_gone(tmp_path):
         member.read()
 
 
-# Files, pyarrow
-
-
-def n_open():
-    """How many files the process has open."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
-@needs_proc
-@pytest.mark.parametrize("rows_per_group", [1, 10])
-def test_files_are_closed(tmp_path, rows_per_group):
-    """Files are open while members are asked for, and closed however that ends."""
-    path = write_part(tmp_path / "x.parquet", some_products(5), rows_per_group)
-    next(ParquetArchive([path]).members()).read()  # pyarrow has pipes of its own
-    before = n_open()
-    archive = ParquetArchive([path])
-    members = archive.members()
-    assert n_open() == before
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda m: m.read(), itertools.islice(members, 20)))
-    assert n_open() > before
-    member = next(members)
-    members.close()
-    assert n_open() == before
-    assert member.read()
-    assert n_open() == before
-    list(archive.members())
-    assert n_open() == before
-    for damage in (b"", b"PAR1" + bytes(99) + b"\x10\0\0\0PAR1"):
-        path.write_bytes(damage)
-        with pytest.raises((ArchiveError, SourceError)):
-            list(archive.members())
-        assert n_open() == before
-    pq.write_table(pa.table({"x": [1]}), path)
-    with pytest.raises(SourceError):
-        list(archive.members())
-    assert n_open() == before
+# pyarrow
 
 
 def test_pyarrow_is_optional(tmp_path):

@@ -407,6 +407,7 @@ for n, batch in enumerate(batches):
 """
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_interrupt_ends_the_process(folder):
     """Ctrl-C in a loop over batches ends it like any other loop, and the process with it."""
     process = subprocess.Popen(

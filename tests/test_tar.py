@@ -358,32 +358,6 @@ def test_the_sum_of_signed_bytes_is_accepted(tmp_path):
     assert read(saved(tmp_path, bytes(block) + END)) == {"ü.tif": b""}
 
 
-def test_members_may_be_read_or_not_and_again(tmp_path):
-    """What is not read is skipped; asking for the members again begins anew."""
-    contents = some_contents(30)
-    archive = TarArchive(saved(tmp_path, COMPRESSIONS["tar.gz"](tar_of(contents))))
-    for wanted in (slice(0, 0), slice(0, None), slice(1, None, 3), slice(29, 30)):
-        paths = list(contents)[wanted]
-        found = {m.path: m.read() for m in archive.members() if m.path in paths}
-        assert found == {path: contents[path] for path in paths}
-
-
-def test_reading_out_of_turn_is_a_mistake_of_the_caller(tmp_path):
-    """A member that is read late, or twice, raises; it never gives another's content."""
-    archive = TarArchive(saved(tmp_path, tar_of({"a": b"1", "b": b"2", "c": b"3"})))
-    members = archive.members()
-    first, second = next(members), next(members)
-    with pytest.raises(RuntimeError, match="'a' must be read before"):
-        first.read()
-    assert second.read() == b"2"
-    with pytest.raises(RuntimeError, match="'b' must be read before"):
-        second.read()
-    third = next(members)
-    members.close()
-    with pytest.raises(RuntimeError, match="'c' must be read before"):
-        third.read()
-
-
 @needs_proc
 @pytest.mark.parametrize("suffix", ["tar", "tar.zst"])
 @pytest.mark.parametrize("how", ["closed", "error", "forgotten", "ended"])

@@ -503,6 +503,7 @@ print("threads", threading.active_count())
 """
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_interrupt_ends_the_loop(store):
     """Ctrl-C in a training loop is a KeyboardInterrupt at once, and the process ends well."""
     done = subprocess.run(
@@ -516,6 +517,7 @@ def test_interrupt_ends_the_loop(store):
     assert done.returncode == 0
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_uncaught_interrupt_ends_the_process(store):
     """Ctrl-C that nobody catches ends the process by the signal, without hanging at its end."""
     code = INTERRUPTED.replace("except KeyboardInterrupt:", "except ZeroDivisionError:")

@@ -167,16 +167,6 @@ def test_members_that_share_a_chunk_follow_each_other(tmp_path):
     assert (archive.location, archive.files, archive.sequential) == (str(path), (path,), False)
 
 
-def test_members_outlive_their_archive(tmp_path):
-    """Members can be read in any order, several times, when nothing else is left of the archive."""
-    path = write(tmp_path / "store.zarr.zip")
-    expected = judged(path)
-    members = list(ZarrArchive([path]).members())
-    random.Random(0).shuffle(members)
-    for member in members * 2:
-        assert band_of(member.read()) == expected[member.path]
-
-
 @pytest.mark.parametrize("chunks", CHUNKS[:4], ids=str)
 @pytest.mark.parametrize("kept_bytes", [1, 10**6])
 @pytest.mark.usefixtures("unpacked_bytes")

@@ -12,15 +12,13 @@ import sys
 import tracemalloc
 import zipfile
 import zlib
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rico_hdl.errors import ArchiveError, SourceError
-from rico_hdl.sources import MAX_MEMBER_BYTES, Archive, volumes
+from rico_hdl.sources import MAX_MEMBER_BYTES, volumes
 from rico_hdl.sources.zip import ZipArchive, volumes_of
 from rico_hdl.sources.zip_directory import MAX_DIRECTORY_BYTES
 from tests.zip_files import ZIP, Piece, cut, write, zip_of
@@ -88,21 +86,6 @@ def test_what_zipfile_wrote(tmp_path, method):
     archive = ZipArchive([saved(tmp_path, zip_of(contents, method))])
     assert [member.path for member in archive.members()] == list(contents)
     assert {m.path: m.read() for m in archive.members() if not m.problem} == contents
-
-
-def test_it_is_an_archive(tmp_path):
-    """It offers what every archive offers, and can be read again."""
-    contents = some_contents()
-    path = saved(tmp_path, zip_of(contents))
-    archive: Archive = ZipArchive([path])
-    assert archive.location == str(path)
-    assert archive.files == (path,)
-    assert archive.sequential is False
-    for _ in range(2):
-        n_read = [archive.n_bytes_read for _ in archive.members()]
-        assert n_read == sorted(n_read)
-        assert 30 < n_read[0] < 100
-        assert archive.n_bytes_read == path.stat().st_size
 
 
 NAMES = st.text(
@@ -823,55 +806,3 @@ def test_other_files_are_left_alone(tmp_path):
         volumes_of(tmp_path / "x.zip")
     with pytest.raises(SourceError, match=r"x\.zip: no such file"):
         volumes_of(tmp_path / "x.z01")
-
-
-# Threads, files
-
-
-@pytest.mark.parametrize("volume_bytes", [None, 50_000])
-def test_threads(tmp_path, volume_bytes):
-    """Members are read by several threads at once, in any order, also when all were told of."""
-    contents = {f"{i}.tif": random.Random(i).randbytes(i * 37) for i in range(300)}
-    pieces = [
-        Piece(p.encode(), c, method=(0, 8)[i % 2]) for i, (p, c) in enumerate(contents.items())
-    ]
-    files = write(tmp_path / "x.zip", pieces, volume_bytes=volume_bytes)
-    with ThreadPoolExecutor(8) as pool:
-        members = ZipArchive(files).members()
-        early = [(m.path, pool.submit(m.read)) for m in itertools.islice(members, 150)]
-        rest = list(members)
-        random.Random(0).shuffle(rest)
-        late = [(m.path, pool.submit(m.read)) for m in rest]
-        assert {path: future.result() for path, future in early + late} == contents
-
-
-def n_open():
-    """How many files the process has open."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
-@needs_proc
-def test_files_are_closed(tmp_path, volume_set):
-    """Files are open while members are asked for, and closed however that ends."""
-    files, _ = volume_set
-    damaged = saved(tmp_path, zip_of({"a": b"1"})[:-1], "damaged.zip")
-    before = n_open()
-    archive = ZipArchive(files)
-    members = archive.members()
-    assert n_open() == before
-    member = next(members)
-    assert n_open() == before + len(files)
-    members.close()
-    assert n_open() == before
-    assert member.read()
-    list(archive.members())
-    assert n_open() == before
-    with pytest.raises(ArchiveError):
-        list(ZipArchive([damaged]).members())
-    with pytest.raises(SourceError):
-        list(ZipArchive(files[1:]).members())
-    with pytest.raises(SourceError):
-        list(ZipArchive([*files, Path("gone")]).members())
-    for file in files:
-        volumes_of(file)
-    assert n_open() == before

@@ -127,6 +127,8 @@ def check_interrupt(command: list[str], environment: Mapping[str, str], work: Pa
     generate = [sys.executable, "-m", "corpus", "bigearthnet", str(source)]
     options = run(*generate, "--n-patches", str(_N_PATCHES_TO_STOP), folder=_ROOT)
     words = [word for line in options.splitlines() for word in line.split(" ", 1)]
+    # A script's shell makes what it starts with & ignore SIGINT, which children inherit.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*command, "bigearthnet", *words, "--target-dir", str(target), "--num-workers", "1"],
         env=environment,
@@ -135,6 +137,7 @@ def check_interrupt(command: list[str], environment: Mapping[str, str], work: Pa
         text=True,
         start_new_session=True,
     )
+    signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not (target / "data.mdb").exists() and time.monotonic() < deadline:
         time.sleep(0.005)

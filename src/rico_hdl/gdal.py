@@ -39,6 +39,8 @@ class GdalDecoder:
         from rasterio.errors import RasterioError  # noqa: PLC0415
         from rasterio.io import MemoryFile  # noqa: PLC0415
 
+        if not data:  # rasterio would open it for writing
+            raise TiffError("not a TIFF file: it is empty")
         try:
             with MemoryFile(data) as memory, memory.open(driver="GTiff") as file:
                 return rasters_of(file.read())

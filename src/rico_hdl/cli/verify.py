@@ -64,7 +64,8 @@ def verify_command(ctx: click.Context, /, **values: Any) -> int:  # noqa: ANN401
     manifest names, or others given with the dataset's own options, such as --dataset-dir FOLDER.
     """
     if os.environ.get(_CHILD):
-        signal.signal(signal.SIGINT, _interrupt_once)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # nohup and & make it ignored
+            signal.signal(signal.SIGINT, _interrupt_once)
         return _verify(ctx.args, **values)
     return _in_a_child(values["target"], as_json=values["as_json"])
 

@@ -93,7 +93,10 @@ class Archive(Protocol):
 
     @property
     def location(self) -> str:
-        """Where it is: the absolute path of the file, of several the first."""
+        """Where it is: the absolute path of the file, of several the one that they are named after.
+
+        That is the first part, or of zip volumes the last one, ``x.zip``.
+        """
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -1,0 +1,118 @@
+"""What every decoder promises, as tests that each way to decode inherits."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar, Protocol
+
+import numpy as np
+import pytest
+
+from rico_hdl.errors import ArchiveError, TiffError
+from rico_hdl.tiff import Raster
+
+SHAPES = ((1, 1, 1), (1, 3, 5), (1, 64, 64), (3, 20, 33), (2, 1, 40), (4, 40, 1))
+
+
+class Decodes(Protocol):
+    """What is under test; may be shared by threads."""
+
+    def decode(self, data: bytes) -> tuple[Raster, ...]:
+        """The bands of a file."""
+
+
+def stack_of(shape: tuple[int, int, int], dtype: str, seed: int = 0) -> np.ndarray:
+    """Bands of (band, row, column) with random bits, infinities and NaN included."""
+    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return np.frombuffer(random.Random(seed).randbytes(n_bytes), dtype).reshape(shape)
+
+
+class DecoderContract(ABC):
+    """The promises of what turns the bytes of a file into bands."""
+
+    dtypes: ClassVar[tuple[str, ...]] = ("uint8", "uint16", "int16", "uint32", "float32", "float64")
+    shapes: ClassVar[tuple[tuple[int, int, int], ...]] = SHAPES
+    notices_every_cut: ClassVar[bool] = True
+    """Whether each truncated file is refused."""
+
+    @abstractmethod
+    def encode(self, stack: np.ndarray) -> bytes:
+        """A file with these bands, by a writer that is independent of the decoder."""
+
+    @abstractmethod
+    def decoder(self) -> Decodes:
+        """A new decoder."""
+
+    def test_every_bit_is_as_written(self) -> None:
+        """Each band has its dtype, shape and every bit, whatever the file looks like."""
+        for shape in self.shapes:
+            for dtype in self.dtypes:
+                stack = stack_of(shape, dtype)
+                assert_same(self.decoder().decode(self.encode(stack)), stack)
+
+    def test_a_decoder_with_a_history_decodes_alike(self) -> None:
+        """Whatever was decoded before, a file gives what it gives to a new decoder."""
+        rng = random.Random(0)
+        stacks = [stack_of(shape, dtype, 1) for shape in self.shapes for dtype in self.dtypes]
+        files = [(self.encode(stack), stack) for stack in stacks]
+        decoder = self.decoder()
+        for data, stack in rng.choices(files, k=150):
+            assert_same(decoder.decode(data), stack)
+
+    def test_the_same_layout_with_other_pixels(self) -> None:
+        """Files that differ in nothing but their pixels each give their own."""
+        decoder = self.decoder()
+        for seed in range(20):
+            stack = stack_of(self.shapes[2], self.dtypes[1], seed)
+            assert_same(decoder.decode(self.encode(stack)), stack)
+
+    def test_what_was_decoded_stays(self) -> None:
+        """Bands keep their pixels when the same decoder decodes another file."""
+        decoder = self.decoder()
+        stacks = [stack_of(self.shapes[2], self.dtypes[1], seed) for seed in range(5)]
+        found = [decoder.decode(self.encode(stack)) for stack in stacks]
+        for rasters, stack in zip(found, stacks, strict=True):
+            assert_same(rasters, stack)
+
+    def test_threads_share_a_decoder(self) -> None:
+        """Threads that decode with one decoder at once each get their own file's bands."""
+        decoder = self.decoder()
+        stacks = [stack_of(shape, dtype, 2) for shape in self.shapes for dtype in self.dtypes]
+        files = [(self.encode(stack), stack) for stack in stacks] * 5
+        random.Random(0).shuffle(files)
+        with ThreadPoolExecutor(8) as pool:
+            for rasters, (_, stack) in zip(
+                pool.map(lambda file: decoder.decode(file[0]), files), files, strict=True
+            ):
+                assert_same(rasters, stack)
+
+    def test_a_file_cut_anywhere_gives_no_wrong_pixel(self) -> None:
+        """A truncated file is an error of ours, or lacks nothing that its pixels need."""
+        stack = stack_of(self.shapes[2], self.dtypes[1])
+        data = self.encode(stack)
+        decoder = self.decoder()
+        decoder.decode(data)
+        rng = random.Random(0)
+        for n_bytes in {0, 1, 8, len(data) - 1, *rng.sample(range(len(data)), 60)}:
+            for one in (decoder, self.decoder()):
+                try:
+                    found = one.decode(data[:n_bytes])
+                except (TiffError, ArchiveError):
+                    continue
+                assert not self.notices_every_cut, n_bytes
+                assert_same(found, stack)
+
+    @pytest.mark.parametrize("data", [b"", b"\0", b"II*\0", b"no file of pixels" * 100])
+    def test_something_else_is_refused(self, data) -> None:
+        """What is no such file is an error of ours, in one line."""
+        with pytest.raises((TiffError, ArchiveError)) as caught:
+            self.decoder().decode(data)
+        assert "\n" not in caught.value.message
+
+
+def assert_same(rasters: tuple[Raster, ...], stack: np.ndarray) -> None:
+    """Compare each band's dtype, shape and bytes with an array of (band, row, column)."""
+    found = [(raster.dtype, tuple(raster.shape), bytes(raster.data)) for raster in rasters]
+    assert found == [(stack.dtype.name, stack.shape[1:], band.tobytes()) for band in stack]

@@ -1,0 +1,72 @@
+"""The fast subset of the tests, for `make check`: all but those that are listed as slow.
+
+In: ``tests/slow.txt``, one test function a line. ``--fast`` leaves these out. A whole run reports
+others that took long, and rewrites the list with ``--record-slow``: it is never edited by hand.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+_LIST = Path(__file__).parents[1] / "slow.txt"
+_SLOW_SECONDS = 0.7
+"""A test function with all its parameters and fixtures that takes longer is slow."""
+_NEWLY_SLOW_SECONDS = 4 * _SLOW_SECONDS
+"""On a busy machine everything takes longer: only what exceeds this is reported."""
+
+_seconds: Counter[str] = Counter()
+
+
+def listed() -> list[str]:
+    """The test functions that are known to be slow, as ``tests/test_x.py::test_y``."""
+    return _LIST.read_text(encoding="utf-8").split()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the two options."""
+    group = parser.getgroup("rico-hdl")
+    group.addoption("--fast", action="store_true", help=f"Leave out the tests in {_LIST.name}")
+    group.addoption(
+        "--record-slow", action="store_true", help=f"Write {_LIST.name} from a whole run"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the slow tests."""
+    if not config.getoption("fast"):
+        return
+    slow = set(listed())
+    left_out = [item for item in items if _function_of(item.nodeid) in slow]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if _function_of(item.nodeid) not in slow]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add up what each function takes; the main process gets the reports of all workers."""
+    _seconds[_function_of(report.nodeid)] += report.duration
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the list."""
+    config = session.config
+    if config.getoption("record_slow") and not hasattr(config, "workerinput") and exitstatus == 0:
+        slow = sorted(name for name, seconds in _seconds.items() if seconds > _SLOW_SECONDS)
+        _LIST.write_text("".join(f"{name}\n" for name in slow), encoding="utf-8")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Report the tests that the list lacks."""
+    if terminalreporter.config.getoption("hypothesis_seed") is not None:  # long on purpose
+        return
+    slow = set(listed())
+    new = [(s, name) for name, s in _seconds.items() if s > _NEWLY_SLOW_SECONDS]
+    for seconds, name in sorted(new, reverse=True):
+        if name not in slow:
+            terminalreporter.write_line(f"slow, but not in tests/slow.txt: {seconds:.1f} s {name}")
+
+
+def _function_of(nodeid: str) -> str:
+    return nodeid.partition("[")[0]

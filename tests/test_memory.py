@@ -1,0 +1,47 @@
+"""Memory that is freed and kept for the next patch."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+import corpus
+from rico_hdl.datasets import registry
+
+_FAULTS = """
+import resource, sys
+
+def n_faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        buffers = [bytearray(4 * 2**20) for _ in range(12)]
+        del buffers
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+"""
+_PAGES = 12 * 4 * 2**20 // 4096
+"""Pages of the buffers that are held at once."""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left alone")
+def test_a_conversion_keeps_freed_memory(tmp_path):
+    """Once something was converted, buffers are reused instead of being mapped page by page."""
+    sources = corpus.generate(registry()["uc-merced"], tmp_path / "source", 2)
+    convert = (
+        "from rico_hdl import convert, spec\nfrom rico_hdl.datasets import registry\n"
+        f"convert(registry()['uc-merced'], {sources!r}, {tmp_path / 'target'!r})\n"
+    ).replace("PosixPath", "")
+    counts = []
+    for first in ("", convert):
+        done = subprocess.run(
+            [sys.executable, "-c", f"{_FAULTS}{first}\nprint(n_faults())"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        counts.append(int(done.stdout.split()[-1]))
+    without, with_it = counts
+    assert without > 5 * _PAGES  # else this test shows nothing
+    assert with_it < 2 * _PAGES

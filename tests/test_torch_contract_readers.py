@@ -1,0 +1,37 @@
+"""PyTorch's datasets give the pixels that every way to read a store gives."""
+
+import numpy as np
+import pytest
+
+from tests.contracts.readers import ReaderContract
+
+torch = pytest.importorskip("torch", reason="torch is not installed: make test-torch")
+
+from torch.utils.data import DataLoader
+
+from rico_hdl.torch import PatchDataset, loader
+
+
+class TestSamples(ReaderContract):
+    """Sample by sample."""
+
+    def read(self, folder, keys, bands):
+        dataset = PatchDataset(folder, keys, list(bands))
+        return np.stack([dataset[i]["image"].numpy() for i in range(len(dataset))])
+
+
+class TestLoader(ReaderContract):
+    """Batches of this package's loader."""
+
+    def read(self, folder, keys, bands):
+        dataset = PatchDataset(folder, keys, list(bands))
+        with loader(dataset, 4, n_threads=2) as batches:
+            return np.concatenate([batch["image"].numpy().copy() for batch in batches])
+
+
+class TestDataLoader(ReaderContract):
+    """Batches of PyTorch's loader."""
+
+    def read(self, folder, keys, bands):
+        batches = DataLoader(PatchDataset(folder, keys, list(bands)), 4)
+        return np.concatenate([batch["image"].numpy() for batch in batches])
