@@ -118,7 +118,9 @@ class Pages:
         those of state N are freed by N + 1 at the earliest. There is one writer at a time, so it
         begins after the meta page of N + 2 was written. The bytes are compared, not the number of
         the transaction alone: a meta page that was read while it was being written is none that
-        will ever be found again.
+        will ever be found again. A processor may load bytes in another order than asked, within
+        nanoseconds; between that meta page and the first page of N + 3 there is a wait for the disk
+        or at least a call of the system.
         """
         return self.data[self._mark_at] == self._mark
 
