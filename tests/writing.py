@@ -132,21 +132,22 @@ def add(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
             with env.begin(write=True) as txn:
                 for _ in range(4):
                     txn.put(f"patch_{chance.randrange(10**9):09}_more".encode(), extra)
-                    if env.info()["last_pgno"] * 4096 > _MAP_BYTES // 2:
-                        return
             yield
+            if env.info()["last_pgno"] * 4096 > _MAP_BYTES // 4:
+                with env.begin(write=True) as txn:  # make room: those to come take these pages
+                    more = [key for key in txn.cursor().iternext(values=False) if b"_more" in key]
+                    for key in more:
+                        txn.delete(key)
 
 
 def convert(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
     """Add records as a conversion does, in small transactions, from several runs."""
     from rico_hdl.store import StoreWriter
 
-    number = 0
-    while True:
+    while (folder / "data.mdb").stat().st_size < _MAP_BYTES:
         with StoreWriter(folder, commit_bytes=20_000) as store:
             for _ in range(chance.randrange(40)):
                 store.put(record(f"patch_{chance.randrange(10**9):09}_more", 0, 0, side))
-                number += 1
                 yield
 
 
