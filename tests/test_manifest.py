@@ -277,7 +277,6 @@ def test_a_store_of_a_later_version_is_refused(store, sources, command, change, 
             _ = rico_hdl.open(store).modalities
         text = str(caught.value)
     else:
-        source = ["--bigearthnet-s1-dir", sources["s1"]]
         arguments = {
             "info": ["info", store],
             "verify": ["verify", store],

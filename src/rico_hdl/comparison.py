@@ -11,23 +11,35 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import chain
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Final
 
 from rico_hdl.assembly import Assembly
+from rico_hdl.checksums import Checksum, published_md5
 from rico_hdl.datasets import get
+from rico_hdl.doubts import Doubts
 from rico_hdl.errors import RecordError, SourceError, StoreError
-from rico_hdl.patch import Patch, PatchFailure, Record
+from rico_hdl.patch import (
+    ArchiveFailure,
+    ArchiveFailureKind,
+    Failure,
+    Origin,
+    Patch,
+    PatchFailure,
+    Record,
+)
 from rico_hdl.pipeline import Pipeline
 from rico_hdl.plan import Plan, make_plan
-from rico_hdl.processors import n_usable_processors
+from rico_hdl.processors import checked_workers
 from rico_hdl.recognition import Opened, StrPath, open_sources
 from rico_hdl.record import decode
 from rico_hdl.sorting import CompactSorted
+from rico_hdl.sources import Archive
 from rico_hdl.sources.opening import is_source
-from rico_hdl.spec import DatasetSpec
-from rico_hdl.store import Manifest, StoreReader
+from rico_hdl.spec import DatasetSpec, Modality
+from rico_hdl.store import JOURNAL_NAME, Manifest, StoreReader
 from rico_hdl.verification import (
     Finding,
     SilentVerificationObserver,
@@ -62,22 +74,24 @@ def compare_with_sources(
     Raises:
         StoreError: There is no store, or it is not known what it was made from.
         SourceError: A source can't be used.
+        UsageError: ``n_workers`` is less than 1.
     """
     start = time.monotonic()
+    n_workers = checked_workers(n_workers)
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
-    spec, opened = _sources_of(folder, sources)
+    manifest, spec, opened = _sources_of(folder, sources)
     with StoreReader(folder) as reader:
         result = Verification(str(folder), spec.name)
-        comparison = _Comparison(reader, result, observer or SilentVerificationObserver())
+        watcher = observer or SilentVerificationObserver()
+        comparison = _Comparison(reader, result, watcher, manifest.failures)
         plans = [
             make_plan(spec, {one.modality.name: one.folder})
             for one in opened
             if one.folder is not None
         ]
-        comparison.run(
-            plans, opened, PatchConverter(make_decoder), n_workers or n_usable_processors()
-        )
+        comparison.run(plans, opened, PatchConverter(make_decoder), n_workers)
         comparison.look_for_strangers({frozenset(one.modality.band_names) for one in opened})
+        comparison.look_for_doubts(folder / JOURNAL_NAME)
     result.findings.sort(key=lambda finding: (finding.key, finding.kind))
     result.seconds = time.monotonic() - start
     return result
@@ -85,8 +99,8 @@ def compare_with_sources(
 
 def _sources_of(
     folder: Path, given: Mapping[str, StrPath | Sequence[StrPath]] | None
-) -> tuple[DatasetSpec, list[Opened]]:
-    """The spec of a store, and the sources to compare it with."""
+) -> tuple[Manifest, DatasetSpec, list[Opened]]:
+    """The manifest of a store, its spec, and the sources to compare it with."""
     manifest = Manifest.read(folder) if folder.is_dir() else None
     if manifest is None or manifest.dataset is None:
         raise StoreError(
@@ -99,7 +113,8 @@ def _sources_of(
             name: [named] if isinstance(named, str | os.PathLike) else named
             for name, named in given.items()
         }
-        return spec, [open_sources(spec, spec.modality(name), places[name]) for name in places]
+        opened = [open_sources(spec, spec.modality(name), places[name]) for name in places]
+        return manifest, spec, opened
     wanted: list[Opened] = []
     for name, state in manifest.modalities.items():
         there = [location for location in state.sources if is_source(location)]
@@ -113,22 +128,37 @@ def _sources_of(
     if not wanted:
         options = " or ".join(modality.option for modality in spec.modalities)
         raise StoreError(f"{folder}: the manifest names no source", f"Give {options}.")
-    return spec, wanted
+    return manifest, spec, wanted
+
+
+_WHAT: Final[Mapping[ArchiveFailureKind, str]] = {
+    "damaged": "a source can't be read to its end",
+    "incomplete": "not all of a source can be accounted for",
+    "checksum": "a source is not what was published",
+}
 
 
 class _Comparison:
     """One pass over the sources."""
 
     def __init__(
-        self, reader: StoreReader, result: Verification, observer: VerificationObserver
+        self,
+        reader: StoreReader,
+        result: Verification,
+        observer: VerificationObserver,
+        earlier: Sequence[Failure],
     ) -> None:
         self._reader = reader
         self._result = result
         self._observer = observer
         self._seen: CompactSorted[tuple[bytes]] = CompactSorted()
-        self._equal: CompactSorted[tuple[bytes]] = CompactSorted()
-        self._doubts: dict[bytes, Finding] = {}  # that another source may dispel
-        self._damaged: list[Finding] = []
+        self._different: dict[bytes, Finding] = {}  # unless an intact source has what is stored
+        self._doubts = Doubts()
+        self._wrong_sums = [
+            failure
+            for failure in earlier
+            if isinstance(failure, ArchiveFailure) and failure.kind == "checksum"
+        ]  # what conversions noted
 
     def run(
         self,
@@ -151,6 +181,9 @@ class _Comparison:
         ):
             for result in results:
                 self._take(result, stored)
+        for plan in plans:
+            for name, source in plan.sources.items():
+                self._doubts.intact(Origin(name, source.location))
 
     def _archived(self, opened: Sequence[Opened]) -> Iterator[Patch]:
         """The patches in archives."""
@@ -158,9 +191,24 @@ class _Comparison:
             for archive in one.archives:
                 assembly = Assembly(one.modality, archive, on_failure=self._failed)
                 yield from assembly
-                if assembly.damage is not None:
-                    reason = f"its source can't be read to its end: {assembly.damage.message}"
-                    self._damaged.append(Finding("unexpected", "", reason))
+                failure = assembly.failure or self._wrong_sum(one.modality, archive)
+                if failure is None:
+                    self._doubts.intact(Origin(one.modality.name, archive.location))
+                else:
+                    self._doubts.fail(failure)
+
+    def _wrong_sum(self, modality: Modality, archive: Archive) -> ArchiveFailure | None:
+        """What is wrong with the MD5 sum of an archive, if that of its name was wrong before."""
+        name = PurePath(archive.location).name
+        for noted in self._wrong_sums:
+            if noted.modality == modality.name and PurePath(noted.path).name == name:
+                expected = published_md5(modality, archive)
+                if not expected:
+                    return replace(noted, path=archive.location)
+                checksum = Checksum(archive.files[0], archive.location, expected)
+                checksum.read_beside()
+                return checksum.failure(modality.name)
+        return None
 
     def _take(
         self, result: Record | PatchFailure, stored: Callable[[bytes], memoryview | None]
@@ -177,9 +225,9 @@ class _Comparison:
             self._find(Finding("missing", result.key.decode(), reason))
         elif value != result.data:
             reason = _difference(value, result.data)
-            self._doubts[result.key] = Finding("damaged", result.key.decode(), reason)
+            self._different[result.key] = Finding("damaged", result.key.decode(), reason)
         else:
-            self._equal.add((result.key,))
+            self._doubts.equal(result.key, result.origin)
         self._observer.on_records(1, len(result.data))
 
     def _failed(self, failure: PatchFailure) -> None:
@@ -189,27 +237,29 @@ class _Comparison:
         with self._reader.transaction() as stored:
             if stored(key) is not None:
                 reason = f"it is stored, but its source can't be read: {failure.reason}"
-                self._doubts[key] = Finding("unexpected", failure.key, reason)
+                self._different[key] = Finding("unexpected", failure.key, reason)
 
     def look_for_strangers(self, bands: set[frozenset[str]]) -> None:
         """Find stored records with these bands that no source has, or none has like this."""
-        for (key,) in self._equal:
-            self._doubts.pop(key, None)
-        self._result.findings += self._doubts.values()
-        n_strangers = 0
         seen = iter(self._seen)
         (known,) = next(seen, (None,))
         for key, value in self._reader.records():
             while known is not None and known < key:
                 (known,) = next(seen, (None,))
             if known != key and _names(value) in bands:
-                n_strangers += 1
                 self._find(
                     Finding("extra", key.decode(errors="replace"), "no source holds this patch")
                 )
-        # Of an archive that can't be read on, all that counts may be in the other sources.
-        if n_strangers or self._doubts or not self._result.n_records:
-            self._result.findings += self._damaged
+
+    def look_for_doubts(self, journal: Path) -> None:
+        """Find records that no intact source has as they are, and archives that prove nothing."""
+        for key in self._doubts.proven():
+            self._different.pop(key, None)
+        self._result.findings += self._different.values()
+        with self._reader.transaction() as stored:
+            left = self._doubts.left(journal, lambda key: stored(key) is not None)
+        for failure in left:
+            self._find(Finding("unexpected", "", f"{_WHAT[failure.kind]}: {failure}"))
 
     def _find(self, finding: Finding) -> None:
         self._result.findings.append(finding)

@@ -30,7 +30,7 @@ from rico_hdl.outcome import Observer, SilentObserver, Summary
 from rico_hdl.patch import Layout, Origin, Patch
 from rico_hdl.pipeline import IN_FLIGHT_BYTES, Pipeline
 from rico_hdl.plan import Plan, check_names, make_plan
-from rico_hdl.processors import frequent_switches, n_usable_processors
+from rico_hdl.processors import checked_workers, frequent_switches
 from rico_hdl.recognition import Opened, StrPath, open_sources
 from rico_hdl.sources import Archive, Source
 from rico_hdl.sources.opening import open_archive
@@ -91,9 +91,7 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
     start = time.monotonic()
     keep_freed_memory()
     spec = get(dataset) if isinstance(dataset, str) else dataset
-    n_workers = n_usable_processors() if n_workers is None else n_workers
-    if n_workers < 1:
-        raise UsageError(f"n_workers is {n_workers}, expected 1 or more")
+    n_workers = checked_workers(n_workers)
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
     check_target(folder)
     _manifest_of(folder, spec, overwrite=overwrite)

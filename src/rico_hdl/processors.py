@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from rico_hdl.errors import UsageError
+
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # "max 100000" or "150000 100000", cgroup v2
 
 _SWITCH_SECONDS: Final = 0.0005
@@ -32,6 +34,19 @@ def frequent_switches() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(before)
+
+
+def checked_workers(n_workers: int | None) -> int:
+    """The number of threads that a caller asks for; by default `n_usable_processors`.
+
+    Raises:
+        UsageError: It is less than 1.
+    """
+    if n_workers is None:
+        return n_usable_processors()
+    if n_workers < 1:
+        raise UsageError(f"n_workers is {n_workers}, expected 1 or more")
+    return n_workers
 
 
 def n_usable_processors() -> int:

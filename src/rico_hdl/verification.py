@@ -21,7 +21,7 @@ from rico_hdl import digest
 from rico_hdl.datasets import registry
 from rico_hdl.errors import RecordError, StoreError
 from rico_hdl.patch import Layout
-from rico_hdl.processors import n_usable_processors
+from rico_hdl.processors import checked_workers
 from rico_hdl.record import parse
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import (
@@ -125,8 +125,10 @@ def verify(
 
     Raises:
         StoreError: There is no store, or it can't be read at all.
+        UsageError: ``n_workers`` is less than 1.
     """
     start = time.monotonic()
+    n_workers = checked_workers(n_workers)
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
     manifest = Manifest.read(folder) if folder.is_dir() else None
     with StoreReader(folder) as reader:
@@ -140,7 +142,7 @@ def verify(
             observer or SilentVerificationObserver(),
             is_complete=is_complete,
         )
-        check.run(folder / JOURNAL_NAME, n_workers or n_usable_processors())
+        check.run(folder / JOURNAL_NAME, n_workers)
     # A conversion that was killed leaves the manifest of its start, which knows fewer records.
     is_final = manifest is not None and (is_complete or manifest.n_patches == result.n_records)
     is_final = is_final and not result.findings
