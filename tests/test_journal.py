@@ -115,7 +115,7 @@ def test_every_flipped_bit_costs_its_own_block_alone(tmp_path):
 
 @pytest.mark.parametrize("n_bytes", [0, 1, 23, 24, 100, 2**20 - 5, 2**20 + 3])
 def test_blocks_behind_any_damage_are_found(tmp_path, n_bytes):
-    """Bytes of any number and content between two blocks are passed over, magic numbers included."""
+    """Any bytes between two blocks are passed over, magic numbers included."""
     path = tmp_path / "journal"
     groups = [some_entries(3), some_entries(6, 3)]
     write(path, groups[0])
