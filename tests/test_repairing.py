@@ -180,6 +180,42 @@ def test_a_killed_repair_is_continued(target, repair, moment, monkeypatch):
     finish(target, repair)
 
 
+FAULTS = [
+    *(f"fdatasync:error=EIO:when={n}" for n in (1, 2, 3, 4, 8, 13, 15)),
+    *(f"writev:error=ENOSPC:when={n}" for n in (1, 3, 6)),  # pages
+    *(f"pwrite64:error=EIO:when={n}" for n in (1, 4, 6)),  # what points to them
+    *(f"write:error=ENOSPC:path=rico-hdl.journal:when={n}" for n in (1, 3, 6)),
+    *(f"fsync:error=EIO:when={n}" for n in (1, 2, 4)),
+    *(f"rename:error=EIO:when={n}" for n in (1, 2)),
+]
+"""What fails, in the language of strace, and at which of its occurrences."""
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace, which makes system calls fail")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_repair_whose_system_call_fails_is_continued(
+    tmp_path, target, repair, fault, monkeypatch
+):
+    """Whichever system call fails, a repair ends with an error, and is completed by the next."""
+    monkeypatch.setenv("COMMIT_BYTES", str(COMMIT_BYTES))
+    calls, *rest = fault.split(":")
+    where = [part.removeprefix("path=") for part in rest if part.startswith("path=")]
+    injection = ":".join([calls, *(part for part in rest if not part.startswith("path="))])
+    trace = tmp_path / "trace"
+    command = ["strace", "-f", "-qq", "-o", trace, "-e", f"trace={calls}"]
+    command += ["-e", f"inject={injection}", *(f"-P{target / name}" for name in where)]
+    command += driven("none", 0, *COMMAND, repair.folder, "--target-dir", target)
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
+    if "ptrace" in result.stderr and "Operation not permitted" in result.stderr:
+        pytest.skip("strace may not trace here")
+    assert trace.read_text().count("INJECTED") == 1
+    assert "Traceback" not in result.stderr
+    assert result.returncode == 4, result.stderr
+    assert str(target) in result.stderr
+    check_unfinished(target, repair)
+    finish(target, repair)
+
+
 def test_a_repair_that_was_killed_is_not_completed_by_another_source(target, repair, tmp_path):
     """What an interrupted source put in place of wrong records proves nothing by itself."""
     command = [*COMMAND, repair.folder, "--target-dir", target]

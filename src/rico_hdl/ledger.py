@@ -97,22 +97,8 @@ class Ledger:
             plan: The patches in folders.
             archive_bytes: The size of all archives.
         """
-        survey = self._writer.survey
-        if survey.n_adopted:
-            self.warn(
-                f"{survey.n_adopted} records were in the store, and not in its journal, as those "
-                "of another tool: their digests were noted as they are now"
-            )
-        if survey.n_proven:
-            self.warn(
-                f"the journal had lost the notes of {survey.n_proven} records: they were noted "
-                "again, since the content digest of the manifest proves them"
-            )
-        if survey.n_unproven:
-            self.warn(
-                f"the journal has lost the notes of {survey.n_unproven} records: they are compared "
-                "with the sources again, and replaced where they differ"
-            )
+        for message in self._writer.survey.messages():
+            self.warn(message)
         self._n_planned = plan.n_patches
         self._check_space(archive_bytes if not self._writer.n_entries else 0)
 

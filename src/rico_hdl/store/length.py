@@ -16,35 +16,19 @@ import struct
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from rico_hdl.errors import StoreError
+from rico_hdl.store.meta import HEAD_BYTES, NO_PAGE, PAGE_HEADER, Meta, newest
 
-_HEADER: Final = struct.Struct("<QHHHH")  # page number, padding, flags, lower, upper
-_META: Final = struct.Struct("<16xIIQQ")  # magic, version, address, map size; two trees follow
-_TREE: Final = struct.Struct("<IHHQQQQQ")  # page size, flags, depth, three counts, entries, root
-_END: Final = struct.Struct("<QQ")  # last page, transaction
 _NODE: Final = struct.Struct("<HHHH")  # low and high half of a size, flags, bytes of the key
 _NUMBER: Final = struct.Struct("<Q")
 
-_META_BYTES: Final = _META.size + 2 * _TREE.size + _END.size
-_MAGIC: Final = 0xBEEFC0DE
-_VERSION: Final = 1
 _BRANCH: Final = 0x01
 _LEAF: Final = 0x02
 _BIG: Final = 0x01  # of a node: its value lies in overflow pages
-_NONE: Final = 2**64 - 1  # the root of an empty tree
 _MAX_DEPTH: Final = 32
 _N_TRIES: Final = 5  # while another process commits
-
-
-class _State(NamedTuple):
-    """What a meta page says of the file."""
-
-    page_bytes: int
-    roots: tuple[int, int]
-    last_page: int
-    transaction: int
 
 
 def check_length(path: Path) -> None:
@@ -78,32 +62,11 @@ def _read(file: FileIO, start: int, n_bytes: int) -> bytes:
     return file.read(n_bytes) or b""
 
 
-def _newest(file: FileIO) -> _State | None:
-    """What the newer one of the two meta pages says; None if there are none."""
-    first = _state_at(file, 0)
-    second = first and _state_at(file, first.page_bytes)
-    if first is None or second is None:
-        return None
-    return max(first, second, key=lambda state: state.transaction)
+def _newest(file: FileIO) -> Meta | None:
+    return newest(_read(file, 0, HEAD_BYTES))
 
 
-def _state_at(file: FileIO, start: int) -> _State | None:
-    data = _read(file, start, _META_BYTES)
-    if len(data) < _META_BYTES:
-        return None
-    magic, version, _, _ = _META.unpack_from(data)
-    if (magic, version) != (_MAGIC, _VERSION):
-        return None
-    free = _TREE.unpack_from(data, _META.size)
-    main = _TREE.unpack_from(data, _META.size + _TREE.size)
-    last_page, transaction = _END.unpack_from(data, _META.size + 2 * _TREE.size)
-    page_bytes = int(free[0])
-    if not 512 <= page_bytes <= 65536:
-        return None
-    return _State(page_bytes, (free[-1], main[-1]), last_page, transaction)
-
-
-def _stops(file: FileIO, state: _State, n_bytes: int) -> Iterator[int]:
+def _stops(file: FileIO, state: Meta, n_bytes: int) -> Iterator[int]:
     """Where each page of both trees and each value ends in the file.
 
     Pages that can't be read, or are not what the tree says, lead nowhere: whether the structure is
@@ -111,7 +74,7 @@ def _stops(file: FileIO, state: _State, n_bytes: int) -> Iterator[int]:
     """
     size = state.page_bytes
     seen: set[int] = set()
-    pages = [(root, 0) for root in state.roots if root != _NONE]
+    pages = [(root, 0) for root in (state.root, state.free_root) if root != NO_PAGE]
     while pages:
         number, depth = pages.pop()
         if number in seen or number > state.last_page or depth > _MAX_DEPTH:
@@ -122,10 +85,10 @@ def _stops(file: FileIO, state: _State, n_bytes: int) -> Iterator[int]:
         if stop > n_bytes:
             return
         page = _read(file, number * size, size)
-        written, _, flags, lower, _ = _HEADER.unpack_from(page)
-        if len(page) < size or written != number or not _HEADER.size <= lower <= size:
+        written, _, flags, lower, _ = PAGE_HEADER.unpack_from(page)
+        if len(page) < size or written != number or not PAGE_HEADER.size <= lower <= size:
             continue
-        nodes = struct.unpack_from(f"<{(lower - _HEADER.size) // 2}H", page, _HEADER.size)
+        nodes = struct.unpack_from(f"<{(lower - PAGE_HEADER.size) // 2}H", page, PAGE_HEADER.size)
         for node in nodes:
             if node + _NODE.size > size:
                 continue
@@ -135,4 +98,4 @@ def _stops(file: FileIO, state: _State, n_bytes: int) -> Iterator[int]:
             elif flags & _LEAF and top & _BIG and node + _NODE.size + n_key + 8 <= size:
                 (first,) = _NUMBER.unpack_from(page, node + _NODE.size + n_key)
                 if first <= state.last_page:
-                    yield first * size + _HEADER.size + (low | high << 16)
+                    yield first * size + PAGE_HEADER.size + (low | high << 16)

@@ -55,6 +55,24 @@ class Survey:
         """Whether there is anything to note."""
         return bool(len(self.missing) + len(self.certain))
 
+    def messages(self) -> Iterator[str]:
+        """What a user should know."""
+        if self.n_adopted:
+            yield (
+                f"{self.n_adopted} records were in the store, and not in its journal, as those of "
+                "another tool: their digests were noted as they are now"
+            )
+        if self.n_proven:
+            yield (
+                f"the journal had lost the notes of {self.n_proven} records: they were noted "
+                "again, since the content digest of the manifest proves them"
+            )
+        if self.n_unproven:
+            yield (
+                f"the journal has lost the notes of {self.n_unproven} records: they are compared "
+                "with the sources again, and replaced where they differ"
+            )
+
     def accept(self) -> int:
         """Take all records without a note as they are; returns how many there are."""
         n = len(self.unproven)
