@@ -12,7 +12,7 @@ from pathlib import Path
 from rico_hdl.cli import main
 from rico_hdl.store import Manifest, StoreWriter, journal
 
-COMMIT_BYTES = 600_000
+COMMIT_BYTES = int(os.environ.get("COMMIT_BYTES", "600_000"))
 """Bytes of a transaction: a few of BigEarthNet's patches."""
 
 POINTS = ("journal", "torn journal", "commit", "manifest", "removal")

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -70,10 +71,15 @@ def test_findings_end_with_1(target):
 
 
 def crash(target: Path) -> None:
-    """Cut a store so little that the structure seems whole, and readers are led beyond its end."""
+    """Make a record claim 64 MiB, and take away what says that it has fewer."""
+    for name in ("rico-hdl.journal", "rico-hdl.json"):
+        (target / name).unlink()
     path = target / "data.mdb"
-    size = path.stat().st_size
-    os.truncate(path, size - 10 * 4096)
+    data = bytearray(path.read_bytes())
+    key = next(iter(records(target))).encode()
+    place = data.rindex(key) - 8  # its node: two halves of the size, flags, length of the key
+    struct.pack_into("<H", data, place + 2, 64 * 2**20 >> 16)
+    path.write_bytes(data)
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -13,6 +13,7 @@ from rico_hdl.errors import StoreError
 from rico_hdl.patch import Origin, Record
 from rico_hdl.record import encode
 from rico_hdl.store import Entry, NewestEntries, StoreWriter, journal, read_journal
+from rico_hdl.store.journal import Gap
 from rico_hdl.tiff import Raster
 from rico_hdl.verification import verify
 from tests.reading import records
@@ -83,25 +84,49 @@ def test_every_cut_leaves_the_blocks_before_it(tmp_path):
         found = list(journal.blocks(path))
         n = sum(stop <= cut for stop in stops) - 1
         assert [block.entries for block in found] == groups[:n]
-        totals, stop, last = read_journal(path)
-        assert (stop, last) == (stops[n], found)
-        assert totals.n_records == sum(map(len, groups[:n]))
+        state = read_journal(path)
+        assert (state.stop, state.last) == (stops[n], found)
+        assert state.totals.n_records == sum(map(len, groups[:n]))
+        assert state.gaps == ([] if cut == stops[n] else [Gap(stops[n], cut, torn=True)])
 
 
-def test_every_flipped_bit_is_noticed(tmp_path):
-    """Whichever bit is flipped, its block and those behind it are not believed."""
+def test_every_flipped_bit_costs_its_own_block_alone(tmp_path):
+    """Whichever bit is flipped, its block is not believed, and all others are read."""
     path = tmp_path / "journal"
-    groups = [some_entries(2), some_entries(4, 2)]
+    groups = [some_entries(2), some_entries(4, 2), some_entries(6, 4)]
     write(path, *groups)
     data = path.read_bytes()
-    (first, second) = (block.stop for block in journal.blocks(path))
-    assert second == len(data)
+    stops = [0, *(block.stop for block in journal.blocks(path))]
+    assert stops[-1] == len(data)
     for bit in range(8 * len(data)):
         flipped = bytearray(data)
         flipped[bit // 8] ^= 1 << bit % 8
         path.write_bytes(flipped)
-        intact = 0 if bit // 8 < first else 1
-        assert [block.entries for block in journal.blocks(path)] == groups[:intact]
+        n = max(i for i, stop in enumerate(stops) if stop <= bit // 8)
+        assert [block.entries for block in journal.blocks(path)] == groups[:n] + groups[n + 1 :]
+        state = read_journal(path)
+        (gap,) = state.gaps
+        assert (gap.start, gap.stop) == (stops[n], stops[n + 1])
+        assert state.stop == stops[-2 if n == 2 else -1]
+        assert NewestEntries(path).gaps == [gap]
+        # Only at the end may a kill have left such a block.
+        assert n == 2 or state.is_damaged
+
+
+@pytest.mark.parametrize("n_bytes", [0, 1, 23, 24, 100, 2**20 - 5, 2**20 + 3])
+def test_blocks_behind_any_damage_are_found(tmp_path, n_bytes):
+    """Any bytes between two blocks are passed over, magic numbers included."""
+    path = tmp_path / "journal"
+    groups = [some_entries(3), some_entries(6, 3)]
+    write(path, groups[0])
+    first = path.stat().st_size
+    junk = (b"RJ1\n" + bytes(range(1, 200))) * (n_bytes // 203 + 1)
+    with path.open("ab") as file:
+        file.write(junk[:n_bytes])
+    write(path, groups[1])
+    assert [block.entries for block in journal.blocks(path)] == groups
+    expected = [Gap(first, first + n_bytes, torn=False)] if n_bytes else []
+    assert read_journal(path).gaps == expected
 
 
 def test_a_short_write_is_a_full_disk():
@@ -128,18 +153,27 @@ def record(number):
 N_COMMITS, N_RECORDS = 5, 4
 
 
+ORIGIN = Origin("s2", "/data")
+
+
 def finish(target):
-    """Put what is missing, as a conversion does; returns how many records that was."""
+    """Put or confirm what is missing, as a conversion does; returns how many records were put."""
     n = 0
     with StoreWriter(target, modality_of=lambda layout: "s2" if layout else "") as store:
+        elsewhere = dict(store.provenance.elsewhere([ORIGIN]))
         for number in range(N_COMMITS * N_RECORDS):
             wanted = record(number)
             if wanted.key not in store:
                 store.put(wanted)
                 n += 1
+            elif wanted.key in elsewhere:
+                assert store.holds(wanted)
+                store.confirm(wanted, elsewhere[wanted.key])
+        store.commit()
+        assert not store.provenance.unproven()
         totals = store.totals
     # What the writer counts is what the journal says.
-    again = read_journal(target / "rico-hdl.journal")[0]
+    again = read_journal(target / "rico-hdl.journal").totals
     assert (again.n_records, again.digest) == (totals.n_records, totals.digest)
     assert again.modalities["s2"].n_patches == again.n_records
     assert again.modalities["s2"].n_constant == again.n_records
@@ -163,7 +197,7 @@ def snapshots(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("tail", ["", "torn", "zeros"])
+@pytest.mark.parametrize("tail", ["", "torn", "zeros", "junk"])
 @pytest.mark.parametrize("journal_at", range(N_COMMITS + 1))
 @pytest.mark.parametrize("data_at", range(N_COMMITS + 1))
 def test_any_two_states_are_reconciled(tmp_path, snapshots, data_at, journal_at, tail):
@@ -173,10 +207,11 @@ def test_any_two_states_are_reconciled(tmp_path, snapshots, data_at, journal_at,
     shutil.copy(snapshots / str(data_at) / "data.mdb", target / "data.mdb")
     note = target / "rico-hdl.journal"
     shutil.copy(snapshots / str(journal_at) / "rico-hdl.journal", note)
-    if tail:
-        # A block that was on its way: cut off, or allocated by the file system and never filled.
-        behind = (snapshots / str(N_COMMITS) / "rico-hdl.journal").read_bytes()[-90:]
-        note.write_bytes(note.read_bytes() + (behind if tail == "torn" else bytes(len(behind))))
+    # A block that was on its way: cut off, or allocated by the file system and never filled; or
+    # bytes that no kill leaves there.
+    whole = (snapshots / str(N_COMMITS) / "rico-hdl.journal").read_bytes()
+    behind = {"": b"", "torn": whole[:90], "zeros": bytes(90), "junk": whole[-90:]}[tail]
+    note.write_bytes(note.read_bytes() + behind)
 
     before = verify(target)
     kinds = {finding.kind for finding in before.findings}
@@ -184,9 +219,12 @@ def test_any_two_states_are_reconciled(tmp_path, snapshots, data_at, journal_at,
         assert kinds == set()
         assert before.n_unfinished == N_RECORDS * (journal_at - data_at)
     elif journal_at > data_at:
-        assert kinds == {"missing"}
+        assert kinds == ({"missing", "damaged"} if tail else {"missing"})
+    elif data_at and tail:
+        assert kinds == {"damaged"}
+        assert before.n_unproven == N_RECORDS * (data_at - journal_at)
     elif journal_at and data_at:
-        assert kinds == ({"extra", "damaged"} if tail else {"extra"})
+        assert kinds == {"extra"}
 
     assert finish(target) == N_RECORDS * (N_COMMITS - data_at)
     assert records(target) == records(snapshots / "target")

@@ -344,7 +344,7 @@ def test_a_batch_that_is_always_overtaken_is_read_one_by_one(tmp_path, monkeypat
 def test_plain_lmdb_reads_right_as_long_as_one_conversion_runs(tmp_path):
     """A transaction without a lock is right from before a conversion to the end of it.
 
-    The conversion removes and puts again, in many commits: without care LMDB would put new records
+    The conversion replaces records in many commits: without care LMDB would put new records
     in the pages of those that the transaction still sees.
     """
     side = SIDES["large"]
@@ -385,5 +385,4 @@ def seen_by_plain_lmdb(folder, *, held):
 def replace_in(store, number, version, side):
     """Repair a record as a conversion does."""
     new = record(key_of(number), number, version, side)
-    store.remove(new.key, new.origin)
-    store.put(new)
+    store.replace(new, new.origin)

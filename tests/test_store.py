@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rico_hdl import digest
 from rico_hdl.errors import StoreError
 from rico_hdl.patch import Origin, PatchFailure, Record
-from rico_hdl.store import LayoutCount, Manifest, StoreWriter, writer
+from rico_hdl.store import LayoutCount, Manifest, StoreWriter, growth
 from rico_hdl.store.manifest import ModalityState
 from tests.reading import records
 
@@ -45,7 +45,7 @@ def test_values_come_back_in_any_order_and_size(tmp_path, order, size):
 
 def test_map_grows_step_by_step(tmp_path, monkeypatch):
     """A store of many times the first map's size is written with ever larger maps."""
-    monkeypatch.setattr(writer, "_FIRST_MAP_BYTES", 2**20)
+    monkeypatch.setattr(growth, "FIRST_MAP_BYTES", 2**20)
     n, value = 300, bytes(200_000)
     with StoreWriter(tmp_path, commit_bytes=500_000) as store:
         maps = set()
@@ -62,7 +62,7 @@ def test_map_grows_step_by_step(tmp_path, monkeypatch):
 
 def test_one_value_larger_than_map_and_transaction(tmp_path, monkeypatch):
     """A value may be larger than a transaction's usual size and the whole map."""
-    monkeypatch.setattr(writer, "_FIRST_MAP_BYTES", 2**20)
+    monkeypatch.setattr(growth, "FIRST_MAP_BYTES", 2**20)
     value = bytes(range(256)) * 200_000
     put_all(tmp_path, [(b"a", b"1"), (b"b", value), (b"c", b"3")], commit_bytes=1000)
     assert records(tmp_path) == {"a": b"1", "b": value, "c": b"3"}

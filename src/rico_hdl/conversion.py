@@ -141,7 +141,7 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
         n_mended=ledger.n_mended,
         n_bytes=ledger.n_bytes,
         seconds=time.monotonic() - start,
-        complete=finished and not ledger.failures,
+        complete=finished and not ledger.failures and not ledger.n_unproven,
         content_digest=manifest.content_digest,
     )
     if stop.signal is not None and not finished:

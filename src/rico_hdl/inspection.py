@@ -26,8 +26,8 @@ from rico_hdl.store import (
     Manifest,
     StoreReader,
     layouts_of,
-    lost_at_the_end,
     read_journal,
+    unsettled,
 )
 from rico_hdl.store.totals import ModalityTotals, Totals
 
@@ -103,7 +103,8 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
     manifest = Manifest.read(folder) if folder.is_dir() else None
     with StoreReader(folder) as reader:
         info = StoreInfo(str(folder), n_records=reader.n_entries, n_file_bytes=reader.n_file_bytes)
-        totals = _noted(reader, folder / JOURNAL_NAME)
+        is_complete = manifest is not None and manifest.complete
+        totals = _noted(reader, folder / JOURNAL_NAME, is_complete=is_complete)
         spec = registry().get(manifest.dataset or "") if manifest else None
         if totals.n_records != reader.n_entries:
             spec, totals = _look(reader, spec)
@@ -125,16 +126,17 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
     return info
 
 
-def _noted(reader: StoreReader, path: Path) -> Totals:
+def _noted(reader: StoreReader, path: Path, *, is_complete: bool) -> Totals:
     """What the journal says, without what an interrupted conversion noted and did not commit."""
     try:
-        totals, _, last = read_journal(path)
+        state = read_journal(path)
+        if not is_complete:
+            with reader.transaction() as get:
+                for entry in unsettled(path, state.last, get):
+                    state.totals.apply(entry)
     except OSError as error:
         raise StoreError(f"{path} can't be read: {error.strerror}") from error
-    with reader.transaction() as get:
-        for entry in lost_at_the_end(last, lambda key: get(key) is not None):
-            totals.apply(entry)
-    return totals
+    return state.totals
 
 
 def _describe(info: StoreInfo, totals: Totals, spec: DatasetSpec | None) -> None:

@@ -26,7 +26,7 @@ from rico_hdl.patch import (
 )
 from rico_hdl.plan import Plan
 from rico_hdl.spec import DatasetSpec
-from rico_hdl.store import Manifest, StoreWriter
+from rico_hdl.store import UNPROVEN, Manifest, StoreWriter
 from rico_hdl.store.manifest import ModalityState
 
 _NO_ORIGIN: Final = (None, None)
@@ -56,6 +56,8 @@ class Ledger:
         self.n_bytes = 0
         self.n_mended = 0
         """Records of an archive that was found damaged before, now put anew with other values."""
+        self.n_unproven = 0
+        """Records whose notes were lost, and that were not compared with a source yet."""
         self.failures: list[Failure] = []
         self.warnings: list[str] = []
         self.spec = spec
@@ -77,9 +79,9 @@ class Ledger:
             if isinstance(failure, ArchiveFailure):
                 origin = Origin(failure.modality, failure.path)
                 self._doubtful.setdefault(origin, set()).add(failure.kind)
-        # How many of their records are as another source has them, or not: by both origins.
-        self._n_equal: Counter[tuple[Origin, Origin]] = Counter()
-        self._n_replaced: Counter[tuple[Origin, Origin]] = Counter()
+        # There, a record of unknown origin may have come from one of these.
+        self._doubted = {origin.modality for origin in self._doubtful}
+        self._unproven: Counter[str] = Counter()  # records without a valid note, by modality
         self._sound: set[Origin] = set()  # sources that were read to their end in this run
         self._in_conflict: set[str] = set()  # modalities whose source holds other values
         self._earlier_failures = list(manifest.failures)
@@ -95,12 +97,8 @@ class Ledger:
             plan: The patches in folders.
             archive_bytes: The size of all archives.
         """
-        n = self._writer.n_adopted
-        if n:
-            self.warn(
-                f"{n} records were in the store, and not in its journal, as those of another tool: "
-                "their digests were noted as they are now"
-            )
+        for message in self._writer.survey.messages():
+            self.warn(message)
         self._n_planned = plan.n_patches
         self._check_space(archive_bytes if not self._writer.n_entries else 0)
 
@@ -175,7 +173,7 @@ class Ledger:
         if not self._writer.n_entries:
             yield from plan
             return
-        elsewhere = self._writer.origins_other_than(self._trusted())
+        elsewhere = self._writer.provenance.elsewhere(self._trusted(), self._doubted)
         key, origin = next(elsewhere, _NO_ORIGIN)
         for patch in plan:
             wanted = patch.key.encode()
@@ -207,7 +205,7 @@ class Ledger:
             return False
         if self._elsewhere is None:
             self._writer.commit()  # so that the journal knows all that is stored
-            others = self._writer.origins_other_than(self._trusted())
+            others = self._writer.provenance.elsewhere(self._trusted(), self._doubted)
             self._elsewhere = {hash(other): origin for other, origin in others}
         origin = self._elsewhere.get(number)
         if origin is not None:
@@ -224,14 +222,33 @@ class Ledger:
             self._put(result)
 
     def _put(self, record: Record) -> None:
-        name, n_bytes = record.origin.modality, len(record.data)
         self._writer.put(record)
+        self._count(record)
+
+    def _count(self, record: Record) -> None:
+        """Count a record that was written."""
+        name, n_bytes = record.origin.modality, len(record.data)
         if name not in self._expected_bytes:
             self._expected_bytes[name] = n_bytes
             self._check_space()
         self.n_written[name] += 1
         self.n_bytes += n_bytes
         self._observer.on_patches(name, 1, n_bytes)
+
+    def _is_better(self, origin: Origin, there: Origin) -> bool:
+        """Whether a record is to be noted as that of another source that holds the same bytes.
+
+        So it is where it has no valid note, and where an archive was found damaged: then the
+        journal says in the end whether all that it gave is what intact sources hold.
+        """
+        if there == UNPROVEN:
+            return True
+        return origin.modality in self._doubted and origin not in {there, *self._doubtful}
+
+    def _is_uncertain(self, there: Origin) -> bool:
+        """Whether a record from there may hold wrong values."""
+        # Those of unknown origin are told apart from others only where that is in doubt.
+        return there in self._doubtful or there == UNPROVEN or not there.location
 
     def _compare(self, record: Record) -> None:
         """Accept a record that is stored already from another source, if it is the same."""
@@ -244,14 +261,13 @@ class Ledger:
         if self._writer.holds(record):
             if not again:
                 self.present(name)
-            if there is not None and there != record.origin:
-                self._n_equal[there, record.origin] += 1
+            if there is not None and self._is_better(record.origin, there):
+                self._writer.confirm(record, there)
             return
-        if there is not None and there in self._doubtful:
-            self._writer.remove(record.key, there)
+        if there is not None and self._is_uncertain(there):
+            self._writer.replace(record, there)
             self.n_mended += 1
-            self._n_replaced[there, record.origin] += 1
-            self._put(record)
+            self._count(record)
             return
         where = f"{there.location} ({there.modality})" if there else "another source"
         if again:
@@ -292,6 +308,13 @@ class Ledger:
         self._writer.sync()
         if finished:
             self._look_back()
+        self._unproven = self._writer.provenance.unproven()
+        self.n_unproven = self._unproven.total()
+        if finished and self.n_unproven:
+            self.warn(
+                f"{self.n_unproven} records have lost their note in the journal, and no source of "
+                "this run holds them: nothing proves them, and the store is not complete"
+            )
         manifest = self._manifest
         earlier = self._unresolved(finished=finished)
         failed = {failure.modality for failure in [*self.failures, *earlier]}
@@ -302,7 +325,8 @@ class Ledger:
             if name not in self._names:
                 continue
             state = manifest.modalities.setdefault(name, ModalityState())
-            state.complete = finished and name not in failed
+            unproven = self._unproven[name] + self._unproven[""]
+            state.complete = finished and name not in failed and not unproven
             state.bands = list(modality.band_names)
             if not state.sources or self._contributed(name):
                 own = {origin.location for origin in self._origins if origin.modality == name}
@@ -353,13 +377,8 @@ class Ledger:
         name = PurePath(failure.path).name
         if any(m == failure.modality and PurePath(place).name == name for m, place in self._sound):
             return True  # it, or a copy of it, was read to its end
-        part = self._writer.totals.modalities.get(failure.modality)
-        n_stored = part.locations[failure.path] if part else 0
-        # Where it gave nothing, nothing tells that the other sources hold what it held.
         # Sources that are in doubt themselves prove nothing.
-        n_equal = sum(self._n_equal[origin, other] for other in self._sound)
-        n_replaced = sum(self._n_replaced[origin, other] for other in self._sound)
-        return n_equal + n_replaced > 0 and n_equal == n_stored
+        return self._writer.provenance.is_made_up_for(origin, self._sound)
 
 
 def _identity(failure: Failure) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -30,7 +30,7 @@ from rico_hdl.store import (
     Manifest,
     NewestEntries,
     StoreReader,
-    lost_at_the_end,
+    unsettled,
 )
 
 Kind = Literal["missing", "extra", "damaged", "unexpected"]
@@ -144,8 +144,11 @@ def verify(
         )
         check.run(folder / JOURNAL_NAME, n_workers)
     # A conversion that was killed leaves the manifest of its start, which knows fewer records.
-    is_final = manifest is not None and (is_complete or manifest.n_patches == result.n_records)
-    is_final = is_final and not result.findings
+    # What it says of others is compared only where no notes are there to prove more.
+    is_final = is_complete or (
+        manifest is not None and result.n_unproven > 0 and manifest.n_patches == result.n_records
+    )
+    is_final = is_final and result.findings in ([], check.journal_findings)
     if manifest is not None and is_final and manifest.content_digest != result.content_digest:
         reason = f"the manifest says {manifest.content_digest}, found {result.content_digest}"
         result.findings.append(Finding("damaged", "", f"content digest: {reason}"))
@@ -166,6 +169,8 @@ class _Check:
         *,
         is_complete: bool,
     ) -> None:
+        self.journal_findings: list[Finding] = []
+        """What is wrong with the journal itself."""
         self._is_complete = is_complete
         self._reader = reader
         self._spec = spec
@@ -177,16 +182,15 @@ class _Check:
         """Read and compare everything."""
         try:
             noted = NewestEntries(path)
-            n_bytes = path.stat().st_size if path.exists() else 0
         except OSError as error:
             raise StoreError(f"{path} can't be read: {error.strerror}") from error
-        unfinished = self._unfinished(noted)
+        self._set_aside_unfinished(noted, path)
         self._observer.on_start(self._reader.n_entries)
         n_found = 0
         pending: deque[Future[_Checked]] = deque()
         with ThreadPoolExecutor(n_workers, "rico-hdl-verify") as pool:
             try:
-                for batch in _batches(noted, unfinished):
+                for batch in _batches(noted):
                     if len(pending) > _N_AHEAD * n_workers:
                         n_found += self._take(pending.popleft().result())
                     pending.append(pool.submit(_check_batch, self._reader, batch))
@@ -203,19 +207,33 @@ class _Check:
                 f"{n_found + n_extra} are found by their keys"
             )
             self._find("damaged", b"", f"the structure of data.mdb: {reason}")
-        # What a kill leaves at the end of the journal says nothing of the records that are there.
-        if noted.stop < n_bytes and (self._is_complete or n_extra):
-            self._find("damaged", b"", f"{path.name} is damaged or cut short at byte {noted.stop}")
+        self._judge_journal(noted, path, n_extra)
         self._result.content_digest = digest.to_text(self._digest)
 
-    def _unfinished(self, noted: NewestEntries) -> set[bytes]:
-        """Keys of transactions that an interrupted conversion noted, and did not commit."""
+    def _judge_journal(self, noted: NewestEntries, path: Path, n_without: int) -> None:
+        """Report damage of the journal, unless all that it noted is noted elsewhere, too.
+
+        What a kill leaves at the end of a journal says nothing of the records that are there.
+        """
+        cut = noted.stop < path.stat().st_size if path.exists() else False
+        if noted.gaps and (n_without or self._result.findings or (cut and self._is_complete)):
+            reason = f"{path.name} is damaged or cut short at byte {noted.gaps[0].start}"
+            if n_without:
+                reason += f": {n_without} records have lost their note, which proved them"
+            self._find("damaged", b"", reason)
+            self.journal_findings = self._result.findings[-1:]
+
+    def _set_aside_unfinished(self, noted: NewestEntries, path: Path) -> None:
+        """Take back what an interrupted conversion noted, and did not commit.
+
+        The database then holds what it held before: no record, or an earlier one.
+        """
         if self._is_complete:
-            return set()
+            return
         with self._reader.transaction() as get:
-            lost = lost_at_the_end(noted.last, lambda key: get(key) is not None)
-        self._result.n_unfinished = len(lost)
-        return {entry.key for entry in lost}
+            taken_back = unsettled(path, noted.last, get)
+        noted.add(taken_back)
+        self._result.n_unfinished = len({entry.key for entry in taken_back})
 
     def _take(self, checked: _Checked) -> int:
         """Add what a batch gave; returns how many of its keys are there."""
@@ -240,7 +258,8 @@ class _Check:
         n_listed = n_extra = 0
         known = iter(noted)
         entry = next(known, None)
-        has_journal = entry is not None
+        # Where notes are lost, a record without one is not a stranger.
+        has_journal = entry is not None and not noted.gaps
         before = b""
         # What is listed halfway, of a damaged file, must not be open when the file is closed.
         with closing(self._reader.keys()) as keys, self._reader.transaction() as get:
@@ -311,13 +330,11 @@ class _Checked:
     """How often each occurs, and the first key that has it."""
 
 
-def _batches(noted: NewestEntries, without: Collection[bytes]) -> Iterator[list[Entry]]:
-    """The entries in groups of about `_BATCH_BYTES` of records, without those of some keys."""
+def _batches(noted: NewestEntries) -> Iterator[list[Entry]]:
+    """The entries in groups of about `_BATCH_BYTES` of records."""
     batch: list[Entry] = []
     n_bytes = 0
     for entry in noted:
-        if entry.key in without:
-            continue
         batch.append(entry)
         n_bytes += entry.n_bytes
         if n_bytes >= _BATCH_BYTES or len(batch) >= _MAX_BATCH:

@@ -76,7 +76,7 @@ def run_conversion(job: Job) -> int:
                 "with it, and repaired where it differs.",
                 err=True,
             )
-    return EXIT_FAILURES if summary.failures else 0
+    return 0 if summary.complete else EXIT_FAILURES
 
 
 def _summary_text(job: Job, summary: Summary) -> str:
@@ -98,7 +98,7 @@ def _summary_text(job: Job, summary: Summary) -> str:
     else:
         lines.append("  nothing was written")
     if summary.n_mended:
-        lines.append(f"  {summary.n_mended} of them were wrong, from a damaged archive, and mended")
+        lines.append(f"  {summary.n_mended} of them replace wrong records")
     lines += [f"  note: {warning}" for warning in summary.warnings]
     return "\n".join(lines)
 

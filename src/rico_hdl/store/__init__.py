@@ -1,21 +1,24 @@
 """The target folder: an LMDB of records and nothing else; beside it the manifest and the journal.
 
 In: records in order. Out: ``data.mdb``, ``rico-hdl.json``, ``rico-hdl.journal``. This package is
-the only place that imports lmdb. It never looks into a record beyond its header, and never
-overwrites one.
+the only place that imports lmdb. It never looks into a record beyond its header.
 """
 
-from rico_hdl.store.journal import JOURNAL_NAME, Entry, NewestEntries
+from rico_hdl.store.history import NewestEntries
+from rico_hdl.store.journal import JOURNAL_NAME, Entry
 from rico_hdl.store.manifest import MANIFEST_NAME, LayoutCount, Manifest, layouts_of
 from rico_hdl.store.pages import Pages, Place
+from rico_hdl.store.provenance import UNPROVEN
 from rico_hdl.store.reader import StoreReader
-from rico_hdl.store.reconciling import lost_at_the_end, read_journal
-from rico_hdl.store.writer import DATA_NAME, StoreWriter, check_target
+from rico_hdl.store.reconciling import read_journal, unsettled
+from rico_hdl.store.target import DATA_NAME, check_target
+from rico_hdl.store.writer import StoreWriter
 
 __all__ = [
     "DATA_NAME",
     "JOURNAL_NAME",
     "MANIFEST_NAME",
+    "UNPROVEN",
     "Entry",
     "LayoutCount",
     "Manifest",
@@ -26,6 +29,6 @@ __all__ = [
     "StoreWriter",
     "check_target",
     "layouts_of",
-    "lost_at_the_end",
     "read_journal",
+    "unsettled",
 ]

@@ -3,7 +3,8 @@
 In: entries, a block of them for each transaction. Out: the same entries, later, after whatever
 happened to the process. It is what makes a store provable: each record's digest as it was when it
 was written, where it came from, and how it is laid out. Nothing is ever changed in it: the newest
-entry of a key counts. A block cut short by a crash is recognised by its checksum and cut off.
+entry of a key counts. A block that a crash cut short is recognised by its checksum and cut off. A
+damaged block costs its own entries: the blocks that follow it are found and read.
 
 Layout: blocks, one behind the other, each a header ``<4sIIQ`` (magic, entries, bytes of the
 payload, XXH3-64 of these three fields and the payload) and a zlib-compressed payload: a JSON table
@@ -19,16 +20,14 @@ import json
 import os
 import struct
 import zlib
-from collections import deque
 from collections.abc import Iterator, Sequence
-from io import FileIO
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import xxhash
 
 from rico_hdl.patch import Layout, Origin
-from rico_hdl.sorting import CompactSorted
 
 JOURNAL_NAME: Final = "rico-hdl.journal"
 
@@ -40,6 +39,7 @@ _LENGTH: Final = struct.Struct("<I")
 _DIGEST_BYTES: Final = 16
 _CONSTANT: Final = 1
 _REMOVED: Final = 2
+_SEARCHED_BYTES: Final = 2**20  # at once, for the block that follows a damaged one
 
 N_UNSETTLED: Final = 3
 """Blocks at the end whose transactions may be lost: a crash of the machine can undo the last
@@ -52,7 +52,7 @@ class Entry(NamedTuple):
     key: bytes
     """The key in UTF-8."""
     digest: int
-    """See `rico_hdl.store.digest.record_digest`."""
+    """See `rico_hdl.digest.record_digest`."""
     n_bytes: int
     """Length of the record."""
     origin: Origin
@@ -72,6 +72,17 @@ class Block(NamedTuple):
     """In the order in which they were put."""
     stop: int
     """Zero-based offset behind the block in the file."""
+
+
+class Gap(NamedTuple):
+    """Bytes of a journal that are no intact block: damage, or a block that was cut short."""
+
+    start: int
+    """Zero-based offset of the first of these bytes."""
+    stop: int
+    """Zero-based offset behind the last of them: the next intact block, or the file's end."""
+    torn: bool
+    """Whether this is how a kill leaves the end of a journal: a block without its last bytes."""
 
 
 def append(file: FileIO, entries: Sequence[Entry]) -> None:
@@ -101,10 +112,16 @@ def append(file: FileIO, entries: Sequence[Entry]) -> None:
 
 
 def blocks(path: Path) -> Iterator[Block]:
-    """The blocks of a journal, up to the first that is cut short or damaged.
+    """The intact blocks of a journal; a journal that does not exist has none.
 
-    Compare the last block's ``stop`` with the file's size to learn whether there was one. A journal
-    that is not there has no blocks.
+    Raises:
+        OSError: It can't be read.
+    """
+    return (part for part in scan(path) if isinstance(part, Block))
+
+
+def scan(path: Path) -> Iterator[Block | Gap]:
+    """The blocks of a journal, and the bytes between and behind them that are none.
 
     Raises:
         OSError: It can't be read.
@@ -114,16 +131,73 @@ def blocks(path: Path) -> Iterator[Block]:
     except FileNotFoundError:
         return
     with file:
-        stop = 0
-        while len(head := file.read(_BLOCK.size)) == _BLOCK.size:
-            magic, n, n_bytes, checksum = _BLOCK.unpack(head)
-            if magic != _MAGIC or n_bytes > os.fstat(file.fileno()).st_size - stop:
-                return
-            payload = file.read(n_bytes)
-            if len(payload) < n_bytes or _checksum(head[: _CHECKED.size], payload) != checksum:
-                return
-            stop += _BLOCK.size + n_bytes
-            yield Block(list(_entries(zlib.decompress(payload), n)), stop)
+        start, size = 0, os.fstat(file.fileno()).st_size
+        while start < size:
+            block = _block_at(file, start, size)
+            if block is not None:
+                yield block
+                start = block.stop
+                continue
+            following = _following(file, start, size)
+            yield Gap(start, following, following == size and _is_torn(file, start, size))
+            start = following
+
+
+def _block_at(file: BufferedReader, start: int, size: int) -> Block | None:
+    """The block that begins at an offset; None if there is no intact one."""
+    file.seek(start)
+    head = file.read(_BLOCK.size)
+    if len(head) < _BLOCK.size:
+        return None
+    magic, n, n_bytes, checksum = _BLOCK.unpack(head)
+    if magic != _MAGIC or n_bytes > size - start - _BLOCK.size:
+        return None
+    payload = file.read(n_bytes)
+    if len(payload) < n_bytes or _checksum(head[: _CHECKED.size], payload) != checksum:
+        return None
+    entries = list(_entries(zlib.decompress(payload), n))
+    return Block(entries, start + _BLOCK.size + n_bytes)
+
+
+def _following(file: BufferedReader, start: int, size: int) -> int:
+    """Where the next intact block begins behind a damaged one; the file's size if there is none."""
+    file.seek(start)
+    head = file.read(_BLOCK.size)
+    if len(head) == _BLOCK.size and head.startswith(_MAGIC):
+        # Where only the payload is damaged, the header leads to the next block.
+        stop = start + _BLOCK.size + int(_BLOCK.unpack(head)[2])
+        if stop < size and _block_at(file, stop, size) is not None:
+            return stop
+    start += 1
+    while start < size:
+        file.seek(start)
+        searched = file.read(_SEARCHED_BYTES)
+        found = searched.find(_MAGIC)
+        while found >= 0:
+            if _block_at(file, start + found, size) is not None:
+                return start + found
+            found = searched.find(_MAGIC, found + 1)
+        if start + len(searched) >= size:
+            break
+        start += len(searched) - len(_MAGIC) + 1  # a magic may lie across the end
+    return size
+
+
+def _is_torn(file: BufferedReader, start: int, size: int) -> bool:
+    """Whether the bytes at the end may be those of a block that was never written whole.
+
+    A write that was cut short leaves the first bytes of a block; a crash of the machine may leave
+    zeros in place of all or of the last of them.
+    """
+    file.seek(start)
+    rest = file.read(size - start)
+    if rest.endswith(bytes(8)):
+        return True
+    head = rest[: _BLOCK.size]
+    if len(head) < _BLOCK.size:
+        return _MAGIC.startswith(head[: len(_MAGIC)])
+    magic, _, n_bytes, _ = _BLOCK.unpack(head)
+    return bool(magic == _MAGIC and n_bytes > len(rest) - _BLOCK.size)
 
 
 def _checksum(head: bytes, payload: bytes) -> int:
@@ -150,56 +224,3 @@ def _entries(content: bytes, n: int) -> Iterator[Entry]:
         position += n_key
         constant, removed = bool(flags & _CONSTANT), bool(flags & _REMOVED)
         yield Entry(key, digest, n_bytes, origins[origin], layouts[layout], constant, removed)
-
-
-class NewestEntries:
-    """The newest entry of each key in a journal, sorted by key, in little memory.
-
-    Args:
-        path: The journal.
-
-    Raises:
-        OSError: It can't be read.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._sorted: CompactSorted[_Packed] = CompactSorted()
-        origins: dict[Origin, int] = {}
-        layouts: dict[Layout, int] = {}
-        self.stop = 0
-        """Zero-based offset behind the last whole block."""
-        last: deque[Block] = deque(maxlen=N_UNSETTLED)
-        n = 0
-        for block in blocks(path):
-            for key, digest, n_bytes, origin, layout, constant, removed in block.entries:
-                n += 1
-                places = (
-                    origins.setdefault(origin, len(origins)),
-                    layouts.setdefault(layout, len(layouts)),
-                )
-                self._sorted.add((key, n, digest, n_bytes, *places, constant, removed))
-            self.stop = block.stop
-            last.append(block)
-        self.last = list(last)
-        """The last blocks, whose transactions may be lost."""
-        self._origins, self._layouts = list(origins), list(layouts)
-
-    def __iter__(self) -> Iterator[Entry]:
-        newest: _Packed | None = None
-        for packed in self._sorted:
-            if newest is not None and newest[0] != packed[0]:
-                yield from self._unpacked(newest)
-            newest = packed
-        if newest is not None:
-            yield from self._unpacked(newest)
-
-    def _unpacked(self, packed: _Packed) -> Iterator[Entry]:
-        key, _, digest, n_bytes, origin, layout, constant, removed = packed
-        if not removed:
-            yield Entry(
-                key, digest, n_bytes, self._origins[origin], self._layouts[layout], constant
-            )
-
-
-_Packed = tuple[bytes, int, int, int, int, int, bool, bool]
-# key, order of writing, digest, bytes, places of origin and layout, constant, removed

@@ -271,7 +271,7 @@ class Manifest:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)
-            _sync_folder(target)
+            sync_folder(target)
         except OSError as error:
             raise StoreError(
                 f"{path}: the manifest can't be written: {error.strerror}",
@@ -375,7 +375,7 @@ def check_same_dataset(manifest: Manifest, spec: DatasetSpec, target: Path) -> N
         )
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename durable; Windows can't open folders and needs no such thing."""
     if os.name == "nt":
         return

@@ -41,6 +41,10 @@ class Meta(NamedTuple):
     """The number of records."""
     root: int
     """The zero-based number of the tree's root page; `NO_PAGE` if it is empty."""
+    free_root: int
+    """The zero-based number of the root page of the list of free pages; `NO_PAGE` if none is."""
+    last_page: int
+    """The zero-based number of the last page that was ever taken."""
     transaction: int
     """The number of the transaction that wrote the meta page."""
     start: int
@@ -69,11 +73,11 @@ def _meta_at(head: bytes | mmap.mmap, page_start: int) -> Meta | None:
     if len(raw) < _META_BYTES:
         return None
     magic, version, _, _ = _META.unpack_from(raw)
-    page_bytes = _TREE.unpack_from(raw, _META.size)[0]
+    page_bytes, *_, free_root = _TREE.unpack_from(raw, _META.size)
     _, flags, depth, _, _, _, n, root = _TREE.unpack_from(raw, _META.size + _TREE.size)
-    _, transaction = _END.unpack_from(raw, _META.size + 2 * _TREE.size)
+    last_page, transaction = _END.unpack_from(raw, _META.size + 2 * _TREE.size)
     fits = magic == _MAGIC and version == VERSION and page_bytes in _PAGE_SIZES
     # Flags: keys in reverse order, several values for a key; no store has them.
     if not fits or flags:
         return None
-    return Meta(page_bytes, depth, n, root, transaction, start, raw)
+    return Meta(page_bytes, depth, n, root, free_root, last_page, transaction, start, raw)

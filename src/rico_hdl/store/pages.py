@@ -31,7 +31,7 @@ from typing import Final, NoReturn
 
 from rico_hdl.errors import StoreError
 from rico_hdl.store.meta import HEAD_BYTES, NO_PAGE, PAGE_HEADER, VERSION, Meta, newest
-from rico_hdl.store.writer import DATA_NAME
+from rico_hdl.store.target import DATA_NAME
 
 _PAGE_NUMBER: Final = struct.Struct("<Q")
 _NODE: Final = struct.Struct("<HHHH")  # low and high half of a size, flags, bytes of the key

@@ -15,7 +15,8 @@ from typing import Self
 import lmdb
 
 from rico_hdl.errors import StoreError
-from rico_hdl.store.writer import DATA_NAME, check_length
+from rico_hdl.store.length import check_length
+from rico_hdl.store.target import DATA_NAME
 
 
 class StoreReader:
@@ -38,6 +39,7 @@ class StoreReader:
             raise StoreError(f"{target}: {what}", "Name the folder that was given as --target-dir.")
         self.n_file_bytes = path.stat().st_size
         try:
+            check_length(path)
             self._env = lmdb.open(
                 os.fspath(target), readonly=True, lock=False, create=False, max_dbs=0
             )
@@ -45,12 +47,6 @@ class StoreReader:
             reason = str(error).removeprefix(f"{target}: ")
             raise StoreError(f"{target}: {DATA_NAME} can't be read: {reason}") from error
         self.n_entries = int(self._env.stat()["entries"])
-        n_pages = int(self._env.info()["last_pgno"]) + 1
-        try:
-            check_length(path, n_pages * int(self._env.stat()["psize"]))
-        except BaseException:
-            self._env.close()
-            raise
 
     @contextmanager
     def transaction(self) -> Iterator[Callable[[bytes], memoryview | None]]:

@@ -1,84 +1,191 @@
 """Bringing journal and database together after whatever happened.
 
 In: an open database and its journal. Out: entries to append, so that the journal says what the
-database holds. Usually there are none. After a kill the last transaction may have been noted but
-not committed; a store of the original rico-hdl has no journal at all.
+database holds. Usually there are none. After a kill or a power loss, the last transactions may have
+been noted but not committed; a store of the original rico-hdl has no journal at all. Records are
+compared by their digests: neither their presence nor their number tells which state they are in.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from rico_hdl import digest
 from rico_hdl.errors import RecordError
-from rico_hdl.patch import Layout, Origin
+from rico_hdl.patch import Layout, Origin, Record
 from rico_hdl.record import is_constant, parse
-from rico_hdl.store.journal import N_UNSETTLED, Block, Entry, NewestEntries, blocks
+from rico_hdl.store.history import UNKNOWN, NewestEntries, with_origin
+from rico_hdl.store.journal import N_UNSETTLED, Block, Entry, Gap, blocks, scan
 from rico_hdl.store.totals import Totals
 
-UNKNOWN = ""
-"""The location of records that were found in the database, from nobody knows where."""
+_MANY_KEYS: Final = 100_000  # with removals: beyond, sorting all entries takes less memory
 
 
-def read_journal(path: Path) -> tuple[Totals, int, list[Block]]:
-    """What a journal says: its totals, where its last whole block ends, and its last blocks.
+@dataclass
+class JournalState:
+    """What a journal says as a whole."""
+
+    totals: Totals = field(default_factory=Totals)
+    """Of the newest entry of each key."""
+    stop: int = 0
+    """Zero-based offset behind its last intact block."""
+    last: list[Block] = field(default_factory=list)
+    """Its last blocks, whose transactions may be lost."""
+    gaps: list[Gap] = field(default_factory=list)
+    """Bytes that are no intact block."""
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether notes were lost in a way that no kill explains."""
+        return any(not gap.torn for gap in self.gaps)
+
+
+def read_journal(path: Path) -> JournalState:
+    """Read a journal.
 
     Raises:
         OSError: It can't be read.
     """
-    totals, stop = Totals(), 0
+    state = JournalState()
     last: deque[Block] = deque(maxlen=N_UNSETTLED)
+    removed: set[bytes] = set()
+    for part in scan(path):
+        if isinstance(part, Gap):
+            state.gaps.append(part)
+            continue
+        for entry in part.entries:
+            state.totals.apply(entry)
+            if entry.removed:
+                removed.add(entry.key)
+        state.stop = part.stop
+        last.append(part)
+    state.last = list(last)
+    if removed:
+        state.totals = _totals(path, removed)
+    return state
+
+
+def totals_of(path: Path) -> Totals:
+    """The totals of a journal.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    return read_journal(path).totals
+
+
+def _totals(path: Path, changed: Collection[bytes]) -> Totals:
+    """The totals of a journal that has several entries for some keys: of those the newest counts.
+
+    A sum over all entries would depend on whether each removal notes what was put before; it does
+    not where that note was lost, or where the record had been damaged when it was replaced.
+    """
+    totals = Totals()
+    if len(changed) > _MANY_KEYS:
+        for entry in NewestEntries(path):
+            totals.apply(entry)
+        return totals
+    histories: dict[bytes, list[Entry]] = {}
     for block in blocks(path):
         for entry in block.entries:
-            totals.apply(entry)
-        stop = block.stop
-        last.append(block)
-    return totals, stop, list(last)
+            if entry.key in changed:
+                histories.setdefault(entry.key, []).append(entry)
+            else:
+                totals.apply(entry)
+    for entries in histories.values():
+        if not entries[-1].removed:
+            totals.apply(with_origin(entries[-1], entries))
+    return totals
 
 
-def lost_at_the_end(last: list[Block], is_there: Callable[[bytes], bool]) -> list[Entry]:
-    """Entries of transactions that were noted, and then not committed.
+def unsettled(
+    path: Path, last: Sequence[Block], get: Callable[[bytes], memoryview | None]
+) -> list[Entry]:
+    """Entries that take back what was noted at the end of a journal and not committed.
 
-    Args:
-        last: The journal's last blocks.
-        is_there: Whether the database holds a key. A transaction is there as a whole or not at all,
-            so that its first key tells.
-    """
-    lost: list[Entry] = []
-    for block in reversed(last):
-        first = block.entries[0]
-        if first.removed or is_there(first.key):
-            break
-        lost += [entry._replace(removed=True) for entry in block.entries]
-    return lost
-
-
-def differences(
-    path: Path, records: Iterator[tuple[bytes, memoryview]], modality_of: Callable[[Layout], str]
-) -> Iterator[Entry]:
-    """Entries for records that the journal does not know, and removals of those that are gone.
+    A transaction is noted before it is committed, and a crash of the machine can undo the last
+    commit. So what the database holds under a key may be what it held before the last notes. Where
+    an earlier entry notes the very bytes that are there, it is noted again, with its origin.
 
     Args:
         path: The journal.
-        records: All keys and values of the database, sorted by key.
-        modality_of: The modality of a layout, empty where it is none of the dataset's.
+        last: Its last blocks.
+        get: The record of a key in the database, or None.
+
+    Returns:
+        For each key a removal of its newest entry, if that is not one, and the entry that counts
+        again, if there is one. The journal without them says what was noted; with them it says what
+        the database holds. A record that is damaged keeps its entry.
+
+    Raises:
+        OSError: The journal can't be read.
     """
-    noted = iter(NewestEntries(path))
-    entry = next(noted, None)
-    for key, value in records:
-        while entry is not None and entry.key < key:
-            yield entry._replace(removed=True)
-            entry = next(noted, None)
-        if entry is not None and entry.key == key:
-            entry = next(noted, None)
-        else:
-            yield found(bytes(key), value, modality_of)
-    while entry is not None:
-        yield entry._replace(removed=True)
-        entry = next(noted, None)
+    newest = {entry.key: entry for block in last for entry in block.entries}
+    taken_back: list[Entry] = []
+    digests: dict[bytes, tuple[int, int]] = {}  # of records that are not what was noted last
+    for key, entry in newest.items():
+        value = get(key)
+        if value is None:
+            if not entry.removed:
+                taken_back.append(entry._replace(removed=True))
+            continue
+        found_there = digest.record_digest(key, value), len(value)
+        if entry.removed or found_there != (entry.digest, entry.n_bytes):
+            digests[key] = found_there
+    if digests:
+        for key, history in _histories(path, digests).items():
+            taken_back += _restored(history, digests[key])
+    return taken_back
+
+
+def _histories(path: Path, keys: Collection[bytes]) -> dict[bytes, list[Entry]]:
+    """All entries of some keys, the oldest first."""
+    histories: dict[bytes, list[Entry]] = {key: [] for key in keys}
+    for block in blocks(path):
+        for entry in block.entries:
+            if entry.key in histories:
+                histories[entry.key].append(entry)
+    return histories
+
+
+def _restored(history: Sequence[Entry], there: tuple[int, int]) -> list[Entry]:
+    """Entries that make an earlier state of a record count again; none if it never had it.
+
+    Args:
+        history: All entries of its key, the oldest first.
+        there: Digest and length of the record in the database.
+    """
+    *before, newest = history
+    back = [] if newest.removed else [newest._replace(removed=True)]
+    removal = None  # the position of the newest entry that notes these bytes as replaced
+    for i, entry in reversed(list(enumerate(before))):
+        if (entry.digest, entry.n_bytes) != there:
+            continue
+        if not entry.removed:
+            return [*back, with_origin(entry, history)]
+        removal = i if removal is None else removal
+    if newest.removed or removal is None:
+        return []
+    # These bytes were replaced, and not what was noted before: damaged, or without a note.
+    earlier = before[removal - 1] if removal else None
+    return back if earlier is None or earlier.removed else [*back, earlier]
+
+
+def entry_of(record: Record) -> Entry:
+    """The entry of a record that is put."""
+    return Entry(
+        record.key,
+        record.digest,
+        len(record.data),
+        record.origin,
+        record.layout,
+        record.constant,
+    )
 
 
 def found(key: bytes, value: memoryview, modality_of: Callable[[Layout], str]) -> Entry:

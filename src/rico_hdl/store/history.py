@@ -1,0 +1,124 @@
+"""All that a journal says, sorted by key, in little memory.
+
+In: entries in the order in which they were noted. Out: for each key, in the order of keys, all its
+entries or the newest one. It opens nothing but the journal, and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Final
+
+from rico_hdl.patch import Layout, Origin
+from rico_hdl.sorting import CompactSorted
+from rico_hdl.store.journal import N_UNSETTLED, Block, Entry, Gap, scan
+
+UNKNOWN: Final = ""
+"""The location of records that were found in the database, and whose source is unknown."""
+
+_Packed = tuple[bytes, int, int, int, int, int, bool, bool]
+# key, order of writing, digest, bytes, places of origin and layout, constant, removed
+
+
+class History:
+    """Entries, sorted by key."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self._sorted: CompactSorted[_Packed] = CompactSorted()
+        self._origins: dict[Origin, int] = {}
+        self._layouts: dict[Layout, int] = {}
+        self.add(entries)
+
+    def __len__(self) -> int:
+        """The number of entries, older ones of the same key included."""
+        return len(self._sorted)
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Add entries that are newer than all before."""
+        for key, digest, n_bytes, origin, layout, constant, removed in entries:
+            places = (
+                self._origins.setdefault(origin, len(self._origins)),
+                self._layouts.setdefault(layout, len(self._layouts)),
+            )
+            item = (key, len(self._sorted), digest, n_bytes, *places, constant, removed)
+            self._sorted.add(item)
+
+    def by_key(self) -> Iterator[tuple[bytes, list[Entry]]]:
+        """Each key and all its entries, the oldest first, sorted by key."""
+        unpacked = self._unpacker()
+        for key, group in self._groups():
+            yield key, [unpacked(packed) for packed in group]
+
+    def in_order(self) -> Iterator[Entry]:
+        """All entries, sorted by key, then by age."""
+        for _, entries in self.by_key():
+            yield from entries
+
+    def __iter__(self) -> Iterator[Entry]:
+        """The newest entry of each key whose record is in the store, sorted by key.
+
+        An entry of unknown origin gets the origin of an earlier one of the same bytes.
+        """
+        unpacked = self._unpacker()
+        for _, group in self._groups():
+            newest = group[-1]
+            if newest[7]:
+                continue
+            entry = unpacked(newest)
+            if len(group) > 1 and entry.origin.location == UNKNOWN:
+                entry = with_origin(entry, [unpacked(packed) for packed in group])
+            yield entry
+
+    def _groups(self) -> Iterator[tuple[bytes, list[_Packed]]]:
+        for key, group in groupby(self._sorted, key=itemgetter(0)):
+            yield key, list(group)
+
+    def _unpacker(self) -> Callable[[_Packed], Entry]:
+        origins, layouts = list(self._origins), list(self._layouts)
+
+        def unpacked(packed: _Packed) -> Entry:
+            key, _, digest, n_bytes, origin, layout, constant, removed = packed
+            return Entry(key, digest, n_bytes, origins[origin], layouts[layout], constant, removed)
+
+        return unpacked
+
+
+class NewestEntries(History):
+    """What a journal says.
+
+    Args:
+        path: The journal.
+
+    Raises:
+        OSError: It can't be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.stop = 0
+        """Zero-based offset behind the last intact block."""
+        self.gaps: list[Gap] = []
+        """Bytes that are no intact block, in the order of the file."""
+        last: deque[Block] = deque(maxlen=N_UNSETTLED)
+        for part in scan(path):
+            if isinstance(part, Gap):
+                self.gaps.append(part)
+                continue
+            self.add(part.entries)
+            self.stop = part.stop
+            last.append(part)
+        self.last = list(last)
+        """The last blocks, whose transactions may be lost."""
+
+
+def with_origin(entry: Entry, history: Iterable[Entry]) -> Entry:
+    """An entry of unknown origin with that of the newest other one that notes the same bytes."""
+    for other in reversed(list(history)):
+        same = (other.digest, other.n_bytes) == (entry.digest, entry.n_bytes)
+        if same and other.origin.location != UNKNOWN:
+            return entry._replace(origin=other.origin)
+    return entry

@@ -1,0 +1,101 @@
+"""Whether ``data.mdb`` holds every page that its newest state is made of.
+
+In: a path. Out: nothing, or an error if the file was cut short. LMDB maps the file: beyond its end
+it would read from the map, and the system would end the process (SIGBUS). It takes no lock, and
+writes nothing.
+
+Pages at the end of a file may never have been written: those that a transaction took and freed
+again. So a file that is shorter than its last page number says is not yet a damaged one. The pages
+of its trees are what counts, those of the list of free pages included. The format is that of
+`rico_hdl.store.pages`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+from typing import Final
+
+from rico_hdl.errors import StoreError
+from rico_hdl.store.meta import HEAD_BYTES, NO_PAGE, PAGE_HEADER, Meta, newest
+
+_NODE: Final = struct.Struct("<HHHH")  # low and high half of a size, flags, bytes of the key
+_NUMBER: Final = struct.Struct("<Q")
+
+_BRANCH: Final = 0x01
+_LEAF: Final = 0x02
+_BIG: Final = 0x01  # of a node: its value lies in overflow pages
+_MAX_DEPTH: Final = 32
+_N_TRIES: Final = 5  # while another process commits
+
+
+def check_length(path: Path) -> None:
+    """Find out whether an LMDB was cut short. What is no LMDB is left to the library.
+
+    Raises:
+        OSError: The file can't be read.
+        StoreError: A page in use lies beyond the file's end.
+    """
+    with path.open("rb", buffering=0) as file:
+        for _ in range(_N_TRIES):
+            state = _newest(file)
+            if state is None:
+                return
+            n_bytes = path.stat().st_size  # after the state: a writer may extend the file
+            if (state.last_page + 1) * state.page_bytes <= n_bytes:
+                return
+            stop = max(_stops(file, state, n_bytes), default=0)
+            if stop <= n_bytes:
+                return
+            if _newest(file) == state:
+                break
+    raise StoreError(
+        f"{path} is cut short: it has {n_bytes} bytes, and a page in use ends at byte {stop}",
+        "Restore it from a copy, or convert again with --overwrite.",
+    )
+
+
+def _read(file: FileIO, start: int, n_bytes: int) -> bytes:
+    file.seek(start)
+    return file.read(n_bytes) or b""
+
+
+def _newest(file: FileIO) -> Meta | None:
+    return newest(_read(file, 0, HEAD_BYTES))
+
+
+def _stops(file: FileIO, state: Meta, n_bytes: int) -> Iterator[int]:
+    """Where each page of both trees and each value ends in the file.
+
+    Pages that can't be read, or are not what the tree says, lead nowhere: whether the structure is
+    sound is not decided here.
+    """
+    size = state.page_bytes
+    seen: set[int] = set()
+    pages = [(root, 0) for root in (state.root, state.free_root) if root != NO_PAGE]
+    while pages:
+        number, depth = pages.pop()
+        if number in seen or number > state.last_page or depth > _MAX_DEPTH:
+            continue
+        seen.add(number)
+        stop = (number + 1) * size
+        yield stop
+        if stop > n_bytes:
+            return
+        page = _read(file, number * size, size)
+        written, _, flags, lower, _ = PAGE_HEADER.unpack_from(page)
+        if len(page) < size or written != number or not PAGE_HEADER.size <= lower <= size:
+            continue
+        nodes = struct.unpack_from(f"<{(lower - PAGE_HEADER.size) // 2}H", page, PAGE_HEADER.size)
+        for node in nodes:
+            if node + _NODE.size > size:
+                continue
+            low, high, top, n_key = _NODE.unpack_from(page, node)
+            if flags & _BRANCH:
+                pages.append((low | high << 16 | top << 32, depth + 1))
+            elif flags & _LEAF and top & _BIG and node + _NODE.size + n_key + 8 <= size:
+                (first,) = _NUMBER.unpack_from(page, node + _NODE.size + n_key)
+                if first <= state.last_page:
+                    yield first * size + PAGE_HEADER.size + (low | high << 16)

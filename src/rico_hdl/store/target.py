@@ -1,0 +1,116 @@
+"""The target folder: who may write there, and what may be removed.
+
+In: a folder. Out: an error that says why it can't be used, or the journal, open and locked.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from io import FileIO
+from pathlib import Path
+from typing import Final
+
+from rico_hdl.errors import StoreError
+from rico_hdl.store.journal import JOURNAL_NAME
+from rico_hdl.store.locking import try_lock
+from rico_hdl.store.manifest import MANIFEST_NAME, sync_folder
+
+DATA_NAME: Final = "data.mdb"
+LOCK_NAME: Final = "lock.mdb"
+
+_LOCK_BYTES: Final = 8192  # LMDB's lock file for its default of 126 readers
+
+
+def check_target(folder: Path) -> None:
+    """Find out before a long plan whether a target can be written to. It changes nothing.
+
+    Raises:
+        StoreError: It is a file or lies below one, or may not be written.
+    """
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        what = "is a file" if there == folder else f"can't be made: {there} is a file"
+        raise StoreError(f"{folder} {what}, expected a folder", "Choose another --target-dir.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StoreError(
+            f"{folder} can't be written: no permission in {there}, or its disk is read-only",
+            "Choose another --target-dir, or change the permissions.",
+        )
+    path = folder / JOURNAL_NAME
+    if path.exists() and os.access(path, os.R_OK | os.W_OK):
+        # Who plans for minutes should not learn only then that somebody else is writing. Open for
+        # writing, though nothing is written: NFS gives an exclusive lock to writers alone.
+        with path.open("r+b", buffering=0) as file:
+            if not try_lock(file):
+                raise _busy(folder)
+
+
+def open_journal(folder: Path) -> FileIO:
+    """Open the journal for appending, and be the only one who writes here until it is closed.
+
+    Raises:
+        OSError: It can't be opened.
+        StoreError: Another conversion is writing there.
+    """
+    file = (folder / JOURNAL_NAME).open("a+b", buffering=0)
+    if not try_lock(file):
+        file.close()
+        raise _busy(folder)
+    return file
+
+
+def check_ours(folder: Path) -> None:
+    """Find out whether a store may be removed, before its journal is opened and thus made.
+
+    Raises:
+        StoreError: Another tool wrote it.
+    """
+    path, note = folder / DATA_NAME, folder / JOURNAL_NAME
+    ours = (note.exists() and note.stat().st_size) or (folder / MANIFEST_NAME).exists()
+    if path.exists() and not ours:
+        raise StoreError(
+            f"{path} was not written by this rico-hdl: it is not overwritten",
+            "Choose another --target-dir, or remove the file yourself.",
+        )
+
+
+def remove_store(folder: Path, journal: FileIO) -> None:
+    """Remove a store of ours, and empty its journal.
+
+    Raises:
+        OSError: Something can't be removed; what is left is known to be ours.
+    """
+    for name in (MANIFEST_NAME, DATA_NAME, LOCK_NAME):
+        (folder / name).unlink(missing_ok=True)
+    # The journal last, also after a power loss: without it, records that come back would be taken
+    # for those of another tool.
+    sync_folder(folder)
+    journal.truncate(0)
+
+
+def reserve_lock(folder: Path) -> None:
+    """Give LMDB's lock file its space on the disk.
+
+    LMDB makes it as a hole and writes to it through a map: on a full disk that ends the process.
+
+    Raises:
+        OSError: There is no space.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    file = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        os.posix_fallocate(file, 0, _LOCK_BYTES)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise
+    finally:
+        os.close(file)
+
+
+def _busy(folder: Path) -> StoreError:
+    return StoreError(
+        f"{folder}: another conversion is writing there",
+        "Wait until it is done, or choose another --target-dir.",
+    )
