@@ -157,6 +157,14 @@ def test_a_member_that_cannot_be_read_costs_its_patch():
     assert assembly.n_outside == 1
 
 
+def test_a_member_that_cannot_be_read_explains_an_incomplete_patch():
+    """Where files are missing as well, the failure names the one that can't be read."""
+    a, b, _ = files_of("s", "1")
+    found, _, failures, _ = assembled(Listed([a, (b[0], b"", "it is a symbolic link")]))
+    assert found == {}
+    assert [(f.key, f.band, f.reason) for f in failures] == [("s-1", "B", "it is a symbolic link")]
+
+
 def test_the_later_of_two_equal_paths_counts():
     """A file that stands twice before its patch is complete is the later one, as unpacked."""
     (a, b, c) = files_of("s", "1")

@@ -20,9 +20,9 @@ BIGEARTHNET = registry()["bigearthnet"]
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """The handlers of all signals that are deferred, put back after the test."""
+    """All signals that are deferred, with handlers of their own, which are put back afterwards."""
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    before = [signal.getsignal(number) for number in numbers]
+    before = [signal.signal(number, lambda *_: None) for number in numbers]
     yield numbers
     for number, handler in zip(numbers, before, strict=True):
         signal.signal(number, handler)

@@ -271,3 +271,25 @@ def test_read_only_sources_are_enough(bigearthnet, tmp_path):
     assert state() == before
     for path in bigearthnet["s2"].rglob("*"):
         path.chmod(0o755)
+
+
+def test_patches_of_which_half_is_missing_are_failures(bigearthnet):
+    """Where each patch lacks half of its bands, they are patches that are incomplete."""
+    for path in bigearthnet["s1"].glob("*/*/*_VH.tif"):
+        path.unlink()
+    plan = plan_of(BIGEARTHNET, {"s1": bigearthnet["s1"]})
+    assert plan.n_patches["s1"] == 0
+    assert {f.reason for f in plan.failures} == {"missing band VH"}
+    assert len(plan.failures) == 6
+
+
+def test_incomplete_patches_in_front_of_complete_ones(bigearthnet):
+    """Where none is complete, and a folder further down holds complete ones, the error names it."""
+    root = bigearthnet["s1"]
+    whole = shutil.copytree(root, root.parent / "whole")
+    for path in root.glob("*/*/*_VH.tif"):
+        path.unlink()
+    whole.rename(root / "whole")
+    with pytest.raises(SourceError, match="no complete patch") as error:
+        plan_of(BIGEARTHNET, {"s1": root})
+    assert error.value.hint == f"Try: --bigearthnet-s1-dir {root / 'whole'}"

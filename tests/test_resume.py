@@ -467,3 +467,13 @@ def test_a_file_system_that_locks_only_what_is_written_will_do(bigearthnet, tmp_
     for n_present in (0, 6):
         summary = convert(BIGEARTHNET, {"s1": bigearthnet["s1"]}, tmp_path / "target")
         assert summary.n_present == {"s1": n_present}
+
+
+@pytest.mark.soak
+def test_killed_again_and_again(tmp_path, arguments, whole, rounds, seed):
+    """In many conversions, each killed several times, none ends with another content."""
+    for number in rounds(50):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        test_killed_at_random_moments_and_continued(folder, arguments, whole, seed + number)
+        shutil.rmtree(folder)

@@ -305,6 +305,29 @@ def test_paths_never_lead_out(tmp_path, name, path, problem, form):
     assert bool(member.problem) == bool(problem)
 
 
+def test_a_size_in_a_record_moves_nothing_behind_a_link(tmp_path):
+    """A size that an extended header gives a link or folder moves nothing, either."""
+    for kind in (b"1", b"2", b"5", b"6"):
+        data = extended(size=1000) + header(b"x", kind, 0) + file(b"next.tif", b"content") + END
+        members = [
+            (m.path, m.problem or m.read()) for m in TarArchive(saved(tmp_path, data)).members()
+        ]
+        assert members[-1] == ("next.tif", b"content"), kind
+
+
+def test_a_checksum_beyond_the_quick_ones_range_is_compared_whole():
+    """A header of high bytes, whose sum is wrong by just what Adler-32 counts to, is refused."""
+    block = bytearray(header(b"\xff" * 99, b"0", 0))
+    block[157:257] = b"\xff" * 100
+    block[345:512] = b"\xff" * 167
+    right = bytearray(with_checksum(block))
+    assert parse(bytes(right)).kind == b"0"
+    wrong = bytearray(right)
+    wrong[148:156] = b"%06o\0 " % (int(right[148:154], 8) - 65_521)
+    with pytest.raises(tarfile.HeaderError):
+        parse(bytes(wrong))
+
+
 def test_a_name_with_a_zero_is_a_problem(tmp_path):
     """A zero in a path, which only a record can hold, is told and left out."""
     data = extended(path=b"a\0b/c") + file(b"x", b"content") + END

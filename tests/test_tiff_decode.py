@@ -574,3 +574,18 @@ def test_damaged_files_do_no_harm(seed):
     assert outcome["wrong"] == []
     assert outcome["decoded"] > 100
     assert outcome["refused"] > 500
+
+
+@pytest.mark.fuzz
+def test_fresh_damaged_files_do_no_harm(rounds, seed):
+    """Other damaged files than those of every run end in GDAL's pixels or a TiffError, too."""
+    for number in rounds(10):
+        test_damaged_files_do_no_harm(seed + number)
+
+
+@pytest.mark.fuzz
+def test_fresh_files_of_other_writers(rounds, seed):
+    """Other files of tifffile and GDAL than those of every run are decoded to their bits, too."""
+    for number in rounds(5):
+        test_files_of_tifffile(seed + number)
+        test_files_of_gdal(seed + number)

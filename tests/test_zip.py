@@ -326,6 +326,29 @@ def test_an_end_with_more_to_say(tmp_path):
     assert read([path]) == contents
 
 
+def test_an_end_that_counts_no_volumes(tmp_path):
+    """An archive that says that it has no volumes has one."""
+    (path,) = write(tmp_path / "x.zip", [Piece(b"a.tif", b"content")], zip64=True)
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"PK\6\7") + 16
+    assert data[at : at + 4] == b"\1\0\0\0"
+    data[at] = 0
+    path.write_bytes(data)
+    assert read([path]) == {"a.tif": b"content"}
+
+
+def test_a_count_of_more_than_65535_members_is_a_count(tmp_path):
+    """The larger form of the end counts exactly: 65,536 members too many are missing ones."""
+    (path,) = write(tmp_path / "x.zip", [Piece(b"a.tif", b"content")], zip64=True)
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"PK\6\6") + 24
+    data[at : at + 16] = struct.pack("<2Q", 2**16 + 1, 2**16 + 1)
+    path.write_bytes(data)
+    found, failures, error = outcome([path])
+    assert (found, failures) == ([("a.tif", b"content")], [])
+    assert "its directory lists 1 members, expected 65537" in error
+
+
 @pytest.mark.parametrize("comment", [b"hello", b"PK\5\6" + bytes(50), b"PK\5\6", bytes(65_535)])
 def test_comments(tmp_path, comment):
     """A comment at the end is no part of the directory, even if it looks like one."""
@@ -338,6 +361,9 @@ def test_bytes_behind_the_end(tmp_path):
     """Bytes that somebody appended don't hide the directory."""
     contents = some_contents()
     assert read([saved(tmp_path, zip_of(contents) + bytes(999))]) == contents
+    # Of several records that look like the end, the last one is.
+    contents["empty.zip"] = zip_of({})
+    assert read([saved(tmp_path, zip_of(contents, zipfile.ZIP_STORED) + bytes(999))]) == contents
 
 
 def test_one_read_for_each_member(tmp_path, monkeypatch):

@@ -1,0 +1,53 @@
+"""Specs that contradict themselves are refused when they are made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rico_hdl.datasets import registry
+from rico_hdl.errors import SpecError
+from rico_hdl.spec import Band, Template
+
+S2 = registry()["bigearthnet"].modality("s2")
+HYDRO = registry()["hydro"].modalities[0]
+
+
+@pytest.mark.parametrize(
+    ("modality", "changes", "message"),
+    [
+        (S2, {"files": "{scene}/{patch}_{band}/{patch}_{band}.tif"}, "in a folder name"),
+        (S2, {"key": "{scene}_{tile}"}, "needs fields that .* lacks"),
+        (S2, {"key": "{patch}_{band}"}, "needs fields that .* lacks"),
+        (S2, {"bands": ()}, "named and placed uniquely"),
+        (S2, {"bands": (Band("A", "X"), Band("A", "Y"))}, "named and placed uniquely"),
+        (S2, {"bands": (Band("A", "X"), Band("B", "X"))}, "named and placed uniquely"),
+        (HYDRO, {"bands": (Band("A", index=1), Band("B", index=1))}, "named and placed uniquely"),
+        (HYDRO, {"bands": (Band("A", index=1), Band("B", index=3))}, r"indexes \[1, 3\]"),
+        (HYDRO, {"bands": (Band("A", index=2), Band("B", index=1))}, r"indexes \[2, 1\]"),
+        (HYDRO, {"bands": (Band("A", index=0), Band("B", index=1))}, r"indexes \[0, 1\]"),
+    ],
+)
+def test_a_modality_that_contradicts_itself_is_refused(modality, changes, message):
+    """Fields that lead nowhere, and bands that can't be told apart, are errors that say so."""
+    templates = {n: Template.parse(changes[n]) for n in ("files", "key") if n in changes}
+    with pytest.raises(SpecError, match=f"modality '{modality.name}': .*{message}"):
+        replace(modality, presets=(), **changes | templates)
+
+
+@pytest.mark.parametrize("attribute", ["name", "option"])
+def test_modalities_that_share_a_name_are_refused(attribute):
+    """Two modalities of one name or option can't be told apart."""
+    spec = registry()["bigearthnet"]
+    first, second, *rest = spec.modalities
+    second = replace(second, **{attribute: getattr(first, attribute)})
+    with pytest.raises(SpecError, match=f"modalities share a {attribute}"):
+        replace(spec, modalities=(first, second, *rest))
+
+
+def test_a_modality_that_is_not_there_is_named():
+    """Asking for an unknown modality says which there are."""
+    with pytest.raises(SpecError, match="no modality 's3'") as error:
+        registry()["bigearthnet"].modality("s3")
+    assert error.value.hint == "It has: s1, s2, reference-maps."
