@@ -16,7 +16,7 @@ from rico_hdl.store import Manifest
 from tests.manifests import NAME, load, make_0_1, mutated, replaced
 
 SPEC = get("bigearthnet")
-N_ROUNDS, N_MUTATIONS = 20, 100
+N_MUTATIONS = 100
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def read_all(target: Path) -> list[RicoError]:
         lambda: rico_hdl.compare_with_sources(target, n_workers=1),
     ]
     errors = []
-    for call in calls[:3] if is_refused(target) else calls:
+    for call in calls[1:2] if is_refused(target) else calls:
         try:
             call()
         except RicoError as error:
@@ -65,7 +65,7 @@ def read_all(target: Path) -> list[RicoError]:
 
 
 @pytest.mark.parametrize("version", [1, 2])
-@pytest.mark.parametrize("part", range(N_ROUNDS))
+@pytest.mark.parametrize("part", range(3))
 def test_a_damaged_manifest_is_an_error_or_harmless(tmp_path, made, version, part):
     """Whatever a manifest holds, each reader gives a result or an error with a message."""
     target = tmp_path / "target"
@@ -85,8 +85,19 @@ def test_a_damaged_manifest_is_an_error_or_harmless(tmp_path, made, version, par
     assert 0 < n_errors < N_MUTATIONS
 
 
+@pytest.mark.fuzz
+def test_other_damage_is_an_error_or_harmless(tmp_path, made, rounds, seed):
+    """Fresh mutations are tried as those of every run are."""
+    for number in rounds(10):
+        for version in (1, 2):
+            folder = tmp_path / f"{number}-{version}"
+            folder.mkdir()
+            test_a_damaged_manifest_is_an_error_or_harmless(folder, made, version, seed + number)
+            shutil.rmtree(folder)
+
+
 def test_each_field_may_hold_anything(tmp_path, made):
-    """Each field of a manifest is tried with each of some values that it should never hold."""
+    """Each field of a manifest is tried with some values that it should never hold."""
     target = tmp_path / "target"
     shutil.copytree(made[0], target)
     for text in replaced(load(target)):
@@ -98,7 +109,7 @@ def test_each_field_may_hold_anything(tmp_path, made):
             raise
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(2))
 def test_a_conversion_continues_or_refuses_a_damaged_manifest(tmp_path, made, part):
     """A conversion ends with an error that changes no record, or with a manifest that is whole."""
     target, sources = tmp_path / "target", {"s2": made[1]["s2"]}
