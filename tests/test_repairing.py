@@ -37,8 +37,8 @@ COMMIT_BYTES = 350_000
 """Three patches: so a repair takes six transactions."""
 COMMAND = ["bigearthnet", SPEC.modality(MODALITY).option]
 NAMES = ("data.mdb", "rico-hdl.journal", "rico-hdl.json")
-N_BETWEEN = 4
-"""A second power loss is tried after one in so many first ones."""
+N_BETWEEN = 7
+"""How often a second power loss is tried: after one in so many first ones."""
 META_BYTES = 2 * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 8192
 
 
@@ -154,9 +154,9 @@ def test_a_repair_replaces_what_is_wrong_and_confirms_the_rest(target, repair):
 
 
 POINTS = [
-    *(("journal", n) for n in range(1, 7)),
-    *(("torn journal", n) for n in (1, 2, 4, 6)),
-    *(("commit", n) for n in range(1, 7)),
+    *(("journal", n) for n in (1, 2, 4, 6)),
+    *(("torn journal", n) for n in (1, 5)),
+    *(("commit", n) for n in (1, 3, 4, 6)),
     ("manifest", 1),
     ("manifest", 2),
 ]
