@@ -20,6 +20,7 @@ import pytest
 
 import corpus
 from corpus.archives import COMPRESSIONS, files_below, tar_of
+from rico_hdl.comparison import compare_with_sources
 from rico_hdl.conversion import convert
 from rico_hdl.datasets import get
 from rico_hdl.errors import StoreError
@@ -151,6 +152,15 @@ def test_a_repair_replaces_what_is_wrong_and_confirms_the_rest(target, repair):
     assert summary.n_written[MODALITY] == N_PATCHES - N_GIVEN + N_WRONG
     assert summary.n_present[MODALITY] == N_GIVEN - N_WRONG
     finish(target, repair)
+
+
+def test_a_repaired_store_is_equal_to_its_sources(target, repair):
+    """After a repair, a damaged archive that is still there is made up for by the intact source."""
+    convert(SPEC, {MODALITY: repair.folder}, target)
+    assert str(repair.archive) in Manifest.read(target).modalities[MODALITY].sources
+    assert compare_with_sources(target).findings == []
+    (finding,) = compare_with_sources(target, {MODALITY: repair.archive}).findings[:1]
+    assert "can't be read to its end" in finding.reason
 
 
 POINTS = [
