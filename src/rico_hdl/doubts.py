@@ -2,8 +2,8 @@
 
 In: records that are equal to what is stored, and what is wrong with archives. Out: the archives
 that prove nothing. The rule is that of conversions: an archive is cleared by an intact copy of the
-same name, or if all that the store has from it is equal in intact sources. It reads the journal,
-and only where an archive is in doubt.
+same name, or if all that the store ever got from it is equal in intact sources. It reads the
+journal, and only where an archive is in doubt.
 """
 
 from __future__ import annotations
@@ -68,15 +68,18 @@ class Doubts:
         proven = self.proven()
         known = next(proven, None)
         try:
-            for entry in NewestEntries(journal):
-                if entry.origin not in doubtful or not is_stored(entry.key):
+            for key, history in NewestEntries(journal).by_key():
+                # Also what is stored from another source by now: a repair changes origins.
+                givers = doubtful & {entry.origin for entry in history if not entry.removed}
+                if not givers or not is_stored(key):
                     continue
-                while known is not None and known < entry.key:
+                while known is not None and known < key:
                     known = next(proven, None)
-                n_stored[entry.origin] += 1
-                n_proven[entry.origin] += known == entry.key
+                for origin in givers:
+                    n_stored[origin] += 1
+                    n_proven[origin] += known == key
         except OSError as error:
             raise StoreError(f"{journal} can't be read: {error.strerror}") from error
-        # Where the store has nothing from an archive, nothing tells what the archive should hold.
+        # Where the store got nothing from an archive, nothing tells what the archive should hold.
         cleared = {origin for origin, n in n_stored.items() if n == n_proven[origin]}
         return [f for f in failures if Origin(f.modality, f.path) not in cleared]

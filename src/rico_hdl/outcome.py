@@ -63,8 +63,8 @@ class Summary:
     n_present: dict[str, int] = field(default_factory=dict)
     """Patches that were stored already, by modality."""
     n_mended: int = 0
-    """Patches that an archive had given that was found damaged, stored anew with other values; they
-    are counted as written, too."""
+    """Patches that were stored with other values before, from an archive that was found damaged or
+    without a valid note in the journal; they are counted as written, too."""
     failures: list[Failure] = field(default_factory=list)
     """Archives that can't be trusted, then patches that were left out, sorted by key."""
     warnings: list[str] = field(default_factory=list)
