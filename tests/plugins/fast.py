@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 _LIST = Path(__file__).parents[1] / "slow.txt"
-_SLOW_SECONDS = 0.7
+_SLOW_SECONDS = 0.4
 """A test function with all its parameters and fixtures that takes longer is slow."""
-_NEWLY_SLOW_SECONDS = 4 * _SLOW_SECONDS
+_NEWLY_SLOW_SECONDS = 10 * _SLOW_SECONDS
 """On a busy machine everything takes longer: only what exceeds this is reported."""
+_N_REPORTED = 10
 
 _seconds: Counter[str] = Counter()
 
@@ -63,9 +64,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     slow = set(listed())
     new = [(s, name) for name, s in _seconds.items() if s > _NEWLY_SLOW_SECONDS]
-    for seconds, name in sorted(new, reverse=True):
-        if name not in slow:
-            terminalreporter.write_line(f"slow, but not in tests/slow.txt: {seconds:.1f} s {name}")
+    missing = sorted((one for one in new if one[1] not in slow), reverse=True)
+    for seconds, name in missing[:_N_REPORTED]:
+        terminalreporter.write_line(f"slow, but not in tests/slow.txt: {seconds:.1f} s {name}")
 
 
 def _function_of(nodeid: str) -> str:
