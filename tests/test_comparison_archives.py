@@ -16,7 +16,10 @@ from rico_hdl import errors
 from rico_hdl.comparison import compare_with_sources
 from rico_hdl.conversion import convert
 from rico_hdl.datasets import get, registry
+from rico_hdl.doubts import Doubts
+from rico_hdl.patch import ArchiveFailure, Origin
 from rico_hdl.spec import Download
+from rico_hdl.store import Entry, journal
 from tests.reading import records
 from tests.running import run
 
@@ -202,3 +205,28 @@ def test_no_threads_are_a_mistake(tmp_path, s2):
     for call in (rico_hdl.verify, rico_hdl.compare_with_sources):
         with pytest.raises(errors.UsageError, match="n_workers is 0"):
             call(tmp_path / "target", n_workers=0)
+
+
+@pytest.mark.parametrize("location", ["", "/data/x.tar", "/data/other.tar"])
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_records_of_unknown_origin_may_be_the_damaged_archives(tmp_path, location, is_removed):
+    """An archive is cleared only if each record that it gave, or may have given, is proven."""
+    archive, intact = Origin("s2", "/data/x.tar"), Origin("s2", "/data/S2")
+    entries = [Entry(b"a", 1, 1, archive, (), constant=False)]
+    entries += [Entry(b"ab", 2, 1, Origin("s2", location), (), constant=False)]
+    if is_removed:
+        entries += [Entry(b"ab", 2, 1, Origin("s2", location), (), constant=False, removed=True)]
+    with (tmp_path / "journal").open("wb", buffering=0) as file:
+        for entry in entries:
+            journal.append(file, [entry])
+    doubts = Doubts()
+    failure = ArchiveFailure("damaged", *archive, "is cut short")
+    doubts.fail(failure)
+    doubts.intact(intact)
+    doubts.equal(b"a", intact)
+    stored = {b"a"} if is_removed else {b"a", b"ab"}
+    is_cleared = is_removed or location == "/data/other.tar"
+    left = doubts.left(tmp_path / "journal", stored.__contains__)
+    assert left == ([] if is_cleared else [failure])
+    doubts.equal(b"ab", intact)
+    assert doubts.left(tmp_path / "journal", stored.__contains__) == []

@@ -2,13 +2,12 @@
 
 In: records that are equal to what is stored, and what is wrong with archives. Out: the archives
 that prove nothing. The rule is that of conversions: an archive is cleared by an intact copy of the
-same name, or if all that the store ever got from it is equal in intact sources. It reads the
-journal, and only where an archive is in doubt.
+same name, or if all that the store has from it is equal in intact sources. It reads the journal,
+and only where an archive is in doubt.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
@@ -16,6 +15,7 @@ from rico_hdl.errors import StoreError
 from rico_hdl.patch import ArchiveFailure, Origin
 from rico_hdl.sorting import CompactSorted
 from rico_hdl.store import NewestEntries
+from rico_hdl.store.history import UNKNOWN
 
 
 class Doubts:
@@ -63,23 +63,34 @@ class Doubts:
         if not failures:
             return []
         doubtful = {Origin(failure.modality, failure.path) for failure in failures}
-        n_stored: Counter[Origin] = Counter()
-        n_proven: Counter[Origin] = Counter()
+        cleared = self._cleared(doubtful, journal, is_stored)
+        return [f for f in failures if Origin(f.modality, f.path) not in cleared]
+
+    def _cleared(
+        self, doubtful: set[Origin], journal: Path, is_stored: Callable[[bytes], bool]
+    ) -> set[Origin]:
+        """The archives of which all that they ever gave is proven to be right.
+
+        Where the store has nothing from an archive, nothing tells what the archive should hold.
+        """
+        given: set[Origin] = set()
+        unproven: set[Origin] = set()
         proven = self.proven()
         known = next(proven, None)
         try:
-            for key, history in NewestEntries(journal).by_key():
-                # Also what is stored from another source by now: a repair changes origins.
-                givers = doubtful & {entry.origin for entry in history if not entry.removed}
-                if not givers or not is_stored(key):
-                    continue
-                while known is not None and known < key:
-                    known = next(proven, None)
-                for origin in givers:
-                    n_stored[origin] += 1
-                    n_proven[origin] += known == key
+            history = NewestEntries(journal).by_key()
         except OSError as error:
             raise StoreError(f"{journal} can't be read: {error.strerror}") from error
-        # Where the store got nothing from an archive, nothing tells what the archive should hold.
-        cleared = {origin for origin, n in n_stored.items() if n == n_proven[origin]}
-        return [f for f in failures if Origin(f.modality, f.path) not in cleared]
+        for key, entries in history:
+            origins = {entry.origin for entry in entries if not entry.removed} & doubtful
+            newest = entries[-1].origin
+            # A record of unknown origin may have come from any archive of its modality.
+            maybe = {o for o in doubtful if newest == Origin(o.modality, UNKNOWN)}
+            if not origins | maybe or not is_stored(key):
+                continue
+            while known is not None and known < key:
+                known = next(proven, None)
+            given |= origins
+            if known != key:
+                unproven |= origins | maybe
+        return given - unproven
