@@ -11,6 +11,7 @@ import corpus
 from corpus.archives import publish
 from rico_hdl.conversion import convert
 from rico_hdl.datasets import registry
+from rico_hdl.estimate import nominal_bytes
 
 BIGEARTHNET = registry()["bigearthnet"]
 UC_MERCED = registry()["uc-merced"]
@@ -103,3 +104,28 @@ def test_a_disk_that_is_too_small_is_warned_of(tmp_path, monkeypatch):
         assert "0 MB are free" in warning
         # All is stored: nothing is needed any more.
         assert not [line for line in convert(UC_MERCED, given, target).warnings if "needed" in line]
+
+
+def test_sizes_that_only_records_tell_are_warned_of_once(tmp_path, monkeypatch):
+    """Where the spec does not tell a record's size, the first record does, once for all."""
+    spec = registry()["spectral-earth-enmap"]
+    assert nominal_bytes(spec.modalities[0]) is None
+    sources = corpus.generate(spec, tmp_path / "source", 4)
+    (name,) = list(sources)[:1]
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
+    warnings = convert(spec, {name: sources[name]}, tmp_path / "target").warnings
+    assert len([line for line in warnings if "still needed" in line]) == 1
+
+
+def test_records_of_other_modalities_hide_no_difference(tmp_path):
+    """However the keys of modalities alternate, each one from elsewhere is compared."""
+    wanted = ["s2", "reference-maps"]
+    first = corpus.generate(BIGEARTHNET, tmp_path / "first", 6, modalities=wanted)
+    convert(BIGEARTHNET, first, tmp_path / "target")
+    second = copy_of(first["reference-maps"], tmp_path)
+    *_, other, last = sorted(second.glob("*/*/*.tif"), key=lambda path: path.name)
+    shutil.copy(other, last)
+    summary = convert(BIGEARTHNET, {"reference-maps": second}, tmp_path / "target")
+    assert [failure.key for failure in summary.failures] == [last.stem]
+    assert summary.n_present == {"reference-maps": 5}
