@@ -58,8 +58,8 @@ def test_batches_are_those_of_their_keys(tmp_path, kind, size):
 @pytest.mark.soak
 @pytest.mark.parametrize("size", SIDES)
 @pytest.mark.parametrize("kind", ["replace", "add", "convert"])
-def test_a_million_samples_are_those_of_their_keys(tmp_path, kind, size):
+def test_a_million_samples_are_those_of_their_keys(tmp_path, kind, size, rounds):
     """Of a million samples of loaders next to a writer not one is wrong."""
     folder = begin(tmp_path / "store", SIDES[size])
-    for _ in range(10):
+    for _ in rounds(10):
         assert read_all(folder, SIDES[size], kind, N_SOAK // 10) == 0
