@@ -76,7 +76,8 @@ class Ledger:
         # Archives that an earlier run found damaged: what they gave is compared, and repaired.
         self._doubtful: dict[Origin, set[ArchiveFailureKind]] = {}
         for failure in manifest.failures:
-            if isinstance(failure, ArchiveFailure):
+            # An incomplete one gave nothing that is in doubt: it lacks something.
+            if isinstance(failure, ArchiveFailure) and failure.kind != "incomplete":
                 origin = Origin(failure.modality, failure.path)
                 self._doubtful.setdefault(origin, set()).add(failure.kind)
         # There, a record of unknown origin may have come from one of these.

@@ -63,11 +63,6 @@ class ZipArchive:
         return self._files
 
     @property
-    def n_trailing_bytes(self) -> int:
-        """See `Archive.n_trailing_bytes`: the directory stands at the end."""
-        return 0
-
-    @property
     def n_bytes_read(self) -> int:
         """See `Archive.n_bytes_read`."""
         return self._n_bytes_read
