@@ -30,7 +30,6 @@ class Listed:
     location = "/archives/x.tar"
     files = (Path(location),)
     n_bytes_read = 0
-    n_trailing_bytes = 0
 
     def __init__(self, members, *, sequential=True, damaged=False):
         self.members_of_it = members

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from corpus.archives import COMPRESSIONS
 from rico_hdl.sources import Archive
-from rico_hdl.sources.tar import MAX_PADDING_BYTES, TarArchive
+from rico_hdl.sources.tar import TarArchive
 from rico_hdl.sources.tar_header import Header, parse
 from tests.tar_files import (
     BLOCK,
@@ -198,9 +198,6 @@ def test_what_gnu_tar_writes(tmp_path, form, options):
     found = read([archive])
     assert found == contents
     assert list(found) == [path.removeprefix("./") for path in listed if not path.endswith("/")]
-    archive_of_end = TarArchive([archive])
-    assert [m.path for m in archive_of_end.members()] == list(found)
-    assert archive_of_end.n_trailing_bytes == 0
 
 
 @needs_tar
@@ -418,27 +415,6 @@ def test_checksum_and_progress_cover_the_files_to_their_end(tmp_path, suffix):
         assert progress == sorted(progress)
         assert archive.n_bytes_read == len(packed)
         assert digest.digest() == hashlib.md5(packed).digest()
-
-
-@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
-def test_what_follows_the_end_is_counted(tmp_path, suffix):
-    """Padding is not counted; another archive behind the end, and excessive padding, are."""
-    data, other = tar_of(some_contents()), tar_of({"x": b"1"})
-    for behind, expected in (
-        (b"", 0),
-        (bytes(MAX_PADDING_BYTES - 20_000), 0),
-        (bytes(512) + other, len(other)),
-        (other + bytes(100), len(other) + 100),
-        (bytes(MAX_PADDING_BYTES + 2**20), None),
-        (bytes(2**23) + b"x", 1),
-        (b"x" + bytes(2**23) + b"x", 2**23 + 2),
-    ):
-        archive = TarArchive(saved(tmp_path, COMPRESSIONS[suffix](data + behind)))
-        assert len(list(archive.members())) == len(some_contents())
-        if expected is None:
-            assert 2**20 < archive.n_trailing_bytes < 2**20 + 20_000
-        else:
-            assert archive.n_trailing_bytes == expected
 
 
 def test_an_archive_of_nothing(tmp_path):

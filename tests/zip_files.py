@@ -55,6 +55,16 @@ class Piece:
     crc: int | None = None
     at: int | None = None
     """Where the directory says that it begins."""
+    hole: int = 0
+    """Bytes of data that take no disk, and are not what the checksum says."""
+    tail: bytes = b""
+    """What follows the data."""
+    local_flags: int | None = None
+    local_method: int | None = None
+    local_numbers: tuple | None = None
+    """CRC-32, bytes in the archive, bytes, as its header says; None for those that are right."""
+    is_listed: bool = True
+    """Whether there is an entry in the directory."""
     is_written: bool = True
     """Whether there is a header and data besides the entry in the directory."""
 
@@ -64,19 +74,23 @@ class Piece:
         if self.local_name is None:
             self.local_name = self.name
         if self.n_bytes is None:
-            self.n_bytes = len(self.content)
+            self.n_bytes = len(self.content) + self.hole
         if self.n_compressed is None:
-            self.n_compressed = len(self.data)
+            self.n_compressed = len(self.data) + self.hole
         if self.crc is None:
             self.crc = zlib.crc32(self.content)
 
     def header(self, *, zip64):
         """What stands before the data."""
-        sizes, extra = (self.n_compressed, self.n_bytes), self.local_extra
+        extra, numbers = self.local_extra, [self.crc, self.n_compressed, self.n_bytes]
+        for i, number in enumerate(self.local_numbers or ()):
+            numbers[i] = numbers[i] if number is None else number
         if zip64:
-            extra = struct.pack("<2H2Q", 1, 16, self.n_bytes, self.n_compressed) + extra
-            sizes = (0xFFFFFFFF, 0xFFFFFFFF)
-        numbers = (20, self.flags, self.method, 0, 33, self.crc, *sizes)
+            extra = struct.pack("<2H2Q", 1, 16, numbers[2], numbers[1]) + extra
+            numbers[1:] = (0xFFFFFFFF, 0xFFFFFFFF)
+        flags = self.flags if self.local_flags is None else self.local_flags
+        method = self.method if self.local_method is None else self.local_method
+        numbers = (20, flags, method, 0, 33, *numbers)
         lengths = (len(self.local_name), len(extra))
         head = struct.pack("<4s5H3I2H", b"PK\3\4", *numbers, *lengths)
         return head + self.local_name + extra
@@ -177,10 +191,13 @@ def write(path, pieces, *, volume_bytes=None, zip64=False, prefix=b"", comment=b
         header = piece.header(zip64=zip64)
         volume, offset = volumes.place_of(len(header))
         place = (volume, offset - len(prefix)) if piece.at is None else (0, piece.at)
-        entries.append(piece.entry(*place, zip64=zip64))
+        if piece.is_listed:
+            entries.append(piece.entry(*place, zip64=zip64))
         if piece.is_written:
             volumes.write(header)
             volumes.write(piece.data)
+            volumes.skip(piece.hole)
+            volumes.write(piece.tail)
     places = []
     for entry in entries:
         places.append(volumes.place_of(len(entry)))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.errors import ArchiveError, SourceError
+from rico_hdl.errors import ArchiveError, IncompleteArchiveError, SourceError
 from rico_hdl.finding import paths_of
 from rico_hdl.patch import (
     ArchiveFailure,
@@ -129,7 +129,7 @@ class Assembly:
         self.n_outside = 0
         """Members of no patch that can't be read: links, devices, paths that lead elsewhere."""
         self.damage: ArchiveError | None = None
-        """Why the archive could not be read to its end, if so."""
+        """Why the archive could not be read to its end, or not all of it, if so."""
         self._modality = modality
         self._archive = archive
         self._is_stored = is_stored
@@ -173,8 +173,13 @@ class Assembly:
         """Why the archive can't be trusted as a whole, once it was read as far as it goes."""
         if self.damage is None:
             return None
-        name, location = self._modality.name, self._archive.location
-        return ArchiveFailure("damaged", name, location, self.damage.message)
+        is_sound = isinstance(self.damage, IncompleteArchiveError)
+        return ArchiveFailure(
+            "incomplete" if is_sound else "damaged",
+            self._modality.name,
+            self._archive.location,
+            self.damage.message,
+        )
 
     def _place_of(self, path: str) -> _Place | None:
         """The patch of a file: the folders in front of the template, and the fields' values."""
@@ -282,7 +287,7 @@ class Assembly:
                 if path not in waiting.met
             ]
             path = f"{self._archive.location}/{next(iter(waiting.paths))}"
-            why = ": the archive is damaged" if self.damage else ""
+            why = f": the archive is {self.failure.kind}" if self.failure else ""
             self._on_failure(incomplete(waiting.key, self._modality.name, path, missing, why))
         self._waiting.clear()
         self._waiting_bytes = 0

@@ -261,11 +261,6 @@ class _Run:
                 f"{assembly.n_outside} members of {archive.location} are links or devices, "
                 "too large, or lead out of it: they were not followed"
             )
-        if archive.n_trailing_bytes:
-            self._ledger.warn(
-                f"{archive.n_trailing_bytes} bytes follow the end of {archive.location}: they "
-                "were not read; is a second archive appended to it?"
-            )
 
     def _checksum(self, modality: Modality, archive: Archive) -> Checksum | None:
         expected = published_md5(modality, archive)

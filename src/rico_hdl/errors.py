@@ -81,6 +81,13 @@ class ArchiveError(RicoError):
     """An archive, or a member of it, that is damaged or beyond a bound."""
 
 
+class IncompleteArchiveError(ArchiveError):
+    """An archive that was read to its end, and of which something can't be accounted for.
+
+    Whatever it gave is as sound as its format can tell, but members may be missing.
+    """
+
+
 class TiffError(RicoError):
     """A file that can't be decoded without doubt about its pixels."""
 

@@ -82,6 +82,9 @@ class StoreInfo:
     damaged: list[str] = field(default_factory=list)
     """Archives that were found damaged, and what of them was not compared with a sound copy yet:
     for each, what is wrong and where."""
+    incomplete: list[str] = field(default_factory=list)
+    """The same of archives of which not all could be accounted for, so that patches may be missing:
+    what they gave is not in doubt."""
     complete: bool | None = None
     """Whether nothing is missing; None where this is not known."""
 
@@ -115,10 +118,10 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
     _describe(info, totals, spec)
     if manifest is not None:
         info.tool = manifest.tool
-        info.damaged = [
-            str(failure) for failure in manifest.failures if isinstance(failure, ArchiveFailure)
-        ]
-        info.n_failures = len(manifest.failures) - len(info.damaged) + len(manifest.other_failures)
+        archives = [f for f in manifest.failures if isinstance(f, ArchiveFailure)]
+        info.damaged = [str(f) for f in archives if f.kind != "incomplete"]
+        info.incomplete = [str(f) for f in archives if f.kind == "incomplete"]
+        info.n_failures = len(manifest.failures) - len(archives) + len(manifest.other_failures)
         info.complete = manifest.complete and manifest.n_patches == info.n_records
         for name, state in manifest.modalities.items():
             part = info.modalities.setdefault(name, ModalityInfo())

@@ -73,12 +73,14 @@ class Ledger:
         }
         self._n_planned: Counter[str] = Counter()
         self._stored_from: dict[bytes, Origin] = {}  # of patches in flight that are there already
-        # Archives that an earlier run found damaged: what they gave is compared, and repaired.
+        # Archives that an earlier run could not trust: what they gave is compared, and repaired.
         self._doubtful: dict[Origin, set[ArchiveFailureKind]] = {}
         for failure in manifest.failures:
             if isinstance(failure, ArchiveFailure):
                 origin = Origin(failure.modality, failure.path)
                 self._doubtful.setdefault(origin, set()).add(failure.kind)
+        # An incomplete archive lacks something, but what it gave is as sound as from any other.
+        self._uncertain = {o for o, kinds in self._doubtful.items() if kinds != {"incomplete"}}
         # There, a record of unknown origin may have come from one of these.
         self._doubted = {origin.modality for origin in self._doubtful}
         self._unproven: Counter[str] = Counter()  # records without a valid note, by modality
@@ -166,7 +168,7 @@ class Ledger:
 
     def _trusted(self) -> set[Origin]:
         """The sources of this run whose records need not be looked at again."""
-        return self._origins - self._doubtful.keys()
+        return self._origins - self._uncertain
 
     def missing(self, plan: Plan) -> Iterator[Patch]:
         """The patches that are not stored, and those that are, but came from somewhere else."""
@@ -248,7 +250,9 @@ class Ledger:
     def _is_uncertain(self, there: Origin) -> bool:
         """Whether a record from there may hold wrong values."""
         # Those of unknown origin are told apart from others only where that is in doubt.
-        return there in self._doubtful or there == UNPROVEN or not there.location
+        may_be = {origin.modality for origin in self._uncertain}
+        is_unknown = not there.location and bool(may_be) and there.modality in {"", *may_be}
+        return there in self._uncertain or there == UNPROVEN or is_unknown
 
     def _compare(self, record: Record) -> None:
         """Accept a record that is stored already from another source, if it is the same."""
@@ -355,9 +359,9 @@ class Ledger:
                 archives += [failure] if failure.modality in self._names else []
         if finished and archives:
             self.warn(
-                f"{archives[0].path} was damaged when it was converted, and not all that it gave "
-                "was compared with an intact copy: give that, and the same command repairs what "
-                "differs"
+                f"{archives[0].path} was {_state(archives[0])} when it was converted, and not all "
+                "that it gave was compared with an intact copy: give that, and the same command "
+                "adds what is missing and repairs what differs"
             )
         return left
 
@@ -379,6 +383,11 @@ class Ledger:
             return True  # it, or a copy of it, was read to its end
         # Sources that are in doubt themselves prove nothing.
         return self._writer.provenance.is_made_up_for(origin, self._sound)
+
+
+def _state(failure: ArchiveFailure) -> str:
+    """What an archive was found to be."""
+    return "incomplete" if failure.kind == "incomplete" else "damaged"
 
 
 def _identity(failure: Failure) -> tuple[str, ...]:

@@ -94,13 +94,14 @@ class ArchiveFailure:
     """An archive that can't be trusted as a whole, and why.
 
     As long as it is not settled, everything that the archive gave is compared with the next source
-    that holds it.
+    that holds it. What differs is replaced, except where the archive is only incomplete.
     """
 
     kind: ArchiveFailureKind
-    """``damaged``: it can't be read to its end. ``incomplete``: it was read to its end, but not all
-    of its bytes can be accounted for, so patches may be missing. ``checksum``: its MD5 sum is not
-    the published one, or can't be computed."""
+    """``damaged``: it can't be read to its end, or members may not be what they seem.
+    ``incomplete``: it was read to its end and what it gave is not in doubt, but patches may be
+    missing, since not all of it can be accounted for. ``checksum``: its MD5 sum is not the one
+    that was published, or can't be computed."""
     modality: str
     """The modality's name."""
     path: str

@@ -71,11 +71,9 @@ def run_conversion(job: Job) -> int:
         ending = "; stopped there" if job.on_error == "stop" else ""
         click.echo(f"{', '.join(found)}{ending}: see {where}", err=True)
         if archives:
-            click.echo(
-                "Get an intact copy and run the same command: what the archive gave is compared "
-                "with it, and repaired where it differs.",
-                err=True,
-            )
+            repair = "what the archive gave is compared with it, and repaired where it differs"
+            what = repair if archives["damaged"] else "what is missing is added"
+            click.echo(f"Get an intact copy and run the same command: {what}.", err=True)
     return 0 if summary.complete else EXIT_FAILURES
 
 

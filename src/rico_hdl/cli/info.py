@@ -52,9 +52,12 @@ def _lines(info: StoreInfo) -> list[str]:
         lines.append("  complete")
     else:
         lines += [f"  damaged: {archive}" for archive in info.damaged]
+        lines += [f"  incomplete: {archive}" for archive in info.incomplete]
         missing = []
         if info.damaged:
             missing.append("what damaged archives gave may be wrong")
+        if info.incomplete:
+            missing.append("incomplete archives may lack patches")
         if info.n_failures:
             missing.append(f"{info.n_failures} patches were left out")
         why = ", ".join(missing) or "interrupted"

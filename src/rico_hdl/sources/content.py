@@ -6,11 +6,15 @@ by nothing but one look ahead, copies each byte once, and keeps one chunk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from rico_hdl.errors import RicoError
 from rico_hdl.sources.decompression import decompress
+
+_NOT_ZERO: Final = re.compile(rb"[^\0]")
 
 
 class Content:
@@ -66,12 +70,29 @@ class Content:
             self._position = n_beyond
         return True
 
-    def rest(self) -> Generator[bytes]:
-        """All that is left, in chunks."""
-        yield self._chunk[self._position :]
-        while self._advance():
-            yield self._chunk
-        self._position = len(self._chunk)
+    def skip_zeros(self, block_bytes: int) -> int:
+        """Skip whole blocks of zeros, and what is less than a block at the end.
+
+        Args:
+            block_bytes: Bytes of a block; the first begins here.
+
+        Returns:
+            How many bytes were skipped.
+        """
+        start = self.tell()
+        while (other := _NOT_ZERO.search(self._chunk, self._position)) is None:
+            self._position = len(self._chunk)
+            if not self._advance():
+                return self.tell() - start
+        self._position = other.start()
+        n_too_many = (self.tell() - start) % block_bytes
+        # The block may begin in a chunk that is gone, but then with nothing but zeros.
+        if (n_gone := n_too_many - self._position) > 0:
+            self._chunk = bytes(n_gone) + self._chunk
+            self._start -= n_gone
+            self._position += n_gone
+        self._position -= n_too_many
+        return self.tell() - start
 
     def close(self) -> None:
         """Close the files and end the threads."""

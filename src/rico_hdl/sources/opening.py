@@ -86,11 +86,6 @@ class InnerFolder:
         """See `Archive.n_bytes_read`."""
         return self._archive.n_bytes_read
 
-    @property
-    def n_trailing_bytes(self) -> int:
-        """See `Archive.n_trailing_bytes`."""
-        return self._archive.n_trailing_bytes
-
     def members(self) -> Generator[Member]:
         """The members below the folder, with their paths from there."""
         with closing(self._archive.members()) as members:

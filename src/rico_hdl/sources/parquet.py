@@ -47,11 +47,6 @@ class ParquetArchive:
         return (self._path,)
 
     @property
-    def n_trailing_bytes(self) -> int:
-        """See `Archive.n_trailing_bytes`: the footer stands at the end."""
-        return 0
-
-    @property
     def n_bytes_read(self) -> int:
         """See `Archive.n_bytes_read`; all rows count as equally large."""
         return self._n_bytes_read

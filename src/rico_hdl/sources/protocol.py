@@ -110,14 +110,6 @@ class Archive(Protocol):
     def n_bytes_read(self) -> int:
         """How many bytes of `files` lie behind the last member that was told of: for progress."""
 
-    @property
-    def n_trailing_bytes(self) -> int:
-        """How many bytes follow the end of the archive in its files, known once members have ended.
-
-        That is no error, as it is none for tools that unpack, but may be a mistake: a second
-        archive behind the first, say.
-        """
-
     def members(self) -> Generator[Member]:
         """All members, each once. Nothing is read into memory whole but what `Member.read` asks.
 
@@ -126,6 +118,9 @@ class Archive(Protocol):
 
         Raises:
             SourceError: It can't be opened, or is no archive of this kind.
-            ArchiveError: It is damaged from here on: the message says at which offset or member,
-                and what follows can't be read. What came before is sound.
+            IncompleteArchiveError: All members were given, and are as sound as the format can tell,
+                but there are bytes that belong to none, or members whose headers contradict what
+                the archive says of them elsewhere: others may be missing.
+            ArchiveError: It is damaged: the message says at which offset or member. Members that
+                follow can't be read, or all were given and their content is in doubt.
         """

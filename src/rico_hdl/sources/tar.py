@@ -6,19 +6,20 @@ read into memory than one header, within a bound, or one member that was asked f
 
 Blocks are followed one by one, since `tarfile` takes a damaged header, or an archive that was cut
 off between two members, for the end; and since it takes 25 to 45 µs for a member. BigEarthNet has
-eight million.
+eight million. The files are read to their end: archives that were appended to each other are read
+like one, and bytes that belong to no member are an error once all members have been given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from tarfile import HeaderError
 from typing import Final
 
-from rico_hdl.errors import ArchiveError, SourceError
+from rico_hdl.errors import ArchiveError, IncompleteArchiveError, SourceError
 from rico_hdl.sources.content import Content
 from rico_hdl.sources.protocol import MAX_MEMBER_BYTES, Member
 from rico_hdl.sources.tar_header import (
@@ -28,13 +29,9 @@ from rico_hdl.sources.tar_header import (
     LABEL,
     SPARSE,
     Header,
-    Headers,
     parse,
 )
-
-MAX_PADDING_BYTES: Final = 2**20
-"""So many zeros may follow an archive: tar pads it to whole records of 10 KiB, unless it is told
-otherwise. More are left behind by downloads that reserved their space and broke off."""
+from rico_hdl.sources.tar_headers import Headers
 
 _PROBLEMS: Final = {
     b"1": "it is a hard link: its content is that of another member",
@@ -65,7 +62,6 @@ class TarArchive:
         self._files = tuple(files)
         self._on_raw = on_raw
         self._content: Content | None = None
-        self._n_trailing_bytes = 0
 
     @property
     def location(self) -> str:
@@ -82,18 +78,8 @@ class TarArchive:
         """See `Archive.n_bytes_read`."""
         return 0 if self._content is None else self._content.n_bytes_read
 
-    @property
-    def n_trailing_bytes(self) -> int:
-        """How many bytes follow the end of the archive beyond its padding, once that was reached.
-
-        They are decompressed and not looked at, as by tar: no error, but perhaps a second archive,
-        or what is left of a file that was overwritten.
-        """
-        return self._n_trailing_bytes
-
     def members(self) -> Generator[Member]:
         """See `Archive.members`."""
-        self._n_trailing_bytes = 0
         with closing(Content(self._files, on_raw=self._on_raw)) as content:
             self._content = content
             self._refuse(content)
@@ -101,24 +87,36 @@ class TarArchive:
 
     def _found(self, content: Content) -> Generator[Member]:
         headers = Headers(content)
-        last = ""
         try:
             while (header := headers.next()) is not None:
                 name, _, n_bytes = header
                 start = content.tell()
                 if not _is_folder(header):
                     path, problem = _placed(name)
+                    if not headers.name_is_certain:
+                        problem = "the header before it, which may hold its name, is damaged"
                     read = partial(self._read, content, path, start, n_bytes)
                     yield Member(path, read, problem or _problem_of(header))
                 if not content.seek(start + n_bytes + -n_bytes % BLOCK_BYTES):
                     _refuse_short(name, content.tell() - start, n_bytes)
-                last = name
-            self._n_trailing_bytes = _n_trailing_bytes(content.rest())
         except ArchiveError as error:
             # What decompression says begins with the part in which it stumbled.
             where = "" if error is content.failure else f"{self.location}: "
-            before = f"the last member before that is {last!r}" if last else "no member is whole"
-            raise ArchiveError(f"{where}{error.message}; {before}", error.hint or _AGAIN) from error
+            before = f"; before that, {headers.damage}" if headers.damage else ""
+            message = f"{where}{error.message}; {headers.last}{before}"
+            raise ArchiveError(message, error.hint or _AGAIN) from error
+        if headers.damage:
+            raise self._damaged(headers)
+
+    def _damaged(self, headers: Headers) -> ArchiveError:
+        """What to raise behind the last member where something is neither that nor padding."""
+        message = f"{self.location}: {headers.damage}"
+        if headers.n_lost:
+            message += f"; {headers.n_lost:,} bytes can't be accounted for"
+        if headers.is_certain:
+            more = "download it again, or cut off what was appended to it"
+            return IncompleteArchiveError(f"{message}; {more}", _AGAIN)
+        return ArchiveError(message, _AGAIN)
 
     def _read(self, content: Content, path: str, start: int, n_bytes: int) -> bytes:
         """The content of a member; see `Member.read`."""
@@ -187,13 +185,3 @@ def _refuse_short(name: str, n_found: int, n_bytes: int) -> None:
         raise ArchiveError(
             f"{name!r} is cut short: {n_found} of its {n_bytes} bytes are there", _AGAIN
         )
-
-
-def _n_trailing_bytes(chunks: Iterable[bytes]) -> int:
-    """How many bytes are more than padding."""
-    n_bytes = n_zeros = 0
-    for chunk in chunks:
-        if n_bytes == n_zeros:
-            n_zeros += len(chunk) - len(chunk.lstrip(b"\0"))
-        n_bytes += len(chunk)
-    return n_bytes - n_zeros if n_bytes > n_zeros else max(0, n_zeros - MAX_PADDING_BYTES)

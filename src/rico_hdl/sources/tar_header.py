@@ -1,8 +1,7 @@
-"""What the headers of a tar archive say.
+"""What one header of a tar archive says.
 
-In: what an archive holds, from a header on. Out: a member's name, kind and size, from its header
-and from those in front of it that extend it. No more than a bound is read, and nothing is guessed:
-what is not as it should be is an error.
+In: its block, or the records that an extended header holds. Out: a member's name, kind and size.
+Nothing is guessed: what is not as it should be is an error.
 
 The standard library's `tarfile` reads headers, after a quick path for ordinary ones. What extends
 them is read here: `tarfile` would read as much as a bomb claims to hold into memory, call itself
@@ -18,13 +17,6 @@ import tarfile
 from typing import Final, NamedTuple
 from zlib import adler32
 
-from rico_hdl.errors import ArchiveError
-from rico_hdl.sources.content import Content
-
-MAX_HEADER_BYTES: Final = 2**20
-"""What the headers of one member may take, long names and extended attributes included: some
-hundred bytes, except in damaged archives and in bombs."""
-
 BLOCK_BYTES: Final = 512
 
 FILES: Final = frozenset((b"0", b"\0", b"7"))
@@ -34,12 +26,12 @@ SPARSE: Final = b"S"
 LABEL: Final = b"V"
 """An archive's name, by GNU tar."""
 
-_LONG_NAME: Final = b"L"
-_LONG_LINK: Final = b"K"
-_GLOBAL: Final = b"g"
-_EXTENSIONS: Final = frozenset((_LONG_NAME, _LONG_LINK, _GLOBAL, b"x", b"X"))
+LONG_NAME: Final = b"L"
+LONG_LINK: Final = b"K"
+GLOBAL: Final = b"g"
+EXTENSIONS: Final = frozenset((LONG_NAME, LONG_LINK, GLOBAL, b"x", b"X"))
 """Headers that extend the next one, or all that follow. ``X`` is what Solaris calls ``x``."""
-_EMPTY: Final = frozenset((b"1", b"2", b"3", b"4", _FOLDER, b"6"))
+EMPTY: Final = frozenset((b"1", b"2", b"3", b"4", _FOLDER, b"6"))
 """Links, devices, folders and pipes: no content follows, whatever their size says."""
 
 _PATH: Final = b"path"
@@ -48,7 +40,7 @@ _SPARSE_NAME: Final = b"GNU.sparse.name"
 _SPARSE_SIZES: Final = (b"GNU.sparse.size", b"GNU.sparse.realsize")
 _USED: Final = (_PATH, _SIZE, _SPARSE_NAME, *_SPARSE_SIZES)
 
-_ORDINARY: Final = frozenset((b"0", _FOLDER, _LONG_NAME, b"x"))
+_ORDINARY: Final = frozenset((b"0", _FOLDER, LONG_NAME, b"x"))
 """Kinds that most archives consist of."""
 _POSIX: Final = b"ustar\0"
 _MAGICS: Final = frozenset((_POSIX, b"ustar "))
@@ -68,86 +60,6 @@ class Header(NamedTuple):
     """How many bytes of content follow, without padding."""
 
 
-class Headers:
-    """The headers of an archive, one after another.
-
-    Args:
-        content: What the archive holds.
-    """
-
-    def __init__(self, content: Content) -> None:
-        self._content = content
-        self._globals: dict[bytes, bytes] = {}
-
-    def next(self) -> Header | None:
-        """The header that the content has come to. Then the content is at what follows it.
-
-        Returns:
-            None for the block of zeros that ends an archive.
-
-        Raises:
-            ArchiveError: It is damaged or too large, or there is none, not even an end.
-        """
-        start = self._content.tell()
-        try:
-            return self._next(start + MAX_HEADER_BYTES)
-        except tarfile.HeaderError as error:
-            raise ArchiveError(f"the header at byte {start} is damaged: {error}") from error
-
-    def _next(self, limit: int) -> Header | None:
-        name, records = b"", self._globals
-        while True:
-            block = self._block()
-            header = parse(block)
-            if header is None or header.kind not in _EXTENSIONS:
-                break
-            data = self._extension(header.n_bytes, limit)
-            if header.kind == _LONG_NAME:
-                name = data.partition(b"\0")[0]
-            elif header.kind == _GLOBAL:
-                self._globals = self._globals | parse_records(data)
-                records = records | self._globals
-            elif header.kind != _LONG_LINK:
-                records = records | parse_records(data)
-        if header is None:
-            if name or records is not self._globals:
-                raise tarfile.HeaderError("the archive ends where it should go on")
-            return None
-        if header.kind == SPARSE:
-            self._skip_map(block, limit)
-        if name:
-            header = Header(_text(name), header.kind, header.n_bytes)
-        return _amended(header, records) if records else header
-
-    def _block(self) -> bytes:
-        block = self._content.read(BLOCK_BYTES)
-        if len(block) < BLOCK_BYTES:
-            raise ArchiveError(
-                f"is cut short: it ends at byte {self._content.tell()}, without the block of zeros "
-                "that ends an archive"
-            )
-        return block
-
-    def _extension(self, n_bytes: int, limit: int) -> bytes:
-        """What a header holds that extends another."""
-        self._check_size(n_bytes, limit)
-        data = self._content.read(n_bytes + -n_bytes % BLOCK_BYTES)
-        if len(data) < n_bytes:
-            self._block()  # there is none
-        return data[:n_bytes]
-
-    def _skip_map(self, block: bytes, limit: int) -> None:
-        """Skip the blocks that go on with where a file's parts lie between its holes."""
-        goes_on = block[482]
-        while goes_on:
-            self._check_size(BLOCK_BYTES, limit)
-            goes_on = self._block()[504]
-
-    def _check_size(self, n_bytes: int, limit: int) -> None:
-        if self._content.tell() + n_bytes > limit:
-            raise tarfile.HeaderError(f"it takes more than {MAX_HEADER_BYTES} bytes")
-
-
 def parse(block: bytes) -> Header | None:
     """What a header says by itself; None if it is the block of zeros that ends an archive.
 
@@ -162,7 +74,7 @@ def parse(block: bytes) -> Header | None:
     if block.count(0) == BLOCK_BYTES:
         return None
     info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    if info.type in _EMPTY:
+    if info.type in EMPTY:
         return Header(info.name, info.type, 0)
     if info.size < 0:
         raise tarfile.HeaderError(f"it says that {info.size} bytes follow")
@@ -190,7 +102,7 @@ def _parse_ordinary(block: bytes) -> Header | None:
     name = block[:100].partition(b"\0")[0]
     if block[345] and magic == _POSIX:  # GNU tar has times where this has the front of the name
         name = block[345:500].partition(b"\0")[0] + b"/" + name
-    return Header(_text(name), kind, 0 if kind == _FOLDER else n_bytes)
+    return Header(text_of(name), kind, 0 if kind == _FOLDER else n_bytes)
 
 
 def parse_records(data: bytes) -> dict[bytes, bytes]:
@@ -214,12 +126,16 @@ def parse_records(data: bytes) -> dict[bytes, bytes]:
     return records
 
 
-def _amended(header: Header, records: dict[bytes, bytes]) -> Header:
-    """A header with what extended records say instead. Those without a value say nothing."""
+def amended(header: Header, records: dict[bytes, bytes]) -> Header:
+    """A header with what extended records say instead. Those without a value say nothing.
+
+    Raises:
+        tarfile.HeaderError: They make no sense.
+    """
     name, kind, n_bytes = header
     if path := records.get(_SPARSE_NAME) or records.get(_PATH):
-        name = _text(path)
-    if (size := records.get(_SIZE)) and kind not in _EMPTY:
+        name = text_of(path)
+    if (size := records.get(_SIZE)) and kind not in EMPTY:
         n_bytes = _number(size)
     if any(records.get(key) for key in _SPARSE_SIZES):
         kind = SPARSE
@@ -232,5 +148,6 @@ def _number(digits: bytes) -> int:
     return int(digits)
 
 
-def _text(name: bytes) -> str:
+def text_of(name: bytes) -> str:
+    """A name as text, with surrogates for what is not UTF-8 (PEP 383)."""
     return name.decode("utf-8", "surrogateescape")

@@ -83,11 +83,6 @@ class ZarrArchive:
         """See `Archive.n_bytes_read`: in proportion to the members, which are of equal size."""
         return int(self._share_told * self._zip.n_bytes_read)
 
-    @property
-    def n_trailing_bytes(self) -> int:
-        """See `Archive.n_trailing_bytes`."""
-        return self._zip.n_trailing_bytes
-
     def members(self) -> Generator[Member]:
         """See `Archive.members`. Those that share a chunk follow each other."""
         self._share_told = 0.0

@@ -3,33 +3,26 @@
 In: the files. Out: the members in the order in which they lie there; each can be read by any
 thread, with one read of the file, and is checked against its size and CRC-32. Links are never
 followed, nothing is decrypted, and no more is decompressed than a member says that it holds.
+
+The directory says which members there are, and every member's own header says so again. If the two
+differ, or if there are bytes that belong to neither, an error follows the last member.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.errors import ArchiveError, SourceError
+from rico_hdl.errors import ArchiveError, IncompleteArchiveError, SourceError
 from rico_hdl.sources.protocol import Member
 from rico_hdl.sources.volumes import Volumes
-from rico_hdl.sources.zip_directory import (
-    Directory,
-    End,
-    Entry,
-    begins_like_one,
-    find_end,
-    walk_members,
-)
+from rico_hdl.sources.zip_account import Account
+from rico_hdl.sources.zip_directory import Directory, End, Entry, begins_like_one, find_end
+from rico_hdl.sources.zip_header import name_of, walk_members
 from rico_hdl.sources.zip_member import problem_of, read_member
-
-_UTF_8: Final = 1 << 11
-"""The flag for names in UTF-8 (APPNOTE.TXT 4.4.4)."""
-_DOS_NAMES: Final = frozenset({0, 6, 10, 11, 14})
-"""Systems that write names in code page 437 (4.4.2): DOS, OS/2, Windows NTFS, MVS, VFAT."""
 
 _VOLUME: Final = re.compile(r"(?P<stem>.+)\.z(?P<number>\d{2,5})", re.IGNORECASE)
 _LAST: Final = re.compile(r"(?P<stem>.+)\.zip", re.IGNORECASE)
@@ -61,11 +54,6 @@ class ZipArchive:
     def files(self) -> tuple[Path, ...]:
         """See `Archive.files`."""
         return self._files
-
-    @property
-    def n_trailing_bytes(self) -> int:
-        """See `Archive.n_trailing_bytes`: the directory stands at the end."""
-        return 0
 
     @property
     def n_bytes_read(self) -> int:
@@ -107,10 +95,15 @@ class ZipArchive:
                 f"{self._n_bytes_read} of {volumes.size}",
                 _AGAIN,
             ) from error
-        yield from self._told(volumes, directory)
+        account = Account(volumes, directory, end)
+        yield from self._told(volumes, directory, account)
         self._n_bytes_read = volumes.size
         if directory.damage:
             raise ArchiveError(f"{self.location}: {directory.damage}", _AGAIN)
+        if found := account.check():
+            raise IncompleteArchiveError(
+                f"{self.location}: {found}: members may be missing; download it again", _AGAIN
+            )
 
     def _refuse(self, volumes: Volumes, end: End | None) -> None:
         """Raise for what is no zip archive, or lacks volumes."""
@@ -128,20 +121,28 @@ class ZipArchive:
                 "Keep all volumes in one folder, under the names that they were published with.",
             )
 
-    def _told(self, volumes: Volumes, entries: Iterator[Entry] | Directory) -> Iterator[Member]:
-        for entry in entries:
-            name = _name_of(entry)
+    def _told(
+        self,
+        volumes: Volumes,
+        entries: Iterator[Entry] | Directory,
+        account: Account | None = None,
+    ) -> Iterator[Member]:
+        for i, entry in enumerate(entries):
+            name = name_of(entry.raw_name, entry.flags, entry.system)
             path, problem = _path_of(name)
             if name.endswith(("/", "\\")) and entry.n_bytes == 0:
                 continue
             self._n_bytes_read = min(entry.limit, entry.min_stop)
-            read = partial(self._read, volumes, entry, path)
+            settle = None if account is None else partial(account.settle, i)
+            read = partial(self._read, volumes, entry, path, settle)
             yield Member(path, read, problem or problem_of(entry))
 
-    def _read(self, volumes: Volumes, entry: Entry, path: str) -> bytes:
+    def _read(
+        self, volumes: Volumes, entry: Entry, path: str, settle: Callable[[], None] | None
+    ) -> bytes:
         """The content of a member; see `Member.read`."""
         try:
-            return read_member(volumes, entry)
+            content, is_settled = read_member(volumes, entry)
         except ArchiveError as error:
             raise ArchiveError(f"{self.location}/{path}: {error.message}", _AGAIN) from error
         except OSError as error:
@@ -149,6 +150,9 @@ class ZipArchive:
                 f"{self.location}/{path}: can't be read: {error.strerror}",
                 "Check the permissions, and that the disk or network mount is there.",
             ) from error
+        if is_settled and settle is not None:
+            settle()
+        return content
 
 
 def volumes_of(path: Path) -> tuple[Path, ...]:
@@ -215,20 +219,6 @@ def _refuse_gaps(path: Path, parts: dict[int, Path], n: int, name: str) -> None:
             f"{path}: {len(missing)} other files of the same archive are missing: {shown}",
             "Download them into the same folder.",
         )
-
-
-def _name_of(entry: Entry) -> str:
-    """A member's name.
-
-    Info-ZIP writes UTF-8 without the flag that says so, and it can hardly be mistaken for anything
-    else.
-    """
-    try:
-        return entry.raw_name.decode()
-    except UnicodeDecodeError:
-        if entry.flags & _UTF_8 or entry.system not in _DOS_NAMES:
-            return entry.raw_name.decode("utf-8", "surrogateescape")
-        return entry.raw_name.decode("cp437")
 
 
 def _path_of(name: str) -> tuple[str, str]:

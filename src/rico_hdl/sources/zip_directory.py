@@ -1,8 +1,7 @@
 """Where the members of a zip archive lie, by the directory at its end.
 
 In: the archive's volumes. Out: an entry for each member, in the order in which they lie there, and
-what is wrong with the directory. Nothing of the members themselves is read, unless the directory is
-lost: then their own headers are asked.
+what is wrong with the directory. Nothing of the members themselves is read.
 
 It is not `zipfile` that reads the directory: that knows no volumes, refuses the whole archive for
 one name that is not UTF-8, and takes 550 bytes of memory for each member. Sections below are those
@@ -12,7 +11,7 @@ of APPNOTE.TXT 6.3.10, PKWARE's description of the format.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -44,15 +43,13 @@ _LOCATOR: Final = Struct("<4sIQI")
 _LOCATOR_SIGNATURE: Final = b"PK\6\7"
 
 _IN_EXTRA_16: Final = 0xFFFF
-_IN_EXTRA_32: Final = 0xFFFFFFFF
+IN_EXTRA_32: Final = 0xFFFFFFFF
 """A number that is too large for its field stands in the extra field of this kind (4.5.3)."""
 _ZIP64: Final = 1
 
 _NOWHERE: Final = 2**64 - 1
 _UNIX: Final = 3
-_STREAMED: Final = 1 << 3
-"""The flag for sizes that stand behind the data (4.4.4)."""
-_BEGINNINGS: Final = (LOCAL_SIGNATURE, b"PK\7\x08", b"PK00")
+BEGINNINGS: Final = (LOCAL_SIGNATURE, b"PK\7\x08", b"PK00")
 """How an archive with members begins, the first of several volumes included (8.5.3, 8.5.4)."""
 
 
@@ -74,6 +71,8 @@ class End(NamedTuple):
     """Zero-based offset of the directory in that volume."""
     is_zip64: bool
     """Whether the larger form is there."""
+    gaps: tuple[tuple[int, int], ...]
+    """Zero-based offsets between which nothing is known to be, up to the end of the file."""
 
 
 class Entry(NamedTuple):
@@ -105,6 +104,11 @@ class Entry(NamedTuple):
     """What is wrong with the entry itself."""
 
     @property
+    def is_lost(self) -> bool:
+        """Whether nothing tells where it is."""
+        return self.offset == _NOWHERE
+
+    @property
     def n_header(self) -> int:
         """Bytes before the member's data, without the extra field that is there."""
         return LOCAL.size + len(self.raw_name)
@@ -128,7 +132,8 @@ def find_end(volumes: Volumes) -> End | None:
         return None
     at = before + found
     _, number, volume, _, n_entries, n_bytes, offset, _ = _END.unpack_from(tail, found)
-    end = End(at, number + 1, n_entries, n_bytes, volume, offset, is_zip64=False)
+    behind = (at + _END.size + _END.unpack_from(tail, found)[-1], volumes.size)
+    end = End(at, number + 1, n_entries, n_bytes, volume, offset, is_zip64=False, gaps=(behind,))
     locator = volumes.pread(max(0, at - _LOCATOR.size), min(at, _LOCATOR.size))
     if not locator.startswith(_LOCATOR_SIGNATURE):
         return end
@@ -140,9 +145,32 @@ def find_end(volumes: Volumes) -> End | None:
     for place in places:
         record = volumes.pread(max(0, place), _END64.size)
         if len(record) == _END64.size and record.startswith(_END64_SIGNATURE):
-            *_, volume, _, n_entries, n_bytes, offset = _END64.unpack(record)
-            return End(place, n_volumes, n_entries, n_bytes, volume, offset, is_zip64=True)
+            _, n_record, *_, volume, _, n_entries, n_bytes, offset = _END64.unpack(record)
+            stop = place + 12 + n_record  # its own size leaves out the first two fields (4.3.14.1)
+            gap = (stop if stop <= at - _LOCATOR.size else place + _END64.size, at - _LOCATOR.size)
+            return End(
+                *(place, n_volumes, n_entries, n_bytes, volume, offset),
+                is_zip64=True,
+                gaps=(gap, behind),
+            )
     return end._replace(n_volumes=n_volumes)
+
+
+def ends_here(volumes: Volumes, stop: int) -> bool:
+    """Whether the record at the end of an archive ends at an offset.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    before = max(0, stop - _END.size - 0xFFFF)
+    tail = volumes.pread(before, stop - before)
+    found = _find_record(tail)
+    if found is None or found + _END.size + _END.unpack_from(tail, found)[-1] != len(tail):
+        return False
+    _, _, _, _, n_entries, n_bytes, _, _ = _END.unpack_from(tail, found)
+    # Four bytes may be there by chance, in a program that unpacks archives for certain.
+    entry = volumes.pread(max(0, before + found - n_bytes), 4)
+    return n_entries > 0 and n_bytes > 0 and (entry == _ENTRY_SIGNATURE or n_bytes == IN_EXTRA_32)
 
 
 def _find_record(tail: bytes) -> int | None:
@@ -179,15 +207,21 @@ class Directory:
                 f"its directory says that it takes {end.n_bytes:,} bytes, "
                 f"more than the {MAX_DIRECTORY_BYTES:,} that are read"
             )
-        self._start, self._shift = self._find(volumes, end)
-        self._data = volumes.pread(self._start, end.n_bytes)
-        self._end_of_members = self._start
+        self.start, self._shift = self._find(volumes, end)
+        """Where it begins: the zero-based offset in all volumes together."""
+        self.stop = self.start + end.n_bytes
+        """Where it ends."""
+        self._data = volumes.pread(self.start, end.n_bytes)
         self._positions = array("I")
         self._offsets = array("Q")
         self.damage = ""
         """What is wrong with the directory as a whole: some members may be missing. Empty if it is
         sound."""
         self._list(end)
+        # Nearly always they are in order.
+        self._order: Sequence[int] = range(len(self))
+        if any(self._offsets[i] > self._offsets[i + 1] for i in range(len(self) - 1)):
+            self._order = sorted(self._order, key=self._offsets.__getitem__)
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -202,7 +236,10 @@ class Directory:
         declared = self._volume_starts[end.volume] + end.offset
         places = [(declared, 0)]
         if end.n_volumes == 1:
-            places.insert(0, (end.at - end.n_bytes, end.at - end.n_bytes - declared))
+            # Info-ZIP leaves the offset open when it is told to write large numbers into a pipe.
+            is_open = end.offset == IN_EXTRA_32 and not end.is_zip64
+            before_end = end.at - end.n_bytes
+            places.insert(0, (before_end, 0 if is_open else before_end - declared))
         signature = _ENTRY_SIGNATURE if end.n_bytes else b""
         for start, shift in places:
             if 0 <= start <= end.at - end.n_bytes and volumes.pread(start, 4).startswith(signature):
@@ -226,19 +263,24 @@ class Directory:
             position = stop
         n, expected = len(self), end.n_entries
         if position < end.n_bytes:
-            self.damage = f"its directory is damaged at byte {self._start + position}"
+            self.damage = f"its directory is damaged at byte {self.start + position}"
         elif n != expected if end.is_zip64 else n % 2**16 != expected:
             self.damage = f"its directory lists {n} members, expected {expected}"
 
     def __iter__(self) -> Iterator[Entry]:
         """The entries, in the order of their offsets."""
-        # Nearly always they are in order.
-        order: range | list[int] = range(len(self))
-        if any(self._offsets[i] > self._offsets[i + 1] for i in range(len(self) - 1)):
-            order = sorted(order, key=self._offsets.__getitem__)
-        for i, this in enumerate(order):
-            following = self._offsets[order[i + 1]] if i + 1 < len(order) else _NOWHERE
-            yield self._entry(self._positions[this], min(following, self._end_of_members))
+        return map(self.entry, range(len(self)))
+
+    def entry(self, i: int) -> Entry:
+        """An entry, by its zero-based position in the order of offsets."""
+        this = self._order[i]
+        following = self._offsets[self._order[i + 1]] if i + 1 < len(self) else _NOWHERE
+        return self._entry(self._positions[this], min(following, self.start))
+
+    @property
+    def first_offset(self) -> int:
+        """Where the first member begins; where the directory does if there is none."""
+        return min(self.start, self._offsets[self._order[0]]) if len(self) else self.start
 
     def _entry(self, position: int, limit: int) -> Entry:
         fields = _ENTRY.unpack_from(self._data, position)
@@ -246,9 +288,9 @@ class Directory:
         n_name, n_extra, _, volume, _, attributes, offset = fields[11:]
         name_stop = position + _ENTRY.size + n_name
         problem = ""
-        if _IN_EXTRA_32 in (n_bytes, n_compressed, offset) or volume == _IN_EXTRA_16:
+        if IN_EXTRA_32 in (n_bytes, n_compressed, offset) or volume == _IN_EXTRA_16:
             extra = self._data[name_stop : name_stop + n_extra]
-            large = _large_numbers(extra, n_bytes, n_compressed, offset, volume)
+            large = large_numbers(extra, n_bytes, n_compressed, offset, volume)
             if large is None:
                 problem = "its entry in the directory lacks the numbers that are too large for it"
             else:
@@ -257,7 +299,7 @@ class Directory:
             offset += self._volume_starts[volume] + self._shift
         else:
             problem = f"it should begin on volume {volume + 1} of {len(self._volume_starts)}"
-        if problem or not 0 <= offset < self._end_of_members:
+        if problem or not 0 <= offset < self.start:
             problem = problem or f"it should begin at byte {offset}, behind all members"
             offset = _NOWHERE
         return Entry(
@@ -276,7 +318,7 @@ class Directory:
         )
 
 
-def _large_numbers(
+def large_numbers(
     extra: bytes, n_bytes: int, n_compressed: int, offset: int, volume: int
 ) -> tuple[int, int, int, int] | None:
     """The four numbers, those that are too large for their fields taken from the extra field.
@@ -296,9 +338,9 @@ def _large_numbers(
     rest = extra[position + 4 : position + 4 + n]
     numbers = []
     for number, in_extra, size in (
-        (n_bytes, _IN_EXTRA_32, 8),
-        (n_compressed, _IN_EXTRA_32, 8),
-        (offset, _IN_EXTRA_32, 8),
+        (n_bytes, IN_EXTRA_32, 8),
+        (n_compressed, IN_EXTRA_32, 8),
+        (offset, IN_EXTRA_32, 8),
         (volume, _IN_EXTRA_16, 4),
     ):
         if number != in_extra:
@@ -317,35 +359,4 @@ def begins_like_one(volumes: Volumes) -> bool:
     Raises:
         OSError: They can't be read.
     """
-    return volumes.pread(0, 4) in _BEGINNINGS
-
-
-def walk_members(volumes: Volumes) -> Iterator[Entry]:
-    """The members of an archive whose directory is lost, as their own headers tell of them.
-
-    It ends at the first that is not whole, or whose size stands behind its data.
-
-    Raises:
-        OSError: It can't be read.
-    """
-    at = 0 if volumes.pread(0, 4) == LOCAL_SIGNATURE else 4
-    while True:
-        header = volumes.pread(at, LOCAL.size + 2 * 0xFFFF)
-        if len(header) < LOCAL.size or not header.startswith(LOCAL_SIGNATURE):
-            return
-        _, _, flags, method, _, _, crc, n_compressed, n_bytes, n_name, n_extra = LOCAL.unpack_from(
-            header
-        )
-        stop = LOCAL.size + n_name
-        if _IN_EXTRA_32 in (n_compressed, n_bytes):
-            extra = header[stop : stop + n_extra]
-            large = _large_numbers(extra, n_bytes, n_compressed, 0, 0)
-            if large is None:
-                return
-            n_bytes, n_compressed, *_ = large
-        limit = at + stop + n_extra + n_compressed
-        if flags & _STREAMED or limit > volumes.size:
-            return
-        name = header[LOCAL.size : stop]
-        yield Entry(name, 0, flags, method, crc, n_compressed, n_bytes, 0, n_extra, at, limit)
-        at = limit
+    return volumes.pread(0, 4) in BEGINNINGS

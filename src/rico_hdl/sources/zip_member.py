@@ -13,7 +13,8 @@ from typing import Final, cast
 from rico_hdl.errors import ArchiveError
 from rico_hdl.sources.protocol import MAX_MEMBER_BYTES
 from rico_hdl.sources.volumes import Volumes
-from rico_hdl.sources.zip_directory import LOCAL, LOCAL_SIGNATURE, Entry
+from rico_hdl.sources.zip_directory import Entry
+from rico_hdl.sources.zip_header import MAX_DESCRIPTOR_BYTES, n_descriptor_bytes, parse_header
 
 _STORED: Final = 0
 _DEFLATE: Final = 8
@@ -77,8 +78,12 @@ def _problem_of_size(entry: Entry) -> str:
     return ""
 
 
-def read_member(volumes: Volumes, entry: Entry) -> bytes:
+def read_member(volumes: Volumes, entry: Entry) -> tuple[bytes, bool]:
     """The content of a member without a problem.
+
+    Returns:
+        Its content, and whether all up to what begins next is as the directory says, so that
+        nothing of it needs a second look.
 
     Raises:
         ArchiveError: It is damaged; the message does not say which it is.
@@ -90,13 +95,17 @@ def read_member(volumes: Volumes, entry: Entry) -> bytes:
     n_head = entry.n_header + entry.n_extra + _SLACK_BYTES
     n_expected = n_head if apart else n_head + entry.n_compressed
     data = volumes.pread(entry.offset, min(n_expected, entry.limit - entry.offset))
-    start = entry.n_header + _extra_bytes(data, entry)
+    header = parse_header(data, entry)
+    start = header.n_bytes
     stop = start + entry.n_compressed
-    if entry.offset + stop > entry.limit:
+    n_behind = entry.limit - entry.offset - stop
+    if n_behind < 0:
         raise ArchiveError(
             f"is damaged: its data end at byte {entry.offset + stop}, "
             f"but something else begins at byte {entry.limit}"
         )
+    if 0 < n_behind <= MAX_DESCRIPTOR_BYTES and stop + n_behind <= len(data):
+        n_behind -= n_descriptor_bytes(data[stop : stop + n_behind], entry)
     if stop > len(data):
         data = volumes.pread(entry.offset + start, entry.n_compressed)
         start, stop = 0, entry.n_compressed
@@ -106,26 +115,7 @@ def read_member(volumes: Volumes, entry: Entry) -> bytes:
         )
     content = data if apart else _decompressed(memoryview(data)[start:stop], entry)
     _check(content, entry)
-    return content
-
-
-def _extra_bytes(data: bytes, entry: Entry) -> int:
-    """Bytes of the extra field before a member, once its header is found to be as expected."""
-    if not data.startswith(LOCAL_SIGNATURE):
-        found = data[:4].hex(" ") or "the end of the archive"
-        raise ArchiveError(
-            f"is damaged: at byte {entry.offset} is {found}, expected its header: 50 4b 03 04"
-        )
-    if len(data) < entry.n_header:
-        raise ArchiveError(f"is cut short: {len(data)} bytes of its header are there")
-    *_, n_name, n_extra = LOCAL.unpack_from(data)
-    name = data[LOCAL.size : LOCAL.size + n_name]
-    if name != entry.raw_name:
-        shown = name[:200].decode("utf-8", "backslashreplace")
-        raise ArchiveError(
-            f"is damaged: the header at byte {entry.offset} is that of another member: {shown!r}"
-        )
-    return int(n_extra)
+    return content, n_behind == 0 and not header.difference
 
 
 def _decompressed(data: memoryview, entry: Entry) -> bytes:
