@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -70,8 +71,8 @@ def test_findings_end_with_1(target):
     assert content["target"] == str(target)
 
 
-def crash(target: Path) -> None:
-    """Make a record claim 64 MiB, and take away what says that it has fewer."""
+def test_a_record_that_leads_beyond_the_file_is_a_finding(target):
+    """A record that claims 64 MiB crashes neither the check nor `rico-hdl info`."""
     for name in ("rico-hdl.journal", "rico-hdl.json"):
         (target / name).unlink()
     path = target / "data.mdb"
@@ -80,21 +81,55 @@ def crash(target: Path) -> None:
     place = data.rindex(key) - 8  # its node: two halves of the size, flags, length of the key
     struct.pack_into("<H", data, place + 2, 64 * 2**20 >> 16)
     path.write_bytes(data)
+    result = run("verify", target)
+    assert (result.returncode, result.stderr) == (1, "")
+    assert f"the record {key.decode()} reaches beyond the file's end" in result.stdout
+    assert run("info", target).returncode == 4
 
 
+def crashed(*arguments: object) -> tuple[int, str]:
+    """Exit code and output of a verification whose process gets a signal as from a lost mount."""
+    command = [sys.executable, "-m", "rico_hdl", "verify", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while not (child := children.read_text()):
+            assert process.poll() is None
+        os.kill(int(child), signal.SIGBUS)
+        output, _ = process.communicate(timeout=60)
+    return process.returncode, output
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for the child in /proc")
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_store_that_crashes_its_reader_is_a_finding(target, as_json):
     """Where the system kills what reads the file, the command says so, and ends with 1."""
-    crash(target)
-    result = run("verify", target, *(["--json"] if as_json else []))
-    assert result.returncode == 1
+    code, output = crashed(target, *(["--json"] if as_json else []))
+    assert code == 1
     if as_json:
-        (finding,) = json.loads(result.stdout)["findings"]
+        (finding,) = json.loads(output)["findings"]
         assert finding["kind"] == "damaged"
         assert "crash" in finding["reason"]
     else:
-        assert result.stdout.startswith("damaged: ")
-        assert "made the reader crash (SIGBUS)" in result.stdout
+        assert output.startswith("damaged: ")
+        assert "made the reader crash (SIGBUS)" in output
+
+
+def test_a_store_that_is_being_written_says_so(target):
+    """While a conversion runs, and after one that left something out, a note limits the claim."""
+    journal = target / "rico-hdl.journal"
+    with journal.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        result = run("verify", target)
+        assert result.returncode == 0
+        assert "note: a conversion is writing to this store" in result.stdout
+        assert json.loads(run("verify", target, "--json").stdout)["is_being_written"]
+    path = target / "rico-hdl.json"
+    path.write_text(path.read_text().replace('"complete": true', '"complete": false'))
+    result = run("verify", target)
+    assert result.returncode == 0
+    assert "note: the store is not complete" in result.stdout
+    content = json.loads(run("verify", target, "--json").stdout)
+    assert (content["is_complete"], content["is_being_written"]) == (False, False)
 
 
 def test_half_a_store_is_an_error(target):

@@ -120,7 +120,7 @@ def assert_right(found, n_reads):
     allowed = {"right", "wrong", "absent", "listed"}
     assert found["wrong"] == 0, found
     assert set(found) <= allowed, found
-    assert found["right"] >= max(n_reads, 100), found
+    assert found["right"] >= max(n_reads, 20), found
 
 
 def prepared(kind, folder, side):

@@ -151,6 +151,19 @@ def convert(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
                 yield
 
 
+def grow(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
+    """Add and replace records in one conversion, in many small transactions."""
+    from rico_hdl.patch import Origin
+    from rico_hdl.store import StoreWriter
+
+    with StoreWriter(folder, commit_bytes=20_000) as store:
+        for version in range(1, 10**6):
+            number = chance.randrange(N)
+            store.replace(record(key_of(number), number, version, side), Origin("s2", "/source"))
+            store.put(record(f"patch_{chance.randrange(10**9):09}_more", 0, 0, side))
+            yield
+
+
 def overwrite(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
     """Begin again and again, with other patches in other places each time."""
     from rico_hdl.store import StoreWriter
@@ -187,7 +200,8 @@ def main() -> None:
     kind, folder, side, seed = sys.argv[1:]
     closed = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), closed.set()), daemon=True).start()
-    for n, _ in enumerate(KINDS[kind](Path(folder), int(side), random.Random(int(seed)))):
+    write = grow if kind == "grow" else KINDS[kind]
+    for n, _ in enumerate(write(Path(folder), int(side), random.Random(int(seed)))):
         if n == 0:
             sys.stdout.write("writing\n")
             sys.stdout.flush()

@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,14 +22,16 @@ from rico_hdl.patch import ArchiveFailure, Layout
 from rico_hdl.record import parse
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import (
+    DATA_NAME,
     JOURNAL_NAME,
     LayoutCount,
     Manifest,
-    StoreReader,
+    Pages,
     layouts_of,
     read_journal,
     unsettled,
 )
+from rico_hdl.store.length import check_length
 from rico_hdl.store.totals import ModalityTotals, Totals
 
 MAX_SAMPLES: Final = 1000
@@ -104,14 +107,16 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
     """
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
     manifest = Manifest.read(folder) if folder.is_dir() else None
-    with StoreReader(folder) as reader:
-        info = StoreInfo(str(folder), n_records=reader.n_entries, n_file_bytes=reader.n_file_bytes)
-        is_complete = manifest is not None and manifest.complete
-        totals = _noted(reader, folder / JOURNAL_NAME, is_complete=is_complete)
-        spec = registry().get(manifest.dataset or "") if manifest else None
-        if totals.n_records != reader.n_entries:
-            spec, totals = _look(reader, spec)
-            info.n_looked_at = min(MAX_SAMPLES, reader.n_entries)
+    # LMDB's library can crash on a damaged file; the page reader refuses it.
+    pages = Pages(folder)
+    check_length(folder / DATA_NAME)
+    info = StoreInfo(str(folder), n_records=pages.n_entries, n_file_bytes=len(pages.data))
+    is_complete = manifest is not None and manifest.complete
+    totals = _noted(pages, folder / JOURNAL_NAME, is_complete=is_complete)
+    spec = registry().get(manifest.dataset or "") if manifest else None
+    if totals.n_records != pages.n_entries:
+        spec, totals = _look(pages, spec)
+        info.n_looked_at = min(MAX_SAMPLES, pages.n_entries)
     if info.n_looked_at is None:
         info.content_digest = digest.to_text(totals.digest)
     info.dataset = spec.name if spec else None
@@ -129,14 +134,18 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
     return info
 
 
-def _noted(reader: StoreReader, path: Path, *, is_complete: bool) -> Totals:
+def _noted(pages: Pages, path: Path, *, is_complete: bool) -> Totals:
     """What the journal says, without what an interrupted conversion noted and did not commit."""
+
+    def get(key: bytes) -> memoryview | None:
+        place = pages.find(key)
+        return None if place is None else memoryview(pages.data)[slice(*place)]
+
     try:
         state = read_journal(path)
         if not is_complete:
-            with reader.transaction() as get:
-                for entry in unsettled(path, state.last, get):
-                    state.totals.apply(entry)
+            for entry in unsettled(path, state.last, get):
+                state.totals.apply(entry)
     except OSError as error:
         raise StoreError(f"{path} can't be read: {error.strerror}") from error
     return state.totals
@@ -161,9 +170,9 @@ def _describe(info: StoreInfo, totals: Totals, spec: DatasetSpec | None) -> None
         )
 
 
-def _look(reader: StoreReader, spec: DatasetSpec | None) -> tuple[DatasetSpec | None, Totals]:
+def _look(pages: Pages, spec: DatasetSpec | None) -> tuple[DatasetSpec | None, Totals]:
     """Totals of some records spread over the store, and the dataset that they fit best."""
-    found = list(_sample(reader))
+    found = list(_sample(pages))
     names = Counter(frozenset(name for name, _, _ in layout) for layout, _ in found)
     if spec is None:
         spec = max(registry().values(), key=lambda one: _fit(one, names), default=None)
@@ -185,17 +194,13 @@ def _fit(spec: DatasetSpec, names: Counter[frozenset[str]]) -> int:
     return sum(names[frozenset(modality.band_names)] for modality in spec.modalities)
 
 
-def _sample(reader: StoreReader) -> Iterator[tuple[Layout, int]]:
+def _sample(pages: Pages) -> Iterator[tuple[Layout, int]]:
     """Layout and length of records at equal distances."""
-    step = max(1, reader.n_entries // MAX_SAMPLES)
-    wanted = [key for i, key in enumerate(reader.keys()) if i % step == 0][:MAX_SAMPLES]
-    with reader.transaction() as get:
-        for key in wanted:
-            value = get(key)
-            if value is None:
-                continue
+    step = max(1, pages.n_entries // MAX_SAMPLES)
+    for start, stop in [place for _, place in islice(pages.walk(), 0, None, step)][:MAX_SAMPLES]:
+        with memoryview(pages.data) as data, data[start:stop] as value:
             try:
                 layout = tuple(sorted((t.name, t.dtype, t.shape) for t in parse(value)))
             except RecordError:
                 layout = ()
-            yield layout, len(value)
+        yield layout, stop - start

@@ -31,7 +31,7 @@ class VerificationLines:
 
     def on_start(self, n_records: int) -> None:
         """See `rico_hdl.verification.VerificationObserver`."""
-        self._n = n_records
+        self._n, self._n_done, self._n_bytes = n_records, 0, 0
         self._start = self._shown = time.monotonic()
 
     def on_records(self, n_records: int, n_bytes: int) -> None:

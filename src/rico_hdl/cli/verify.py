@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 EXIT_FINDINGS = 1
 _CHILD = "RICO_HDL_VERIFY_CHILD"
 _N_FINDINGS = 100
+_N_TRIES = 3
+"""How often a store is checked that is written to while its reader crashes."""
 
 
 @click.command(
@@ -72,16 +75,13 @@ def verify_command(ctx: click.Context, /, **values: Any) -> int:  # noqa: ANN401
 
 def _in_a_child(target: str, *, as_json: bool) -> int:
     """Run the same command in a process of its own: a damaged file can crash its reader."""
-    # -P: modules are not looked for in the current folder, where a user may have anything.
-    package = os.fspath(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    child = subprocess.Popen(  # noqa: S603 - this very program, with its own arguments
-        [sys.executable, "-P", "-m", "rico_hdl", *sys.argv[1:]],
-        env=os.environ | {_CHILD: "1", "PYTHONPATH": path},
-    )
-    code = _wait(child)
-    if code >= 0:
-        return code
+    for _ in range(_N_TRIES):
+        before = _state(target)
+        code = _wait(_child())
+        if code >= 0:
+            return code
+        if before == _state(target):
+            break  # else a conversion was writing, and is no damage
     # Imported here and below: help texts must not pay for lmdb and threads.
     from rico_hdl.verification import Finding, Verification  # noqa: PLC0415
 
@@ -99,6 +99,30 @@ def _in_a_child(target: str, *, as_json: bool) -> int:
     else:
         click.echo(str(finding))
     return EXIT_FINDINGS
+
+
+def _child() -> subprocess.Popen[bytes]:
+    """This very program, with its own arguments, in another process."""
+    # -P: modules are not looked for in the current folder, where a user may have anything.
+    package = os.fspath(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(  # noqa: S603 - as the docstring says
+        [sys.executable, "-P", "-m", "rico_hdl", *sys.argv[1:]],
+        env=os.environ | {_CHILD: "1", "PYTHONPATH": path},
+    )
+
+
+def _state(target: str) -> list[tuple[int, int, int] | None]:
+    """What tells whether a conversion wrote to a store between two looks."""
+    found: list[tuple[int, int, int] | None] = []
+    for name in ("data.mdb", "rico-hdl.journal"):
+        try:
+            status = os.stat(os.path.join(target, name))  # noqa: PTH116, PTH118 - as it was given
+        except OSError:
+            found.append(None)
+        else:
+            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+    return found
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:
@@ -198,15 +222,31 @@ def _print(result: Verification, *, quiet: bool, what: str) -> None:
         f"{result.target}: {result.n_records} {what}, {bytes_text(result.n_bytes)} "
         f"in {result.seconds:.1f} s ({rate}/s): {verdict}"
     )
+    for note in _notes(result):
+        click.echo(note)
+
+
+def _notes(result: Verification) -> Iterator[str]:
+    """What else a user should know."""
     if result.n_unproven:
-        click.echo(
+        yield (
             f"{result.n_unproven} records were not written by this rico-hdl: no digest was noted, "
             "so that only their form was checked; --sources compares their values"
         )
-    if result.n_unfinished:
-        click.echo(
+    if result.is_being_written:
+        yield (
+            "note: a conversion is writing to this store: these are the records that it had "
+            "committed when the check began"
+        )
+    elif result.is_complete is False:
+        yield (
+            "note: the store is not complete: this check can't miss what was never stored; "
+            "rico-hdl info tells more"
+        )
+    if result.n_unfinished and not result.is_being_written:
+        yield (
             f"note: {result.n_unfinished} records were noted by an interrupted conversion and not "
             "stored: its command, run again, writes them"
         )
     if result.n_constant:
-        click.echo(f"note: {result.n_constant} patches have one value in all pixels of each band")
+        yield f"note: {result.n_constant} patches have one value in all pixels of each band"

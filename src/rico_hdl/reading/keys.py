@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, KeysView, Sequence
+from pathlib import Path
 from typing import Any, Self, overload
 
 import numpy as np
 import numpy.typing as npt
+
+from rico_hdl.errors import StoreError
 
 Offsets = npt.NDArray[np.int64]
 
@@ -119,3 +122,25 @@ class Keys(KeysView[str], Sequence[str]):
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, self[:3]))
         return f"<{len(self)} keys: {shown}{', …' if len(self) > 3 else ''}>"
+
+
+def check_texts(names: Sequence[bytes], path: Path) -> None:
+    """Make sure that all keys of a store are texts.
+
+    Args:
+        names: The keys.
+        path: The store.
+
+    Raises:
+        StoreError: One of them is not UTF-8.
+    """
+    if all(map(bytes.isascii, names)):
+        return
+    for name in names:
+        try:
+            name.decode()
+        except UnicodeDecodeError:
+            raise StoreError(
+                f"{path} is damaged: its key {name!r} is not UTF-8",
+                "See what rico-hdl verify finds. Restore it from a copy, or convert again.",
+            ) from None

@@ -26,7 +26,7 @@ from rico_hdl.errors import RecordError, StoreError, UnknownKeyError
 from rico_hdl.reading import catalogue
 from rico_hdl.reading.catalogue import Catalogue
 from rico_hdl.reading.copies import Copies, File
-from rico_hdl.reading.keys import Keys, Offsets
+from rico_hdl.reading.keys import Keys, Offsets, check_texts
 from rico_hdl.reading.layouts import Layouts, RecordLayout
 from rico_hdl.reading.readahead import HEADER, ReadAhead
 from rico_hdl.store import DATA_NAME, JOURNAL_NAME, Pages
@@ -333,6 +333,7 @@ class Records:
                     names += [name for name, _ in entries]
                     places += [place for _, place in entries]
                 if pages.certain:
+                    check_texts(names, self.path)
                     return Keys.of(names, places, fingerprint)
             except Exception:
                 if pages.certain:
@@ -382,7 +383,8 @@ class Records:
         hint = "Keys are texts, as store.keys() lists them."
         if isinstance(key, str):
             name = key.encode(errors="replace")
-            near = [near.decode() for near in self.of_file(lambda pages: pages.neighbours(name))]
+            neighbours = self.of_file(lambda pages: pages.neighbours(name))
+            near = [near.decode(errors="replace") for near in neighbours]
             close = get_close_matches(key, near, cutoff=0.8) or near[:1]
             hint = f"There is {' and '.join(map(repr, close))}." if close else "It is empty."
         return UnknownKeyError(f"{self.path} has no patch {key!r}", hint)

@@ -11,6 +11,8 @@ from rico_hdl.store.pages import Pages, Place
 from rico_hdl.store.provenance import UNPROVEN
 from rico_hdl.store.reader import StoreReader
 from rico_hdl.store.reconciling import read_journal, unsettled
+from rico_hdl.store.snapshot import Found, Snapshot
+from rico_hdl.store.structure import Structure
 from rico_hdl.store.target import DATA_NAME, check_target
 from rico_hdl.store.writer import StoreWriter
 
@@ -20,13 +22,16 @@ __all__ = [
     "MANIFEST_NAME",
     "UNPROVEN",
     "Entry",
+    "Found",
     "LayoutCount",
     "Manifest",
     "NewestEntries",
     "Pages",
     "Place",
+    "Snapshot",
     "StoreReader",
     "StoreWriter",
+    "Structure",
     "check_target",
     "layouts_of",
     "read_journal",

@@ -92,19 +92,20 @@ class NewestEntries(History):
 
     Args:
         path: The journal.
+        n_bytes: Read no more of it, as if it had this length; None for all of it.
 
     Raises:
         OSError: It can't be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, n_bytes: int | None = None) -> None:
         super().__init__()
         self.stop = 0
         """Zero-based offset behind the last intact block."""
         self.gaps: list[Gap] = []
         """Bytes that are no intact block, in the order of the file."""
         last: deque[Block] = deque(maxlen=N_UNSETTLED)
-        for part in scan(path):
+        for part in scan(path, n_bytes):
             if isinstance(part, Gap):
                 self.gaps.append(part)
                 continue

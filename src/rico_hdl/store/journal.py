@@ -111,17 +111,25 @@ def append(file: FileIO, entries: Sequence[Entry]) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def blocks(path: Path) -> Iterator[Block]:
+def blocks(path: Path, n_bytes: int | None = None) -> Iterator[Block]:
     """The intact blocks of a journal; a journal that does not exist has none.
+
+    Args:
+        path: The journal.
+        n_bytes: Read no more of it, as if it had this length; None for all of it.
 
     Raises:
         OSError: It can't be read.
     """
-    return (part for part in scan(path) if isinstance(part, Block))
+    return (part for part in scan(path, n_bytes) if isinstance(part, Block))
 
 
-def scan(path: Path) -> Iterator[Block | Gap]:
+def scan(path: Path, n_bytes: int | None = None) -> Iterator[Block | Gap]:
     """The blocks of a journal, and the bytes between and behind them that are none.
+
+    Args:
+        path: The journal.
+        n_bytes: Read no more of it, as if it had this length; None for all of it.
 
     Raises:
         OSError: It can't be read.
@@ -132,6 +140,8 @@ def scan(path: Path) -> Iterator[Block | Gap]:
         return
     with file:
         start, size = 0, os.fstat(file.fileno()).st_size
+        if n_bytes is not None:
+            size = min(size, n_bytes)
         while start < size:
             block = _block_at(file, start, size)
             if block is not None:

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import sys
 from io import FileIO
+from pathlib import Path
+from time import sleep
+from typing import Final
+
+_N_TRIES: Final = 5
+_PAUSE_SECONDS: Final = 0.01
+"""Between two tries: another process may have the lock for the moment of `is_locked`."""
 
 if sys.platform == "win32":
     import msvcrt
 
     _FAR = 2**62  # a byte that is never written: Windows locks keep others from reading, too
 
-    def try_lock(file: FileIO) -> bool:
-        """Lock a file for this process; false if another one has it."""
+    def _lock(file: FileIO, *, shared: bool) -> bool:  # noqa: ARG001 - there is one kind
+        """Lock a file; false if another process has locked it."""
         file.seek(_FAR)
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
@@ -27,16 +34,37 @@ else:
     import errno
     import fcntl
 
-    def try_lock(file: FileIO) -> bool:
-        """Lock a file for this process; false if another one has it.
+    def _lock(file: FileIO, *, shared: bool) -> bool:
+        """Lock a file; false if another process has locked it.
 
         Some network file systems know no locks: there it is taken for granted.
         """
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
                 raise
         return True
+
+
+def try_lock(file: FileIO) -> bool:
+    """Lock a file for this process; false if another one has it."""
+    for _ in range(_N_TRIES - 1):
+        if _lock(file, shared=False):
+            return True
+        sleep(_PAUSE_SECONDS)
+    return _lock(file, shared=False)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether another process has locked a file, as far as can be told without writing to it.
+
+    This takes a shared lock for a moment, which `try_lock` waits for.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            return not _lock(file, shared=True)
+    except OSError:
+        return False

@@ -44,6 +44,9 @@ _SEARCHES_PER_INDEX: Final = 8
 """An index is made once more than one key in so many was searched for: a search costs six times
 what it costs to put a key into the index, and finding it there a sixth."""
 
+_MIN_RECORD_BYTES: Final = 12
+"""What a record takes at least in a leaf page: its node with a key, and the node's offset."""
+
 _pread: Final = getattr(os, "pread", None)  # Windows has none
 _advise: Final = getattr(os, "posix_fadvise", None)  # nor has macOS
 
@@ -86,6 +89,10 @@ class Pages:
         self._meta = self._newest(head)
         self._page_bytes = self._meta.page_bytes
         self._n_bytes = len(self.data)
+        self.metas = (head[: self._page_bytes], head[self._page_bytes : 2 * self._page_bytes])
+        """Both meta pages as they were when the file was mapped."""
+        if self._meta.n_entries * _MIN_RECORD_BYTES > self._n_bytes:
+            self._fail(f"it says that it holds {self._meta.n_entries} records, more than fit")
         self._mark = self._meta.raw
         self._mark_at = slice(self._meta.start, self._meta.start + len(self._mark))
         self.fingerprint = (status.st_ino, status.st_mtime_ns, self._meta)
@@ -102,6 +109,11 @@ class Pages:
     def n_entries(self) -> int:
         """The number of records."""
         return self._meta.n_entries
+
+    @property
+    def state(self) -> Meta:
+        """The meta page of the commit that it was mapped after."""
+        return self._meta
 
     @property
     def certain(self) -> bool:
@@ -145,7 +157,7 @@ class Pages:
         if index is None:
             self._n_searches += 1
             if self._n_searches * _SEARCHES_PER_INDEX < self._meta.n_entries:
-                return self._search(key)
+                return self.search(key)
             index = self._index = self._indexed()
         data, mask, n = self.data, len(index) - 1, len(key)
         node_at = _node_with(n)
@@ -154,7 +166,7 @@ class Pages:
             try:
                 low, high, flags, n_key, found, number = node_at(data, node)
             except struct.error:  # the file ends behind a tiny value
-                return self._search(key)
+                return self.search(key)
             if found == key and n_key == n:
                 start = number * self._page_bytes + 16 if flags & _BIG else node + 8 + n
                 stop = start + (low | high << 16)
@@ -163,6 +175,15 @@ class Pages:
                 return start, stop
             slot = (slot + 1) & mask
         return None
+
+    def prepare(self) -> None:
+        """Have `find` use its index from now on, for many keys.
+
+        Raises:
+            StoreError: The file is damaged.
+        """
+        if self._index is None:
+            self._index = self._indexed()
 
     def neighbours(self, key: bytes) -> list[bytes]:
         """Keys that sort next to a key, for a message that it is not there."""
@@ -261,8 +282,12 @@ class Pages:
             found = self._branches[number] = (keys, children)
         return found
 
-    def _search(self, key: bytes) -> Place | None:
-        """Where the record of a key lies, by the tree."""
+    def search(self, key: bytes) -> Place | None:
+        """As `find`, but always by the tree.
+
+        Raises:
+            StoreError: The file is damaged.
+        """
         number = self._leaf_of(key)
         if number is None:
             return None

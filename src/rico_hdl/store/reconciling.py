@@ -104,7 +104,10 @@ def _totals(path: Path, changed: Collection[bytes]) -> Totals:
 
 
 def unsettled(
-    path: Path, last: Sequence[Block], get: Callable[[bytes], memoryview | None]
+    path: Path,
+    last: Sequence[Block],
+    get: Callable[[bytes], memoryview | None],
+    n_bytes: int | None = None,
 ) -> list[Entry]:
     """Entries that take back what was noted at the end of a journal and not committed.
 
@@ -116,6 +119,7 @@ def unsettled(
         path: The journal.
         last: Its last blocks.
         get: The record of a key in the database, or None.
+        n_bytes: Read no more of the journal, as if it had this length; None for all of it.
 
     Returns:
         For each key a removal of its newest entry, if that is not one, and the entry that counts
@@ -138,15 +142,17 @@ def unsettled(
         if entry.removed or found_there != (entry.digest, entry.n_bytes):
             digests[key] = found_there
     if digests:
-        for key, history in _histories(path, digests).items():
+        for key, history in _histories(path, digests, n_bytes).items():
             taken_back += _restored(history, digests[key])
     return taken_back
 
 
-def _histories(path: Path, keys: Collection[bytes]) -> dict[bytes, list[Entry]]:
+def _histories(
+    path: Path, keys: Collection[bytes], n_bytes: int | None
+) -> dict[bytes, list[Entry]]:
     """All entries of some keys, the oldest first."""
     histories: dict[bytes, list[Entry]] = {key: [] for key in keys}
-    for block in blocks(path):
+    for block in blocks(path, n_bytes):
         for entry in block.entries:
             if entry.key in histories:
                 histories[entry.key].append(entry)
