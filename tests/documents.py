@@ -251,8 +251,9 @@ def run_section(section: Section, folder: Path, n_patches: int = 2) -> list[Ran]
 
 
 def steady(output: str, folder: Path | None = None) -> str:
-    """An output without what differs between two runs: times, rates, and the folder."""
+    """An output without what differs between two runs: times, rates, the folder, the version."""
     text = output if folder is None else output.replace(str(folder), "/data")
+    text = re.sub(r"rico-hdl \d+\.\d+\.\d+(\.dev\d+)?", "rico-hdl …", text)
     return re.sub(r"in [\d.]+ s \([\d.]+ [kMGT]?B/s\)", "in … s (… B/s)", text)
 
 

@@ -209,8 +209,8 @@ class Proof:
         there = digest.record_digest(key, value)
         checked.digest = digest.add(checked.digest, there)
         if there != entry.digest:
-            reason = f"its digest is {there:032x}, {entry.digest:032x} was noted at first"
-            checked.find("damaged", key, reason)
+            noted = f"{entry.digest:032x} was noted when it was written"
+            checked.find("damaged", key, f"its digest is {there:032x}, {noted}")
             return
         # The digest holds, so that the layout is the noted one: only its meaning is left to check.
         n, first = checked.layouts.get(entry.layout, (0, key))
