@@ -77,9 +77,13 @@ def test_a_missing_file(tmp_path):
         list(TarArchive(files).members())
 
 
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("form", sorted(FORMATS))
-def test_every_flipped_bit_of_a_header_is_noticed(tmp_path, form):
-    """A damaged header costs its own member at most, and is an error that says where it is."""
+def test_every_flipped_bit_of_a_header_is_noticed(tmp_path, form, every):
+    """A damaged header costs its own member at most, and is an error that says where it is.
+
+    Outside of the long rounds, one byte in four is damaged.
+    """
     names = ["first.tif", "second.tif" if form == "ustar" else f"ä/{LONG}", "d/third.tif"]
     contents = {name: name.encode() * 20 for name in names}
     data = tar_of(contents, form)
@@ -87,7 +91,7 @@ def test_every_flipped_bit_of_a_header_is_noticed(tmp_path, form):
         bodies = {i for info in tar for i in range(info.offset_data, info.offset_data + info.size)}
     extensions = extension_bodies(data)
     for i in range(data.rindex(b"third") // BLOCK * BLOCK + 3 * BLOCK):
-        if i in bodies or i in extensions:
+        if i in bodies or i in extensions or i * 7 // 3 % every:
             continue
         # All bits of the first header; of others one bit of each byte.
         for bit in range(8) if i < BLOCK and form == "ustar" else [i % 8]:
