@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rico_hdl import digest
 from rico_hdl.errors import StoreError
 from rico_hdl.patch import Origin, PatchFailure, Record
-from rico_hdl.store import LayoutCount, Manifest, StoreWriter, growth
+from rico_hdl.store import LayoutCount, Manifest, Pages, StoreWriter, growth
 from rico_hdl.store.manifest import ModalityState
 from tests.reading import records
 
@@ -58,6 +58,34 @@ def test_map_grows_step_by_step(tmp_path, monkeypatch):
     # Readers that ask for a small map get one that is large enough.
     with lmdb.open(str(tmp_path), map_size=4096, readonly=True, lock=False) as env:
         assert env.stat()["entries"] == n
+
+
+def test_no_page_of_a_later_state_is_reused_once_the_map_has_grown(tmp_path, monkeypatch):
+    """A state that was committed after the map grew stays whole, whatever is replaced then."""
+    monkeypatch.setattr(growth, "FIRST_MAP_BYTES", 16 * 2**20)
+    numbers = range(100)
+    with StoreWriter(tmp_path, commit_bytes=100_000) as store:
+        before = store._map_bytes
+        for i in numbers:
+            store.put(record(b"%03d" % i, bytes([i]) * 30_000))
+        version = 0
+        while store._map_bytes == before:
+            version += 1
+            for i in numbers[:20]:
+                value = bytes([i, version % 256]) * 15_000
+                store.replace(record(b"%03d" % i, value), Origin("a", "/x"))
+            store.commit()
+        pages = Pages(tmp_path)
+        there = [(key, pages.data[slice(*place)]) for key, place in pages.walk()]
+        grown, n = store._map_bytes, 0
+        while store._map_bytes == grown and n < 2000:  # until all free pages were taken
+            value = bytes([n % 251, 255]) * 15_000
+            store.replace(record(b"%03d" % (n % 100), value), Origin("a", "/x"))
+            store.commit()
+            n += 1
+        assert n > 500
+        pages._branches.clear()  # read from the file again
+        assert [(key, pages.data[slice(*place)]) for key, place in pages.walk()] == there
 
 
 def test_one_value_larger_than_map_and_transaction(tmp_path, monkeypatch):

@@ -133,8 +133,7 @@ class StoreWriter:
             raise self._error("can't be opened", error) from error
         try:
             # As long as this transaction is open, LMDB reuses no page of this state or of a later
-            # one: see "Reading while a conversion writes" in docs/format.md. Nothing is read
-            # through it, so the map may be replaced meanwhile.
+            # one: see "Reading while a conversion writes" in docs/format.md.
             self._held = self._env.begin()
             self._begin()
             with self._txn.cursor() as cursor:
@@ -364,6 +363,9 @@ class StoreWriter:
         except (lmdb.Error, MemoryError) as error:
             message = f"can't map {self._map_bytes} bytes of address space"
             raise self._error(message, error) from error
+        # The binding ends all transactions with the old map. From here on, LMDB may reuse the pages
+        # of earlier states, and none of this one or of those to come.
+        self._held = self._env.begin()
         self._begin()
 
     def close(self) -> None:
