@@ -72,15 +72,19 @@ def cut(whole: Path, target: Path, n_bytes: int) -> None:
     os.truncate(target / "data.mdb", n_bytes)
 
 
-def places(whole: Path) -> list[int]:
-    """Every page boundary of a database, and places between them."""
+def places(whole: Path, every: int) -> list[int]:
+    """Every page boundary of a database, or every second, and places between them."""
     size = (whole / "data.mdb").stat().st_size
     between = [size - 1, size - 100, size - PAGE // 2, size - 3 * PAGE - 17, size // 2 + 5]
-    return [*range(0, size, PAGE), *between, size]
+    return [*range(0, size, every * PAGE), *between, size]
 
 
-def test_a_store_that_was_cut_is_refused_or_whole(store, tmp_path):
-    """Cut at any page, verifying, reading, inspecting and converting end in order, and tell."""
+@pytest.mark.parametrize("every", [2, pytest.param(1, marks=pytest.mark.soak)])
+def test_a_store_that_was_cut_is_refused_or_whole(store, tmp_path, every):
+    """Cut at any page, verifying, reading, inspecting and converting end in order, and tell.
+
+    Outside of the long rounds, every second page is tried.
+    """
     whole, source = store
     expected = records(whole)
     target = tmp_path / "target"
@@ -100,7 +104,7 @@ def test_a_store_that_was_cut_is_refused_or_whole(store, tmp_path):
         return FINE if records(target) == expected else FOUND
 
     n_refused = 0
-    for n_bytes in places(whole):
+    for n_bytes in places(whole, every):
         outcomes = {}
         for name, call in (
             ("verify", checked),

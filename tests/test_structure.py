@@ -49,7 +49,7 @@ def check_flips(store: Path, flips: list[tuple[int, int]]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("kind", "n"), [("meta", 200), ("branch", 100), ("leaf", 150), ("free", 100), ("overflow", 40)]
+    ("kind", "n"), [("meta", 120), ("branch", 60), ("leaf", 90), ("free", 60), ("overflow", 40)]
 )
 def test_a_flipped_bit_of_the_structure_is_found_or_harmless(pristine, tmp_path, kind, n):
     """After any of some flips, it is found, or every reader sees every record as before."""
