@@ -59,7 +59,7 @@ def read(kind, opened, n, seconds, seed):
 
     end = time.monotonic() + seconds
     while found["right"] + found["wrong"] < n or time.monotonic() < end:
-        chosen = chance.choices(range(N), k=BATCH)
+        chosen = chance.choices(range(len(names)), k=BATCH)
         one = chosen[0]
         ways = [
             lambda chosen=chosen: check(store.read_batch(keys[chosen]), chosen),
