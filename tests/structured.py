@@ -48,7 +48,7 @@ def structured_store(target: Path) -> Path:
         with StoreWriter(target, commit_bytes=10_000) as store:
             for i in part:
                 store.put(record(i, 9000 if i % 10 == 7 else 1 + i if i % 10 == 3 else 1400 + i))
-    assert Pages(target).state.depth == 3
+    assert Pages(target).state.records.depth == 3
     finish(target)
     return target
 

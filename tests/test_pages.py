@@ -79,7 +79,7 @@ def test_places_hold_what_lmdb_holds(tmp_path_factory, history, others):
 def test_deep_tree_is_found_in_both_ways(folder):
     """Thousands of keys are found by the tree at first, and by the index that is made then."""
     pages = Pages(folder)
-    assert pages._meta.depth == 3
+    assert pages.state.records.depth == 3
     names = [b"patch_%05d" % i for i in range(4000)]
     Random(0).shuffle(names)
     for n, key in enumerate(names, 1):
@@ -196,7 +196,7 @@ def test_the_other_meta_page_serves_if_one_is_torn(folder):
         damaged = bytearray(whole)
         damaged[torn * PAGE + 16] ^= 0xFF
         path.write_bytes(damaged)
-        assert Pages(folder)._meta.transaction == transactions[kept]
+        assert Pages(folder).state.transaction == transactions[kept]
 
 
 @pytest.mark.parametrize(

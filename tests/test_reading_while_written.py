@@ -22,7 +22,9 @@ from rico_hdl.errors import StoreError, UnknownKeyError
 from rico_hdl.store import StoreWriter
 
 SECONDS = 1.0
-"""How long readers are at work in each case of a short run."""
+"""How long readers are at work, at least, in each case of a short run."""
+N_SHORT = 500
+"""Patches that they read, at least."""
 N_SOAK = 1_000_000
 """Reads of each case of a long run."""
 BATCH = 64
@@ -122,7 +124,7 @@ def assert_right(found, n_reads):
     allowed = {"right", "wrong", "absent", "listed"}
     assert found["wrong"] == 0, found
     assert set(found) <= allowed, found
-    assert found["right"] >= max(n_reads, 20), found
+    assert found["right"] >= n_reads, found
 
 
 def prepared(kind, folder, side):
@@ -138,8 +140,8 @@ def prepared(kind, folder, side):
 def test_every_patch_is_that_of_its_key(tmp_path, kind, size, method):
     """Whatever a writer in another process does, each patch that is read is whole and its key's."""
     folder = prepared(kind, tmp_path / "store", SIDES[size])
-    found = readers_next_to(kind, folder, SIDES[size], seconds=SECONDS, method=method)
-    assert_right(found, 0)
+    found = readers_next_to(kind, folder, SIDES[size], n=N_SHORT, seconds=SECONDS, method=method)
+    assert_right(found, N_SHORT)
 
 
 @pytest.mark.soak
@@ -182,9 +184,9 @@ def killed_writers(folder, side, n_reads, seconds):
 def test_killed_writers_leave_right_patches(tmp_path, size):
     """While writers are killed at random and others take their place, no patch is read wrong."""
     folder = begin(tmp_path / "store", SIDES[size])
-    found, n_killed = killed_writers(folder, SIDES[size], 0, 2 * SECONDS)
+    found, n_killed = killed_writers(folder, SIDES[size], N_SHORT, 2 * SECONDS)
     assert n_killed > 1
-    assert_right(found, 0)
+    assert_right(found, N_SHORT)
 
 
 @pytest.mark.soak

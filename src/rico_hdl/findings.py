@@ -61,7 +61,7 @@ class Verification:
     """Their bytes."""
     n_unproven: int = 0
     """Records without a noted digest, whose form alone was checked: those of the original
-    rico-hdl."""
+    rico-hdl, and those whose notes a damaged journal has lost."""
     n_unfinished: int = 0
     """Records that a conversion noted and had not committed: if it was interrupted, the same
     command writes them."""

@@ -230,8 +230,8 @@ def _notes(result: Verification) -> Iterator[str]:
     """What else a user should know."""
     if result.n_unproven:
         yield (
-            f"{result.n_unproven} records were not written by this rico-hdl: no digest was noted, "
-            "so that only their form was checked; --sources compares their values"
+            f"{result.n_unproven} records have no digest in the journal, so only their form was "
+            "checked; --sources compares their values"
         )
     if result.is_being_written:
         yield (

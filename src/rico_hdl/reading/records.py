@@ -188,13 +188,15 @@ class Records:
         """
         for _ in range(_ATTEMPTS):
             pages, places = self._places(keys)
+            if places is None:
+                continue
             try:
-                found = None if places is None else read(pages, places)
+                found = read(pages, places)
             except Exception:
                 if pages.certain:
                     raise
             else:
-                if found is not None and pages.certain:
+                if pages.certain:
                     return found
             self._renew(pages)
         copies, places = Copies.of([self._copy(key) for key in keys])

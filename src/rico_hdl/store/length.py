@@ -7,7 +7,7 @@ writes nothing.
 Pages at the end of a file may never have been written: those that a transaction took and freed
 again. So a file that is shorter than its last page number says is not yet a damaged one. The pages
 of its trees are what counts, those of the list of free pages included. The format is that of
-`rico_hdl.store.pages`.
+`rico_hdl.store.lmdb_format`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,20 @@ from pathlib import Path
 from typing import Final
 
 from rico_hdl.errors import StoreError
-from rico_hdl.store.meta import HEAD_BYTES, NO_PAGE, PAGE_HEADER, Meta, newest
+from rico_hdl.store.lmdb_format import (
+    BIG,
+    BRANCH,
+    HEAD_BYTES,
+    LEAF,
+    MAX_DEPTH,
+    NO_PAGE,
+    NODE,
+    PAGE_HEADER,
+    PAGE_NUMBER,
+    Meta,
+    newest,
+)
 
-_NODE: Final = struct.Struct("<HHHH")  # low and high half of a size, flags, bytes of the key
-_NUMBER: Final = struct.Struct("<Q")
-
-_BRANCH: Final = 0x01
-_LEAF: Final = 0x02
-_BIG: Final = 0x01  # of a node: its value lies in overflow pages
-_MAX_DEPTH: Final = 32
 _N_TRIES: Final = 5  # while another process commits
 
 
@@ -74,10 +79,10 @@ def _stops(file: FileIO, state: Meta, n_bytes: int) -> Iterator[int]:
     """
     size = state.page_bytes
     seen: set[int] = set()
-    pages = [(root, 0) for root in (state.root, state.free_root) if root != NO_PAGE]
+    pages = [(root, 0) for root in (state.records.root, state.free.root) if root != NO_PAGE]
     while pages:
         number, depth = pages.pop()
-        if number in seen or number > state.last_page or depth > _MAX_DEPTH:
+        if number in seen or number > state.last_page or depth > MAX_DEPTH:
             continue
         seen.add(number)
         stop = (number + 1) * size
@@ -90,12 +95,12 @@ def _stops(file: FileIO, state: Meta, n_bytes: int) -> Iterator[int]:
             continue
         nodes = struct.unpack_from(f"<{(lower - PAGE_HEADER.size) // 2}H", page, PAGE_HEADER.size)
         for node in nodes:
-            if node + _NODE.size > size:
+            if node + NODE.size > size:
                 continue
-            low, high, top, n_key = _NODE.unpack_from(page, node)
-            if flags & _BRANCH:
+            low, high, top, n_key = NODE.unpack_from(page, node)
+            if flags & BRANCH:
                 pages.append((low | high << 16 | top << 32, depth + 1))
-            elif flags & _LEAF and top & _BIG and node + _NODE.size + n_key + 8 <= size:
-                (first,) = _NUMBER.unpack_from(page, node + _NODE.size + n_key)
+            elif flags & LEAF and top & BIG and node + NODE.size + n_key + 8 <= size:
+                (first,) = PAGE_NUMBER.unpack_from(page, node + NODE.size + n_key)
                 if first <= state.last_page:
                     yield first * size + PAGE_HEADER.size + (low | high << 16)

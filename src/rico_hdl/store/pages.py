@@ -6,10 +6,9 @@ of a record. The library reads a byte of each of a value's pages before it hands
 costs more than the lookup, and on a cold disk it reads bands that nobody asked for. Nor does it say
 where in the file a value lies, without which nothing can be read ahead.
 
-The format is LMDB's data format 1 (mdb.c of LMDB 0.9: MDB_page, MDB_meta, MDB_db, MDB_node), as
-64-bit little-endian machines write it: pages of equal size; two meta pages, of which the one with
-the later transaction counts; a tree of branch and leaf pages with sorted nodes; values that are too
-large for a leaf in runs of overflow pages.
+The format (`rico_hdl.store.lmdb_format`): pages of equal size; two meta pages, of which the one
+with the later transaction counts; a tree of branch and leaf pages with sorted nodes; values that
+are too large for a leaf in runs of overflow pages.
 
 A writer may be at work in another process, and no lock keeps it away. Whether bytes that were
 copied out of the map are those of the state it was made for is decided afterwards, by
@@ -30,16 +29,22 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from rico_hdl.errors import StoreError
-from rico_hdl.store.meta import HEAD_BYTES, NO_PAGE, PAGE_HEADER, VERSION, Meta, newest
+from rico_hdl.store.lmdb_format import (
+    BIG,
+    BRANCH,
+    HEAD_BYTES,
+    LEAF,
+    MAX_DEPTH,
+    NO_PAGE,
+    NODE,
+    PAGE_HEADER,
+    PAGE_NUMBER,
+    VERSION,
+    Meta,
+    newest,
+)
 from rico_hdl.store.target import DATA_NAME
 
-_PAGE_NUMBER: Final = struct.Struct("<Q")
-_NODE: Final = struct.Struct("<HHHH")  # low and high half of a size, flags, bytes of the key
-
-_BRANCH: Final = 0x01
-_LEAF: Final = 0x02
-_BIG: Final = 0x01  # of a node: its value lies in overflow pages
-_MAX_DEPTH: Final = 32  # LMDB's CURSOR_STACK
 _SEARCHES_PER_INDEX: Final = 8
 """An index is made once more than one key in so many was searched for: a search costs six times
 what it costs to put a key into the index, and finding it there a sixth."""
@@ -86,16 +91,18 @@ class Pages:
             """All bytes of the file."""
         except (OSError, ValueError) as error:  # ValueError: the file is empty
             raise StoreError(f"{self._path} can't be mapped: {error}") from error
-        self._meta = self._newest(head)
-        self._page_bytes = self._meta.page_bytes
+        self.state = self._newest(head)
+        """The meta page of the commit that the map was made after."""
+        self._tree = self.state.records
+        self._page_bytes = self.state.page_bytes
         self._n_bytes = len(self.data)
         self.metas = (head[: self._page_bytes], head[self._page_bytes : 2 * self._page_bytes])
         """Both meta pages as they were when the file was mapped."""
-        if self._meta.n_entries * _MIN_RECORD_BYTES > self._n_bytes:
-            self._fail(f"it says that it holds {self._meta.n_entries} records, more than fit")
-        self._mark = self._meta.raw
-        self._mark_at = slice(self._meta.start, self._meta.start + len(self._mark))
-        self.fingerprint = (status.st_ino, status.st_mtime_ns, self._meta)
+        if self._tree.n_entries * _MIN_RECORD_BYTES > self._n_bytes:
+            self._fail(f"it says that it holds {self._tree.n_entries} records, more than fit")
+        self._mark = self.state.raw
+        self._mark_at = slice(self.state.start, self.state.start + len(self._mark))
+        self.fingerprint = (status.st_ino, status.st_mtime_ns, self.state)
         """Equal for two maps of the same file, with nothing written in between."""
         self._branches: dict[int, tuple[list[bytes], list[int]]] = {}
         self._n_searches = 0
@@ -108,12 +115,7 @@ class Pages:
     @property
     def n_entries(self) -> int:
         """The number of records."""
-        return self._meta.n_entries
-
-    @property
-    def state(self) -> Meta:
-        """The meta page of the commit that it was mapped after."""
-        return self._meta
+        return self._tree.n_entries
 
     @property
     def certain(self) -> bool:
@@ -145,7 +147,7 @@ class Pages:
         with suppress(OSError):
             if self._path.stat().st_ino != self.fingerprint[0]:
                 return False
-        return self._newest(self.data).transaction == self._meta.transaction and self.certain
+        return self._newest(self.data).transaction == self.state.transaction and self.certain
 
     def find(self, key: bytes) -> Place | None:
         """Where the record of a key lies; None if there is none.
@@ -156,7 +158,7 @@ class Pages:
         index = self._index
         if index is None:
             self._n_searches += 1
-            if self._n_searches * _SEARCHES_PER_INDEX < self._meta.n_entries:
+            if self._n_searches * _SEARCHES_PER_INDEX < self._tree.n_entries:
                 return self.search(key)
             index = self._index = self._indexed()
         data, mask, n = self.data, len(index) - 1, len(key)
@@ -168,7 +170,7 @@ class Pages:
             except struct.error:  # the file ends behind a tiny value
                 return self.search(key)
             if found == key and n_key == n:
-                start = number * self._page_bytes + 16 if flags & _BIG else node + 8 + n
+                start = number * self._page_bytes + 16 if flags & BIG else node + 8 + n
                 stop = start + (low | high << 16)
                 if stop > self._n_bytes:
                     self._fail(f"a record of {stop - start} bytes runs over the file's end")
@@ -212,8 +214,8 @@ class Pages:
         for number in self._leaves(after):
             entries = self._entries(number)
             n += len(entries)
-            if n > self._meta.n_entries:  # also where branches lead back to where they came from
-                self._fail(f"it holds more than the {self._meta.n_entries} records it says")
+            if n > self._tree.n_entries:  # also where branches lead back to where they came from
+                self._fail(f"it holds more than the {self._tree.n_entries} records it says")
             if after:
                 entries = [entry for entry in entries if entry[0] > after]
                 after = b""
@@ -251,16 +253,17 @@ class Pages:
                 "If LMDB 1.0 wrote it in its own format, copy it with mdb_dump and with mdb_load "
                 "of LMDB 0.9; else it is damaged: restore it, or convert again.",
             )
-        if meta.depth > _MAX_DEPTH or (meta.root == NO_PAGE) == bool(meta.depth):
+        tree = meta.records
+        if tree.depth > MAX_DEPTH or (tree.root == NO_PAGE) == bool(tree.depth):
             self._fail("its tree has no root")
         return meta
 
     def _leaf_of(self, key: bytes) -> int | None:
         """The number of the leaf page where a key belongs; None in an empty tree."""
-        number = self._meta.root
+        number = self._tree.root
         if number == NO_PAGE:
             return None
-        for _ in range(self._meta.depth - 1):
+        for _ in range(self._tree.depth - 1):
             keys, children = self._branch(number)
             number = children[bisect_right(keys, key) - 1]
         return number
@@ -272,7 +275,7 @@ class Pages:
         """
         found = self._branches.get(number)
         if found is None:
-            page, pointers = self._page(number, _BRANCH)
+            page, pointers = self._page(number, BRANCH)
             keys, children = [b""], []  # the first node's key counts as below all others
             for node in pointers:
                 low, high, top, key = self._node(page, node)
@@ -291,7 +294,7 @@ class Pages:
         number = self._leaf_of(key)
         if number is None:
             return None
-        page, pointers = self._page(number, _LEAF)
+        page, pointers = self._page(number, LEAF)
         first, last = 0, len(pointers)
         while first < last:
             middle = (first + last) // 2
@@ -309,16 +312,16 @@ class Pages:
 
         It takes 16 to 32 bytes for each key, and holds no key: those are compared in the file.
         """
-        n_slots = 1 << (2 * self._meta.n_entries).bit_length()
+        n_slots = 1 << (2 * self._tree.n_entries).bit_length()
         mask = n_slots - 1
         index = array("Q", bytes(8 * n_slots))
         n = 0
         for number in self._leaves():
             base = number * self._page_bytes
-            page, pointers = self._page(number, _LEAF)
+            page, pointers = self._page(number, LEAF)
             n += len(pointers)
-            if n > self._meta.n_entries:
-                self._fail(f"it holds more than the {self._meta.n_entries} records it says")
+            if n > self._tree.n_entries:
+                self._fail(f"it holds more than the {self._tree.n_entries} records it says")
             for pointer in pointers:
                 slot = hash(self._node(page, pointer)[3]) & mask
                 while index[slot]:
@@ -332,20 +335,20 @@ class Pages:
         Args:
             after: Begin with the page where this key belongs.
         """
-        if self._meta.root == NO_PAGE:
+        if self._tree.root == NO_PAGE:
             return
-        stack = [iter([self._meta.root])]
+        stack = [iter([self._tree.root])]
         while stack:
             number = next(stack[-1], None)
             if number is None:
                 stack.pop()
-            elif len(stack) == self._meta.depth:
+            elif len(stack) == self._tree.depth:
                 yield number
             else:
                 keys, children = self._branch(number)
                 if after:
                     children = children[bisect_right(keys, after) - 1 :]
-                    if len(stack) == self._meta.depth - 1:
+                    if len(stack) == self._tree.depth - 1:
                         after = b""
                 for child in children:  # on a cold disk, many at once instead of one by one
                     self.will_need(child * self._page_bytes, self._page_bytes)
@@ -353,8 +356,8 @@ class Pages:
 
     def _spread(self, n: int) -> list[int]:
         """Up to ``n`` leaf pages at about equal distances, found without reading all branches."""
-        numbers = [self._meta.root]
-        for _ in range(self._meta.depth - 1):
+        numbers = [self._tree.root]
+        for _ in range(self._tree.depth - 1):
             numbers = [child for number in numbers for child in self._branch(number)[1]]
             if len(numbers) > n:
                 numbers = [numbers[i * len(numbers) // n] for i in range(n)]
@@ -362,7 +365,7 @@ class Pages:
 
     def _entries(self, number: int) -> list[tuple[bytes, Place]]:
         """The keys of a leaf page, and where their records lie."""
-        page, pointers = self._page(number, _LEAF)
+        page, pointers = self._page(number, LEAF)
         return [self._place(page, number, node) for node in pointers]
 
     def _page(self, number: int, kind: int) -> tuple[bytes, tuple[int, ...]]:
@@ -378,7 +381,7 @@ class Pages:
             self._fail(f"page {number} lies behind the file's end")
         written, _, flags, lower, upper = PAGE_HEADER.unpack_from(page)
         n = (lower - PAGE_HEADER.size) // 2
-        sound = written == number and flags & (_BRANCH | _LEAF) == kind
+        sound = written == number and flags & (BRANCH | LEAF) == kind
         if not sound or n < 1 or not lower <= upper <= n_bytes:
             self._fail(f"page {number} is not what the tree says")
         return page, struct.unpack_from(f"<{n}H", page, PAGE_HEADER.size)
@@ -387,7 +390,7 @@ class Pages:
         """Both halves of a node's size, its flags, and its key."""
         if node + 8 > len(page):
             self._fail("a node runs over the end of its page")
-        low, high, flags, n_key = _NODE.unpack_from(page, node)
+        low, high, flags, n_key = NODE.unpack_from(page, node)
         key = page[node + 8 : node + 8 + n_key]
         if len(key) != n_key:
             self._fail("a key runs over the end of its page")
@@ -403,10 +406,10 @@ class Pages:
         """
         low, high, flags, key = self._node(page, node)
         end = node + 8 + len(key)
-        if flags & _BIG:
+        if flags & BIG:
             if end + 8 > len(page):
                 self._fail("a record has no place")
-            start = _PAGE_NUMBER.unpack_from(page, end)[0] * self._page_bytes + 16
+            start = PAGE_NUMBER.unpack_from(page, end)[0] * self._page_bytes + 16
             limit = self._n_bytes
         else:
             start = number * self._page_bytes + end

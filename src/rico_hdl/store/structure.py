@@ -26,25 +26,30 @@ from operator import ge
 from typing import Final, NamedTuple
 
 from rico_hdl.patch import MAX_KEY_BYTES
-from rico_hdl.store.meta import NO_PAGE, PAGE_HEADER
-from rico_hdl.store.meta_trees import MAX_DEPTH, META, Tree, is_plausible, trees_of
+from rico_hdl.store.lmdb_format import (
+    BIG,
+    BRANCH,
+    LEAF,
+    MAX_DEPTH,
+    META,
+    NO_PAGE,
+    NODE,
+    OVERFLOW,
+    PAGE_HEADER,
+    PAGE_NUMBER,
+    Tree,
+    meta_at,
+)
 from rico_hdl.store.page_set import PageSet
 from rico_hdl.store.pages import Pages, Place
 
-_NODE: Final = struct.Struct("<HHHH")  # low and high half of a size, flags, bytes of the key
 _RUN: Final = struct.Struct("<QHHI")  # how overflow pages begin: number, padding, flags, pages
-_NUMBER: Final = struct.Struct("<Q")
 
-_BRANCH: Final = 0x01
-_LEAF: Final = 0x02
-_OVERFLOW: Final = 0x04
-_IS_META: Final = 0x08
-_BIG: Final = 0x01  # of a node: its value is in overflow pages
 _INTEGER_KEYS: Final = 0x08  # of the tree of free pages
 _NO_SUBFOLDER: Final = 0x4000  # how an environment was opened, which is noted there, too
 _MAX_MAP_BYTES: Final = 2**47  # what a process can address
 _MAX_PROBLEMS: Final = 20
-_KINDS: Final = {_BRANCH: "branch", _LEAF: "leaf"}
+_KINDS: Final = {BRANCH: "branch", LEAF: "leaf"}
 
 _Bound = bytes | None
 
@@ -73,7 +78,7 @@ class Structure:
         self._data = pages.data
         self._size = pages.state.page_bytes
         self._taken = PageSet(len(self._data) // self._size)
-        self._free, self._records = trees_of(pages.state.raw)
+        self._free, self._records = pages.state.free, pages.state.records
         self._last_page = pages.state.last_page
         self._end = min(self._last_page + 1, len(self._data) // self._size) * self._size
         self._n_overflow = 0
@@ -148,30 +153,31 @@ class Structure:
             if expected != newest and not self._pages.current:
                 continue  # a conversion was perhaps writing it
             written, _, flags, _, _ = PAGE_HEADER.unpack_from(page)
-            if (written, flags) != (number, _IS_META):
+            if (written, flags) != (number, META):
                 self._report(f"page {number} is no meta page")
-            raw = page[PAGE_HEADER.size : PAGE_HEADER.size + META.size]
-            magic, version, address, map_bytes, *_, last_page, transaction = META.unpack(raw)
-            if transaction != expected:
+            meta = meta_at(page, 0)
+            assert meta is not None  # noqa: S101 - `Pages` has read one of this size
+            if meta.transaction != expected:
                 self._report(
-                    f"meta page {number} is of transaction {transaction}, expected {expected}"
+                    f"meta page {number} is of transaction {meta.transaction}, expected {expected}"
                 )
-            free, records = trees_of(raw)
             fits = (
-                (magic, version) == META.unpack(self._pages.state.raw)[:2]
-                and address == 0
-                and 0 < map_bytes <= _MAX_MAP_BYTES
-                and free.padding == self._size
-                and free.flags & ~_NO_SUBFOLDER == _INTEGER_KEYS
-                and (records.padding, records.flags) == (0, 0)
+                meta.is_readable
+                and meta.page_bytes == self._size
+                and meta.address == 0
+                and 0 < meta.map_bytes <= _MAX_MAP_BYTES
+                and meta.free.flags & ~_NO_SUBFOLDER == _INTEGER_KEYS
+                and meta.records.padding == 0
             )
             # The older one may hold the trees of a commit that failed: LMDB then writes it back
             # with its old number, and with the new trees.
-            if transaction == newest:
-                fits = fits and last_page >= 1 and is_plausible(free, last_page)
-                fits = fits and is_plausible(records, last_page)
-            elif records.root not in (NO_PAGE, self._records.root):
-                self._freed_root = records.root
+            if meta.transaction == newest:
+                fits = fits and meta.last_page >= 1
+                fits = fits and all(
+                    _fits(tree, meta.last_page) for tree in (meta.free, meta.records)
+                )
+            elif meta.records.root not in (NO_PAGE, self._records.root):
+                self._freed_root = meta.records.root
             if not fits:
                 self._report(f"meta page {number} holds impossible values")
 
@@ -196,18 +202,18 @@ class Structure:
         pages: list[tuple[int, int, _Bound, _Bound]] = [(tree.root, 1, None, None)]
         while pages and len(self.problems) < _MAX_PROBLEMS:
             number, level, low, high = pages.pop()
-            kind = _LEAF if level == tree.depth else _BRANCH
+            kind = LEAF if level == tree.depth else BRANCH
             page = self._page(number, kind, what)
             nodes = page and self._nodes(page, number, kind)
             if not page or not nodes:
                 continue
             keys = nodes.keys
-            if kind == _BRANCH:
+            if kind == BRANCH:
                 keys = keys[1:]  # the first one counts as below all others
             if is_free:  # numbers, little-endian
                 keys = [key[::-1] for key in keys]
             self._check_keys(keys, low, high, number, is_free=is_free)
-            if kind == _LEAF:
+            if kind == LEAF:
                 counts.n_leaves += 1
                 counts.n_entries += len(keys)
                 if is_free:
@@ -249,18 +255,18 @@ class Structure:
             self._report(f"page {number} has no sound list of nodes")
             return None
         at = struct.unpack_from(f"<{n}H", page, PAGE_HEADER.size)
-        if max(at) + _NODE.size > len(page):
+        if max(at) + NODE.size > len(page):
             self._report(f"a node runs over the end of page {number}")
             return None
-        unpack = _NODE.unpack_from
+        unpack = NODE.unpack_from
         heads = [unpack(page, node) for node in at]
         lengths = [8 + head[3] for head in heads]
-        if kind == _LEAF:
+        if kind == LEAF:
             lengths = [
-                n_bytes + (8 if flags & _BIG else low | high << 16)
+                n_bytes + (8 if flags & BIG else low | high << 16)
                 for n_bytes, (low, high, flags, _) in zip(lengths, heads, strict=True)
             ]
-            if max(head[2] for head in heads) > _BIG:
+            if max(head[2] for head in heads) > BIG:
                 self._report(f"a node of page {number} has flags that no record has")
                 return None
         expected = upper
@@ -290,7 +296,7 @@ class Structure:
             self._report(f"page {number} holds keys that belong elsewhere")
         lengths = {*map(len, keys)}
         if is_free:
-            fits = lengths == {_NUMBER.size}
+            fits = lengths == {PAGE_NUMBER.size}
         else:
             fits = min(lengths) >= 1 and max(lengths) <= MAX_KEY_BYTES
         if not fits:
@@ -301,8 +307,8 @@ class Structure:
         for node, key, (low, high, flags, n_key) in zip(
             nodes.at, nodes.keys, nodes.heads, strict=True
         ):
-            if flags & _BIG:
-                (first,) = _NUMBER.unpack_from(page, node + 8 + n_key)
+            if flags & BIG:
+                (first,) = PAGE_NUMBER.unpack_from(page, node + 8 + n_key)
                 stop = first * self._size + PAGE_HEADER.size + (low | high << 16)
                 if first < 2 or stop > self._end:
                     name = key.decode(errors="replace")
@@ -314,7 +320,7 @@ class Structure:
         if number < 2 or start + PAGE_HEADER.size + n_bytes > self._end:
             return f"overflow page {number} is beyond the file's end"
         written, _, flags, n = _RUN.unpack(head)
-        if (written, flags) != (number, _OVERFLOW):
+        if (written, flags) != (number, OVERFLOW):
             return f"page {number} is not the overflow page that it should be"
         if not PAGE_HEADER.size + n_bytes <= n * self._size <= self._end - start:
             return f"overflow page {number} says that it is the first of {n}: impossible"
@@ -328,8 +334,8 @@ class Structure:
         ):
             start, n_bytes = node + 8 + n_key, low | high << 16
             value = page[start : start + n_bytes]
-            if flags & _BIG:
-                (number,) = _NUMBER.unpack_from(page, start)
+            if flags & BIG:
+                (number,) = PAGE_NUMBER.unpack_from(page, start)
                 first = number * self._size
                 head = self._data[first : first + _RUN.size] if first < self._end else b""
                 run = self._run(number, n_bytes, head)
@@ -365,6 +371,21 @@ class Structure:
                 self._report(f"{what} holds page {number}, which does not exist")
             elif not self._taken.add(number, 1):
                 self._report(f"page {number} is free, and in use or free elsewhere")
+
+
+def _fits(tree: Tree, last_page: int) -> bool:
+    """Whether a tree may be one of a file with so many pages."""
+    if tree.root == NO_PAGE:
+        return tree[2:7] == (0, 0, 0, 0, 0)
+    n_pages = tree.n_branches + tree.n_leaves + tree.n_overflow
+    return (
+        2 <= tree.root <= last_page
+        and 1 <= tree.depth <= MAX_DEPTH
+        and tree.depth <= tree.n_branches + 1
+        and tree.n_leaves >= 1
+        and tree.n_entries >= tree.n_leaves
+        and n_pages < last_page
+    )
 
 
 class _Nodes(NamedTuple):
