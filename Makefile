@@ -10,7 +10,7 @@ WITH_TORCH := .venv-torch
 # PyTorch's build for CPUs is enough; where pip would fetch another one, say so: TORCH='torch==… …'.
 TORCH ?= torch==2.13.0
 
-TORCH_TESTS = tests/test_torch_*.py tests/test_labels.py tests/test_frameworks.py
+TORCH_TESTS = tests/torch tests/labels tests/reading/test_frameworks.py
 
 # The published type-2 runtime as the head of the AppImage, in place of our own: RUNTIME=FILE.
 RUNTIME ?=
@@ -102,7 +102,7 @@ types: $(SETUP)
 	$(BIN)/mypy $(wildcard packaging/appimage/*.py)
 
 docs: $(SETUP) site
-	$(BIN)/python -m pytest --quiet tests/test_readme.py tests/test_docs.py tests/test_*_docs.py tests/test_dataset_pages.py tests/test_*guides.py tests/test_site.py
+	$(BIN)/python -m pytest --quiet tests/project/test_readme.py tests/project/test_*docs.py tests/torch/test_docs.py tests/datasets/test_pages.py tests/project/test_*guides.py tests/project/test_site.py
 
 site: $(SITE)/.set-up
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=src $(SITE)/bin/python -m mkdocs build

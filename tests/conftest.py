@@ -12,7 +12,7 @@ import corpus
 from rico_hdl.datasets import registry
 from rico_hdl.spec import DatasetSpec
 
-pytest.register_assert_rewrite("tests.contracts")
+pytest.register_assert_rewrite("tests.contracts", "tests.support")
 
 pytest_plugins = ["tests.plugins.fast", "tests.plugins.leftovers", "tests.plugins.rounds"]
 

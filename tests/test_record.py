@@ -10,9 +10,9 @@ import safetensors.numpy
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from rico_hdl.decoding.tiff import Raster
 from rico_hdl.errors import RecordError
 from rico_hdl.record import decode, encode, layout_of, parse, record_bytes
-from rico_hdl.tiff import Raster
 
 BOUNDED = settings(max_examples=150)
 

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 from rico_hdl._version import __version__
 
 if TYPE_CHECKING:
-    from rico_hdl.comparison import compare_with_sources
-    from rico_hdl.conversion import convert
+    from rico_hdl.checking.comparison import compare_with_sources
+    from rico_hdl.checking.inspection import StoreInfo, inspect
+    from rico_hdl.checking.verification import Finding, Verification, VerificationObserver, verify
+    from rico_hdl.converting.conversion import convert
+    from rico_hdl.converting.outcome import Observer, Summary
     from rico_hdl.errors import (
         ArchiveError,
         InterruptedRunError,
@@ -29,9 +32,6 @@ if TYPE_CHECKING:
         UnknownKeyError,
         UsageError,
     )
-    from rico_hdl.inspection import StoreInfo, inspect
-    from rico_hdl.outcome import Observer, Summary
-    from rico_hdl.patch import ArchiveFailure, Failure, PatchFailure
     from rico_hdl.reading import (
         ArraySpec,
         Batch,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         open,  # noqa: A004 - as gzip.open and others
     )
     from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
-    from rico_hdl.verification import Finding, Verification, VerificationObserver, verify
+    from rico_hdl.values import ArchiveFailure, Failure, PatchFailure
 
 __all__ = [
     "ArchiveError",
@@ -86,20 +86,20 @@ __all__ = [
 # Imported on first use, so that `rico-hdl --help` does not pay for what it does not need.
 _HOMES = {
     "ArchiveError": "errors",
-    "ArchiveFailure": "patch",
+    "ArchiveFailure": "values",
     "ArraySpec": "reading",
     "Band": "spec",
     "Batch": "reading",
     "Batches": "reading",
     "DatasetSpec": "spec",
     "Download": "spec",
-    "Failure": "patch",
-    "Finding": "verification",
+    "Failure": "values",
+    "Finding": "checking.verification",
     "InterruptedRunError": "errors",
     "Keys": "reading",
     "Modality": "spec",
-    "Observer": "outcome",
-    "PatchFailure": "patch",
+    "Observer": "converting.outcome",
+    "PatchFailure": "values",
     "PatchReader": "reading",
     "Preset": "spec",
     "RicoError": "errors",
@@ -107,19 +107,19 @@ _HOMES = {
     "SourceError": "errors",
     "Store": "reading",
     "StoreError": "errors",
-    "StoreInfo": "inspection",
-    "Summary": "outcome",
+    "StoreInfo": "checking.inspection",
+    "Summary": "converting.outcome",
     "Template": "spec",
     "UnknownBandError": "errors",
     "UnknownKeyError": "errors",
     "UsageError": "errors",
-    "Verification": "verification",
-    "VerificationObserver": "verification",
-    "compare_with_sources": "comparison",
-    "convert": "conversion",
-    "inspect": "inspection",
+    "Verification": "checking.verification",
+    "VerificationObserver": "checking.verification",
+    "compare_with_sources": "checking.comparison",
+    "convert": "converting.conversion",
+    "inspect": "checking.inspection",
     "open": "reading",
-    "verify": "verification",
+    "verify": "checking.verification",
 }
 
 

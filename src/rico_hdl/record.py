@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from rico_hdl.tiff import Raster
+    from rico_hdl.decoding.tiff import Raster
 
 # numpy name -> (safetensors name, bytes). The order is the library's own: tensors are laid out by
 # dtype, last of this list first, then by name (safetensors 0.4 to 0.8, enum Dtype).

@@ -10,8 +10,8 @@ from typing import ClassVar, Protocol
 import numpy as np
 import pytest
 
+from rico_hdl.decoding.tiff import Raster
 from rico_hdl.errors import ArchiveError, TiffError
-from rico_hdl.tiff import Raster
 
 SHAPES = ((1, 1, 1), (1, 3, 5), (1, 64, 64), (3, 20, 33), (2, 1, 40), (4, 40, 1))
 

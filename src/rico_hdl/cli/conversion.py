@@ -18,13 +18,13 @@ from rico_hdl._version import __version__
 from rico_hdl.cli.options import Job
 from rico_hdl.cli.progress import progress_for
 from rico_hdl.cli.text import archive_word, bytes_text
-from rico_hdl.conversion import convert, open_all
+from rico_hdl.converting.conversion import convert, open_all
+from rico_hdl.converting.estimate import Contents, estimate, look_through
+from rico_hdl.converting.outcome import Summary
 from rico_hdl.errors import InterruptedRunError, RicoError
-from rico_hdl.estimate import Contents, estimate, look_through
-from rico_hdl.outcome import Summary
-from rico_hdl.patch import ArchiveFailure, Failure, PatchFailure, place_of
-from rico_hdl.plan import Plan, make_plan
-from rico_hdl.recognition import Opened
+from rico_hdl.patches.folders import Plan, make_plan
+from rico_hdl.patches.opening import Opened
+from rico_hdl.values import ArchiveFailure, Failure, PatchFailure, place_of
 
 EXIT_FAILURES = 1
 _N_FIRST_KEYS = 3

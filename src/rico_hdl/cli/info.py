@@ -13,7 +13,7 @@ import click
 from rico_hdl.cli.text import bytes_text
 
 if TYPE_CHECKING:
-    from rico_hdl.inspection import ModalityInfo, StoreInfo
+    from rico_hdl.checking.inspection import ModalityInfo, StoreInfo
 
 _N_BANDS = 15
 _N_SOURCES = 5  # shown for each modality; zarr stores come by the thousand
@@ -27,7 +27,7 @@ def info_command(target: str, *, as_json: bool) -> None:
 
     Stores of the original rico-hdl can be looked at, too.
     """
-    from rico_hdl.inspection import inspect  # noqa: PLC0415 - help must not pay for lmdb
+    from rico_hdl.checking.inspection import inspect  # noqa: PLC0415 - help must not pay for lmdb
 
     info = inspect(target)
     if as_json:

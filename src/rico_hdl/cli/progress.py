@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from rico_hdl.cli.text import archive_word, bytes_text, duration_text
-from rico_hdl.patch import ArchiveFailure, Failure
-from rico_hdl.plan import Plan
+from rico_hdl.patches.folders import Plan
 from rico_hdl.spec import DatasetSpec
+from rico_hdl.values import ArchiveFailure, Failure
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rico_hdl.patch import ArchiveFailure
+from rico_hdl.values import ArchiveFailure
 
 
 def bytes_text(n_bytes: float) -> str:

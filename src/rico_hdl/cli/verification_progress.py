@@ -1,6 +1,6 @@
 """Showing how a verification goes: a bar on a terminal, plain lines elsewhere, nothing if quiet.
 
-In: the calls of `rico_hdl.verification.VerificationObserver`. Out: text on stderr.
+In: the calls of `rico_hdl.checking.verification.VerificationObserver`. Out: text on stderr.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class VerificationLines:
         """Leave the terminal as it was."""
 
     def on_start(self, n_records: int) -> None:
-        """See `rico_hdl.verification.VerificationObserver`."""
+        """See `rico_hdl.checking.verification.VerificationObserver`."""
         self._n, self._n_done, self._n_bytes = n_records, 0, 0
         self._start = self._shown = time.monotonic()
 
     def on_records(self, n_records: int, n_bytes: int) -> None:
-        """See `rico_hdl.verification.VerificationObserver`."""
+        """See `rico_hdl.checking.verification.VerificationObserver`."""
         self._n_done += n_records
         self._n_bytes += n_bytes
         now = time.monotonic()

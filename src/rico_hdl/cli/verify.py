@@ -23,7 +23,7 @@ from rico_hdl.errors import UsageError
 from rico_hdl.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    from rico_hdl.verification import Verification
+    from rico_hdl.checking.verification import Verification
 
 EXIT_FINDINGS = 1
 _CHILD = "RICO_HDL_VERIFY_CHILD"
@@ -83,7 +83,7 @@ def _in_a_child(target: str, *, as_json: bool) -> int:
         if before == _state(target):
             break  # else a conversion was writing, and is no damage
     # Imported here and below: help texts must not pay for lmdb and threads.
-    from rico_hdl.verification import Finding, Verification  # noqa: PLC0415
+    from rico_hdl.checking.verification import Finding, Verification  # noqa: PLC0415
 
     name = signal.Signals(-code).name
     stopping = {"SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"}
@@ -158,16 +158,16 @@ def _verify(  # noqa: PLR0913 - the command's options
     as_json: bool,
     quiet: bool,
 ) -> int:
+    from rico_hdl.checking.verification import verify  # noqa: PLC0415
     from rico_hdl.cli.verification_progress import verification_progress  # noqa: PLC0415
-    from rico_hdl.verification import verify  # noqa: PLC0415
 
     sources = _given_sources(target, arguments)
     if (sources or decoder != "fast") and not with_sources:
         raise UsageError("sources and --decoder count with --sources only", "Add --sources.")
     with verification_progress(quiet=quiet) as progress:
         if with_sources:
-            from rico_hdl.comparison import compare_with_sources  # noqa: PLC0415
-            from rico_hdl.gdal import GdalDecoder  # noqa: PLC0415
+            from rico_hdl.checking.comparison import compare_with_sources  # noqa: PLC0415
+            from rico_hdl.decoding.gdal import GdalDecoder  # noqa: PLC0415
 
             result = compare_with_sources(
                 target,

@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rico_hdl.errors import UsageError
-from rico_hdl.processors import n_usable_processors
 from rico_hdl.reading.batches import Batches, Chunks
 from rico_hdl.reading.catalogue import Contents
 from rico_hdl.reading.copies import File
@@ -32,6 +31,7 @@ from rico_hdl.reading.records import Records
 from rico_hdl.reading.resampling import Resampling
 from rico_hdl.reading.selection import Bands, names_of
 from rico_hdl.spec import ALL_BANDS
+from rico_hdl.system.processors import n_usable_processors
 
 _MAX_READERS: Final = 64
 """Combinations of options whose plans are remembered."""

@@ -35,7 +35,7 @@ _PIECE_BYTES: Final = 4 * 2**20
 """What is read and decompressed at once. Between two of them a thread waits for Python's lock, for
 milliseconds where other threads are busy: pieces of 1 MiB took a third longer then."""
 _CHUNK_BYTES: Final = 6 * 2**20
-"""The largest chunk. Buffers up to 8 MiB are reused, see `rico_hdl.memory`."""
+"""The largest chunk. Buffers up to 8 MiB are reused, see `rico_hdl.system.memory`."""
 _CROWDED_BYTES: Final = 2**16
 """What is decompressed at once in a piece in which a stream has ended. Archives of many small
 streams (bgzip) would have the rest of the piece copied for each."""

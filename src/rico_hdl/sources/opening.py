@@ -191,7 +191,7 @@ def parts_of(path: Path) -> tuple[Path, ...]:
     Raises:
         SourceError: A part of it is missing.
     """
-    from rico_hdl.sources.zip import volumes_of  # noqa: PLC0415 - see `_open`
+    from rico_hdl.sources.zip.archive import volumes_of  # noqa: PLC0415 - see `_open`
 
     if path.name.lower().endswith(".zip") or _ZIP_VOLUME.fullmatch(path.name):
         return volumes_of(path)
@@ -239,18 +239,18 @@ def _open(files: Sequence[Path], on_raw: OnRaw | None) -> Archive:
     # Each kind is imported where it is met: they bring libraries that others need not pay for.
     kind = _kind(files[0])
     if kind == "tar":
-        from rico_hdl.sources.tar import TarArchive  # noqa: PLC0415
+        from rico_hdl.sources.tar.archive import TarArchive  # noqa: PLC0415
 
         return TarArchive(files, on_raw=on_raw)
     if kind == "parquet":
-        from rico_hdl.sources.parquet import ParquetArchive  # noqa: PLC0415
+        from rico_hdl.sources.parquet.archive import ParquetArchive  # noqa: PLC0415
 
         return ParquetArchive(files)
     if files[-1].name.lower().endswith(".zarr.zip"):
-        from rico_hdl.sources.zarr import ZarrArchive  # noqa: PLC0415
+        from rico_hdl.sources.zarr.archive import ZarrArchive  # noqa: PLC0415
 
         return ZarrArchive(files)
-    from rico_hdl.sources.zip import ZipArchive  # noqa: PLC0415
+    from rico_hdl.sources.zip.archive import ZipArchive  # noqa: PLC0415
 
     return ZipArchive(files)
 

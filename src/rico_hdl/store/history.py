@@ -13,9 +13,9 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.patch import Layout, Origin
-from rico_hdl.sorting import CompactSorted
 from rico_hdl.store.journal import N_UNSETTLED, Block, Entry, Gap, scan
+from rico_hdl.system.sorting import CompactSorted
+from rico_hdl.values import Layout, Origin
 
 UNKNOWN: Final = ""
 """The location of records that were found in the database, and whose source is unknown."""

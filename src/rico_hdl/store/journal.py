@@ -27,7 +27,7 @@ from typing import Final, NamedTuple
 
 import xxhash
 
-from rico_hdl.patch import Layout, Origin
+from rico_hdl.values import Layout, Origin
 
 JOURNAL_NAME: Final = "rico-hdl.journal"
 
@@ -52,7 +52,7 @@ class Entry(NamedTuple):
     key: bytes
     """The key in UTF-8."""
     digest: int
-    """See `rico_hdl.digest.record_digest`."""
+    """See `rico_hdl.store.digest.record_digest`."""
     n_bytes: int
     """Length of the record."""
     origin: Origin

@@ -16,15 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from rico_hdl import digest
 from rico_hdl._version import __version__
 from rico_hdl.errors import StoreError
-from rico_hdl.patch import ArchiveFailure, ArchiveFailureKind, Failure, PatchFailure, place_of
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.spec.portable import as_rows, combined
-from rico_hdl.store import format_1
+from rico_hdl.store import digest, format_1
 from rico_hdl.store.fields import FieldError, Fields, load
 from rico_hdl.store.totals import ModalityTotals, Totals
+from rico_hdl.values import ArchiveFailure, ArchiveFailureKind, Failure, PatchFailure, place_of
 
 MANIFEST_NAME: Final = "rico-hdl.json"
 FORMAT: Final = 2
@@ -99,7 +98,7 @@ class Manifest:
     other_failures: list[dict[str, Any]] = field(default_factory=list)
     """Failures of kinds that this version does not know, as they were read."""
     content_digest: str = field(default_factory=lambda: digest.to_text(0))
-    """See `rico_hdl.digest`; of all records, known or not."""
+    """See `rico_hdl.store.digest`; of all records, known or not."""
     n_patches: int = 0
     """All records."""
     spec: dict[str, Any] | None = None

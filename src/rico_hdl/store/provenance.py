@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.patch import Origin
 from rico_hdl.store.history import UNKNOWN, NewestEntries
 from rico_hdl.store.survey import Survey
 from rico_hdl.store.totals import Totals
+from rico_hdl.values import Origin
 
 UNPROVEN: Final = Origin("", "?")
 """Where a record comes from whose note was lost: its bytes may be damaged. Locations of sources are

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from rico_hdl import digest
 from rico_hdl.errors import RecordError
-from rico_hdl.patch import Layout, Origin, Record
 from rico_hdl.record import is_constant, parse
+from rico_hdl.store import digest
 from rico_hdl.store.history import UNKNOWN, NewestEntries, with_origin
 from rico_hdl.store.journal import N_UNSETTLED, Block, Entry, Gap, blocks, scan
 from rico_hdl.store.totals import Totals
+from rico_hdl.values import Layout, Origin, Record
 
 _MANY_KEYS: Final = 100_000  # with removals: beyond, sorting all entries takes less memory
 

@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from operator import ge
 from typing import Final, NamedTuple
 
-from rico_hdl.patch import MAX_KEY_BYTES
 from rico_hdl.store.lmdb_format import (
     BIG,
     BRANCH,
@@ -42,6 +41,7 @@ from rico_hdl.store.lmdb_format import (
 )
 from rico_hdl.store.page_set import PageSet
 from rico_hdl.store.pages import Pages, Place
+from rico_hdl.values import MAX_KEY_BYTES
 
 _RUN: Final = struct.Struct("<QHHI")  # how overflow pages begin: number, padding, flags, pages
 

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from rico_hdl import digest
 from rico_hdl.errors import StoreError
-from rico_hdl.patch import Layout
+from rico_hdl.store import digest
 from rico_hdl.store.history import UNKNOWN, History, NewestEntries, with_origin
 from rico_hdl.store.journal import JOURNAL_NAME, Entry
 from rico_hdl.store.manifest import Manifest
 from rico_hdl.store.reconciling import JournalState, found
+from rico_hdl.values import Layout
 
 Records = Iterator[tuple[bytes, memoryview]]
 """All keys and values of a database, sorted by key."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from rico_hdl import digest
-from rico_hdl.patch import Layout
+from rico_hdl.store import digest
 from rico_hdl.store.journal import Entry
+from rico_hdl.values import Layout
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Totals:
     n_bytes: int = 0
     """Bytes of all records."""
     digest: int = 0
-    """See `rico_hdl.digest`."""
+    """See `rico_hdl.store.digest`."""
     modalities: dict[str, ModalityTotals] = field(default_factory=dict)
     """By the modality's name; an empty name for records of no known modality."""
 

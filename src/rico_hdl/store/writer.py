@@ -16,7 +16,6 @@ from typing import Any, Final, Self
 import lmdb
 
 from rico_hdl.errors import StoreError
-from rico_hdl.patch import Layout, Origin, Record
 from rico_hdl.store import journal
 from rico_hdl.store.faults import store_error
 from rico_hdl.store.growth import grown, needed
@@ -35,6 +34,7 @@ from rico_hdl.store.target import (
     reserve_lock,
 )
 from rico_hdl.store.totals import Totals
+from rico_hdl.values import Layout, Origin, Record
 
 COMMIT_BYTES: Final = 32 * 2**20
 """Values in one transaction. LMDB keeps its pages in memory until the commit, so this bounds

@@ -25,7 +25,7 @@ import torch.distributed
 from torch.utils.data import Subset, default_collate
 
 from rico_hdl.errors import UsageError
-from rico_hdl.processors import n_usable_processors
+from rico_hdl.system.processors import n_usable_processors
 from rico_hdl.torch.crew import Crew
 from rico_hdl.torch.order import Order, batches, n_batches
 from rico_hdl.torch.patches import PatchDataset

@@ -1,0 +1,305 @@
+"""Comparing a store with the sources it was made from, value by value.
+
+In: a target folder and sources. Out: a `Verification`: every patch whose stored bands are not those
+of its files. The files are read and decoded again, on demand by GDAL as an independent judge. It
+writes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Final
+
+from rico_hdl.checking.verification import (
+    Finding,
+    SilentVerificationObserver,
+    Verification,
+    VerificationObserver,
+)
+from rico_hdl.converting.checksums import Checksum, published_md5
+from rico_hdl.converting.converter import DecodesTiff, PatchConverter
+from rico_hdl.converting.doubts import Doubts
+from rico_hdl.converting.pipeline import Pipeline
+from rico_hdl.datasets import get
+from rico_hdl.errors import RecordError, SourceError, StoreError
+from rico_hdl.patches.archives import Assembly
+from rico_hdl.patches.folders import Plan, make_plan
+from rico_hdl.patches.opening import Opened, StrPath, open_sources
+from rico_hdl.record import decode
+from rico_hdl.sources import Archive
+from rico_hdl.sources.opening import is_source
+from rico_hdl.spec import DatasetSpec, Modality
+from rico_hdl.store import JOURNAL_NAME, Manifest, StoreReader
+from rico_hdl.system.processors import checked_workers
+from rico_hdl.system.sorting import CompactSorted
+from rico_hdl.values import (
+    ArchiveFailure,
+    ArchiveFailureKind,
+    Failure,
+    Origin,
+    Patch,
+    PatchFailure,
+    Record,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def compare_with_sources(
+    target: str | os.PathLike[str],
+    sources: Mapping[str, StrPath | Sequence[StrPath]] | None = None,
+    *,
+    make_decoder: Callable[[], DecodesTiff] | None = None,
+    n_workers: int | None = None,
+    observer: VerificationObserver | None = None,
+) -> Verification:
+    """Decode the sources of a store again, and compare every value with what is stored.
+
+    Args:
+        target: The folder that holds ``data.mdb``.
+        sources: The source of each modality to compare, as `rico_hdl.convert` takes it; by default
+            those in the manifest.
+        make_decoder: Makes what decodes a file; by default the one that conversions use. See
+            `rico_hdl.decoding.gdal.GdalDecoder` for an independent one.
+        n_workers: Threads; by default the processors this process may use.
+        observer: Is told how far it is.
+
+    Raises:
+        StoreError: There is no store, or it is not known what it was made from.
+        SourceError: A source can't be used.
+        UsageError: ``n_workers`` is less than 1.
+    """
+    start = time.monotonic()
+    n_workers = checked_workers(n_workers)
+    folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
+    manifest, spec, opened = _sources_of(folder, sources)
+    with StoreReader(folder) as reader:
+        result = Verification(str(folder), spec.name)
+        watcher = observer or SilentVerificationObserver()
+        comparison = _Comparison(reader, result, watcher, manifest.failures)
+        plans = [
+            make_plan(spec, {one.modality.name: one.folder})
+            for one in opened
+            if one.folder is not None
+        ]
+        comparison.run(plans, opened, PatchConverter(make_decoder), n_workers)
+        comparison.look_for_strangers({frozenset(one.modality.band_names) for one in opened})
+        comparison.look_for_doubts(folder / JOURNAL_NAME)
+    result.findings.sort(key=lambda finding: (finding.key, finding.kind))
+    result.seconds = time.monotonic() - start
+    return result
+
+
+def _sources_of(
+    folder: Path, given: Mapping[str, StrPath | Sequence[StrPath]] | None
+) -> tuple[Manifest, DatasetSpec, list[Opened]]:
+    """The manifest of a store, its spec, and the sources to compare it with."""
+    manifest = Manifest.read(folder) if folder.is_dir() else None
+    if manifest is None or manifest.dataset is None:
+        raise StoreError(
+            f"{folder}: no rico-hdl.json says what this store was made from",
+            "Run the conversion's command once more: it finds all patches stored, and writes it.",
+        )
+    spec = get(manifest.dataset)
+    if given:
+        places = {
+            name: [named] if isinstance(named, str | os.PathLike) else named
+            for name, named in given.items()
+        }
+        opened = [open_sources(spec, spec.modality(name), places[name]) for name in places]
+        return manifest, spec, opened
+    wanted: list[Opened] = []
+    for name, state in manifest.modalities.items():
+        there = [location for location in state.sources if is_source(location)]
+        if state.sources and not there:
+            raise SourceError(
+                f"the source of {name} is not there any more: {', '.join(state.sources)}",
+                f"Say where it is now: {spec.modality(name).option} SOURCE",
+            )
+        # One by one: folders and archives may have been added at different times.
+        wanted += [open_sources(spec, spec.modality(name), [location]) for location in there]
+    if not wanted:
+        options = " or ".join(modality.option for modality in spec.modalities)
+        raise StoreError(f"{folder}: the manifest names no source", f"Give {options}.")
+    return manifest, spec, wanted
+
+
+_WHAT: Final[Mapping[ArchiveFailureKind, str]] = {
+    "damaged": "a source can't be read to its end",
+    "incomplete": "not all of a source can be accounted for",
+    "checksum": "a source is not what was published",
+}
+
+
+class _Comparison:
+    """One pass over the sources."""
+
+    def __init__(
+        self,
+        reader: StoreReader,
+        result: Verification,
+        observer: VerificationObserver,
+        earlier: Sequence[Failure],
+    ) -> None:
+        self._reader = reader
+        self._result = result
+        self._observer = observer
+        self._seen: CompactSorted[tuple[bytes]] = CompactSorted()
+        self._different: dict[bytes, Finding] = {}  # unless an intact source has what is stored
+        self._doubts = Doubts()
+        self._wrong_sums = [
+            failure
+            for failure in earlier
+            if isinstance(failure, ArchiveFailure) and failure.kind == "checksum"
+        ]  # what conversions noted
+
+    def run(
+        self,
+        plans: Sequence[Plan],
+        opened: Sequence[Opened],
+        converter: PatchConverter,
+        n_workers: int,
+    ) -> None:
+        """Convert all patches of some plans and archives again and compare them."""
+        if not any(one.archives for one in opened):
+            self._observer.on_start(sum(len(plan) for plan in plans))
+        for plan in plans:
+            for failure in plan.failures:
+                self._failed(failure)
+        pipeline = Pipeline(converter, n_workers)
+        patches = (patch for plan in plans for patch in plan)
+        with (
+            self._reader.transaction() as stored,
+            closing(pipeline.results(chain(patches, self._archived(opened)))) as results,
+        ):
+            for result in results:
+                self._take(result, stored)
+        for plan in plans:
+            for name, source in plan.sources.items():
+                self._doubts.intact(Origin(name, source.location))
+
+    def _archived(self, opened: Sequence[Opened]) -> Iterator[Patch]:
+        """The patches in archives."""
+        for one in opened:
+            for archive in one.archives:
+                assembly = Assembly(one.modality, archive, on_failure=self._failed)
+                yield from assembly
+                failure = assembly.failure or self._wrong_sum(one.modality, archive)
+                if failure is None:
+                    self._doubts.intact(Origin(one.modality.name, archive.location))
+                else:
+                    self._doubts.fail(failure)
+
+    def _wrong_sum(self, modality: Modality, archive: Archive) -> ArchiveFailure | None:
+        """What is wrong with the MD5 sum of an archive, if that of its name was wrong before."""
+        name = PurePath(archive.location).name
+        for noted in self._wrong_sums:
+            if noted.modality == modality.name and PurePath(noted.path).name == name:
+                expected = published_md5(modality, archive)
+                if not expected:
+                    return replace(noted, path=archive.location)
+                checksum = Checksum(archive.files[0], archive.location, expected)
+                checksum.read_beside()
+                return checksum.failure(modality.name)
+        return None
+
+    def _take(
+        self, result: Record | PatchFailure, stored: Callable[[bytes], memoryview | None]
+    ) -> None:
+        if isinstance(result, PatchFailure):
+            self._failed(result)
+            return
+        self._seen.add((result.key,))
+        self._result.n_records += 1
+        self._result.n_bytes += len(result.data)
+        value = stored(result.key)
+        if value is None:
+            reason = f"it is in {result.origin.location}, and not in the store"
+            self._find(Finding("missing", result.key.decode(), reason))
+        elif value != result.data:
+            reason = _difference(value, result.data)
+            self._different[result.key] = Finding("damaged", result.key.decode(), reason)
+        else:
+            self._doubts.equal(result.key, result.origin)
+        self._observer.on_records(1, len(result.data))
+
+    def _failed(self, failure: PatchFailure) -> None:
+        """A patch that can't be converted is fine as long as it is not stored."""
+        key = failure.key.encode(errors="replace")
+        self._seen.add((key,))
+        with self._reader.transaction() as stored:
+            if stored(key) is not None:
+                reason = f"it is stored, but its source can't be read: {failure.reason}"
+                self._different[key] = Finding("unexpected", failure.key, reason)
+
+    def look_for_strangers(self, bands: set[frozenset[str]]) -> None:
+        """Find stored records with these bands that no source has, or none has like this."""
+        seen = iter(self._seen)
+        (known,) = next(seen, (None,))
+        for key, value in self._reader.records():
+            while known is not None and known < key:
+                (known,) = next(seen, (None,))
+            if known != key and _names(value) in bands:
+                self._find(
+                    Finding("extra", key.decode(errors="replace"), "no source holds this patch")
+                )
+
+    def look_for_doubts(self, journal: Path) -> None:
+        """Find records that no intact source has as they are, and archives that prove nothing."""
+        for key in self._doubts.proven():
+            self._different.pop(key, None)
+        self._result.findings += self._different.values()
+        with self._reader.transaction() as stored:
+            left = self._doubts.left(journal, lambda key: stored(key) is not None)
+        for failure in left:
+            self._find(Finding("unexpected", "", f"{_WHAT[failure.kind]}: {failure}"))
+
+    def _find(self, finding: Finding) -> None:
+        self._result.findings.append(finding)
+
+
+def _names(record: memoryview) -> frozenset[str]:
+    try:
+        return frozenset(decode(record))
+    except RecordError:
+        return frozenset()
+
+
+def _difference(stored: memoryview, expected: bytes) -> str:
+    """The first band and pixel in which two records differ."""
+    try:
+        ours, theirs = decode(stored), decode(expected)
+    except RecordError as error:
+        return error.message
+    for name, band in theirs.items():
+        if name not in ours:
+            return f"band {name} is not stored"
+        if (ours[name].dtype, ours[name].shape) != (band.dtype, band.shape):
+            return (
+                f"band {name} is stored as {ours[name].dtype} {ours[name].shape}, "
+                f"its file holds {band.dtype} {band.shape}"
+            )
+        if place := _first_difference(ours[name], band):
+            row, column, n = place
+            return (
+                f"band {name} differs from its file in {n} pixels, first at row {row}, "
+                f"column {column}: stored {ours[name][row, column]}, "
+                f"the file holds {band[row, column]}"
+            )
+    return f"stored bands that the file lacks: {', '.join(sorted(ours.keys() - theirs.keys()))}"
+
+
+def _first_difference(a: np.ndarray, b: np.ndarray) -> tuple[int, int, int] | None:
+    """(zero-based row, column, number of pixels that differ) in bits, or None."""
+    import numpy as np  # noqa: PLC0415 - only differences pay for it
+
+    bits = f"u{a.dtype.itemsize}"
+    rows, columns = np.nonzero(a.view(bits) != b.view(bits))
+    return (int(rows[0]), int(columns[0]), len(rows)) if len(rows) else None

@@ -1,0 +1,206 @@
+"""What a store holds, at a glance.
+
+In: a target folder, of this tool or of the original rico-hdl. Out: a `StoreInfo`. It reads the
+journal and the manifest, and the records themselves only where there is no journal. It writes
+nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from rico_hdl.datasets import registry
+from rico_hdl.errors import RecordError, StoreError
+from rico_hdl.record import parse
+from rico_hdl.spec import DatasetSpec
+from rico_hdl.store import (
+    DATA_NAME,
+    JOURNAL_NAME,
+    LayoutCount,
+    Manifest,
+    Pages,
+    digest,
+    layouts_of,
+    read_journal,
+    unsettled,
+)
+from rico_hdl.store.length import check_length
+from rico_hdl.store.totals import ModalityTotals, Totals
+from rico_hdl.values import ArchiveFailure, Layout
+
+MAX_SAMPLES: Final = 1000
+"""Records of a store without a journal that are looked at to learn its bands."""
+
+
+@dataclass
+class ModalityInfo:
+    """One modality's part of a store."""
+
+    n_patches: int = 0
+    """Records; of those looked at, where there is no journal."""
+    n_bytes: int = 0
+    """Bytes of these records."""
+    n_constant: int = 0
+    """Records with one value in all pixels of each band."""
+    layouts: list[LayoutCount] = field(default_factory=list)
+    """Bands with dtypes and shapes, most frequent combination first, at most ten."""
+    n_deviating: int = 0
+    """Records that are not laid out as most are."""
+    sources: list[str] = field(default_factory=list)
+    """Where they came from."""
+    n_published: int | None = None
+    """The number of patches that the publisher states."""
+    complete: bool | None = None
+    """Whether the last conversion left nothing out; None where this is not known."""
+
+
+@dataclass
+class StoreInfo:
+    """What a store holds."""
+
+    target: str
+    """The folder, absolute."""
+    dataset: str | None = None
+    """The dataset's name; None where it can't be told."""
+    tool: str | None = None
+    """What wrote it; None for a store of another tool."""
+    n_records: int = 0
+    """All records."""
+    n_file_bytes: int = 0
+    """Length of ``data.mdb``."""
+    n_looked_at: int | None = None
+    """How many records the numbers by modality are of; None for all of them."""
+    modalities: dict[str, ModalityInfo] = field(default_factory=dict)
+    """By the modality's name; ``unknown`` for records of none."""
+    content_digest: str | None = None
+    """Digest of all keys and values, as noted when they were written; None without a journal."""
+    n_failures: int = 0
+    """Patches that the last conversions left out."""
+    damaged: list[str] = field(default_factory=list)
+    """Archives that were found damaged, and what of them was not compared with a sound copy yet:
+    for each, what is wrong and where."""
+    incomplete: list[str] = field(default_factory=list)
+    """The same of archives of which not all could be accounted for, so that patches may be missing:
+    what they gave is not in doubt."""
+    complete: bool | None = None
+    """Whether nothing is missing; None where this is not known."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+def inspect(target: str | os.PathLike[str]) -> StoreInfo:
+    """Tell what a store holds.
+
+    Args:
+        target: The folder that holds ``data.mdb``.
+
+    Raises:
+        StoreError: There is no store, or it can't be read.
+    """
+    folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
+    manifest = Manifest.read(folder) if folder.is_dir() else None
+    # LMDB's library can crash on a damaged file; the page reader refuses it.
+    pages = Pages(folder)
+    check_length(folder / DATA_NAME)
+    info = StoreInfo(str(folder), n_records=pages.n_entries, n_file_bytes=len(pages.data))
+    is_complete = manifest is not None and manifest.complete
+    totals = _noted(pages, folder / JOURNAL_NAME, is_complete=is_complete)
+    spec = registry().get(manifest.dataset or "") if manifest else None
+    if totals.n_records != pages.n_entries:
+        spec, totals = _look(pages, spec)
+        info.n_looked_at = min(MAX_SAMPLES, pages.n_entries)
+    if info.n_looked_at is None:
+        info.content_digest = digest.to_text(totals.digest)
+    info.dataset = spec.name if spec else None
+    _describe(info, totals, spec)
+    if manifest is not None:
+        info.tool = manifest.tool
+        archives = [f for f in manifest.failures if isinstance(f, ArchiveFailure)]
+        info.damaged = [str(f) for f in archives if f.kind != "incomplete"]
+        info.incomplete = [str(f) for f in archives if f.kind == "incomplete"]
+        info.n_failures = len(manifest.failures) - len(archives) + len(manifest.other_failures)
+        info.complete = manifest.complete and manifest.n_patches == info.n_records
+        for name, state in manifest.modalities.items():
+            part = info.modalities.setdefault(name, ModalityInfo())
+            part.sources, part.complete = state.sources, state.complete
+    return info
+
+
+def _noted(pages: Pages, path: Path, *, is_complete: bool) -> Totals:
+    """What the journal says, without what an interrupted conversion noted and did not commit."""
+
+    def get(key: bytes) -> memoryview | None:
+        place = pages.find(key)
+        return None if place is None else memoryview(pages.data)[slice(*place)]
+
+    try:
+        state = read_journal(path)
+        if not is_complete:
+            for entry in unsettled(path, state.last, get):
+                state.totals.apply(entry)
+    except OSError as error:
+        raise StoreError(f"{path} can't be read: {error.strerror}") from error
+    return state.totals
+
+
+def _describe(info: StoreInfo, totals: Totals, spec: DatasetSpec | None) -> None:
+    known = {modality.name: modality for modality in spec.modalities} if spec else {}
+    for name in sorted(totals.modalities, key=lambda name: [*known, name].index(name)):
+        part = totals.modalities[name]
+        if not part.n_patches:
+            continue
+        modality = known.get(name)
+        layouts = layouts_of(part, modality.band_names if modality else ())
+        info.modalities[name or "unknown"] = ModalityInfo(
+            n_patches=part.n_patches,
+            n_bytes=part.n_bytes,
+            n_constant=part.n_constant,
+            layouts=layouts,
+            n_deviating=part.n_patches - layouts[0].n_patches if layouts else 0,
+            sources=sorted({*part.locations} - {""}),
+            n_published=modality.n_published if modality else None,
+        )
+
+
+def _look(pages: Pages, spec: DatasetSpec | None) -> tuple[DatasetSpec | None, Totals]:
+    """Totals of some records spread over the store, and the dataset that they fit best."""
+    found = list(_sample(pages))
+    names = Counter(frozenset(name for name, _, _ in layout) for layout, _ in found)
+    if spec is None:
+        spec = max(registry().values(), key=lambda one: _fit(one, names), default=None)
+        if spec is None or not _fit(spec, names):
+            spec = None
+    by_bands = {frozenset(m.band_names): m.name for m in spec.modalities} if spec else {}
+    totals = Totals()
+    for layout, n_bytes in found:
+        name = by_bands.get(frozenset(band for band, _, _ in layout), "")
+        part = totals.modalities.setdefault(name, ModalityTotals())
+        part.n_patches += 1
+        part.n_bytes += n_bytes
+        part.layouts[layout] += 1
+    return spec, totals
+
+
+def _fit(spec: DatasetSpec, names: Counter[frozenset[str]]) -> int:
+    """How many of the records have the bands of one of the dataset's modalities."""
+    return sum(names[frozenset(modality.band_names)] for modality in spec.modalities)
+
+
+def _sample(pages: Pages) -> Iterator[tuple[Layout, int]]:
+    """Layout and length of records at equal distances."""
+    step = max(1, pages.n_entries // MAX_SAMPLES)
+    for start, stop in [place for _, place in islice(pages.walk(), 0, None, step)][:MAX_SAMPLES]:
+        with memoryview(pages.data) as data, data[start:stop] as value:
+            try:
+                layout = tuple(sorted((t.name, t.dtype, t.shape) for t in parse(value)))
+            except RecordError:
+                layout = ()
+        yield layout, stop - start

@@ -1,0 +1,1 @@
+"""Writing a store: patches become records, records are put."""

@@ -1,0 +1,115 @@
+"""From a patch to its record: what each worker thread does.
+
+In: patches of a plan. Out: a `Record` or a `PatchFailure` for each, in the same order. It reads and
+decodes every file once, and never writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Protocol
+
+from rico_hdl.decoding.npy import NpyDecoder
+from rico_hdl.decoding.tiff import Decoder, Raster
+from rico_hdl.errors import ArchiveError, RecordError, TiffError
+from rico_hdl.record import encode, is_constant
+from rico_hdl.spec import Modality
+from rico_hdl.store.digest import record_digest
+from rico_hdl.values import Layout, Origin, Patch, PatchFailure, Record, printable
+
+
+class DecodesTiff(Protocol):
+    """What turns a file into bands; may be shared by threads."""
+
+    def decode(self, data: bytes) -> tuple[Raster, ...]:
+        """The bands of a file, in file order.
+
+        Raises:
+            TiffError, ArchiveError: It can't be decoded.
+        """
+
+
+class PatchConverter:
+    """Converts patches; may be shared by threads.
+
+    Args:
+        make_decoder: Makes what decodes a GeoTIFF; by default `rico_hdl.decoding.tiff.Decoder`.
+    """
+
+    def __init__(self, make_decoder: Callable[[], DecodesTiff] | None = None) -> None:
+        self._make_decoder: Callable[[], DecodesTiff] = make_decoder or Decoder
+        self._decoders: dict[str, list[DecodesTiff]] = {}
+
+    def convert(self, patches: Sequence[Patch]) -> list[Record | PatchFailure]:
+        """Read, decode and encode some patches.
+
+        Raises:
+            SourceError: The source as a whole is gone.
+        """
+        return [self._convert_one(patch) for patch in patches]
+
+    def _convert_one(self, patch: Patch) -> Record | PatchFailure:
+        modality = patch.modality
+        # One decoder for each file of a patch: the same band's files look alike.
+        decoders = self._decoders.get(modality.name)
+        if decoders is None:  # setdefault: several threads may come here at once
+            made = [self._decoder_of(modality) for _ in patch.paths]
+            decoders = self._decoders.setdefault(modality.name, made)
+        rasters: list[Raster] = []
+        path, band = patch.paths[0], None
+        try:
+            for i, (path, decoder) in enumerate(zip(patch.paths, decoders, strict=True)):
+                if modality.one_file_per_band:
+                    band = modality.bands[i].name
+                found = decoder.decode(patch.source.read(path))
+                _check(found, modality)
+                rasters += found
+            band = None
+            data = encode(modality.band_names, rasters)
+        except OSError as error:
+            patch.source.check()
+            reason = "missing" if isinstance(error, FileNotFoundError) else error.strerror
+            return _failure(patch, path, band, reason or str(error))
+        except (TiffError, RecordError, ArchiveError) as error:
+            patch.source.check()
+            return _failure(patch, path, band, error.message)
+        key = patch.key.encode()
+        return Record(
+            key=key,
+            origin=Origin(modality.name, patch.source.location),
+            data=data,
+            digest=record_digest(key, data),
+            layout=_layout_of(modality.band_names, tuple([(r.dtype, r.shape) for r in rasters])),
+            constant=all(map(_is_constant, rasters)),
+        )
+
+    def _decoder_of(self, modality: Modality) -> DecodesTiff:
+        return NpyDecoder() if modality.encoding == "npy" else self._make_decoder()
+
+
+@lru_cache(maxsize=1024)
+def _layout_of(names: tuple[str, ...], kinds: tuple[tuple[str, tuple[int, int]], ...]) -> Layout:
+    return tuple(sorted((name, *kind) for name, kind in zip(names, kinds, strict=True)))
+
+
+def _is_constant(raster: Raster) -> bool:
+    return is_constant(raster.data, raster.shape[0] * raster.shape[1])
+
+
+def _check(rasters: Sequence[Raster], modality: Modality) -> None:
+    """Compare a file's bands with what the spec says.
+
+    Raises:
+        TiffError: There are more or fewer bands, or they have another dtype.
+    """
+    n_expected = 1 if modality.one_file_per_band else len(modality.bands)
+    if len(rasters) != n_expected:
+        raise TiffError(f"the file has {len(rasters)} bands, expected {n_expected}")
+    if modality.dtype is not None and rasters[0].dtype != modality.dtype:
+        raise TiffError(f"the pixels are {rasters[0].dtype}, expected {modality.dtype}")
+
+
+def _failure(patch: Patch, path: str, band: str | None, reason: str) -> PatchFailure:
+    where = printable(f"{patch.source.location}/{path}")
+    return PatchFailure(patch.key, patch.modality.name, where, band, reason)

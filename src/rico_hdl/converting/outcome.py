@@ -1,0 +1,84 @@
+"""What a conversion tells: while it runs, and when it has ended.
+
+In: what happens. Out: calls of an `Observer`, and a `Summary`. It prints nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from rico_hdl.patches.folders import Plan
+from rico_hdl.values import Failure
+
+
+class Observer(Protocol):
+    """What is told about a conversion while it runs; all calls come from the calling thread."""
+
+    def on_plan(self, plan: Plan) -> None:
+        """The patches in folders are known; nothing is written yet."""
+
+    def on_archive(self, modality: str, location: str, n_bytes_read: int, n_bytes: int) -> None:
+        """So many bytes of an archive's files lie behind, of so many."""
+
+    def on_patches(self, modality: str, n_patches: int, n_bytes: int) -> None:
+        """Patches of a modality are stored, or were already: ``n_bytes`` is 0 for those."""
+
+    def on_failure(self, failure: Failure) -> None:
+        """A patch was left out, or an archive can't be trusted: see the type of the failure."""
+
+    def on_warning(self, message: str) -> None:
+        """Something is unusual, and the conversion goes on."""
+
+
+class SilentObserver:
+    """Ignores everything."""
+
+    def on_plan(self, plan: Plan) -> None:
+        """See `Observer`."""
+
+    def on_archive(self, modality: str, location: str, n_bytes_read: int, n_bytes: int) -> None:
+        """See `Observer`."""
+
+    def on_patches(self, modality: str, n_patches: int, n_bytes: int) -> None:
+        """See `Observer`."""
+
+    def on_failure(self, failure: Failure) -> None:
+        """See `Observer`."""
+
+    def on_warning(self, message: str) -> None:
+        """See `Observer`."""
+
+
+@dataclass
+class Summary:
+    """What a conversion did."""
+
+    dataset: str
+    """The spec's name."""
+    target: str
+    """The target folder, absolute."""
+    n_written: dict[str, int] = field(default_factory=dict)
+    """Patches stored by this call, by modality."""
+    n_present: dict[str, int] = field(default_factory=dict)
+    """Patches that were stored already, by modality."""
+    n_mended: int = 0
+    """Patches that were stored with other values before, from an archive that was found damaged or
+    without a valid note in the journal; they are counted as written, too."""
+    failures: list[Failure] = field(default_factory=list)
+    """Archives that can't be trusted, then patches that were left out, sorted by key."""
+    warnings: list[str] = field(default_factory=list)
+    """What is unusual and no failure: too little space, patches of one value, another number of
+    patches than the publisher states."""
+    n_bytes: int = 0
+    """Bytes of the records stored by this call."""
+    seconds: float = 0.0
+    """How long it took, planning included."""
+    complete: bool = False
+    """Whether every patch of the sources is in the store now."""
+    content_digest: str = ""
+    """Digest of all keys and values in the store, whoever wrote them."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self) | {"failures": [failure.to_dict() for failure in self.failures]}

@@ -1,0 +1,48 @@
+"""GDAL as an independent judge of what a file holds.
+
+In: the bytes of a file. Out: its bands, as rasterio reads them. It needs rasterio, which rico-hdl
+does not install by itself, and shares no code with the decoder that conversions use.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+from rico_hdl.decoding.tiff import Raster, rasters_of
+from rico_hdl.errors import TiffError, UsageError
+
+
+class GdalDecoder:
+    """Decodes files with GDAL.
+
+    Raises:
+        UsageError: rasterio is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from rasterio.errors import NotGeoreferencedWarning  # noqa: PLC0415 - optional
+        except ImportError as error:
+            raise UsageError(
+                "the decoder gdal needs rasterio, which is not installed",
+                "Install it: pip install rasterio",
+            ) from error
+        # Patches without georeference are usual, and filters can't be set for one thread alone.
+        warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+
+    def decode(self, data: bytes) -> tuple[Raster, ...]:
+        """The bands of the first image in a file, in file order.
+
+        Raises:
+            TiffError: GDAL can't read it.
+        """
+        from rasterio.errors import RasterioError  # noqa: PLC0415
+        from rasterio.io import MemoryFile  # noqa: PLC0415
+
+        if not data:  # rasterio would open it for writing
+            raise TiffError("not a TIFF file: it is empty")
+        try:
+            with MemoryFile(data) as memory, memory.open(driver="GTiff") as file:
+                return rasters_of(file.read())
+        except RasterioError as error:
+            raise TiffError(f"GDAL can't read it: {error}") from error

@@ -1,0 +1,1 @@
+"""From opened sources to patches: which files belong to which key."""

@@ -1,0 +1,302 @@
+"""From the members of an archive to the patches they belong to.
+
+In: an archive and a modality. Out: its patches, each as soon as the last of its files was met, in
+the order of the archive. Files of a patch need not be adjacent; what waits for others is bounded in
+bytes. Patches that are stored already are passed over without being read. It decodes nothing and
+writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from rico_hdl.errors import ArchiveError, IncompleteArchiveError, SourceError
+from rico_hdl.patches.walking import paths_of
+from rico_hdl.sources import Archive, Entry, Member
+from rico_hdl.spec import Modality
+from rico_hdl.spec.model import BAND_FIELD
+from rico_hdl.values import (
+    ArchiveFailure,
+    Patch,
+    PatchFailure,
+    incomplete,
+    printable,
+    problem_of_key,
+)
+
+MAX_WAITING_BYTES: Final = 256 * 2**20
+"""Files of sequential archives that wait for the other files of their patch. Publishers' archives
+hold a patch's files side by side, so that a few hundred kilobytes would do."""
+WAITING_COST_BYTES: Final = 6_000
+"""What is counted for each patch that waits, besides its files: keys, paths and the like, measured
+with twelve files of 180 characters."""
+
+
+class HeldFiles:
+    """The files of one patch as a source: those of a sequential archive in memory, others to read.
+
+    Args:
+        location: The archive's location.
+        readers: What reads each file, by its path.
+    """
+
+    __slots__ = ("_readers", "location")
+
+    def __init__(self, location: str, readers: dict[str, Callable[[], bytes]]) -> None:
+        self.location = location
+        self._readers = readers
+
+    def entries(self, folder: str) -> list[Entry]:
+        """Nothing: files of an archive are not looked for."""
+        del folder
+        return []
+
+    def names(self, folder: str) -> list[str]:
+        """Nothing: files of an archive are not looked for."""
+        del folder
+        return []
+
+    def read(self, path: str) -> bytes:
+        """See `Source.read`.
+
+        Raises:
+            ArchiveError: It is damaged.
+        """
+        return self._readers[path]()
+
+    def check(self) -> None:
+        """See `Source.check`."""
+        place = Path(self.location)
+        if not any(path.is_file() for path in (place, *place.parents)):
+            raise SourceError(
+                f"{self.location}: no such file (any more)",
+                "Check that the disk or network mount is there.",
+            )
+
+
+_Place = tuple[str, tuple[str, ...]]
+"""Where a patch is in an archive: the folders in front of the template, and the fields' values."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A patch of which some files were met."""
+
+    key: str
+    paths: dict[str, int]
+    """The position of each of its files, by path."""
+    readers: dict[str, Callable[[], bytes]] | None
+    """What reads each file that was met; None where the patch is passed over."""
+    met: set[str] = field(default_factory=set)
+    problem: tuple[str, str] | None = None
+    """Path and reason of a file that can't be read."""
+    n_bytes: int = 0
+
+
+class Assembly:
+    """Puts the patches of one modality together; iterate once to get them.
+
+    Args:
+        modality: What to look for; folders may stand in front of its template.
+        archive: Where to look.
+        is_stored: Whether a key need not be converted: asked once for each patch, when the first of
+            its files is met.
+        on_present: Is told the key of each patch that is stored, at the first of its files.
+        on_failure: Is told of each patch that can't be put together.
+        should_stop: Whether to end, asked between members.
+        max_waiting_bytes: See `MAX_WAITING_BYTES`.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it is told and tells
+        self,
+        modality: Modality,
+        archive: Archive,
+        *,
+        is_stored: Callable[[str], bool] = lambda _: False,
+        on_present: Callable[[str], object] = lambda _: None,
+        on_failure: Callable[[PatchFailure], object] = lambda _: None,
+        should_stop: Callable[[], bool] = lambda: False,
+        max_waiting_bytes: int = MAX_WAITING_BYTES,
+    ) -> None:
+        self.n_found = 0
+        """Patches of which at least one file was met."""
+        self.n_members = 0
+        """Files that were met, wanted or not."""
+        self.n_outside = 0
+        """Members of no patch that can't be read: links, devices, paths that lead elsewhere."""
+        self.damage: ArchiveError | None = None
+        """Why the archive could not be read to its end, or not all of it, if so."""
+        self._modality = modality
+        self._archive = archive
+        self._is_stored = is_stored
+        self._on_present = on_present
+        self._on_failure = on_failure
+        self._should_stop = should_stop
+        self._max_waiting_bytes = max_waiting_bytes
+        self._template = modality.files.at_any_depth()
+        self._tokens = {band.token for band in modality.bands}
+        self._waiting: dict[tuple[str, tuple[str, ...]], _Waiting] = {}
+        self._waiting_bytes = 0
+        self._passed_over: set[int] = set()  # hashes of places that are stored or were given up
+
+    def __iter__(self) -> Generator[Patch]:
+        last: _Waiting | None = None
+        last_place: _Place = ("", ())
+        try:
+            with closing(self._archive.members()) as members:
+                for member in members:
+                    if self._should_stop():
+                        return
+                    self.n_members += 1
+                    if last is None or member.path not in last.paths:
+                        place = self._place_of(member.path)
+                        if place is None:
+                            self.n_outside += bool(member.problem)
+                            continue
+                        last, last_place = self._waiting_for(place), place
+                    self._meet(last, member)
+                    if len(last.met) == len(last.paths):
+                        patch = self._complete(last_place, last)
+                        last = None
+                        if patch is not None:
+                            yield patch
+        except ArchiveError as error:
+            self.damage = error
+        self._leave_incomplete()
+
+    @property
+    def failure(self) -> ArchiveFailure | None:
+        """Why the archive can't be trusted as a whole, once it was read as far as it goes."""
+        if self.damage is None:
+            return None
+        is_sound = isinstance(self.damage, IncompleteArchiveError)
+        return ArchiveFailure(
+            "incomplete" if is_sound else "damaged",
+            self._modality.name,
+            self._archive.location,
+            self.damage.message,
+        )
+
+    def _place_of(self, path: str) -> _Place | None:
+        """The patch of a file: the folders in front of the template, and the fields' values."""
+        values = self._template.match(path)
+        if values is None:
+            return None
+        if self._modality.one_file_per_band and values[BAND_FIELD] not in self._tokens:
+            return None
+        prefix = path[: len(path) - len(self._template.format(values))]
+        return prefix, tuple([values[name] for name in self._modality.patch_fields])
+
+    def _waiting_for(self, place: _Place) -> _Waiting:
+        found = self._waiting.get(place)
+        if found is not None:
+            return found
+        prefix, values = place
+        key = self._modality.key.format(dict(zip(self._modality.patch_fields, values, strict=True)))
+        paths = paths_of(self._modality, prefix, values)
+        made = _Waiting(key, {path: i for i, path in enumerate(paths)}, None)
+        if hash(place) in self._passed_over:
+            return made
+        self.n_found += 1
+        problem = problem_of_key(key)
+        if not problem and self._is_stored(key):
+            # Told of at its first file: nothing is kept for the others but that they were.
+            self._passed_over.add(hash(place))
+            self._on_present(key)
+            return made
+        made.readers = {}
+        if problem:
+            made.problem = (paths[0], problem)
+        if self._archive.sequential:
+            made.n_bytes = WAITING_COST_BYTES
+            self._waiting_bytes += made.n_bytes
+        self._waiting[place] = made
+        self._give_up_oldest(made)
+        return made
+
+    def _meet(self, waiting: _Waiting, member: Member) -> None:
+        """Take note of a file, and read it if it is wanted and could not be read later."""
+        if member.path not in waiting.paths:
+            return
+        again = member.path in waiting.met
+        if waiting.readers is None or waiting.problem or member.problem:
+            waiting.met.add(member.path)
+            if member.problem and waiting.readers is not None and not waiting.problem:
+                waiting.problem = (member.path, member.problem)
+                waiting.readers.clear()
+            return
+        if not self._archive.sequential:
+            waiting.met.add(member.path)
+            waiting.readers[member.path] = member.read
+            return
+        data = member.read()  # where this fails, the file was not met
+        waiting.met.add(member.path)
+        if again:  # as unpacking would: the later one counts
+            n_before = len(waiting.readers[member.path]())
+            waiting.n_bytes -= n_before
+            self._waiting_bytes -= n_before
+        waiting.readers[member.path] = lambda: data
+        waiting.n_bytes += len(data)
+        self._waiting_bytes += len(data)
+        self._give_up_oldest(waiting)
+
+    def _complete(self, place: _Place, waiting: _Waiting) -> Patch | None:
+        self._waiting.pop(place, None)
+        self._waiting_bytes -= waiting.n_bytes
+        if waiting.readers is None:
+            self._passed_over.discard(hash(place))
+            return None
+        if waiting.problem:
+            self._fail(waiting, *waiting.problem)
+            return None
+        source = HeldFiles(self._archive.location, waiting.readers)
+        return Patch(waiting.key, self._modality, source, tuple(waiting.paths))
+
+    def _give_up_oldest(self, newest: _Waiting) -> None:
+        """Let go of the patches that wait longest, until the rest is within the bound."""
+        while self._waiting_bytes > self._max_waiting_bytes:
+            others = ((place, w) for place, w in self._waiting.items() if w is not newest)
+            place, waiting = next(others, (None, newest))
+            if place is None:
+                return
+            del self._waiting[place]
+            self._passed_over.add(hash(place))
+            self._waiting_bytes -= waiting.n_bytes
+            n = len(waiting.paths) - len(waiting.met)
+            self._fail(
+                waiting,
+                next(iter(waiting.paths)),
+                f"{n} of its files lie too far from the others in the archive: more than "
+                f"{self._max_waiting_bytes // 2**20} MiB would have to wait in memory; the same "
+                "command, run again, gets further, or unpack this archive",
+            )
+
+    def _leave_incomplete(self) -> None:
+        """Tell of the patches that lack files, now that the archive is at its end."""
+        for waiting in self._waiting.values():
+            if waiting.problem:
+                self._fail(waiting, *waiting.problem)
+                continue
+            missing = [
+                self._modality.bands[i].name
+                for path, i in waiting.paths.items()
+                if path not in waiting.met
+            ]
+            path = f"{self._archive.location}/{next(iter(waiting.paths))}"
+            why = f": the archive is {self.failure.kind}" if self.failure else ""
+            self._on_failure(incomplete(waiting.key, self._modality.name, path, missing, why))
+        self._waiting.clear()
+        self._waiting_bytes = 0
+
+    def _fail(self, waiting: _Waiting, path: str, reason: str) -> None:
+        band = None
+        if self._modality.one_file_per_band and waiting.problem:
+            band = self._modality.bands[waiting.paths[path]].name
+        where = printable(f"{self._archive.location}/{path}")
+        self._on_failure(
+            PatchFailure(printable(waiting.key), self._modality.name, where, band, reason)
+        )

@@ -1,0 +1,157 @@
+"""Explaining a source folder that does not hold what was looked for.
+
+In: a spec, a modality and a source without its patches. Out: an error that says what was looked
+for, what is there instead, and what to try. It lists a bounded number of folders and reads no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from rico_hdl.datasets import registry
+from rico_hdl.errors import SourceError
+from rico_hdl.patches.walking import Found, find, find_within, paths_of
+from rico_hdl.sources import Entry, FolderSource, Source
+from rico_hdl.spec import DatasetSpec, Modality
+from rico_hdl.values import printable
+
+_MAX_LISTINGS = 200  # of folders, for one look around; a home folder must not be searched whole
+_N_UP = 4  # folders above the given one that are tried: scene, tile, class or row and what is above
+
+
+class BoundedSource:
+    """A source that seems to be empty after a number of listings."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._n_left = _MAX_LISTINGS
+
+    @property
+    def location(self) -> str:
+        """See `Source.location`."""
+        return self._source.location
+
+    def entries(self, folder: str) -> list[Entry]:
+        """See `Source.entries`; nothing once the bound is reached, or where listing fails."""
+        self._n_left -= 1
+        try:
+            return self._source.entries(folder) if self._n_left >= 0 else []
+        except OSError:
+            return []
+
+    def names(self, folder: str) -> list[str]:
+        """See `Source.names`."""
+        return [entry.name for entry in self.entries(folder)]
+
+    def read(self, path: str) -> bytes:
+        """See `Source.read`."""
+        return self._source.read(path)
+
+    def check(self) -> None:
+        """See `Source.check`."""
+        self._source.check()
+
+
+def explain_no_patches(spec: DatasetSpec, modality: Modality, source: Source) -> SourceError:
+    """The error for a source in which no patch of the modality was found."""
+    entries = source.entries("")
+    shown = ", ".join(entry.name + "/" * entry.is_folder for entry in entries[:5])
+    seen = f"{shown}{', …' if len(entries) > 5 else ''}" if entries else "nothing, it is empty"
+    if example := _first_file(source):
+        seen += f" (such as {example})"
+    message = (
+        f"no {spec.title} {modality.title} in {source.location}\n"
+        f"  looked for  {modality.files}\n"
+        f"     such as  {modality.example}\n"
+        f"       found  {printable(seen)}"
+    )
+    if not entries:
+        return SourceError(message, "Check the path; archives need not be unpacked.")
+    hint = suggest(spec, modality, source)
+    return SourceError(
+        message, hint or f"See the expected folders with: rico-hdl datasets {spec.name}"
+    )
+
+
+def _first_file(source: Source) -> str:
+    """A file a few folders below, as an example of what is there; empty if there is none near."""
+    path = ""
+    for _ in range(_N_UP):
+        entries = BoundedSource(source).entries(path)
+        files = [entry.name for entry in entries if not entry.is_folder]
+        if files or not entries:
+            return path + files[0] if files and path else ""
+        path += f"{entries[0].name}/"
+    return ""
+
+
+def explain_wrong_modality(
+    spec: DatasetSpec, modality: Modality, source: Source, found: Found
+) -> SourceError | None:
+    """The error for a source whose first patch fits another modality better, or None.
+
+    Sibling modalities may share a layout and differ in bands alone, as Sentinel-2 L1C and L2A do in
+    SSL4EO-S12: the one with more of its bands there, or with none of them missing, is meant.
+    """
+    folder = paths_of(modality, found.prefix, found.values)[0].rpartition("/")[0]
+    names = {f"{folder}/{name}".lstrip("/") for name in source.names(folder)}
+    n_here = len(modality.bands) - len(found.missing)
+    for other in spec.modalities:
+        if other is modality or str(other.files) != str(modality.files):
+            continue
+        if not names.issuperset(paths_of(other, found.prefix, found.values)):
+            continue
+        if found.missing or len(other.bands) > n_here:
+            return SourceError(
+                f"{source.location}: expected {spec.title} {modality.title}, "
+                f"found {other.title}: {folder} holds {len(other.bands)} bands of those",
+                f"Give this folder as {other.option}.",
+            )
+    return None
+
+
+def suggest(spec: DatasetSpec, modality: Modality, source: Source) -> str | None:
+    """What to try instead of a source that holds no complete patch of the modality, if anything."""
+    return next(_elsewhere(spec, modality, Path(source.location)), None)
+
+
+def _elsewhere(spec: DatasetSpec, modality: Modality, root: Path) -> Iterator[str]:
+    """What to try instead, likeliest first."""
+    for folder in _below(root):
+        if _holds(folder, modality):
+            yield f"Try: {modality.option} {folder}"
+    for folder in islice(root.parents, _N_UP):
+        if _holds(folder, modality, within=root):
+            yield f"Try the folder further up: {modality.option} {folder}"
+    for other in spec.modalities:
+        if other is not modality and _holds(root, other):
+            yield f"It holds {other.title}: give it as {other.option} {root}"
+    for candidate in registry().values():
+        for other in candidate.modalities:
+            if candidate.name != spec.name and _holds(root, other):
+                command = f"rico-hdl {candidate.name} {other.option} {root}"
+                yield f"It looks like {candidate.title}: {command}"
+
+
+def _below(root: Path) -> Iterator[Path]:
+    """Folders one and two levels below, a bounded number of them."""
+    source = BoundedSource(FolderSource(root))
+    children = [entry.name for entry in source.entries("") if entry.is_folder][:_MAX_LISTINGS]
+    yield from (root / name for name in children)
+    for name in children[:20]:
+        yield from (root / name / e.name for e in source.entries(name)[:20] if e.is_folder)
+
+
+def _holds(folder: Path, modality: Modality, within: Path | None = None) -> bool:
+    """Whether one of the first patches that a folder seems to hold is a complete one."""
+    try:
+        source = BoundedSource(FolderSource(folder))
+    except SourceError:
+        return False
+    if within is None:
+        patches = find(source, modality, n_threads=1)
+    else:
+        patches = find_within(source, modality, within.relative_to(folder).as_posix())
+    return any(not found.missing for found in islice(patches, 20))

@@ -1,0 +1,254 @@
+"""Finding out what the named sources of a modality are, before anything is written.
+
+In: what the user named: a folder of files, archives, a folder of archives. Out: a folder or
+archives, of which the beginning holds what is looked for, as far as that can be seen early. It
+lists folders and reads the beginning of archives, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from rico_hdl.datasets import registry
+from rico_hdl.errors import ArchiveError, SourceError, UsageError
+from rico_hdl.patches.hints import BoundedSource, explain_wrong_modality
+from rico_hdl.patches.walking import Found, find
+from rico_hdl.sources import Archive, Entry, FolderSource, Source
+from rico_hdl.sources.opening import archives_in, is_source, open_archive, parts_of
+from rico_hdl.spec import DatasetSpec, Modality
+from rico_hdl.values import printable
+
+StrPath = str | os.PathLike[str]
+
+_N_MEMBERS: Final = 2_000
+"""Members of an archive that are looked at before the conversion begins."""
+_N_BYTES: Final = 64 * 2**20
+"""Bytes of an archive's files that are read for that."""
+_N_ARCHIVES: Final = 3
+"""Archives of a modality that are tried for one that holds what is looked for."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The sources of one modality."""
+
+    modality: Modality
+    """The modality."""
+    folder: Source | None
+    """The folder of its files, if they lie in one."""
+    archives: tuple[Archive, ...] = ()
+    """The archives that hold its files, in the order of their names."""
+    passed_over: int = 0
+    """How many archives lie in the folder beside the patches, and are not read."""
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """What stands at the beginning of an archive."""
+
+    paths: list[str]
+    """The paths of the first members, and of the first patch."""
+    ended: bool = False
+    """Whether there is nothing else."""
+    damage: ArchiveError | None = None
+    """Why it can't be read on, if so."""
+
+
+class _Listed:
+    """Paths as a source that can be listed."""
+
+    def __init__(self, location: str, paths: Sequence[str]) -> None:
+        self.location = location
+        self._folders: dict[str, set[Entry]] = {"": set()}
+        for path in paths:
+            folder, _, name = path.rpartition("/")
+            self._folders.setdefault(folder, set()).add(Entry(name, is_folder=False))
+            while folder:
+                parent, _, name = folder.rpartition("/")
+                self._folders.setdefault(parent, set()).add(Entry(name, is_folder=True))
+                folder = parent
+
+    def entries(self, folder: str) -> list[Entry]:
+        """See `Source.entries`."""
+        return sorted(self._folders.get(folder, ()))
+
+    def names(self, folder: str) -> list[str]:
+        """See `Source.names`."""
+        return [entry.name for entry in self.entries(folder)]
+
+    def read(self, path: str) -> bytes:
+        """Nothing was read: only names are known."""
+        raise FileNotFoundError(path)
+
+    def check(self) -> None:
+        """See `Source.check`."""
+
+
+def open_sources(
+    spec: DatasetSpec,
+    modality: Modality,
+    named: Sequence[StrPath] | Source,
+    *,
+    thorough: bool = False,
+) -> Opened:
+    """Open what was named for a modality.
+
+    Args:
+        spec: The dataset.
+        modality: The modality.
+        named: A folder; archives, any parts of split ones, or folders in them; a folder that holds
+            archives; or a source.
+        thorough: Whether archives must show a patch now, however long that takes: where much would
+            be lost if there were none.
+
+    Raises:
+        UsageError: Several folders are named, or none and no archive.
+        SourceError: Something named does not exist or is no archive.
+    """
+    if not isinstance(named, Sequence):
+        return Opened(modality, named)
+    places = [Path(os.path.abspath(Path(name).expanduser())) for name in named]  # noqa: PTH100
+    folders = [place for place in places if os.path.isdir(place) or not is_source(place)]  # noqa: PTH112
+    if len(folders) > 1 or (folders and len(places) > 1):
+        raise UsageError(
+            f"{modality.option} names {', '.join(map(str, places))}: expected one folder, or "
+            "archives",
+            "Name a folder that holds them all, or every archive.",
+        )
+    if folders:
+        found, n_passed_over = _archives_of(modality, folders[0])
+        if not found:
+            return Opened(modality, FolderSource(folders[0]), passed_over=n_passed_over)
+    else:
+        found = list(dict.fromkeys(_first_part(place) for place in places))
+    archives = tuple(open_archive(path) for path in found)
+    _look_into(spec, modality, archives, thorough=thorough)
+    return Opened(modality, None, archives)
+
+
+def _first_part(place: Path) -> Path:
+    return parts_of(place)[0] if os.path.isfile(place) else place  # noqa: PTH113 - as in opening
+
+
+def _archives_of(modality: Modality, folder: Path) -> tuple[list[Path], int]:
+    """The archives to use in a folder, none if patches lie there; and how many lie beside those."""
+    try:
+        found = archives_in(folder)
+    except OSError:
+        return [], 0  # a folder that can't be listed tells so when it is opened
+    chosen = _published(modality, found) or [
+        path for path in found if not path.name.lower().endswith((".parquet", ".zarr.zip"))
+    ]
+    if not chosen:
+        return [], 0
+    source = BoundedSource(FolderSource(folder))
+    if any(not patch.missing for patch in islice(find(source, modality, n_threads=1), 20)):
+        return [], len(chosen)
+    return [parts_of(path)[0] for path in chosen], 0
+
+
+def _published(modality: Modality, paths: Sequence[Path]) -> list[Path]:
+    """Those that are named as the publisher names the modality's archives, of one form if any."""
+    for download in modality.downloads:
+        if chosen := [path for path in paths if path.match(download.name)]:
+            return chosen
+    return []
+
+
+def _look_into(
+    spec: DatasetSpec, modality: Modality, archives: Sequence[Archive], *, thorough: bool
+) -> None:
+    """Look for the modality's patches at the beginning of some archives.
+
+    Raises:
+        SourceError: There are those of something else, or there is nothing else.
+    """
+    errors: list[SourceError] = []
+    unsure = False
+    for archive in archives:
+        seen = _beginning(archive, modality, thorough=thorough)
+        listed = _Listed(archive.location, seen.paths)
+        found = _first_patch(listed, modality)
+        if found is not None:
+            if error := explain_wrong_modality(spec, modality, listed, found):
+                raise error
+            return
+        hint = _suggestion(spec, modality, listed)
+        if hint or seen.ended:
+            errors.append(_nothing(spec, modality, listed, hint))
+        else:
+            unsure = True
+            if seen.damage is not None and thorough:
+                errors.append(SourceError(seen.damage.message, seen.damage.hint))
+        if len(errors) + unsure >= _N_ARCHIVES and unsure and not thorough:
+            return
+    if errors and (thorough or not unsure):
+        raise errors[0]
+
+
+def _beginning(archive: Archive, modality: Modality, *, thorough: bool) -> _Beginning:
+    """What stands at the beginning of an archive, to its second patch."""
+    template = modality.files.at_any_depth()
+    paths: list[str] = []
+    patches = set()
+    with closing(archive.members()) as members:
+        try:
+            for member in members:
+                values = template.match(member.path)
+                if values is not None:
+                    values.pop("band", None)
+                    patches.add(tuple(values.values()))
+                if values is not None or len(paths) < _N_MEMBERS:
+                    paths.append(member.path)
+                far = len(paths) >= _N_MEMBERS or archive.n_bytes_read > _N_BYTES
+                if len(patches) > 1 or (far and not thorough):
+                    return _Beginning(paths)
+        except ArchiveError as error:
+            return _Beginning(paths, damage=error)  # the conversion will meet it, too
+    return _Beginning(paths, ended=True)
+
+
+def _first_patch(listed: _Listed, modality: Modality) -> Found | None:
+    """The patch of which most files are listed."""
+    anywhere = replace(modality, files=modality.files.at_any_depth())
+    found = find(listed, anywhere, n_threads=1)
+    return min(found, key=lambda patch: len(patch.missing), default=None)
+
+
+def _suggestion(spec: DatasetSpec, modality: Modality, listed: _Listed) -> str:
+    for other in spec.modalities:
+        if other is not modality and _first_patch(listed, other):
+            return f"It holds {other.title}: give it as {other.option} {listed.location}"
+    for candidate in registry().values():
+        for other in candidate.modalities:
+            found = None if candidate.name == spec.name else _first_patch(listed, other)
+            if found and not found.missing:
+                command = f"rico-hdl {candidate.name} {other.option} {listed.location}"
+                return f"It looks like {candidate.title}: {command}"
+    return ""
+
+
+def _nothing(spec: DatasetSpec, modality: Modality, listed: _Listed, hint: str) -> SourceError:
+    shown = next(_files(listed, ""), "")
+    return SourceError(
+        f"no {spec.title} {modality.title} in {listed.location}\n"
+        f"  looked for  {modality.files}, at any depth\n"
+        f"     such as  {modality.example}\n"
+        f"       found  {printable(shown) or 'nothing, it is empty'}",
+        hint or f"See what the publisher offers with: rico-hdl datasets {spec.name}",
+    )
+
+
+def _files(listed: _Listed, folder: str) -> Iterator[str]:
+    for name, is_folder in listed.entries(folder):
+        path = f"{folder}/{name}" if folder else name
+        if is_folder:
+            yield from _files(listed, path)
+        else:
+            yield path

@@ -1,0 +1,1 @@
+"""Parquet files whose cells are files."""

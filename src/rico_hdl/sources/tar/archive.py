@@ -1,0 +1,187 @@
+"""Tar archives, compressed or not, whole or split, read from their beginning to their end.
+
+In: files. Out: the members in the order in which they lie there, each in turn, and every byte of
+the files to whoever compares checksums. Nothing is unpacked, no link is followed, and no more is
+read into memory than one header, within a bound, or one member that was asked for.
+
+Blocks are followed one by one, since `tarfile` takes a damaged header, or an archive that was cut
+off between two members, for the end; and since it takes 25 to 45 µs for a member. BigEarthNet has
+eight million. The files are read to their end: archives that were appended to each other are read
+like one, and bytes that belong to no member are an error once all members have been given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from tarfile import HeaderError
+from typing import Final
+
+from rico_hdl.errors import ArchiveError, IncompleteArchiveError, SourceError
+from rico_hdl.sources.content import Content
+from rico_hdl.sources.protocol import MAX_MEMBER_BYTES, Member
+from rico_hdl.sources.tar.header import (
+    BLOCK_BYTES,
+    FILES,
+    FOLDERS,
+    LABEL,
+    SPARSE,
+    Header,
+    parse,
+)
+from rico_hdl.sources.tar.headers import Headers
+
+_PROBLEMS: Final = {
+    b"1": "it is a hard link: its content is that of another member",
+    b"2": "it is a symbolic link",
+    b"3": "it is a device",
+    b"4": "it is a device",
+    b"6": "it is a named pipe",
+    SPARSE: "it is stored without its holes, as by tar --sparse",
+}
+
+_AGAIN: Final = "Download it again, and compare its size with what its publisher states."
+
+
+class TarArchive:
+    """A tar archive: plain, or compressed by gzip, zstd, xz or bzip2.
+
+    Args:
+        files: The archive, or its parts, in order; read as if they were one file.
+        on_raw: Is given all bytes of the files, in order, by the thread that reads them, whenever
+            members are asked for; all to the very end once the members have ended.
+    """
+
+    sequential = True
+
+    def __init__(
+        self, files: Sequence[Path], *, on_raw: Callable[[bytes], object] | None = None
+    ) -> None:
+        self._files = tuple(files)
+        self._on_raw = on_raw
+        self._content: Content | None = None
+
+    @property
+    def location(self) -> str:
+        """See `Archive.location`."""
+        return str(self._files[0])
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """See `Archive.files`."""
+        return self._files
+
+    @property
+    def n_bytes_read(self) -> int:
+        """See `Archive.n_bytes_read`."""
+        return 0 if self._content is None else self._content.n_bytes_read
+
+    def members(self) -> Generator[Member]:
+        """See `Archive.members`."""
+        with closing(Content(self._files, on_raw=self._on_raw)) as content:
+            self._content = content
+            self._refuse(content)
+            yield from self._found(content)
+
+    def _found(self, content: Content) -> Generator[Member]:
+        headers = Headers(content)
+        try:
+            while (header := headers.next()) is not None:
+                name, _, n_bytes = header
+                start = content.tell()
+                if not _is_folder(header):
+                    path, problem = _placed(name)
+                    if not headers.name_is_certain:
+                        problem = "the header before it, which may hold its name, is damaged"
+                    read = partial(self._read, content, path, start, n_bytes)
+                    yield Member(path, read, problem or _problem_of(header))
+                if not content.seek(start + n_bytes + -n_bytes % BLOCK_BYTES):
+                    _refuse_short(name, content.tell() - start, n_bytes)
+        except ArchiveError as error:
+            # What decompression says begins with the part in which it stumbled.
+            where = "" if error is content.failure else f"{self.location}: "
+            before = f"; before that, {headers.damage}" if headers.damage else ""
+            message = f"{where}{error.message}; {headers.last}{before}"
+            raise ArchiveError(message, error.hint or _AGAIN) from error
+        if headers.damage:
+            raise self._damaged(headers)
+
+    def _damaged(self, headers: Headers) -> ArchiveError:
+        """What to raise behind the last member where something is neither that nor padding."""
+        message = f"{self.location}: {headers.damage}"
+        if headers.n_lost:
+            message += f"; {headers.n_lost:,} bytes can't be accounted for"
+        if headers.is_certain:
+            more = "download it again, or cut off what was appended to it"
+            return IncompleteArchiveError(f"{message}; {more}", _AGAIN)
+        return ArchiveError(message, _AGAIN)
+
+    def _read(self, content: Content, path: str, start: int, n_bytes: int) -> bytes:
+        """The content of a member; see `Member.read`."""
+        if content.tell() != start:
+            raise RuntimeError(f"{path!r} must be read before the next member is asked for, once")
+        try:
+            data = content.read(n_bytes)
+        except ArchiveError as error:
+            raise ArchiveError(f"{error.message}; in the middle of {path!r}", error.hint) from error
+        if len(data) < n_bytes:
+            _refuse_short(f"{self.location}/{path}", len(data), n_bytes)
+        return data
+
+    def _refuse(self, content: Content) -> None:
+        """Raise for what is no tar archive."""
+        block = content.peek(BLOCK_BYTES)
+        try:
+            if len(block) == BLOCK_BYTES:
+                parse(block)
+                return
+        except HeaderError:
+            if block[257:262] == b"ustar":  # a damaged one
+                return
+        raise SourceError(
+            f"{self.location}: is no tar archive: "
+            + (f"it begins with {block[:8].hex(' ')}" if block else "it is empty"),
+            _AGAIN,
+        )
+
+
+def _is_folder(header: Header) -> bool:
+    """Whether it tells of no file. Before POSIX a slash at its end made a name that of a folder."""
+    name, kind, n_bytes = header
+    if kind in FILES:
+        return n_bytes == 0 and name.endswith("/")
+    return kind in FOLDERS or kind == LABEL
+
+
+def _placed(name: str) -> tuple[str, str]:
+    """The path that a member may have, and what is wrong with its own."""
+    if name[:1] not in "./" and not ("/." in name or "//" in name or "\0" in name):
+        return name, ""
+    parts = [part for part in name.split("/") if part not in {"", "."}]
+    path = "/".join(part for part in parts if part != "..")
+    if name.startswith("/"):
+        return path, f"its path is absolute: {name!r}"
+    if ".." in parts:
+        return path, f"its path leads out of the archive: {name!r}"
+    if "\0" in name or not path:
+        return path.replace("\0", ""), f"its name is damaged: {name!r}"
+    return path, ""
+
+
+def _problem_of(header: Header) -> str:
+    """Why a member can't be read, if so."""
+    _, kind, n_bytes = header
+    if kind not in FILES:
+        return _PROBLEMS.get(kind, f"it is of a kind that is not known: {kind!r}")
+    if n_bytes > MAX_MEMBER_BYTES:
+        return f"it has {n_bytes} bytes, at most {MAX_MEMBER_BYTES} are read"
+    return ""
+
+
+def _refuse_short(name: str, n_found: int, n_bytes: int) -> None:
+    if n_found < n_bytes:
+        raise ArchiveError(
+            f"{name!r} is cut short: {n_found} of its {n_bytes} bytes are there", _AGAIN
+        )

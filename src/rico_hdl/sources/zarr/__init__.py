@@ -1,0 +1,1 @@
+"""Zipped Zarr stores."""

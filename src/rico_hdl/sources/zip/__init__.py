@@ -1,0 +1,1 @@
+"""Zip archives, zip64 and split ones included."""

@@ -1,0 +1,1 @@
+"""The operating system: processors, memory, signals, sorting in little memory."""

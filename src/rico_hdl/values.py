@@ -1,0 +1,174 @@
+"""The values that pass from the plan to the workers and back.
+
+In and out: immutable values; nothing here opens a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple
+
+from rico_hdl.sources import Source
+from rico_hdl.spec import Modality
+
+MAX_KEY_BYTES: Final = 511
+"""LMDB's own limit in every release with default build options (mdb_env_get_maxkeysize)."""
+
+
+class Patch(NamedTuple):
+    """One sample's raster: what will become a record."""
+
+    key: str
+    """Its name in the store."""
+    modality: Modality
+    """Which bands it has and how they lie in files."""
+    source: Source
+    """Where its files are read from."""
+    paths: tuple[str, ...]
+    """Its files below the source: one for each band in band order, or one that holds all bands."""
+
+
+Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
+"""(band, numpy name of the dtype, shape) of each band of a record, sorted by band."""
+
+
+class Origin(NamedTuple):
+    """Where a record came from."""
+
+    modality: str
+    """The modality's name; empty where it is not known."""
+    location: str
+    """The source's location; empty where it is not known."""
+
+
+class Record(NamedTuple):
+    """A patch that was read and encoded."""
+
+    key: bytes
+    """The key in UTF-8."""
+    origin: Origin
+    """Its modality and where it was read."""
+    data: bytes
+    """The safetensors bytes."""
+    digest: int
+    """The 128-bit digest of key and bytes, see `rico_hdl.store.digest`."""
+    layout: Layout
+    """Its bands."""
+    constant: bool
+    """Whether each of its bands has one value in all pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchFailure:
+    """A patch that was left out, and why."""
+
+    kind: ClassVar[Literal["patch"]] = "patch"
+    """What kind of failure it is, in reports and in the manifest."""
+    key: str
+    """The patch's key, as far as it is known."""
+    modality: str
+    """The modality's name."""
+    path: str
+    """The file or folder at fault, with the source's location in front."""
+    band: str | None
+    """The band at fault; None where it is the patch as a whole."""
+    reason: str
+    """What is wrong, what was expected and what was found."""
+
+    def to_dict(self) -> dict[str, str | None]:
+        """JSON-ready."""
+        return {"kind": self.kind, **asdict(self)}
+
+    def __str__(self) -> str:
+        known = self.band is None or self.band in self.reason
+        band = "" if known else f", band {self.band}"
+        return f"{self.key}{band}: {self.reason} ({self.path})"
+
+
+ArchiveFailureKind = Literal["damaged", "incomplete", "checksum"]
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFailure:
+    """An archive that can't be trusted as a whole, and why.
+
+    As long as it is not settled, everything that the archive gave is compared with the next source
+    that holds it. What differs is replaced, except where the archive is only incomplete.
+    """
+
+    kind: ArchiveFailureKind
+    """``damaged``: it can't be read to its end, or members may not be what they seem.
+    ``incomplete``: it was read to its end and what it gave is not in doubt, but patches may be
+    missing, since not all of it can be accounted for. ``checksum``: its MD5 sum is not the one
+    that was published, or can't be computed."""
+    modality: str
+    """The modality's name."""
+    path: str
+    """The archive's location."""
+    reason: str
+    """What is wrong, what was expected and what was found."""
+
+    if not TYPE_CHECKING:
+        # Scripts for version 0.1.0 ask every failure for these. This package asks for the type, and
+        # mypy, which does not see them, makes sure of it.
+        key = ""
+        band = None
+
+    def to_dict(self) -> dict[str, str | None]:
+        """JSON-ready, with all fields of a `PatchFailure`; the key is empty."""
+        return {
+            "kind": self.kind,
+            "key": "",
+            "modality": self.modality,
+            "path": self.path,
+            "band": None,
+            "reason": self.reason,
+        }
+
+    def __str__(self) -> str:
+        # Reasons of sources that name themselves are shown as they are.
+        return self.reason if self.reason.startswith(self.path) else f"{self.path}: {self.reason}"
+
+
+Failure = PatchFailure | ArchiveFailure
+"""Why a conversion is not complete."""
+
+
+def place_of(failure: Failure) -> tuple[str, str, str]:
+    """(key, modality, path), by which failures are sorted: archives come first."""
+    key = failure.key if isinstance(failure, PatchFailure) else ""
+    return (key, failure.modality, failure.path)
+
+
+def problem_of_key(key: str) -> str:
+    """Why a key can't be stored; empty if it can."""
+    try:
+        n_bytes = len(key.encode())
+    except UnicodeEncodeError:
+        return "its name is not UTF-8, so that it can't be a key"
+    if n_bytes > MAX_KEY_BYTES:
+        return f"its key has {n_bytes} bytes, LMDB holds at most {MAX_KEY_BYTES}"
+    return ""
+
+
+def incomplete(
+    key: str, modality: str, path: str, missing: Sequence[str], why: str = ""
+) -> PatchFailure:
+    """The failure of a patch that lacks files.
+
+    Args:
+        key: Its key.
+        modality: The modality's name.
+        path: One of its files, with the source's location in front.
+        missing: The names of the bands whose files are not there.
+        why: What else is known of it.
+    """
+    reason = f"missing {'band' if len(missing) == 1 else 'bands'} {', '.join(missing)}{why}"
+    band = missing[0] if len(missing) == 1 else None
+    return PatchFailure(printable(key), modality, printable(path.rpartition("/")[0]), band, reason)
+
+
+def printable(name: str) -> str:
+    """A name that may hold surrogates for bytes that are not UTF-8 (PEP 383), as valid text."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")

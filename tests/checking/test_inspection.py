@@ -1,0 +1,126 @@
+"""What a store holds, at a glance."""
+
+from __future__ import annotations
+
+import lmdb
+import numpy as np
+import tifffile
+from safetensors.numpy import save
+
+import corpus
+from rico_hdl.checking.inspection import inspect
+from rico_hdl.cli.info import _lines
+from rico_hdl.converting.conversion import convert
+from rico_hdl.datasets import registry
+from tests.support.reading import arrays, records
+
+BIGEARTHNET = registry()["bigearthnet"]
+
+
+def test_every_dataset_is_described(spec, tmp_path):
+    """Counts, bytes, bands, sources and digest of each dataset's store are those of its parts."""
+    sources = corpus.generate(spec, tmp_path / "source", 2)
+    summary = convert(spec, sources, tmp_path / "target")
+    info = inspect(tmp_path / "target")
+    stored = arrays(tmp_path / "target")
+    sizes = {key: len(value) for key, value in records(tmp_path / "target").items()}
+    assert (info.dataset, info.complete, info.n_looked_at) == (spec.name, True, None)
+    assert info.n_records == len(stored)
+    assert info.n_file_bytes == (tmp_path / "target" / "data.mdb").stat().st_size
+    assert info.content_digest == summary.content_digest
+    assert info.modalities.keys() == {m.name for m in spec.modalities}
+    for modality in spec.modalities:
+        part = info.modalities[modality.name]
+        keys = [patch.key for patch in corpus.patches(spec, modality, 2)]
+        assert part.n_patches == 2
+        assert part.n_bytes == sum(sizes[key] for key in keys)
+        folder = sources[modality.name]
+        named = [folder] if modality.encoding == "geotiff" else sorted(folder.iterdir())
+        assert part.sources == [str(path) for path in named]
+        assert part.complete is True
+        described = [layout.bands for layout in part.layouts]
+        for key in keys:
+            bands = {
+                name: f"{stored[key][name].dtype} {'x'.join(map(str, stored[key][name].shape))}"
+                for name in modality.band_names
+            }
+            assert bands in described
+            assert list(next(d for d in described if d == bands)) == list(modality.band_names)
+        assert sum(layout.n_patches for layout in part.layouts) == 2
+        assert part.n_deviating == 2 - part.layouts[0].n_patches
+
+
+def test_deviating_shapes_are_counted(tmp_path):
+    """Patches that are laid out unlike most are counted, and the text says so."""
+    spec = registry()["ssl4eo-s12"]
+    sources = corpus.generate(spec, tmp_path / "source", 5, modalities=["s1"])
+    convert(spec, sources, tmp_path / "target")
+    info = inspect(tmp_path / "target")
+    shapes = [patch["VV"].shape for patch in arrays(tmp_path / "target").values()]
+    n_usual = shapes.count((264, 264))
+    part = info.modalities["s1"]
+    assert part.layouts[0].bands == {"VV": "float32 264x264", "VH": "float32 264x264"}
+    assert part.n_deviating == len(shapes) - n_usual > 0
+    assert f"    {part.n_deviating} patches have other shapes" in _lines(info)
+
+
+def test_interrupted_and_failed_stores_are_not_complete(bigearthnet, tmp_path):
+    """A store that lacks patches says so, how many failed, and what to do."""
+    path = next(bigearthnet["s2"].glob("*/*/*_B02.tif"))
+    path.write_bytes(b"")
+    convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
+    info = inspect(tmp_path / "target")
+    assert (info.complete, info.n_failures, info.n_records) == (False, 1, 17)
+    assert info.modalities["s1"].complete is True
+    assert info.modalities["s2"].complete is False
+    text = "\n".join(_lines(info))
+    assert "not complete (1 patches were left out): run the same command again" in text
+
+
+def test_a_store_of_the_original_is_recognised(bigearthnet, tmp_path):
+    """Without manifest and journal, the dataset and its modalities are told from the bands."""
+    convert(BIGEARTHNET, bigearthnet, tmp_path / "ours")
+    target = tmp_path / "target"
+    with lmdb.open(str(target), map_size=2**30) as env, env.begin(write=True) as txn:
+        for key, value in records(tmp_path / "ours").items():
+            txn.put(key.encode(), value)
+    info = inspect(target)
+    assert (info.dataset, info.tool, info.complete) == ("bigearthnet", None, None)
+    assert info.n_records == info.n_looked_at == 18
+    assert {name: part.n_patches for name, part in info.modalities.items()} == {
+        "s1": 6,
+        "s2": 6,
+        "reference-maps": 6,
+    }
+    text = "\n".join(_lines(info))
+    assert "written by another tool" in text
+    assert "complete: not known" in text
+
+
+def test_records_of_no_dataset_are_described(tmp_path):
+    """An LMDB of other safetensors, or of no safetensors at all, is described as far as it goes."""
+    with lmdb.open(str(tmp_path / "other")) as env, env.begin(write=True) as txn:
+        txn.put(b"a", save({"x": np.zeros((2, 3), "float16")}))
+        txn.put(b"b", b"something else")
+    info = inspect(tmp_path / "other")
+    assert (info.dataset, info.n_records) == (None, 2)
+    assert info.modalities["unknown"].n_patches == 2
+    assert {"x": "float16 2x3"} in [layout.bands for layout in info.modalities["unknown"].layouts]
+    lmdb.open(str(tmp_path / "empty")).close()
+    assert inspect(tmp_path / "empty").n_records == 0
+    assert _lines(inspect(tmp_path / "empty"))
+
+
+def test_patches_of_one_value_are_counted(bigearthnet, tmp_path):
+    """Patches whose bands each have one value, which may differ by band, are counted."""
+    patch = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6)[3]
+    for i, name in enumerate(patch.files):
+        tifffile.imwrite(bigearthnet["s1"] / name, np.full((120, 120), i + 0.5, "float32"))
+    convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
+    info = inspect(tmp_path / "target")
+    assert {name: part.n_constant for name, part in info.modalities.items()} == {
+        "s1": 1,
+        "s2": 0,
+        "reference-maps": 0,
+    }
+    assert "    1 patches have one value in all pixels of each band" in _lines(info)

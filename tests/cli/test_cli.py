@@ -1,0 +1,342 @@
+"""The command line as a process: options, output, messages, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import corpus
+from rico_hdl import __version__
+from rico_hdl.datasets import registry
+from rico_hdl.spec import DatasetSpec
+from tests.support.reading import records
+from tests.support.running import held_at
+
+BIGEARTHNET = registry()["bigearthnet"]
+
+
+def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line; a traceback is a failure of any test."""
+    command = [sys.executable, "-m", "rico_hdl", *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+    assert "Traceback" not in result.stderr
+    return result
+
+
+def source_options(spec: DatasetSpec, sources: dict[str, Path]) -> list[object]:
+    """The options that name these sources."""
+    return [part for m in spec.modalities for part in (m.option, sources[m.name])]
+
+
+def test_every_dataset_converts_with_its_own_options(spec, tmp_path):
+    """The command named after a dataset takes its sources and a target, and stores all patches."""
+    sources = corpus.generate(spec, tmp_path / "source", 2)
+    target = tmp_path / "deep" / "er" / "target"
+    result = run(spec.name, *source_options(spec, sources), "--target-dir", target)
+    assert result.returncode == 0, result.stderr
+    expected = {p.key for m in spec.modalities for p in corpus.patches(spec, m, 2)}
+    assert records(target).keys() == expected
+    assert str(target) in result.stdout
+    assert "2 written, 0 already there, 0 failed" in result.stdout
+
+
+@pytest.mark.parametrize("name", [s.name for s in registry().values() if len(s.modalities) == 1])
+def test_second_source_is_the_target(tmp_path, name):
+    """`--dataset-dir SOURCE --dataset-dir TARGET`, as the original documents it, works."""
+    spec = registry()[name]
+    (source,) = corpus.generate(spec, tmp_path / "source", 1).values()
+    target = tmp_path / "target"
+    result = run(name, "--dataset-dir", source, "--dataset-dir", target)
+    assert result.returncode == 0, result.stderr
+    assert len(records(target)) == 1
+    notices = [line for line in result.stderr.splitlines() if line.startswith("note:")]
+    assert len(notices) == 1
+    assert "--target-dir" in notices[0]
+
+
+def test_documented_reference_maps_option_works(bigearthnet, tmp_path):
+    """`--bigearthnet-reference-maps`, as the original documents it, works, with a notice."""
+    result = run(
+        "bigearthnet",
+        "--bigearthnet-reference-maps",
+        bigearthnet["reference-maps"],
+        "--target-dir",
+        tmp_path / "target",
+    )
+    assert result.returncode == 0, result.stderr
+    assert len(records(tmp_path / "target")) == 6
+    assert "--bigearthnet-reference-maps-dir" in result.stderr
+
+
+def test_any_subset_of_sources_is_accepted(bigearthnet, tmp_path):
+    """Each modality of a dataset can be converted alone."""
+    for modality in BIGEARTHNET.modalities:
+        target = tmp_path / modality.name
+        source = bigearthnet[modality.name]
+        result = run("bigearthnet", modality.option, source, "--target-dir", target)
+        assert result.returncode == 0, result.stderr
+        assert len(records(target)) == 6
+
+
+def test_quiet_prints_nothing(bigearthnet, tmp_path):
+    """With --quiet, success is silent."""
+    options = source_options(BIGEARTHNET, bigearthnet)
+    result = run("bigearthnet", *options, "--target-dir", tmp_path / "target", "--quiet")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_json_and_report_carry_the_summary(bigearthnet, tmp_path):
+    """--json prints, and --report writes, counts, failures and the digest; stdout is JSON alone."""
+    next(bigearthnet["s1"].glob("*/*/*_VV.tif")).write_bytes(b"")
+    result = run(
+        "bigearthnet",
+        *source_options(BIGEARTHNET, bigearthnet),
+        "--target-dir",
+        tmp_path / "target",
+        "--json",
+        "--report",
+        tmp_path / "report.json",
+    )
+    assert result.returncode == 1
+    printed = json.loads(result.stdout)
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert printed.items() <= written.items()
+    assert printed["n_written"] == {"s1": 5, "s2": 6, "reference-maps": 6}
+    (failure,) = printed["failures"]
+    assert failure["band"] == "VV"
+    assert failure["path"].endswith("_VV.tif")
+    assert written["sources"]["s1"] == [str(bigearthnet["s1"])]
+    assert "1 patch was left out" in result.stderr
+    assert failure["key"] in result.stderr
+
+
+def test_dry_run_tells_and_writes_nothing(bigearthnet, tmp_path):
+    """--dry-run shows patches, first keys, size and problems, and leaves no trace."""
+    bad = next(bigearthnet["s2"].glob("*/*/*_B02.tif"))
+    bad.unlink()
+    before = sorted(tmp_path.rglob("*"))
+    options = source_options(BIGEARTHNET, bigearthnet)
+    text = run("bigearthnet", *options, "--target-dir", tmp_path / "target", "--dry-run")
+    assert text.returncode == 1
+    assert "nothing is written" in text.stdout
+    assert f"s1: 6 patches (published: 549488) in {bigearthnet['s1']}" in text.stdout
+    first = min(p.key for p in corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6))
+    assert first in text.stdout
+    assert "missing band B02" in text.stdout
+
+    result = run(
+        "bigearthnet", *options, "--target-dir", tmp_path / "target", "--dry-run", "--json"
+    )
+    assert sorted(tmp_path.rglob("*")) == before
+    content = json.loads(result.stdout)
+    assert content["modalities"]["s2"]["n_patches"] == 5
+    assert content["modalities"]["s2"]["source"] == str(bigearthnet["s2"])
+    run("bigearthnet", *options, "--target-dir", tmp_path / "target")
+    size = (tmp_path / "target" / "data.mdb").stat().st_size
+    assert abs(content["n_bytes_expected"] - size) < 0.05 * size
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_top_level_options(option):
+    """--version and --help answer on stdout; help names every dataset."""
+    result = run(option)
+    assert result.returncode == 0
+    if option == "--version":
+        assert __version__ in result.stdout
+    else:
+        for name, spec in registry().items():
+            assert name in result.stdout
+            assert spec.title in result.stdout
+
+
+def test_help_of_every_dataset_says_where_files_are_looked_for(spec):
+    """A dataset's help names its options, its layout and a line to paste."""
+    result = run(spec.name, "--help")
+    assert result.returncode == 0
+    for modality in spec.modalities:
+        assert modality.option in result.stdout
+        assert str(modality.files) in result.stdout
+    assert f"rico-hdl {spec.name} {spec.modalities[0].option}" in result.stdout
+
+
+def test_datasets_lists_all():
+    """`rico-hdl datasets` shows layout, key and bands of each dataset, as text and as JSON."""
+    text = run("datasets").stdout
+    rows = {row["name"]: row for row in json.loads(run("datasets", "--json").stdout)}
+    assert rows.keys() == registry().keys()
+    for spec in registry().values():
+        assert f"{spec.name}: {spec.title}" in text
+        for modality, row in zip(spec.modalities, rows[spec.name]["modalities"], strict=True):
+            assert str(modality.files) in text
+            assert [band["name"] for band in row["bands"]] == list(modality.band_names)
+    assert "    published as  S1GRD/ssl4eos12_*_seasonal_data_*.zarr.zip\n" in text
+    assert "    such as  0080717/0/vv.npy, in a store\n" in text
+    assert "    such as  hydro/patch_0.tif\n" in text
+    one = run("datasets", "hydro").stdout
+    assert one.startswith("hydro: Hydro")
+    assert "bigearthnet" not in one
+    unknown = run("datasets", "hydra")
+    assert unknown.returncode == 2
+    assert "hydro" in unknown.stderr
+
+
+def test_usage_errors_say_what_to_give(bigearthnet, tmp_path):
+    """Wrong or missing options exit with 2, name the option, and write nothing."""
+    s1, target = bigearthnet["s1"], tmp_path / "target"
+    option = "--bigearthnet-s1-dir"
+    cases = [
+        (["bigearth"], "No such command 'bigearth'. Commands: bigearthnet"),
+        (["bigearthnet", "--target-dir", target], f"Give {option} or"),
+        (["bigearthnet", option, s1], "Missing option '--target-dir'"),
+        (
+            ["bigearthnet", option, s1, option, s1, "--target-dir", target],
+            "expected one folder, or",
+        ),
+        (["bigearthnet", option, s1, "--target-dir", target, "--num-workers", 0], "x>=1"),
+        (["bigearthnet", option, s1, "--target-dir", target, "--on-error", "cry"], "skip"),
+        (["bigearthnet", option, s1, "--target-dir", s1], "as a source and as the target"),
+        (["bigearthnet", option, "", "--target-dir", target], f"{option} is empty"),
+        (["bigearthnet", option, s1, "--target-dir", ""], "--target-dir is empty"),
+        (["bigearthnet", option, s1, "--target-dir", target, "--nope"], "--nope"),
+        (
+            ["bigearthnet", option, s1, "--target-dir", target, "--report", "/no/where.json"],
+            "--report: can't write",
+        ),
+        (["hydro", "--dataset-dir", s1], "Missing option '--target-dir'"),
+    ]
+    for arguments, expected in cases:
+        result = run(*arguments)
+        assert (result.returncode, expected in result.stderr) == (2, True), result.stderr
+        assert result.stdout == ""
+    assert not target.exists()
+
+
+def test_target_errors_exit_with_4(bigearthnet, tmp_path):
+    """A target that is a file, lies below one, or is no LMDB, is an error with its path."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "data.mdb").write_bytes(b"not LMDB" * 1024)
+    for target in ("file", "file/below", "other"):
+        path = tmp_path / target
+        result = run("bigearthnet", "--bigearthnet-s1-dir", bigearthnet["s1"], "--target-dir", path)
+        assert result.returncode == 4, result.stderr
+        assert str(path) in result.stderr
+    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "other" / "data.mdb").read_bytes() == b"not LMDB" * 1024
+
+
+def test_full_disk_is_an_error_and_the_same_command_continues(tmp_path):
+    """When no more can be written (here: a file-size limit), exit 4; later the rest is added."""
+    sources = corpus.generate(BIGEARTHNET, tmp_path, 400, modalities=["s2"], noise=True)
+    target = tmp_path / "target"
+    command = [sys.executable, "-m", "rico_hdl", "bigearthnet", "--bigearthnet-s2-dir"]
+    command += [str(sources["s2"]), "--target-dir", str(target)]
+    limited = 'ulimit -f 49152; trap "" XFSZ; exec "$@"'  # 48 MiB in units of 1 KiB
+    result = subprocess.run(
+        ["bash", "-c", limited, "-", *command], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 4, result.stderr
+    assert "Traceback" not in result.stderr
+    assert str(target) in result.stderr
+    assert "run the same command again" in result.stderr
+    n_stored = len(records(target))
+    assert 0 < n_stored < 400
+
+    again = run(*command[3:], "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["n_present"] == {"s2": n_stored}
+    whole = run(*command[3:-1], tmp_path / "whole", "--json")
+    digests = [json.loads(result.stdout)["content_digest"] for result in (again, whole)]
+    assert digests[0] == digests[1]
+    assert records(target) == records(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_with_130_and_the_same_command_continues(bigearthnet, tmp_path, number):
+    """Ctrl-C, SIGTERM and a closed terminal keep what is stored and say how to go on."""
+    patches = sorted(p.key for p in corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6))
+    (blocking,) = bigearthnet["s1"].glob(f"*/{patches[4]}/*_VV.tif")
+    good = blocking.read_bytes()
+    blocking.unlink()
+    os.mkfifo(blocking)
+    target = tmp_path / "target"
+    command = ["bigearthnet", "--bigearthnet-s1-dir", bigearthnet["s1"], "--target-dir", target]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rico_hdl", *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    # Once the pipe has a reader, the conversion is in the middle of that patch.
+    with held_at(blocking, process):
+        process.send_signal(number)
+        # The signal is noted by the main thread, which waits for the worker that waits for us.
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert stdout == ""
+    assert f"stopped by {signal.Signals(number).name}" in stderr
+    assert "Run the same command again to continue" in stderr
+
+    blocking.unlink()
+    blocking.write_bytes(good)
+    again = run(*command)
+    assert again.returncode == 0, again.stderr
+    assert records(target).keys() == set(patches)
+
+
+def test_progress_bars_on_a_terminal(bigearthnet, tmp_path):
+    """On a terminal there is a bar for each source; the summary still goes to stdout."""
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "rico_hdl", "bigearthnet", "--target-dir", tmp_path / "target"]
+    process = subprocess.Popen(
+        [*map(str, command), *map(str, source_options(BIGEARTHNET, bigearthnet))],
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
+        text=True,
+    )
+    os.close(follower)
+    shown = b""
+    try:
+        while chunk := os.read(leader, 4096):
+            shown += chunk
+    except OSError:  # Linux reports the end of a pseudo-terminal as an error
+        pass
+    stdout, _ = process.communicate(timeout=60)
+    os.close(leader)
+    assert process.returncode == 0
+    text = shown.decode()
+    for modality in BIGEARTHNET.modalities:
+        assert f"{modality.name}: {modality.title}" in text
+    assert "6/6" in text
+    assert "6 written" in stdout
+
+
+def test_no_bars_in_a_log(bigearthnet, tmp_path):
+    """Without a terminal, stderr is plain text: no control characters, no carriage returns."""
+    options = source_options(BIGEARTHNET, bigearthnet)
+    result = run("bigearthnet", *options, "--target-dir", tmp_path / "target")
+    assert "found 6 s1, 6 s2, 6 reference-maps patches" in result.stderr
+    assert not set(result.stderr) & {"\r", "\x1b"}
+
+
+def test_closed_stdout_is_no_traceback():
+    """`rico-hdl datasets | head -1` ends quietly."""
+    result = subprocess.run(
+        ["bash", "-c", '"$0" -m rico_hdl datasets --json | head -1', sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout.strip() == "["
+    assert "Traceback" not in result.stderr
+    assert "BrokenPipe" not in result.stderr

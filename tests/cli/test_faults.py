@@ -1,0 +1,175 @@
+"""What the command line says when much, or something of its own, is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import lmdb
+import pytest
+
+import corpus
+from rico_hdl.converting.conversion import convert
+from rico_hdl.datasets import registry
+from tests.support.reading import records
+from tests.support.running import run
+
+BIGEARTHNET = registry()["bigearthnet"]
+EUROSAT = registry()["eurosat-multi-spectral"]
+
+
+def on_a_terminal(*arguments):
+    """The exit code and what a command prints where stderr is a terminal."""
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "rico_hdl", *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=follower, text=True)
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(leader, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not chunk:
+            break
+        shown += chunk
+    os.close(leader)
+    stdout, _ = process.communicate(timeout=60)
+    return process.returncode, stdout, shown.decode()
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_mistake_of_ours_is_called_one(debug):
+    """An error that nobody foresaw ends with 70 and where to report it; a traceback on request."""
+    code = (
+        "import sys, rico_hdl.cli as cli, rico_hdl.checking.inspection as inspection\n"
+        "def fail(*_, **__): raise ZeroDivisionError('by zero')\n"
+        "inspection.inspect = fail\n"
+        "sys.argv = ['rico-hdl', 'info', '.']\ncli.main()"
+    )
+    world = os.environ | ({"RICO_HDL_DEBUG": "1"} if debug else {})
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=world
+    )
+    if debug:
+        assert "Traceback" in done.stderr
+        assert "ZeroDivisionError: by zero" in done.stderr
+        return
+    assert done.returncode == 70
+    assert "error: this is a mistake in rico-hdl: ZeroDivisionError: by zero" in done.stderr
+    assert "Please report it" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_many_failures_are_counted_and_listed_elsewhere(tmp_path):
+    """Of many patches that are left out some are shown; manifest and report have all."""
+    sources = corpus.generate(BIGEARTHNET, tmp_path / "source", 25, modalities=["s1"])
+    for path in sorted(sources["s1"].glob("*/*/*_VV.tif"))[:24]:
+        path.write_bytes(b"no TIFF")
+    target = tmp_path / "target"
+    command = ["bigearthnet", "--bigearthnet-s1-dir", sources["s1"], "--target-dir", target]
+    dry = run(*command, "--dry-run")
+    done = run(*command, "--report", tmp_path / "report.json")
+    assert done.returncode == 1
+    shown = [line for line in done.stderr.splitlines() if "band VV: " in line]
+    assert len(shown) == 10
+    assert "left out: more; all are listed in rico-hdl.json" in done.stderr
+    assert len(json.loads((target / "rico-hdl.json").read_text())["failures"]) == 24
+    assert len(json.loads((tmp_path / "report.json").read_text())["failures"]) == 24
+    assert dry.returncode == 1
+    assert "band VV: " in dry.stdout
+    assert len(records(target)) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_a_report_that_cannot_be_written_is_an_error(bigearthnet, tmp_path):
+    """The path of the report and the reason are named; what was converted stays."""
+    target = tmp_path / "target"
+    command = ["bigearthnet", "--bigearthnet-s1-dir", bigearthnet["s1"], "--target-dir", target]
+    done = run(*command, "--report", "/dev/full")
+    assert done.returncode == 1
+    assert "error: --report: /dev/full can't be written: No space left on device" in done.stderr
+    assert len(records(target)) == 6
+
+
+def test_a_dry_run_tells_of_a_damaged_archive(bigearthnet, tmp_path):
+    """What can't be read of an archive is a failure of the dry run, which writes nothing."""
+    folder = bigearthnet["s1"]
+    archive = Path(shutil.make_archive(str(tmp_path / "S1"), "tar", folder.parent, folder.name))
+    os.truncate(archive, archive.stat().st_size // 4)
+    target = tmp_path / "target"
+    done = run("bigearthnet", "--bigearthnet-s1-dir", archive, "--target-dir", target, "--dry-run")
+    assert done.returncode == 1
+    assert "cut short" in done.stdout + done.stderr
+    assert not target.exists()
+
+
+def test_a_file_with_other_bands_is_left_out(tmp_path):
+    """A file with fewer bands than the dataset has costs its patch, and both numbers are told."""
+    sources = corpus.generate(EUROSAT, tmp_path / "source", 3)
+    (folder,) = sources.values()
+    wrong = min(folder.rglob("*.tif"))
+    other = corpus.generate(registry()["uc-merced"], tmp_path / "other", 1)
+    shutil.copy(next(next(iter(other.values())).rglob("*.tif")), wrong)
+    summary = convert(EUROSAT, sources, tmp_path / "target")
+    (failure,) = summary.failures
+    assert failure.reason == "the file has 3 bands, expected 13"
+    assert failure.path == str(wrong)
+
+
+@pytest.fixture
+def store(bigearthnet, tmp_path):
+    """A small store."""
+    convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
+    return tmp_path / "target"
+
+
+def test_verification_shows_a_bar_on_a_terminal(store):
+    """On a terminal a bar comes to the number of records; the result still goes to stdout."""
+    code, stdout, shown = on_a_terminal("verify", store)
+    assert code == 0
+    assert "18 records" in stdout
+    assert "18/18" in shown
+    assert "/s, " in shown
+    code, stdout, shown = on_a_terminal("verify", store, "--quiet")
+    assert (code, stdout, shown) == (0, "", "")
+
+
+def test_many_findings_are_counted(store):
+    """A hundred findings are shown, and how many more there are; JSON has all."""
+    with lmdb.open(str(store), map_size=2**30) as env, env.begin(write=True) as txn:
+        for i in range(150):
+            txn.put(b"stranger-%03d" % i, b"")
+    done = run("verify", store)
+    assert done.returncode == 1
+    assert done.stdout.count("extra: stranger-") == 100
+    assert "more: use --json" in done.stdout
+    findings = json.loads(run("verify", store, "--json").stdout)["findings"]
+    assert sum(finding["key"].startswith("stranger-") for finding in findings) == 150
+
+
+def test_the_judge_is_optional():
+    """Without rasterio the error says what to install."""
+    code = (
+        "import sys; sys.modules['rasterio'] = sys.modules['rasterio.errors'] = None\n"
+        "import rico_hdl.cli as cli; from rico_hdl.decoding.gdal import GdalDecoder\n"
+        "from rico_hdl.errors import UsageError\n"
+        "try: GdalDecoder()\nexcept UsageError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "needs rasterio, which is not installed" in done.stdout
+    assert "pip install rasterio" in done.stdout
+
+
+def test_an_archive_that_is_a_pipe_is_an_error(tmp_path):
+    """A pipe is named as what it is: archives are read more than once."""
+    path = tmp_path / "x.tar"
+    os.mkfifo(path)
+    done = run("uc-merced", "--dataset-dir", path, "--target-dir", tmp_path / "target")
+    assert done.returncode == 3
+    assert f"{path} is neither a file nor a folder, or a link that leads nowhere" in done.stderr

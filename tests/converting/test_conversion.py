@@ -1,0 +1,465 @@
+"""The pipeline as a library: values, determinism, resuming, failures, bounds."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import lmdb
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+import corpus
+import rico_hdl
+from rico_hdl.converting.conversion import convert
+from rico_hdl.datasets import registry
+from rico_hdl.sources import FolderSource
+from rico_hdl.spec import DatasetSpec, Modality
+from rico_hdl.store import StoreWriter
+from tests.support.reading import arrays, gdal_bands, records, same_bits
+from tests.support.zarr_files import judged
+
+BIGEARTHNET = registry()["bigearthnet"]
+
+
+@pytest.fixture
+def small_commits(monkeypatch):
+    """Transactions of a few patches, so that small corpora take many of them."""
+    monkeypatch.setitem(StoreWriter.__init__.__kwdefaults__, "commit_bytes", 400_000)
+
+
+def test_every_value_of_every_dataset_is_what_gdal_reads(spec: DatasetSpec, tmp_path):
+    """Each band is stored under its name with the dtype, shape and bits that GDAL reads.
+
+    Zarr stores are judged by the zarr library.
+    """
+    sources = corpus.generate(spec, tmp_path / "source", 3)
+    summary = convert(spec, sources, tmp_path / "target")
+
+    stored = arrays(tmp_path / "target")
+    expected_keys = set()
+    for modality in spec.modalities:
+        for patch in corpus.patches(spec, modality, 3):
+            expected_keys.add(patch.key)
+            bands = judged_bands(modality, sources[modality.name], patch)
+            assert set(stored[patch.key]) == set(modality.band_names)
+            for i, (name, band) in enumerate(zip(modality.band_names, bands, strict=True)):
+                assert same_bits(stored[patch.key][name], band), (patch.key, name)
+                # Not only what GDAL reads, but what the corpus meant for this very place.
+                meant = corpus.pixels(patch.key, i, band.shape, band.dtype.name)
+                assert same_bits(stored[patch.key][name], meant), (patch.key, name)
+    assert stored.keys() == expected_keys
+    assert summary.complete
+    assert summary.failures == []
+    assert summary.n_written == {modality.name: 3 for modality in spec.modalities}
+
+
+def judged_bands(modality: Modality, source: Path, patch: corpus.Patch) -> list[np.ndarray]:
+    """The bands of a patch as GDAL reads them in its files, or the zarr library in a store."""
+    if modality.encoding == "geotiff":
+        return [band for name in patch.files for band in gdal_bands(source / name)]
+    known = {name: band for path in source.iterdir() for name, band in judged(path).items()}
+    bands = [known[name] for name in patch.files]
+    return [np.frombuffer(data, dtype).reshape(shape) for dtype, shape, data in bands]
+
+
+def test_records_are_what_safetensors_writes(spec: DatasetSpec, tmp_path):
+    """Each record is byte for byte what the safetensors library saves for the same arrays."""
+    sources = corpus.generate(spec, tmp_path / "source", 2)
+    convert(spec, sources, tmp_path / "target")
+    for record, patch in zip(
+        records(tmp_path / "target").values(), arrays(tmp_path / "target").values(), strict=True
+    ):
+        assert record == save(patch)
+
+
+def test_file_is_the_same_for_any_number_of_workers(bigearthnet, tmp_path, small_commits):
+    """data.mdb is byte for byte the same with one worker and with many."""
+    del small_commits
+    files = []
+    for n_workers in (1, 2, 7):
+        target = tmp_path / f"target-{n_workers}"
+        convert(BIGEARTHNET, bigearthnet, target, n_workers=n_workers)
+        files.append((target / "data.mdb").read_bytes())
+    assert files[0] == files[1] == files[2]
+
+
+def test_file_is_no_larger_than_its_content(tmp_path, small_commits):
+    """data.mdb takes three pages for each transaction more than LMDB's own compacted copy.
+
+    Those lead to the transaction's records and to its free pages, and are kept since readers may
+    know them: a branch page, a leaf page, and one of the list of free pages.
+    """
+    del small_commits
+    sources = corpus.generate(BIGEARTHNET, tmp_path / "source", 60)
+    convert(BIGEARTHNET, sources, tmp_path / "target")
+    (tmp_path / "compact").mkdir()
+    with lmdb.open(str(tmp_path / "target"), readonly=True, lock=False) as env:
+        env.copy(str(tmp_path / "compact"), compact=True)
+        allowed = 3 * env.stat()["psize"] * env.info()["last_txnid"]
+    size, compact = (
+        (tmp_path / name / "data.mdb").stat().st_size for name in ("target", "compact")
+    )
+    assert size <= compact + allowed
+
+
+def test_database_holds_patches_and_nothing_else(bigearthnet, tmp_path):
+    """The number of entries is the number of patches, as readers of the original expect."""
+    convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
+    with lmdb.open(str(tmp_path / "target"), readonly=True, lock=False) as env:
+        assert env.stat()["entries"] == 3 * 6
+    assert {path.name for path in (tmp_path / "target").iterdir()} == {
+        "data.mdb",
+        "lock.mdb",
+        "rico-hdl.json",
+        "rico-hdl.journal",
+    }
+
+
+def test_manifest_says_what_the_store_holds(bigearthnet, tmp_path):
+    """rico-hdl.json tells dataset, sources, bands, counts and that nothing is missing."""
+    summary = convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
+    manifest = json.loads((tmp_path / "target" / "rico-hdl.json").read_text())
+    assert manifest["dataset"] == "bigearthnet"
+    assert manifest["complete"] is True
+    assert manifest["n_patches"] == 18
+    assert manifest["content_digest"] == summary.content_digest
+    assert manifest["failures"] == []
+    assert manifest["tool"] == f"rico-hdl {rico_hdl.__version__}"
+    s2 = manifest["modalities"]["s2"]
+    assert s2["sources"] == [str(bigearthnet["s2"])]
+    assert s2["bands"] == list(BIGEARTHNET.modality("s2").band_names)
+    assert s2["n_patches"] == 6
+    sizes = [len(v) for k, v in records(tmp_path / "target").items() if "_reference_map" in k]
+    assert manifest["modalities"]["reference-maps"]["n_bytes"] == sum(sizes)
+
+
+def test_one_modality_at_a_time_gives_the_same_content(bigearthnet, tmp_path):
+    """Sources added one by one give the records and the digest of all at once."""
+    whole = convert(BIGEARTHNET, bigearthnet, tmp_path / "whole")
+    for name in ("s2", "reference-maps", "s1"):
+        last = convert(BIGEARTHNET, {name: bigearthnet[name]}, tmp_path / "parts")
+    assert records(tmp_path / "parts") == records(tmp_path / "whole")
+    assert last.content_digest == whole.content_digest
+    parts = json.loads((tmp_path / "parts" / "rico-hdl.json").read_text())
+    assert parts["complete"] is True
+    assert {n: m["n_patches"] for n, m in parts["modalities"].items()} == dict.fromkeys(
+        ("s1", "s2", "reference-maps"), 6
+    )
+
+
+def test_same_call_adds_what_is_missing(bigearthnet, tmp_path):
+    """A second call stores only what was not there, and ends with the content of a single call."""
+    whole = convert(BIGEARTHNET, bigearthnet, tmp_path / "whole")
+    later = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s2"), 6)[2]
+    folder = bigearthnet["s2"] / Path(later.files[0]).parent
+    shutil.move(folder, tmp_path / "aside")
+    first = convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
+    assert first.n_written["s2"] == 5
+    before = records(tmp_path / "target")
+
+    shutil.move(tmp_path / "aside", folder)
+    second = convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
+    assert second.n_written == {"s1": 0, "s2": 1, "reference-maps": 0}
+    assert second.n_present == {"s1": 6, "s2": 5, "reference-maps": 6}
+    after = records(tmp_path / "target")
+    assert after == records(tmp_path / "whole")
+    assert before.items() <= after.items()
+    assert second.content_digest == whole.content_digest
+
+
+def test_nothing_to_do_leaves_the_file_untouched(bigearthnet, tmp_path):
+    """A call that finds everything stored writes no byte of data.mdb."""
+    first = convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
+    before = (tmp_path / "target" / "data.mdb").read_bytes()
+    second = convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
+    assert (tmp_path / "target" / "data.mdb").read_bytes() == before
+    assert second.content_digest == first.content_digest
+    assert second.complete
+
+
+@pytest.mark.parametrize("lost", ["manifest", "journal", "both", "end of the journal"])
+def test_what_is_lost_beside_the_records_is_made_anew(bigearthnet, tmp_path, lost):
+    """Whatever is missing beside data.mdb, as in a store of the original, is found out from it."""
+    target = tmp_path / "target"
+    whole = convert(BIGEARTHNET, bigearthnet, target)
+    path, journal = target / "rico-hdl.json", target / "rico-hdl.journal"
+    expected = json.loads(path.read_text())
+    if lost in {"manifest", "both"}:
+        path.unlink()
+    if lost in {"journal", "both"}:
+        journal.unlink()
+    if lost == "end of the journal":
+        journal.write_bytes(journal.read_bytes()[:-10])
+    again = convert(BIGEARTHNET, {"s1": bigearthnet["s1"]}, target)
+    assert again.n_written == {"s1": 0}
+    assert again.content_digest == whole.content_digest
+    found = json.loads(path.read_text())
+    assert found["n_patches"] == 18
+    for name in ("s1", "s2", "reference-maps"):
+        for field in ("n_patches", "n_bytes", "bands", "layouts"):
+            assert found["modalities"][name][field] == expected["modalities"][name][field]
+
+
+def _first_s2_file(sources: dict[str, Path], band: int = 1) -> Path:
+    patch = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s2"), 6)[0]
+    return sources["s2"] / patch.files[band]
+
+
+def _write(data: bytes):
+    return lambda path: path.write_bytes(data)
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _another_dtype(path: Path) -> None:
+    s1 = next(p for p in path.parents[3].glob("BigEarthNet-S1/*/*/*.tif"))
+    shutil.copy(s1, path)
+
+
+def _dangling_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere.tif")
+
+
+def _folder_instead(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (_truncate, "truncated|Read error"),
+        (_write(b""), "is empty"),
+        (_write(b"\x89PNG\r\n\x1a\n" + b"\0" * 100), "not a TIFF"),
+        (_another_dtype, "expected uint16"),
+        (_dangling_link, "missing"),
+        (_folder_instead, "director"),
+        (Path.unlink, "missing band B02"),
+    ],
+    ids=["truncated", "empty", "png", "dtype", "dangling", "folder", "missing"],
+)
+def test_a_patch_that_cannot_be_read_is_left_out_whole(bigearthnet, tmp_path, damage, reason):
+    """One bad file leaves its patch out, says which and why; once repaired it is added."""
+    whole = convert(BIGEARTHNET, bigearthnet, tmp_path / "whole")
+    path = _first_s2_file(bigearthnet)
+    good = path.read_bytes()
+    damage(path)
+    target = tmp_path / "target"
+    summary = convert(BIGEARTHNET, bigearthnet, target)
+    (failure,) = summary.failures
+    key = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s2"), 6)[0].key
+    assert (failure.key, failure.modality, failure.band) == (key, "s2", "B02")
+    assert str(path.parent) in failure.path
+    assert re.search(reason, failure.reason)
+    assert not summary.complete
+    assert key not in records(target)
+    assert len(records(target)) == 17
+    manifest = json.loads((target / "rico-hdl.json").read_text())
+    assert manifest["complete"] is False
+    assert [f["key"] for f in manifest["failures"]] == [key]
+
+    if path.is_dir():
+        path.rmdir()
+    path.unlink(missing_ok=True)
+    path.write_bytes(good)
+    repaired = convert(BIGEARTHNET, bigearthnet, target)
+    assert repaired.n_written["s2"] == 1
+    assert repaired.complete
+    assert repaired.content_digest == whole.content_digest
+    assert json.loads((target / "rico-hdl.json").read_text())["failures"] == []
+
+
+def test_stop_ends_at_the_first_failure(bigearthnet, tmp_path):
+    """on_error="stop" stores what precedes the first bad patch in key order, and nothing behind."""
+    patches = sorted(p.key for p in corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6))
+    (bad,) = bigearthnet["s1"].glob(f"*/{patches[3]}/*_VV.tif")
+    bad.write_bytes(b"II")
+    target = tmp_path / "target"
+    summary = convert(BIGEARTHNET, {"s1": bigearthnet["s1"]}, target, n_workers=1, on_error="stop")
+    assert [failure.key for failure in summary.failures] == [patches[3]]
+    assert list(records(target)) == patches[:3]
+
+
+def test_failures_of_another_modality_are_kept(bigearthnet, tmp_path):
+    """Converting S1 does not forget what failed in S2."""
+    _first_s2_file(bigearthnet).write_bytes(b"")
+    target = tmp_path / "target"
+    convert(BIGEARTHNET, {"s2": bigearthnet["s2"]}, target)
+    summary = convert(BIGEARTHNET, {"s1": bigearthnet["s1"]}, target)
+    assert summary.complete
+    manifest = json.loads((target / "rico-hdl.json").read_text())
+    assert [failure["modality"] for failure in manifest["failures"]] == ["s2"]
+    assert manifest["complete"] is False
+
+
+class CountingSource:
+    """A folder that counts how often each file is read."""
+
+    def __init__(self, path: Path) -> None:
+        self._source = FolderSource(path)
+        self.location = self._source.location
+        self.entries, self.names, self.check = (
+            self._source.entries,
+            self._source.names,
+            self._source.check,
+        )
+        self.n_reads: Counter[str] = Counter()
+
+    def read(self, path: str) -> bytes:
+        self.n_reads[path] += 1
+        return self._source.read(path)
+
+
+def test_each_file_is_read_once(folder_spec: DatasetSpec, tmp_path):
+    """However many bands a file holds, it is opened once, and nothing else is opened."""
+    folders = corpus.generate(folder_spec, tmp_path / "source", 2)
+    sources = {name: CountingSource(folder) for name, folder in folders.items()}
+    convert(folder_spec, sources, tmp_path / "target")
+    for modality in folder_spec.modalities:
+        files = {f for p in corpus.patches(folder_spec, modality, 2) for f in p.files}
+        assert sources[modality.name].n_reads == dict.fromkeys(files, 1)
+
+
+def test_source_that_vanishes_stops_the_conversion(bigearthnet, tmp_path):
+    """A mount that goes away is one error about the source, not a failure of every patch."""
+
+    class Vanishing(CountingSource):
+        def read(self, path: str) -> bytes:
+            if sum(self.n_reads.values()) == 5:
+                shutil.rmtree(self.location)
+            return super().read(path)
+
+    source = Vanishing(bigearthnet["s2"])
+    with pytest.raises(rico_hdl.SourceError, match="no such folder"):
+        convert(BIGEARTHNET, {"s2": source}, tmp_path / "target", n_workers=1)
+
+
+def test_at_most_the_allowed_bytes_are_in_flight(tmp_path):
+    """Patches wait for memory: with room for one, no two are read at the same time."""
+    spec = registry()["hydro"]
+    folders = corpus.generate(spec, tmp_path / "source", 6)
+
+    class Overlapping(CountingSource):
+        n_now = n_most = 0
+
+        def read(self, path: str) -> bytes:
+            self.n_now += 1
+            self.n_most = max(self.n_most, self.n_now)
+            data = super().read(path)
+            self.n_now -= 1
+            return data
+
+    source = Overlapping(folders["s2"])
+    convert(spec, {"s2": source}, tmp_path / "target", n_workers=4, in_flight_bytes=1)
+    assert source.n_most == 1
+
+
+_MEASURED = """
+import sys
+from pathlib import Path
+from rico_hdl.converting.conversion import convert
+convert(sys.argv[1], {sys.argv[2]: sys.argv[3]}, sys.argv[4], n_workers=8)
+# Not getrusage: its maximum includes the process that started this one.
+(line,) = [x for x in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in x]
+print(line.split()[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+@pytest.mark.parametrize(
+    ("dataset", "modality", "n_patches"),
+    [
+        ("major-tom-core", "s2", 30),
+        ("hyspecnet-11k", "enmap", 40),
+        ("ssl4eo-s12-v1.1", "s2c", 256),
+    ],
+)
+def test_memory_stays_below_400_mb(tmp_path, dataset, modality, n_patches):
+    """Products of 13 MB, cubes of 7 MB, chunks of 116 MB: on eight threads below 400 MB in all."""
+    spec = registry()[dataset]
+    sources = corpus.generate(spec, tmp_path, n_patches, modalities=[modality], noise=True)
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            _MEASURED,
+            dataset,
+            modality,
+            sources[modality],
+            tmp_path / "target",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert int(run.stdout) * 1024 < 400e6
+    assert (tmp_path / "target" / "data.mdb").stat().st_size > 200e6
+
+
+def test_wrong_arguments_are_refused(bigearthnet, tmp_path):
+    """Unknown datasets and modalities, and no worker at all, are errors before anything happens."""
+    with pytest.raises(rico_hdl.UsageError, match="no dataset is called 'bigearth'"):
+        convert("bigearth", bigearthnet, tmp_path / "target")
+    with pytest.raises(rico_hdl.UsageError, match="no modality s3"):
+        convert(BIGEARTHNET, {"s3": bigearthnet["s1"]}, tmp_path / "target")
+    with pytest.raises(rico_hdl.UsageError, match="expected 1 or more"):
+        convert(BIGEARTHNET, bigearthnet, tmp_path / "target", n_workers=0)
+    assert not (tmp_path / "target").exists()
+
+
+def test_source_errors_leave_no_target_behind(tmp_path):
+    """A source that can't be used is found before the target folder is made."""
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(rico_hdl.SourceError, match="it is empty"):
+        convert(BIGEARTHNET, {"s2": tmp_path / "empty"}, tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
+def test_another_dataset_in_the_target_is_refused(bigearthnet, tmp_path):
+    """One store holds one dataset; the store that is there is not touched."""
+    convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
+    before = (tmp_path / "target" / "data.mdb").read_bytes()
+    hydro = registry()["hydro"]
+    sources = corpus.generate(hydro, tmp_path / "hydro", 1)
+    with pytest.raises(rico_hdl.StoreError, match="holds bigearthnet, expected hydro"):
+        convert(hydro, sources, tmp_path / "target")
+    assert (tmp_path / "target" / "data.mdb").read_bytes() == before
+
+
+def test_observer_hears_of_everything_once(bigearthnet, tmp_path):
+    """Counts that an observer adds up equal the summary."""
+    _first_s2_file(bigearthnet).write_bytes(b"")
+
+    class Listening:
+        def __init__(self) -> None:
+            self.n, self.n_bytes, self.failures, self.planned = Counter(), 0, [], None
+
+        def on_plan(self, plan):
+            self.planned = dict(plan.n_patches)
+
+        def on_patches(self, modality, n_patches, n_bytes):
+            self.n[modality] += n_patches
+            self.n_bytes += n_bytes
+
+        def on_failure(self, failure):
+            self.failures.append(failure)
+
+        def on_warning(self, message):
+            """A test's disk may be small."""
+
+    observer = Listening()
+    summary = convert(BIGEARTHNET, bigearthnet, tmp_path / "target", observer=observer)
+    assert observer.planned == {"s1": 6, "s2": 6, "reference-maps": 6}
+    assert observer.n == summary.n_written == {"s1": 6, "s2": 5, "reference-maps": 6}
+    assert observer.n_bytes == summary.n_bytes
+    assert observer.failures == summary.failures

@@ -1,0 +1,394 @@
+"""Disks that fill or can't be written, reads that fail, and what is unusual but no failure."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import tifffile
+
+import corpus
+from rico_hdl import errors
+from rico_hdl.checking.inspection import inspect
+from rico_hdl.checking.verification import verify
+from rico_hdl.converting.conversion import convert
+from rico_hdl.datasets import registry
+from rico_hdl.sources import FolderSource
+from tests.support.reading import records
+from tests.support.running import driven, n_stored, run, summary_of
+
+BIGEARTHNET = registry()["bigearthnet"]
+
+
+@contextmanager
+def small_disk(folder: Path, n_bytes: int):
+    """A file system of so many bytes, where one may be mounted."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={n_bytes}", "none", str(folder)]
+    mount = shutil.which("mount")
+    if not mount or os.name != "posix" or os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"a small disk can't be mounted: {mounted.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def remount(folder: Path, option: str) -> None:
+    """Change an option of a small disk."""
+    subprocess.run(["mount", "-o", f"remount,{option}", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory) -> dict[str, Path]:
+    """The source folders of a BigEarthNet of some dozen patches."""
+    return corpus.generate(BIGEARTHNET, tmp_path_factory.mktemp("source"), 40, noise=True)
+
+
+@pytest.fixture(scope="module")
+def digest(tmp_path_factory, sources) -> str:
+    """The content digest of a conversion with space enough."""
+    return convert(BIGEARTHNET, sources, tmp_path_factory.mktemp("whole")).content_digest
+
+
+def arguments_of(sources: dict[str, Path], target: Path) -> list[object]:
+    """The arguments that convert some sources."""
+    options = [part for m in BIGEARTHNET.modalities for part in (m.option, sources[m.name])]
+    return ["bigearthnet", *options, "--target-dir", target, "--json"]
+
+
+def test_a_disk_that_fills_again_and_again(tmp_path, sources, digest):
+    """Each time it is full: exit 4, sound records; each time it grows the same command goes on."""
+    disk = tmp_path / "disk"
+    with small_disk(disk, 2**20):
+        target = disk / "target"
+        command = driven("none", 0, *arguments_of(sources, target))
+        before = -1
+        for megabytes in (1, 3, 7, 11):
+            remount(disk, f"size={megabytes}m")
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert result.returncode == 4, result.stderr
+            assert "Traceback" not in result.stderr
+            assert str(target) in result.stderr
+            assert "Free some space and run the same command again" in result.stderr
+            assert "warning: about " in result.stderr
+            assert verify(target).findings == []
+            assert n_stored(target) > before
+            before = n_stored(target)
+        remount(disk, "size=64m")
+        summary = summary_of(run(*arguments_of(sources, target)))
+        assert sum(summary["n_present"].values()) == before
+        assert summary["content_digest"] == digest
+        assert summary["complete"]
+        assert not [warning for warning in summary["warnings"] if "needed" in warning]
+        assert verify(target).findings == []
+
+
+@pytest.mark.parametrize("n_free_pages", range(8))
+def test_a_disk_that_is_full_from_the_start(tmp_path, bigearthnet, n_free_pages):
+    """Whichever of its files there is no space for, the end is an error, not a crash."""
+    disk = tmp_path / "disk"
+    with small_disk(disk, 2**20):
+        free = shutil.disk_usage(disk).free
+        (disk / "ballast").write_bytes(bytes(free - 4096 * n_free_pages))
+        result = run(*arguments_of(bigearthnet, disk / "target"))
+        assert result.returncode == 4, (result.returncode, result.stderr)
+        assert str(disk / "target") in result.stderr
+        assert "Free some space" in result.stderr
+        (disk / "ballast").unlink()
+        remount(disk, "size=8m")
+        assert run(*arguments_of(bigearthnet, disk / "target")).returncode == 0
+        assert verify(disk / "target").findings == []
+
+
+def test_a_read_only_disk_is_an_error_before_anything(tmp_path, bigearthnet):
+    """A target on a read-only disk ends with 4 and its path; what is there can still be checked."""
+    disk = tmp_path / "disk"
+    with small_disk(disk, 2**25):
+        target = disk / "target"
+        convert(BIGEARTHNET, bigearthnet, target)
+        remount(disk, "ro")
+        for folder in (target, disk / "new"):
+            result = run(*arguments_of(bigearthnet, folder))
+            assert result.returncode == 4
+            assert f"{folder} can't be written" in result.stderr
+            assert "read-only" in result.stderr
+        assert not (disk / "new").exists()
+        assert verify(target).findings == []
+        assert inspect(target).complete
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_an_error(tmp_path, bigearthnet):
+    """A target that may not be written ends with 4 and its path."""
+    (tmp_path / "locked").mkdir(mode=0o500)
+    result = run(*arguments_of(bigearthnet, tmp_path / "locked" / "target"))
+    assert result.returncode == 4
+    assert "no permission" in result.stderr
+
+
+class Usage(NamedTuple):
+    """What `shutil.disk_usage` tells."""
+
+    total: int
+    used: int
+    free: int
+
+
+def test_a_shortage_of_space_is_announced(bigearthnet, tmp_path, monkeypatch):
+    """Before anything is converted it says what is needed and what is free; then it tries."""
+    heard = []
+
+    class Listening:
+        def on_plan(self, plan):
+            heard.append("plan" if len(plan) == 18 else "?")
+
+        def on_patches(self, modality, n_patches, n_bytes):
+            heard.append("patch" if modality and n_patches and n_bytes else "?")
+
+        def on_failure(self, failure):
+            """Nothing fails."""
+
+        def on_warning(self, message):
+            heard.append(message)
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 0, 1_000_000))
+    summary = convert(BIGEARTHNET, bigearthnet, tmp_path / "target", observer=Listening())
+    assert [heard[0], *heard[2:]] == ["plan", *["patch"] * 18]
+    assert str(tmp_path / "target") in heard[1]
+    assert heard[1] in summary.warnings
+    needed, free = re.search(r"about ([\d,]+) MB .* ([\d,]+) MB are free", heard[1]).groups()
+    size = (tmp_path / "target" / "data.mdb").stat().st_size
+    assert abs(int(needed) - size / 1e6) < 0.6
+    assert free == "1"
+    # What is there already needs no space again.
+    again = convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
+    assert not [warning for warning in again.warnings if "needed" in warning]
+
+
+def test_a_shortage_is_announced_where_the_spec_names_no_sizes(tmp_path, monkeypatch):
+    """Where only the files tell how large patches are, the first one does."""
+    spec = registry()["ssl4eo-s12"]
+    sources = corpus.generate(spec, tmp_path / "source", 4, modalities=["s1"])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 0, 1000))
+    warnings = convert(spec, sources, tmp_path / "target").warnings
+    assert len([warning for warning in warnings if "needed" in warning]) == 1
+
+
+class Faulty:
+    """A folder whose reads of some paths go wrong."""
+
+    def __init__(self, path, fault, wrong):
+        self._source = FolderSource(path)
+        self.location = self._source.location
+        self.entries, self.names = self._source.entries, self._source.names
+        self.check = self._source.check
+        self._fault, self._wrong = fault, wrong
+
+    def read(self, path):
+        data = self._source.read(path)
+        return self._fault(data) if path in self._wrong else data
+
+
+def failing(number):
+    """A read that fails with an error number."""
+
+    def fail(data):
+        del data
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (failing(errno.EIO), "Input/output error"),
+        (failing(errno.ESTALE), "Stale file handle"),
+        (failing(errno.EACCES), "Permission denied"),
+        (failing(errno.ENOENT), "missing"),
+        (lambda data: data[: len(data) // 2], "truncated|Read error|expected"),
+        (lambda data: data[:0], "is empty"),
+        (lambda data: bytes(byte ^ 0xFF for byte in data), "not a TIFF"),
+    ],
+    ids=["EIO", "ESTALE", "EACCES", "ENOENT", "half", "nothing", "inverted"],
+)
+def test_a_read_that_fails_leaves_out_its_patch_alone(bigearthnet, tmp_path, fault, reason):
+    """Each faulty file is one failure with path and band; the next run adds what was missing."""
+    whole = convert(BIGEARTHNET, bigearthnet, tmp_path / "whole")
+    patches = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s2"), 6)
+    wrong = {patches[1].files[3]: "B04", patches[4].files[11]: "B12"}
+    target = tmp_path / "target"
+    faulty = bigearthnet | {"s2": Faulty(bigearthnet["s2"], fault, wrong)}
+    summary = convert(BIGEARTHNET, faulty, target)
+    assert {(f.key, f.modality, f.band) for f in summary.failures} == {
+        (patches[1].key, "s2", "B04"),
+        (patches[4].key, "s2", "B12"),
+    }
+    for failure in summary.failures:
+        assert re.search(reason, failure.reason), failure.reason
+        assert failure.path.removeprefix(f"{bigearthnet['s2']}/") in wrong
+    assert summary.n_written == {"s1": 6, "s2": 4, "reference-maps": 6}
+    assert verify(target).findings == []
+    assert inspect(target).n_failures == 2
+    # Read again without the fault, as after a hiccup of the network.
+    repaired = convert(BIGEARTHNET, bigearthnet, target)
+    assert repaired.n_written == {"s1": 0, "s2": 2, "reference-maps": 0}
+    assert repaired.content_digest == whole.content_digest
+    assert repaired.complete
+
+
+@pytest.mark.parametrize("where", ["byte order", "width", "compression"])
+def test_a_bit_that_flips_on_the_way_in_is_a_failure_or_found(bigearthnet, tmp_path, where):
+    """A flip in a file's header fails its patch; one in its pixels is found by --sources."""
+    patch = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s2"), 6)[2]
+    path = bigearthnet["s2"] / patch.files[1]
+    data = path.read_bytes()
+    tag = {"width": 256, "compression": 259}.get(where)
+    offset = 0
+    if tag:
+        directory = int.from_bytes(data[4:8], "little")
+        offset = data.index(tag.to_bytes(2, "little"), directory) + 8
+
+    def flipped(content):
+        changed = bytearray(content)
+        changed[offset] ^= 4
+        return bytes(changed)
+
+    faulty = {"s2": Faulty(bigearthnet["s2"], flipped, {patch.files[1]})}
+    (failure,) = convert(BIGEARTHNET, faulty, tmp_path / "target").failures
+    assert (failure.key, failure.band) == (patch.key, "B02")
+
+
+def test_patches_of_one_value_are_a_warning(bigearthnet, tmp_path):
+    """Patches that are entirely one value are stored, counted, and told of."""
+    patch = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6)[3]
+    for name in patch.files:
+        tifffile.imwrite(bigearthnet["s1"] / name, np.zeros((120, 120), "float32"))
+    # One band alone of one value is nothing unusual.
+    other = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6)[4]
+    tifffile.imwrite(bigearthnet["s1"] / other.files[0], np.zeros((120, 120), "float32"))
+    target = tmp_path / "target"
+    result = run(*arguments_of(bigearthnet, target), "--report", tmp_path / "report.json")
+    summary = summary_of(result)
+    expected = "1 of 6 s1 patches have one value in all pixels of each band"
+    assert expected in summary["warnings"]
+    assert expected in json.loads((tmp_path / "report.json").read_text())["warnings"]
+    assert patch.key in records(target)
+    assert inspect(target).modalities["s1"].n_constant == 1
+    assert verify(target).n_constant == 1
+    text = run(*arguments_of(bigearthnet, target)[:-1])
+    assert f"  note: {expected}" in text.stdout
+    assert "1 patches have one value" in run("info", target).stdout
+    # The journal is made anew from the records: this is not forgotten.
+    (target / "rico-hdl.journal").unlink()
+    assert expected in convert(BIGEARTHNET, bigearthnet, target).warnings
+
+
+def test_another_number_than_published_is_a_note(bigearthnet, tmp_path):
+    """A subset is converted without failure, and the number of the whole is named."""
+    result = run(*arguments_of(bigearthnet, tmp_path / "target")[:-1])
+    assert result.returncode == 0
+    for modality in BIGEARTHNET.modalities:
+        expected = f"6 {modality.name} patches are stored, {modality.n_published} were published"
+        assert f"note: {expected}" in result.stdout
+
+
+_BOMB = """
+import json, re, resource, sys
+from pathlib import Path
+from rico_hdl.converting.conversion import convert
+
+def peak():  # not getrusage: its maximum includes the process that started this one
+    return int(re.search("VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+
+before = peak()
+limit = 2 * 2**30
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+summary = convert("hydro", {"s2": sys.argv[1]}, sys.argv[2], n_workers=2)
+print(json.dumps([summary.n_written, [f.reason for f in summary.failures], peak() - before]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
+def test_a_small_file_that_claims_a_huge_image_is_a_failure(tmp_path, compression):
+    """A decompression bomb fails its own patch, and takes no memory to speak of."""
+    (path,) = corpus.generate(registry()["hydro"], tmp_path / "source", 2).values()
+    bomb, _ = sorted(path.rglob("patch_*.tif"))
+    tifffile.imwrite(
+        bomb, np.zeros((12, 64, 64), "uint16"), compression=compression, planarconfig="contig",
+        photometric="minisblack", metadata=None,
+    )  # fmt: skip
+    data = bytearray(bomb.read_bytes())
+    directory = int.from_bytes(data[4:8], "little")
+    n_entries = int.from_bytes(data[directory : directory + 2], "little")
+    for entry in range(directory + 2, directory + 2 + 12 * n_entries, 12):
+        if int.from_bytes(data[entry : entry + 2], "little") in {256, 257, 278}:
+            data[entry + 2 : entry + 12] = (
+                (4).to_bytes(2, "little")
+                + (1).to_bytes(4, "little")
+                + (60_000).to_bytes(4, "little")
+            )
+    bomb.write_bytes(data)
+    result = subprocess.run(
+        [sys.executable, "-c", _BOMB, path, tmp_path / "target"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr[-500:]
+    n_written, reasons, kilobytes = json.loads(result.stdout)
+    assert n_written == {"s2": 1}
+    assert len(reasons) == 1
+    assert kilobytes < 200_000
+
+
+def test_a_source_that_is_gone_is_not_a_failure_of_each_patch(bigearthnet, tmp_path):
+    """When the whole source vanishes, what was converted stays, and the same call continues."""
+    hidden = tmp_path / "hidden"
+
+    class Vanishing(Faulty):
+        def read(self, path):
+            if path in self._wrong and not hidden.exists():
+                shutil.move(self.location, hidden)
+            return super().read(path)
+
+    patches = sorted(p.key for p in corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6))
+    root = bigearthnet["s1"]
+    wrong = {str(path.relative_to(root)) for path in root.glob(f"*/{patches[4]}/*.tif")}
+    target = tmp_path / "target"
+    source = Vanishing(bigearthnet["s1"], lambda data: data, wrong)
+    with pytest.raises(errors.SourceError, match="no such folder"):
+        convert(BIGEARTHNET, {"s1": source}, target, n_workers=1)
+    assert 0 < n_stored(target) < 6
+    assert verify(target).findings == []
+    before = n_stored(target)
+    shutil.move(hidden, bigearthnet["s1"])
+    summary = convert(BIGEARTHNET, {"s1": bigearthnet["s1"]}, target)
+    assert (summary.n_present["s1"], summary.complete) == (before, True)
+
+
+def test_a_source_whose_name_is_not_utf_8_is_refused(tmp_path, bigearthnet):
+    """A path that the manifest can't hold is an error before anything is written."""
+    strange = tmp_path / os.fsdecode(b"S2-\xff")
+    bigearthnet["s2"].rename(strange)
+    with pytest.raises(errors.SourceError, match=r"S2-\\udcff' is not UTF-8"):
+        convert(BIGEARTHNET, {"s2": strange}, tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+    (tmp_path / "link").symlink_to(strange)
+    assert convert(BIGEARTHNET, {"s2": tmp_path / "link"}, tmp_path / "target").complete

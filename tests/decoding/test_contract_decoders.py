@@ -1,0 +1,60 @@
+"""Every way to decode a file gives the pixels that an independent writer put in."""
+
+import io
+
+import numpy as np
+
+from rico_hdl.decoding.gdal import GdalDecoder
+from rico_hdl.decoding.npy import NpyDecoder
+from rico_hdl.decoding.tiff import Decoder
+from tests.contracts.decoders import DecoderContract
+from tests.support.tiff_files import by_gdal, by_tifffile
+
+
+class TestUncompressed(DecoderContract):
+    """Files whose pixels are sliced out."""
+
+    def encode(self, stack):
+        return by_tifffile(stack, photometric="minisblack", rowsperstrip=7)
+
+    def decoder(self):
+        return Decoder()
+
+
+class TestDeflate(TestUncompressed):
+    """Strips of differences, which are inflated one by one."""
+
+    dtypes = ("uint8", "uint16", "int16", "uint32")
+
+    def encode(self, stack):
+        options = {"compression": "zlib", "predictor": True, "rowsperstrip": 7}
+        return by_tifffile(stack, photometric="minisblack", **options)
+
+
+class TestLibtiff(TestUncompressed):
+    """Tiles that only libtiff decodes."""
+
+    def encode(self, stack):
+        return by_gdal(stack, compress="lzw", tiled=True, blockxsize=16, blockysize=16)
+
+
+class TestGdal(TestUncompressed):
+    """GDAL as a judge, of files that GDAL did not write."""
+
+    def decoder(self):
+        return GdalDecoder()
+
+
+class TestNpy(DecoderContract):
+    """Plain arrays with one band."""
+
+    dtypes = ("uint8", "uint16", "int16", "uint32", "float16", "float32", "float64")
+    shapes = tuple((1, *shape) for shape in [(1, 1), (3, 5), (64, 64), (1, 40), (40, 1)])
+
+    def encode(self, stack):
+        file = io.BytesIO()
+        np.save(file, stack[0])
+        return file.getvalue()
+
+    def decoder(self):
+        return NpyDecoder()

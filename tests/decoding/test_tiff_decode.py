@@ -1,0 +1,592 @@
+"""From TIFF to bands: the bits that an independent reader gives, or an error."""
+
+import json
+import random
+import subprocess
+import sys
+import threading
+import zlib
+from array import array
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rasterio.errors import RasterioError
+
+from rico_hdl.decoding.raster import bands_of, rasters_of
+from rico_hdl.decoding.tiff import Decoder, deflate, parse_header
+from rico_hdl.decoding.tiff.header import Blocks
+from rico_hdl.decoding.tiff.libtiff import decode_with_libtiff
+from rico_hdl.errors import TiffError
+from tests.support import tiff_mutations
+from tests.support.tiff_files import (
+    DTYPES,
+    LONG,
+    LONG8,
+    SHORT,
+    bits_of,
+    build,
+    by_gdal,
+    by_tifffile,
+    decoded_bits,
+    gdal_options,
+    pixels,
+    plain_blocks,
+    plain_file,
+    plain_tags,
+    random_stack,
+    read_by_gdal,
+    read_by_tifffile,
+    tifffile_options,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+REAL_FILES = (
+    "BigEarthNet/**/*.tif", "EuroSAT_MS/**/*.tif", "HySpecNet-11k/**/*.TIF", "Hydro/**/*.tif",
+    "Major-TOM-Core/**/*.tif", "SSL4EO-S12/**/*.tif", "UCMerced_LandUse/**/*.tif",
+)  # fmt: skip
+
+
+def decoded(data):
+    """The bits of the bands, decoded without a history."""
+    return decoded_bits(Decoder().decode(data))
+
+
+def judged(data, dtype):
+    """The bits of the bands as an independent reader gives them."""
+    # GDAL before 3.11 turns float16 into float32.
+    return bits_of(read_by_tifffile(data) if dtype == "float16" else read_by_gdal(data))
+
+
+# ---- encodings that occur -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_files_of_tifffile(seed):
+    """Files that tifffile writes are decoded to the bits that were put in and that GDAL reads."""
+    n_files = 0
+    for i in range(200):
+        rng = random.Random(f"{seed} {i}")
+        stack = random_stack(rng)
+        options = tifffile_options(rng, stack)
+        try:
+            data = by_tifffile(stack, **options)
+        except ValueError:  # not an encoding that tifffile can write
+            continue
+        n_files += 1
+        ours = decoded(data)
+        if options["compression"] != "lerc":  # whose encoder does not keep every NaN
+            assert ours == bits_of(list(stack)), options
+        if i % 2 == 0 or options["compression"] == "lerc":
+            assert ours == judged(data, stack.dtype.name), options
+    assert n_files > 150
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_files_of_gdal(seed):
+    """Files that GDAL writes are decoded to the bits that it reads, or refused for a reason."""
+    counts = Counter()
+    reasons = ("compression 7 ", "compression 50001 ", "LERC", "sparse", "PackBits of ")
+    for i in range(160):
+        rng = random.Random(f"{seed} {i}")
+        stack = random_stack(rng, [dtype for dtype in DTYPES if dtype != "f2"])
+        options = gdal_options(rng, stack)
+        if "nbits" in options:
+            stack = stack % 2 ** options["nbits"]
+        try:
+            data = by_gdal(stack, **options)
+        except RasterioError:  # not an encoding that GDAL can write
+            continue
+        try:
+            ours = decoded(data)
+        except TiffError as error:
+            counts[next((r for r in reasons if r in error.message), error.message)] += 1
+        else:
+            assert ours == bits_of(read_by_gdal(data)), options
+            counts["decoded"] += 1
+    assert counts.keys() <= {"decoded", *reasons}
+    assert counts["decoded"] > 3 * (counts.total() - counts["decoded"])
+    assert counts["decoded"] > 70
+
+
+@pytest.mark.parametrize("n_bits", [*range(1, 8), *range(9, 16)])
+@pytest.mark.parametrize("compress", ["NONE", "LZW", "DEFLATE", "ZSTD"])
+@pytest.mark.parametrize("tiled", [False, True])
+def test_samples_of_a_few_bits(n_bits, compress, tiled):
+    """Samples of 1 to 15 bits come out as the next wider type, as GDAL gives them."""
+    stack = pixels((3, 17, 33), "u1" if n_bits < 8 else "u2") % 2**n_bits
+    sides = {"TILED": "YES", "BLOCKXSIZE": 16, "BLOCKYSIZE": 16} if tiled else {"BLOCKYSIZE": 5}
+    data = by_gdal(stack, nbits=n_bits, compress=compress, **sides)
+    assert decoded(data) == bits_of(read_by_gdal(data)) == bits_of(list(stack))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("compression", "predictor"),
+    [(None, 1), *((compression, n) for compression in ("zlib", "lzw") for n in (1, 2, 3))],
+)
+def test_floats_keep_every_bit(order, compression, predictor):
+    """NaN payloads, signalling NaNs, infinities and negative zeros survive."""
+    special = [0x7F800001, 0x7FC00001, 0xFFC12345, 0x80000000, 0x7F800000, 0xFF800000, 1, 0]
+    stack = np.array(special, "<u4").view("<f4").reshape(1, 2, 4)
+    if predictor == 2:  # which tifffile has for integers only
+        data = by_gdal(
+            stack,
+            compress={"zlib": "DEFLATE", "lzw": "LZW"}[compression],
+            PREDICTOR=2,
+            ENDIANNESS="LITTLE" if order == "<" else "BIG",
+        )
+    else:
+        data = by_tifffile(stack, byteorder=order, compression=compression, predictor=predictor)
+    assert decoded(data) == bits_of(list(stack))
+
+
+def test_only_the_first_page_counts():
+    """A file of several pages, or with overviews and a mask, gives its first image."""
+    stack = pixels((3, 64, 64), "u2")
+    for compression in (None, "lzw", "zlib"):
+        pages = BytesIO()
+        with tifffile.TiffWriter(pages) as writer:
+            writer.write(stack[0], compression=compression)
+            writer.write(stack[1, :9], compression="zstd")
+        assert decoded(pages.getvalue()) == bits_of(list(stack[:1]))
+    pyramid = by_gdal(stack, driver="COG", compress="LZW", BLOCKSIZE=32, overviews=(2,))
+    assert decoded(pyramid) == bits_of(list(stack))
+    masked = by_gdal(stack, masked=True, overviews=(2, 4), nodata=7)
+    assert decoded(masked) == bits_of(list(stack))
+
+
+def test_palettes_and_inverted_greys_are_stored_values():
+    """Colours are not looked up, and white is not turned into black."""
+    stack = pixels((1, 9, 7), "u1")
+    palette = plain_file(stack[0][..., None], t262=(SHORT, [3]), t320=(SHORT, [0] * 768))
+    assert decoded(palette) == bits_of(read_by_gdal(palette)) == bits_of(list(stack))
+    inverted = plain_file(stack[0][..., None], t262=(SHORT, [0]))
+    assert decoded(inverted) == bits_of(read_by_gdal(inverted)) == bits_of(list(stack))
+
+
+def test_fill_order():
+    """Bytes that are stored with their bits reversed are reversed back, as GDAL does."""
+    data = plain_file(pixels((9, 7, 2), "u2"), t266=(SHORT, [2]))
+    assert decoded(data) == bits_of(read_by_gdal(data))
+
+
+@pytest.mark.parametrize("pattern", REAL_FILES)
+def test_real_files(samples, pattern):
+    """Files as publishers ship them are decoded to the bits that GDAL reads."""
+    paths = sorted(samples.glob(pattern))
+    assert paths
+    for path in paths:
+        data = path.read_bytes()
+        assert decoded(data) == bits_of(read_by_gdal(data)), path.name
+
+
+# ---- the ways of decoding agree -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("planar", [1, 2])
+@pytest.mark.parametrize("rows_per_strip", [1, 2, 5, 9])
+@pytest.mark.parametrize("n_bands", [1, 3, 12])
+def test_slicing_gives_what_libtiff_gives(dtype, planar, rows_per_strip, n_bands):
+    """Uncompressed strips are the same bits, cut out of the file or decoded by libtiff."""
+    image = pixels((5, 7, n_bands), dtype)
+    data = plain_file(image, rows_per_strip=rows_per_strip, planar=planar)
+    decoder = Decoder()
+    sliced = decoded_bits(decoder.decode(data))
+    assert decoder._known.pieces is not None
+    by_libtiff = bands_of(decode_with_libtiff(data, parse_header(data)))
+    assert sliced == decoded_bits(by_libtiff) == bits_of(list(np.moveaxis(image, 2, 0)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_strips_lie_anywhere(seed):
+    """Strips in any order, with gaps or on top of each other, are read where the file says."""
+    rng = random.Random(seed)
+    image = pixels((8, 6, 1), "u2", seed)
+    blocks = plain_blocks(image, rows_per_strip=2)
+    tags = plain_tags(image.shape, "u2", rows_per_strip=2)
+    head = len(build(tags, []))
+    order = rng.sample(range(4), 4)
+    offsets, tail = [0] * 4, b""
+    for i in order:
+        tail += bytes(rng.randrange(3))
+        offsets[i] = head + len(tail)
+        tail += blocks[i]
+    offsets[order[0]] = offsets[order[1]]
+    data = build(tags | {273: (LONG, offsets), 279: (LONG, [24] * 4)}, [], tail=tail)
+    assert decoded(data) == bits_of(read_by_gdal(data))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "f4", "u8"])
+@pytest.mark.parametrize("rows", [1, 7, 20])
+@pytest.mark.parametrize("planar", [1, 2])
+def test_inflating_gives_what_libtiff_gives(dtype, rows, planar):
+    """Deflate strips of differences are the same bits, inflated here or decoded by libtiff."""
+    image = pixels((20, 30, 3), dtype)
+    bits = image.view(f"u{image.itemsize}")
+    encoded = np.concatenate([bits[:, :1], bits[:, 1:] - bits[:, :-1]], axis=1)
+    data = build(
+        plain_tags(
+            image.shape, dtype, rows_per_strip=rows, planar=planar,
+            t259=(SHORT, [8]), t317=(SHORT, [2]),
+        ),
+        [zlib.compress(b) for b in plain_blocks(encoded, rows_per_strip=rows, planar=planar)],
+    )  # fmt: skip
+    header = parse_header(data)
+    assert deflate.is_for_inflate(header)
+    by_libtiff = bands_of(decode_with_libtiff(data, header))
+    expected = bits_of(list(np.moveaxis(image, 2, 0)))
+    assert decoded(data) == decoded_bits(by_libtiff) == expected
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<i2", ">i2", "<f4", ">f4", ">u8"])
+def test_rasters_of_any_layout(dtype):
+    """Arrays of any byte order and memory layout become the same little-endian rows."""
+    stack = pixels((3, 5, 4), dtype)
+    wide = np.zeros((3, 10, 8), dtype)
+    wide[:, ::2, 1::2] = stack
+    layouts = [
+        stack,
+        np.asfortranarray(stack),
+        np.moveaxis(np.ascontiguousarray(np.moveaxis(stack, 0, 2)), 2, 0),
+        np.ascontiguousarray(stack[::-1, ::-1, ::-1])[::-1, ::-1, ::-1],
+        wide[:, ::2, 1::2],
+    ]
+    for layout in layouts:
+        assert decoded_bits(rasters_of(layout)) == bits_of(list(stack))
+
+
+@given(st.lists(st.binary(min_size=1, max_size=3000), min_size=1, max_size=20))
+@settings(max_examples=100)
+def test_checksums_of_blocks_make_the_checksum_of_all(blocks):
+    """The Adler-32 of an image follows from those at the end of its strips."""
+    blocks = [block * 50 for block in blocks]
+    streams = [zlib.compress(block) for block in blocks]
+    offsets = [8 + sum(map(len, streams[:i])) for i in range(len(streams))]
+    where = Blocks(
+        array("Q", offsets), array("I", map(len, streams)), [len(block) for block in blocks]
+    )
+    combined = deflate._checksum_of_all(bytes(8) + b"".join(streams), where)
+    assert combined == zlib.adler32(b"".join(blocks))
+
+
+# ---- the header of the last file ------------------------------------------------------------
+
+
+def _family():
+    """Files that resemble each other: same header with other pixels or places, and damaged ones."""
+    image = pixels((8, 6, 1), "u2")
+    files = [
+        plain_file(image, rows_per_strip=3),
+        plain_file(image[::-1], rows_per_strip=3),
+        plain_file(image, rows_per_strip=3, t700=(1, [1] * 40)),
+        plain_file(image, rows_per_strip=3, order=">"),
+        plain_file(image, rows_per_strip=3, big=True),
+        plain_file(image, rows_per_strip=4),
+        plain_file(image.reshape(6, 8, 1), rows_per_strip=3),
+        plain_file(image.reshape(8, 3, 2), rows_per_strip=3, planar=2),
+        plain_file(image.view("i2"), rows_per_strip=3),
+        by_tifffile(image[..., 0][None], compression="zlib", rowsperstrip=3),
+        by_tifffile(image[::-1, :, 0][None], compression="zlib", rowsperstrip=3),
+        by_tifffile(image[..., 0][None], compression="lzw", rowsperstrip=3),
+    ]
+    first = files[0]
+    header = parse_header(first)
+    moved = bytearray(first + first[-24:])
+    moved[header.offsets.start : header.offsets.start + 4] = len(first).to_bytes(4, "little")
+    files += [bytes(moved), first[:-1], first[:100], first + b"more", b"MM" + first[2:], b""]
+    files += [file[:-1] for file in files[9:12]]
+    return files
+
+
+@given(st.lists(st.integers(0, 20), min_size=2, max_size=12))
+@settings(max_examples=150)
+def test_history_does_not_matter(order):
+    """A decoder gives the same for a file, whatever it decoded before."""
+    files = _family()
+    decoder = Decoder()
+    for i in order:
+        fresh, _ = tiff_mutations.attempt(Decoder(), files[i])
+        assert tiff_mutations.attempt(decoder, files[i])[0] == fresh
+
+
+def test_one_changed_byte_does_not_go_unnoticed():
+    """A decoder that knows a file gives what a new one gives after any of its bytes changed."""
+    data = plain_file(pixels((3, 4, 2), "u2"), rows_per_strip=2, t338=(SHORT, [0]))
+    decoder = Decoder()
+    for at in range(len(data)):
+        decoder.decode(data)
+        changed = data[:at] + bytes([data[at] ^ 0x41]) + data[at + 1 :]
+        fresh, message = tiff_mutations.attempt(Decoder(), changed)
+        assert tiff_mutations.attempt(decoder, changed) == (fresh, message)
+
+
+def test_a_known_header_is_not_parsed_again(monkeypatch):
+    """Files with the same header cost one parsing, be they compressed or not."""
+    calls = []
+    monkeypatch.setattr(
+        "rico_hdl.decoding.tiff.decode.parse_header",
+        lambda data: calls.append(1) or parse_header(data),
+    )
+    for options in ({}, {"compression": "zlib", "rowsperstrip": 3}):
+        files = [by_tifffile(pixels((1, 8, 6), "u2", seed), **options) for seed in range(5)]
+        decoder = Decoder()
+        for data in files:
+            decoder.decode(data)
+    assert len(calls) == 2
+
+
+def test_threads_share_a_decoder():
+    """Threads that decode different files with one decoder get each their own."""
+    files = [by_tifffile(pixels((1, 40, 40), "u2", i), compression=c)
+             for i, c in enumerate([None, None, "lzw", "zlib"] * 3)]  # fmt: skip
+    expected = [decoded(data) for data in files]
+    decoder, start = Decoder(), threading.Barrier(4)
+
+    def work(_):
+        start.wait()
+        return [[decoded_bits(decoder.decode(data)) for data in files] for _ in range(20)]
+
+    with ThreadPoolExecutor(4) as pool:
+        for results in pool.map(work, range(4)):
+            assert all(result == expected for result in results)
+
+
+def test_rasters_outlive_the_decoder():
+    """Bands stay what they were while the decoder goes on to other files."""
+    decoder = Decoder()
+    for options in ({}, {"compression": "lzw"}, {"compression": "zlib"}):
+        stacks = [pixels((3, 40, 40), "u2", seed) for seed in range(3)]
+        rasters = [decoder.decode(by_tifffile(stack, **options)) for stack in stacks]
+        for stack, found in zip(stacks, rasters, strict=True):
+            assert decoded_bits(found) == bits_of(list(stack))
+
+
+# ---- what is refused ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"t259": (SHORT, [7])}, "compression 7 is not supported, expected one of none, LZW, defl"),
+        ({"t259": (SHORT, [2])}, "compression 2 "),
+        ({"t259": (SHORT, [50001])}, "compression 50001 "),
+        ({"t259": (SHORT, [0])}, "compression 0 "),
+        ({"t262": (SHORT, [5])}, "photometric interpretation 5 "),
+        ({"t262": (SHORT, [6])}, "photometric interpretation 6 "),
+        ({"t262": (SHORT, [4])}, "photometric interpretation 4 "),
+        ({"t339": (SHORT, [4])}, "16-bit samples of format 4 "),
+        ({"t339": (SHORT, [5])}, "16-bit samples of format 5 "),
+        ({"t339": (SHORT, [3]), "t258": (SHORT, [24])}, "24-bit samples of format 3 "),
+        ({"t339": (SHORT, [2]), "t258": (SHORT, [12])}, "12-bit samples of format 2 "),
+        ({"t258": (SHORT, [24])}, "24-bit samples of format 1 "),
+        ({"t258": (SHORT, [0])}, "0-bit samples"),
+        ({"t258": (SHORT, [12]), "t259": (SHORT, [32773])}, "PackBits of 12-bit samples"),
+        ({"t256": (LONG, [2**31]), "t257": (LONG, [2**31])}, "more than the 536870912 allowed"),
+        ({"t256": (LONG8, [2**63]), "t257": (LONG8, [2**63])}, "more than a LONG holds"),
+        ({"t258": (SHORT, [1]), "t257": (LONG, [2**28])}, "more than the 536870912 allowed"),
+        ({"t279": (LONG, [47])}, "shorter than its pixels"),
+        ({"t279": (LONG, [0])}, "sparse"),
+        ({"t317": (SHORT, [9]), "t259": (SHORT, [5])}, "can't be decoded"),
+    ],
+)
+def test_refused_encodings(changed, what):
+    """What is not known to be decoded to the stored values is a TiffError that says what it is."""
+    with pytest.raises(TiffError, match=what):
+        Decoder().decode(plain_file(pixels((8, 3, 1), "u2"), **changed))
+
+
+def test_refused_tiles_of_any_size():
+    """Tiles that would need more memory than an image may have are refused before it is taken."""
+    tags = plain_tags((9, 9, 1), "u2", tile=(16, 16), t322=(LONG, [2**30]), t323=(LONG, [2**30]))
+    with pytest.raises(TiffError, match="allowed"):
+        Decoder().decode(build(tags, [bytes(512)]))
+
+
+def test_refused_by_libtiff():
+    """A directory that only libtiff objects to is a TiffError too."""
+    tags = plain_tags((9, 9, 1), "u2", tile=(16, 16), t278=(LONG, [0]))
+    with pytest.raises(TiffError, match="does not accept the directory"):
+        Decoder().decode(build(tags, [bytes(512)]))
+
+
+@pytest.mark.parametrize("options", [
+    {"compress": "JPEG"},
+    {"compress": "WEBP", "WEBP_LOSSLESS": "NO"},
+    {"compress": "LERC", "MAX_Z_ERROR": 5, "ENDIANNESS": "BIG"},
+])  # fmt: skip
+def test_refused_lossy_files(options):
+    """Lossy encodings are refused, as is the LERC that decoders get wrong."""
+    dtype = "f4" if options["compress"] == "LERC" else "u1"
+    data = by_gdal(pixels((3, 32, 32), dtype), INTERLEAVE="PIXEL", **options)
+    with pytest.raises(TiffError, match="not supported"):
+        Decoder().decode(data)
+
+
+def test_refused_sparse_files():
+    """A file that leaves out blocks is refused: what stands there is a convention of its reader."""
+    stack = np.zeros((1, 64, 64), "u2")
+    for options in ({}, {"TILED": "YES", "BLOCKXSIZE": 16, "BLOCKYSIZE": 16}):
+        data = by_gdal(stack, SPARSE_OK="TRUE", compress="LZW", **options)
+        with pytest.raises(TiffError, match="is missing: sparse"):
+            Decoder().decode(data)
+
+
+# ---- damaged files --------------------------------------------------------------------------
+
+
+def _encoders():
+    return {
+        1: bytes,
+        5: imagecodecs.lzw_encode,
+        8: zlib.compress,
+        32773: imagecodecs.packbits_encode,
+        34925: imagecodecs.lzma_encode,
+        50000: imagecodecs.zstd_encode,
+    }
+
+
+def _strips(compression, *, rows_per_strip=8, n_rows=24, damage=lambda _i, block: block):
+    """A file of encoded strips, after something was done to them, and its image."""
+    image = (pixels((n_rows, 32, 1), "u2") % 50).astype("u2")
+    encode = _encoders()[compression]
+    blocks = [encode(block) for block in plain_blocks(image, rows_per_strip=rows_per_strip)]
+    tags = plain_tags(image.shape, "u2", rows_per_strip=rows_per_strip, t259=(SHORT, [compression]))
+    return build(tags, [damage(i, block) for i, block in enumerate(blocks)]), image
+
+
+@pytest.mark.parametrize("compression", [1, 5, 8, 32773, 34925, 50000])
+def test_truncated_blocks(compression):
+    """A strip that ends early is refused, unless nothing but its end mark is cut off."""
+    sound, image = _strips(compression)
+    expected = bits_of([image[..., 0]])
+    assert decoded(sound) == expected
+    n_refused = 0
+    for cut in range(1, 200):
+        data, _ = _strips(compression, damage=lambda i, b, cut=cut: b[:-cut] if i == 1 else b)
+        try:
+            assert decoded(data) == expected
+        except TiffError:
+            n_refused += 1
+    # zstd's and xz's ends, index and checksum, are up to 60 bytes.
+    assert n_refused > (199 if compression in {1, 8} else 130) - 1
+
+
+@pytest.mark.parametrize("rows_per_strip", [1, 8, 24])
+@pytest.mark.parametrize("tile", [False, True])
+def test_damage_to_deflate_is_noticed(rows_per_strip, tile):
+    """No changed byte of a zlib stream gets through: each one ends in a checksum.
+
+    libtiff 4.7 does not look at it. Where a damaged stream decodes to too much it reports success,
+    and the pixels are whatever was in memory.
+    """
+    sound, image = _strips(8, rows_per_strip=rows_per_strip)
+    if tile:
+        stack = image[..., 0][None]
+        sound = by_tifffile(stack, compression="zlib", tile=(16, 16), byteorder=">")
+    blocks = parse_header(sound).read_blocks(sound)
+    rng = random.Random(0)
+    expected = bits_of([image[..., 0]])
+    assert decoded(sound) == expected
+    n_refused = 0
+    for _ in range(300):
+        damaged = bytearray(sound)
+        i = rng.randrange(len(blocks.offsets))
+        at = blocks.offsets[i] + rng.randrange(blocks.counts[i])
+        damaged[at] ^= rng.randrange(1, 256)
+        try:
+            # The compression level and the like may change without consequence.
+            assert decoded(bytes(damaged)) == expected
+        except TiffError:
+            n_refused += 1
+    assert n_refused > 280
+
+
+@pytest.mark.parametrize("rows_per_strip", [2, 24])
+def test_deflate_strips_with_rows_to_spare(rows_per_strip):
+    """A strip with more rows than it should have is refused: libtiff would leave some undefined."""
+    data, _ = _strips(
+        8, rows_per_strip=rows_per_strip,
+        damage=lambda _i, block: zlib.compress(zlib.decompress(block) * 2),
+    )  # fmt: skip
+    with pytest.raises(TiffError, match="is damaged"):
+        Decoder().decode(data)
+
+
+@pytest.mark.parametrize("rows_per_strip", [2, 24])
+def test_deflate_strips_with_padding(rows_per_strip):
+    """Bytes behind the end of a zlib stream are no part of it."""
+    data, image = _strips(8, rows_per_strip=rows_per_strip, damage=lambda _i, b: b + b"\0\0\0")
+    assert decoded(data) == bits_of([image[..., 0]])
+
+
+def test_a_deflate_bomb_takes_no_memory():
+    """A strip that would inflate to gigabytes is inflated no further than its size."""
+    bomb = zlib.compress(bytes(2**28), 9)
+    data, _ = _strips(8, rows_per_strip=24, damage=lambda _i, _b: bomb)
+    with pytest.raises(TiffError, match="is damaged: more than 1536 bytes"):
+        Decoder().decode(data)
+
+
+def test_garbage_in_lzw_gives_what_gdal_gives():
+    """LZW has no checksum: damage that still decodes gives the pixels that GDAL gives."""
+    sound, _ = _strips(5)
+    blocks = parse_header(sound).read_blocks(sound)
+    rng = random.Random(0)
+    counts = Counter()
+    for _ in range(200):
+        damaged = bytearray(sound)
+        damaged[blocks.offsets[1] + rng.randrange(blocks.counts[1])] ^= rng.randrange(1, 256)
+        ours, _ = tiff_mutations.attempt(Decoder(), bytes(damaged))
+        if ours is None:
+            counts["refused"] += 1
+        else:
+            assert ours == bits_of(read_by_gdal(bytes(damaged)))
+            counts["decoded"] += 1
+    assert min(counts["refused"], counts["decoded"]) > 20
+
+
+def test_wrong_byte_counts_are_not_repaired():
+    """Strips without sound byte counts are refused; libtiff would guess, GDAL give zeros."""
+    image = pixels((16, 16, 1), "u2")
+    for counts in ([11081, 2048, 0, 4096], [0] * 4, [1] * 4, [127, 128, 128, 128]):
+        data = plain_file(image, rows_per_strip=4, t279=(SHORT, counts))
+        with pytest.raises(TiffError):
+            Decoder().decode(data)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_damaged_files_do_no_harm(seed):
+    """A thousand damaged files end in GDAL's pixels or a TiffError: no crash, no hang, no print."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.tiff_mutations", str(seed), "1000"],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["wrong"] == []
+    assert outcome["decoded"] > 100
+    assert outcome["refused"] > 500
+
+
+@pytest.mark.fuzz
+def test_fresh_damaged_files_do_no_harm(rounds, seed):
+    """Other damaged files than those of every run end in GDAL's pixels or a TiffError, too."""
+    for number in rounds(10):
+        test_damaged_files_do_no_harm(seed + number)
+
+
+@pytest.mark.fuzz
+def test_fresh_files_of_other_writers(rounds, seed):
+    """Other files of tifffile and GDAL than those of every run are decoded to their bits, too."""
+    for number in rounds(5):
+        test_files_of_tifffile(seed + number)
+        test_files_of_gdal(seed + number)

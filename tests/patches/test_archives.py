@@ -1,0 +1,237 @@
+"""Putting patches together from members in any order."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rico_hdl.errors import ArchiveError
+from rico_hdl.patches.archives import WAITING_COST_BYTES, Assembly
+from rico_hdl.sources import Member
+from rico_hdl.spec import Band, Modality, Template
+
+MODALITY = Modality(
+    name="x",
+    title="samples",
+    option="--x-dir",
+    files=Template.parse("{scene}/{patch}/{patch}_{band}.tif"),
+    key=Template.parse("{scene}-{patch}"),
+    bands=(Band("A"), Band("B"), Band("C")),
+    example="s/p/p_A.tif",
+    folder="x",
+)
+
+
+class Listed:
+    """Members from a list, as an archive."""
+
+    location = "/archives/x.tar"
+    files = (Path(location),)
+    n_bytes_read = 0
+
+    def __init__(self, members, *, sequential=True, damaged=False):
+        self.members_of_it = members
+        self.sequential = sequential
+        self.damaged = damaged
+        self.current = None
+        self.n_read = 0
+
+    def members(self):
+        for path, content, problem in self.members_of_it:
+            self.current = path
+            yield Member(path, lambda p=path, c=content: self.read(p, c), problem)
+        self.current = None
+        if self.damaged:
+            raise ArchiveError("damaged at byte 7")
+
+    def read(self, path, content):
+        assert not self.sequential or self.current == path
+        self.n_read += 1
+        return content
+
+
+def files_of(scene, patch, bands="ABC", prefix=""):
+    """The members of a patch, with contents that tell where they belong."""
+    return [
+        (
+            f"{prefix}{scene}/{patch}/{patch}_{b}.tif",
+            f"{scene}{patch}{b}".encode(errors="replace"),
+            "",
+        )
+        for b in bands
+    ]
+
+
+def assembled(archive, **options):
+    """What an assembly gives: contents by key, keys in order, keys that are present, failures."""
+    present, failures = [], []
+    found = {}
+    assembly = Assembly(
+        MODALITY, archive, on_present=present.append, on_failure=failures.append, **options
+    )
+    for patch in assembly:
+        found[patch.key] = [patch.source.read(path) for path in patch.paths]
+    return found, present, failures, assembly
+
+
+PATCHES = [("s1", "p1"), ("s1", "p2"), ("s2", "p1"), ("s10", "p_3")]
+
+
+@given(st.permutations([file for patch in PATCHES for file in files_of(*patch)]), st.booleans())
+def test_any_order_gives_the_same_patches(members, sequential):
+    """Whatever the order of members, each patch has its own files, in the order of its bands."""
+    found, _, failures, _ = assembled(Listed(members, sequential=sequential))
+    assert failures == []
+    assert found == {f"{s}-{p}": [f"{s}{p}{b}".encode() for b in "ABC"] for s, p in PATCHES}
+
+
+@pytest.mark.parametrize("prefix", ["", "top/", "a/b/c/"])
+def test_folders_in_front_do_not_count(prefix):
+    """A patch is found at any depth, and other files are passed over."""
+    members = [
+        ("readme.txt", b"", ""),
+        *files_of("s", "p", prefix=prefix),
+        ("s/p/p_D.tif", b"", ""),
+    ]
+    found, _, failures, _ = assembled(Listed(members))
+    assert (list(found), failures) == (["s-p"], [])
+
+
+def test_patches_come_as_soon_as_they_are_complete():
+    """The order is that in which patches become complete, and nothing is read ahead."""
+    members = files_of("s", "1", "AB") + files_of("s", "2") + files_of("s", "1", "C")
+    archive = Listed(members)
+    with closing(iter(Assembly(MODALITY, archive))) as patches:
+        assert next(patches).key == "s-2"
+        assert archive.n_read == 5
+        assert next(patches).key == "s-1"
+
+
+def test_what_is_stored_is_not_read():
+    """Files of a stored patch are not read; it is told once, and asked for once."""
+    asked = []
+
+    def is_stored(key):
+        asked.append(key)
+        return key == "s-1"
+
+    adjacent = files_of("s", "1") + files_of("s", "2")
+    for members in (adjacent, adjacent[::3] + adjacent[1::3] + adjacent[2::3]):
+        asked.clear()
+        archive = Listed(members)
+        found, present, failures, assembly = assembled(archive, is_stored=is_stored)
+        assert (list(found), present, failures, archive.n_read) == (["s-2"], ["s-1"], [], 3)
+        assert asked == ["s-1", "s-2"]
+        assert assembly.n_found == 2
+
+
+def test_missing_bands_are_named():
+    """A patch that lacks files is a failure that names the bands."""
+    members = files_of("s", "1", "AC") + files_of("s", "2", "B")
+    _, _, failures, _ = assembled(Listed(members))
+    assert [(f.key, f.band, f.reason, f.path) for f in failures] == [
+        ("s-1", "B", "missing band B", "/archives/x.tar/s/1"),
+        ("s-2", None, "missing bands A, C", "/archives/x.tar/s/2"),
+    ]
+
+
+def test_damage_keeps_what_came_before():
+    """Where the archive can't be read on, what was complete is given, and the rest told."""
+    archive = Listed(files_of("s", "1") + files_of("s", "2", "A"), damaged=True)
+    found, _, failures, assembly = assembled(archive)
+    assert list(found) == ["s-1"]
+    assert assembly.damage.message == "damaged at byte 7"
+    assert [f.reason for f in failures] == ["missing bands B, C: the archive is damaged"]
+
+
+def test_a_member_that_cannot_be_read_costs_its_patch():
+    """A problem of one file is that of its patch; of other files it is counted."""
+    (a, b, c) = files_of("s", "1")
+    members = [a, (b[0], b"", "it is a symbolic link"), c, ("x", b"", "it is a device")]
+    found, _, failures, assembly = assembled(Listed(members))
+    assert found == {}
+    assert [(f.band, f.reason) for f in failures] == [("B", "it is a symbolic link")]
+    assert assembly.n_outside == 1
+
+
+def test_a_member_that_cannot_be_read_explains_an_incomplete_patch():
+    """Where files are missing as well, the failure names the one that can't be read."""
+    a, b, _ = files_of("s", "1")
+    found, _, failures, _ = assembled(Listed([a, (b[0], b"", "it is a symbolic link")]))
+    assert found == {}
+    assert [(f.key, f.band, f.reason) for f in failures] == [("s-1", "B", "it is a symbolic link")]
+
+
+def test_the_later_of_two_equal_paths_counts():
+    """A file that stands twice before its patch is complete is the later one, as unpacked."""
+    (a, b, c) = files_of("s", "1")
+    found, _, failures, _ = assembled(Listed([a, (a[0], b"later", ""), b, c]))
+    assert (found["s-1"][0], failures) == (b"later", [])
+
+
+@pytest.mark.parametrize("key", ["p" * 600, "\udcff"])
+def test_keys_that_cannot_be_stored(key):
+    """A key that LMDB can't hold is a failure, and its files are not kept."""
+    archive = Listed(files_of("s", key))
+    found, _, failures, _ = assembled(archive)
+    assert (found, len(failures)) == ({}, 1)
+    assert "key" in failures[0].reason
+    assert failures[0].key.isprintable()
+
+
+@given(st.integers(0, 5 * (WAITING_COST_BYTES + 10)))
+def test_waiting_files_are_bounded(bound):
+    """Beyond the bound the oldest patches are given up, once each, and the others are right.
+
+    As many are kept as the bound allows, and at least the newest.
+    """
+    members = [file for b in "ABC" for i in range(5) for file in files_of("s", str(i), b)]
+    found, _, failures, assembly = assembled(Listed(members), max_waiting_bytes=bound)
+    assert len(found) + len(failures) == 5
+    assert len({f.key for f in failures} | found.keys()) == 5
+    assert all(contents == [f"{k.replace('-', '')}{b}".encode() for b in "ABC"]
+               for k, contents in found.items())  # fmt: skip
+    assert all("too far" in f.reason for f in failures)
+    complete, last_missing = WAITING_COST_BYTES + 9, WAITING_COST_BYTES + 6
+    assert max(1, min(5, bound // complete)) <= len(found) <= max(1, bound // last_missing)
+    assert assembly.n_found == 5
+
+
+def test_many_patches_of_small_files_are_bounded():
+    """Each patch that waits counts, however small its files are."""
+    members = [
+        (path, b"x", "")
+        for b in "ABC"
+        for i in range(200)
+        for path, *_ in files_of("s", f"{i:03}", b)
+    ]
+    bound = 10 * (WAITING_COST_BYTES + 3)
+    found, _, failures, _ = assembled(Listed(members), max_waiting_bytes=bound)
+    assert list(found) == [f"s-{i}" for i in range(190, 200)]
+    assert [f.key for f in failures] == [f"s-{i:03}" for i in range(190)]
+
+
+@pytest.mark.parametrize("n_times", [1, 50])
+def test_what_no_longer_waits_does_not_count(n_times):
+    """Complete patches, and files that a later one replaced, leave room for others."""
+    first = files_of("s", "first")
+    others = [
+        (path, b"x" * 1000, "")
+        for i in range(50)
+        for path, *_ in files_of("s", str(i))
+        for _ in range(1 if "C." in path else n_times)  # with its last file a patch is complete
+    ]
+    bound = 2 * WAITING_COST_BYTES + 4500  # the first patch, and one more with each file once
+    members = [*first[:2], *others, first[2]]
+    found, _, failures, _ = assembled(Listed(members), max_waiting_bytes=bound)
+    assert (len(found), failures) == (51, [])
+    assert found["s-first"] == [b"sfirstA", b"sfirstB", b"sfirstC"]
+
+
+def test_it_ends_when_it_should():
+    """Asked between two members, it ends without a word about incomplete patches."""
+    archive = Listed(files_of("s", "1") + files_of("s", "2"))
+    found, _, failures, _ = assembled(archive, should_stop=lambda: archive.n_read == 4)
+    assert (list(found), failures, archive.n_read) == (["s-1"], [], 4)

@@ -1,0 +1,295 @@
+"""What is found in a source, and what is said when it is not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+import corpus
+from rico_hdl.datasets import registry
+from rico_hdl.errors import SourceError, UsageError
+from rico_hdl.patches.folders import make_plan
+from rico_hdl.patches.walking import find
+from rico_hdl.sources import FolderSource
+from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+
+BIGEARTHNET = registry()["bigearthnet"]
+S2 = BIGEARTHNET.modality("s2")
+
+
+def plan_of(spec: DatasetSpec, sources: dict[str, Path]):
+    """The plan for these folders."""
+    return make_plan(spec, {name: FolderSource(folder) for name, folder in sources.items()})
+
+
+def test_plan_holds_every_patch_sorted_by_key(folder_spec, tmp_path):
+    """A plan gives each patch once, in the order of LMDB's keys, with all of its files."""
+    n, spec = 7, folder_spec
+    sources = corpus.generate(spec, tmp_path, n)
+    plan = plan_of(spec, sources)
+    found = {patch.key: patch for patch in plan}
+    assert [key.encode() for key in found] == sorted(key.encode() for key in found)
+    assert len(plan) == len(found) == n * len(spec.modalities)
+    assert plan.failures == []
+    for modality in spec.modalities:
+        for expected in corpus.patches(spec, modality, n):
+            patch = found[expected.key]
+            assert patch.modality is modality
+            assert patch.paths == expected.files
+            for path in patch.paths:
+                assert (sources[modality.name] / path).is_file()
+
+
+def test_a_plan_can_be_followed_again(bigearthnet):
+    """Iterating a plan twice gives the same patches."""
+    plan = plan_of(BIGEARTHNET, bigearthnet)
+    assert list(plan) == list(plan)
+
+
+@pytest.mark.parametrize("n_threads", [1, 8])
+def test_order_of_finding_does_not_depend_on_threads(bigearthnet, n_threads):
+    """Patches are found in path order, whoever lists the folders."""
+    found = list(find(FolderSource(bigearthnet["s2"]), S2, n_threads=n_threads))
+    assert [f.values for f in found] == sorted(f.values for f in found)
+    assert len(found) == 6
+
+
+def test_eurosat_is_found_in_both_published_layouts(tmp_path):
+    """EuroSAT_MS/<class>/ and the older, deeper folders hold the same patches."""
+    spec = registry()["eurosat-multi-spectral"]
+    (new,) = corpus.generate(spec, tmp_path / "new", 5).values()
+    old = tmp_path / "old" / "EuroSATallBands"
+    deep = old / "ds/images/remote_sensing/otherDatasets/sentinel_2/tif"
+    shutil.copytree(new, deep)
+    keys = [[p.key for p in plan_of(spec, {"s2": root})] for root in (new, old, deep)]
+    assert keys[0] == keys[1] == keys[2]
+    assert len(keys[0]) == 5
+
+
+def test_hyspecnet_is_found_at_any_depth(tmp_path):
+    """Patches with and without a tile folder in front have the same keys."""
+    spec = registry()["hyspecnet-11k"]
+    (source,) = corpus.generate(spec, tmp_path / "release", 4).values()
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for file in source.rglob("*-SPECTRAL_IMAGE.TIF"):
+        shutil.copytree(file.parent, flat / file.parent.name)
+    for root in (source, source / "patches", source.parent, flat):
+        assert len(plan_of(spec, {"enmap": root})) == 4
+
+
+def test_unrelated_files_are_left_out(bigearthnet):
+    """Thumbnails, notes, hidden files and stray folders do not disturb."""
+    scene = next(path for path in bigearthnet["s2"].iterdir())
+    patch = next(path for path in scene.iterdir())
+    for folder in (bigearthnet["s2"], scene, patch):
+        (folder / "README.md").write_text("hello")
+        (folder / ".DS_Store").write_bytes(b"\0")
+        (folder / "thumbnails").mkdir()
+        (folder / "thumbnails" / "a_B02.tif").write_bytes(b"")
+    (patch / f"{patch.name}_B99.tif").write_bytes(b"")
+    (patch / f"{patch.name}_labels_metadata.json").write_text("{}")
+    plan = plan_of(BIGEARTHNET, {"s2": bigearthnet["s2"]})
+    assert (len(plan), plan.failures) == (6, [])
+
+
+def test_links_are_followed_and_loops_are_not(tmp_path):
+    """Linked folders count as folders; a link to a folder above is not walked for ever."""
+    spec = registry()["hyspecnet-11k"]
+    (source,) = corpus.generate(spec, tmp_path / "real", 2).values()
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "release").symlink_to(source)
+    (root / "up").symlink_to(tmp_path)
+    (root / "self").symlink_to(root)
+    (root / "nowhere").symlink_to("gone")
+    assert len(plan_of(spec, {"enmap": root})) == 2
+
+
+def test_missing_bands_are_failures_of_their_patch(bigearthnet):
+    """A patch without all of its bands is named with what is missing and where; others stay."""
+    patches = corpus.patches(BIGEARTHNET, S2, 6)
+    (bigearthnet["s2"] / patches[0].files[3]).unlink()
+    for position in (0, 11):
+        (bigearthnet["s2"] / patches[1].files[position]).unlink()
+    plan = plan_of(BIGEARTHNET, bigearthnet)
+    assert plan.n_patches["s2"] == 4
+    by_key = {failure.key: failure for failure in plan.failures}
+    one, two = by_key[patches[0].key], by_key[patches[1].key]
+    assert (one.band, one.reason) == ("B04", "missing band B04")
+    assert (two.band, two.reason) == (None, "missing bands B01, B12")
+    assert one.path == str(bigearthnet["s2"] / patches[0].folder)
+    assert {p.key for p in plan}.isdisjoint(by_key)
+
+
+def test_the_same_patch_in_two_folders_is_a_failure(bigearthnet):
+    """A key that stands for two patches is left out, and both places are named."""
+    scenes = sorted(bigearthnet["s2"].iterdir())
+    patch = min(scenes[0].iterdir())
+    twin = bigearthnet["s2"] / "another_scene" / patch.name
+    shutil.copytree(patch, twin)
+    shutil.copytree(patch, bigearthnet["s2"] / "zzz_scene" / patch.name)
+    plan = plan_of(BIGEARTHNET, {"s2": bigearthnet["s2"]})
+    assert plan.n_patches["s2"] == len(list(plan)) == 5
+    assert [failure.key for failure in plan.failures] == [patch.name] * 2
+    assert "twice" in plan.failures[0].reason
+    mentioned = " ".join(f"{f.path} {f.reason}" for f in plan.failures)
+    for folder in (patch, twin, bigearthnet["s2"] / "zzz_scene" / patch.name):
+        assert str(folder) in mentioned
+
+
+def test_names_that_cannot_be_keys_are_failures(tmp_path):
+    """Keys beyond LMDB's 511 bytes and names that are not UTF-8 leave their patch out."""
+    spec = DatasetSpec(
+        name="own", title="Own", summary="", url="", citation="",
+        modalities=(
+            Modality(
+                name="m", title="patches", option="--dir", folder="own", example="a/b/a.tif",
+                files=Template.parse("{a}/{b}/{c}.tif"),
+                key=Template.parse("{a}_{b}_{c}"),
+                bands=(Band("B1"),),
+            ),
+        ),
+    )  # fmt: skip
+    long = "x" * 200
+    (tmp_path / long / long).mkdir(parents=True)
+    (tmp_path / long / long / f"{long}.tif").write_bytes(b"")
+    strange = os.fsencode(tmp_path) + b"/a/b\xff"
+    Path(os.fsdecode(strange)).mkdir(parents=True)
+    Path(os.fsdecode(strange), "c.tif").write_bytes(b"")
+    (tmp_path / "a" / "ü").mkdir()
+    (tmp_path / "a" / "ü" / "ß.tif").write_bytes(b"")
+    plan = plan_of(spec, {"m": tmp_path})
+    assert [patch.key for patch in plan] == ["a_ü_ß"]
+    reasons = sorted(failure.reason for failure in plan.failures)
+    assert reasons[0].startswith("its key has 602 bytes, LMDB holds at most 511")
+    assert "not UTF-8" in reasons[1]
+    for failure in plan.failures:
+        str(failure).encode()  # printable as it is
+
+
+def message_of(spec: DatasetSpec, sources: dict[str, Path]) -> str:
+    """The error for these folders."""
+    with pytest.raises(SourceError) as caught:
+        plan_of(spec, sources)
+    return str(caught.value)
+
+
+def test_one_level_too_high_suggests_the_right_folder(bigearthnet):
+    """The parent of the source folder leads to the folder itself."""
+    message = message_of(BIGEARTHNET, {"s2": bigearthnet["s2"].parent})
+    assert "no BigEarthNet v2.0 Sentinel-2 L2A patches" in message
+    assert "{scene}/{patch}/{patch}_{band}.tif" in message
+    assert "BigEarthNet-S1/, BigEarthNet-S2/, Reference_Maps/" in message
+    assert f"Try: --bigearthnet-s2-dir {bigearthnet['s2']}" in message
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_one_level_too_low_suggests_the_right_folder(bigearthnet, depth):
+    """A scene, or a patch, leads to the source folder above it."""
+    folder = bigearthnet["s2"]
+    for _ in range(depth):
+        folder = min(folder.iterdir())
+    message = message_of(BIGEARTHNET, {"s2": folder})
+    assert f"further up: --bigearthnet-s2-dir {bigearthnet['s2']}" in message
+
+
+def test_class_folder_suggests_its_parent(tmp_path):
+    """A single class of EuroSAT is not taken for the dataset."""
+    spec = registry()["eurosat-multi-spectral"]
+    (source,) = corpus.generate(spec, tmp_path, 3).values()
+    message = message_of(spec, {"s2": min(source.iterdir())})
+    assert f"further up: --dataset-dir {source}" in message
+
+
+def test_folder_of_another_modality_names_its_option(bigearthnet):
+    """S1 given as S2 is said to be S1."""
+    message = message_of(BIGEARTHNET, {"s2": bigearthnet["s1"]})
+    assert f"give it as --bigearthnet-s1-dir {bigearthnet['s1']}" in message
+
+
+@pytest.mark.parametrize(("given", "meant"), [("s2a", "s2c"), ("s2c", "s2a")])
+def test_modalities_that_differ_in_bands_alone_are_told_apart(tmp_path, given, meant):
+    """L1C given as L2A has all the bands that L2A needs, and is still refused; and the reverse."""
+    spec = registry()["ssl4eo-s12"]
+    sources = corpus.generate(spec, tmp_path, 2)
+    message = message_of(spec, {given: sources[meant]})
+    assert f"Give this folder as {spec.modality(meant).option}" in message
+
+
+def test_folder_of_another_dataset_names_its_command(folder_spec, tmp_path):
+    """A dataset's folder given to another command leads to its own command, where they differ."""
+    spec = folder_spec
+    other = registry()["hydro" if spec.name != "hydro" else "uc-merced"]
+    sources = corpus.generate(spec, tmp_path, 2, modalities=[spec.modalities[0].name])
+    (source,) = sources.values()
+    (modality,) = other.modalities
+    message = message_of(other, {modality.name: source})
+    assert f"looks like {spec.title}: rico-hdl {spec.name} {spec.modalities[0].option}" in message
+
+
+def test_empty_and_missing_folders_are_errors(tmp_path):
+    """An empty folder, a path that is not there, and a file are each named as what they are."""
+    (tmp_path / "empty").mkdir()
+    assert "it is empty" in message_of(BIGEARTHNET, {"s2": tmp_path / "empty"})
+    with pytest.raises(SourceError, match=r"no such folder or archive\n.* exists and holds: empty"):
+        FolderSource(tmp_path / "missing")
+    (tmp_path / "file.tar").write_bytes(b"")
+    with pytest.raises(SourceError, match="is a file, expected a folder"):
+        FolderSource(tmp_path / "file.tar")
+
+
+def test_files_of_other_formats_are_shown(tmp_path):
+    """Where only other files are, one of them is shown, so that a look explains the error."""
+    (tmp_path / "AnnualCrop").mkdir()
+    (tmp_path / "AnnualCrop" / "AnnualCrop_1.jpg").write_bytes(b"")
+    message = message_of(registry()["eurosat-multi-spectral"], {"s2": tmp_path})
+    assert "such as AnnualCrop/AnnualCrop_1.jpg" in message
+    assert "rico-hdl datasets eurosat-multi-spectral" in message
+
+
+def test_no_source_at_all_is_a_usage_error():
+    """The options that could be given are named."""
+    with pytest.raises(UsageError, match="--bigearthnet-s1-dir, --bigearthnet-s2-dir"):
+        make_plan(BIGEARTHNET, {})
+
+
+def test_read_only_sources_are_enough(bigearthnet, tmp_path):
+    """Nothing is written to a source: its files and their times stay as they are."""
+    from rico_hdl.converting.conversion import convert
+
+    def state():
+        return {p: p.stat().st_mtime_ns for p in bigearthnet["s2"].parent.rglob("*")}
+
+    for path in bigearthnet["s2"].rglob("*"):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    before = state()
+    convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
+    assert state() == before
+    for path in bigearthnet["s2"].rglob("*"):
+        path.chmod(0o755)
+
+
+def test_patches_of_which_half_is_missing_are_failures(bigearthnet):
+    """Where each patch lacks half of its bands, they are patches that are incomplete."""
+    for path in bigearthnet["s1"].glob("*/*/*_VH.tif"):
+        path.unlink()
+    plan = plan_of(BIGEARTHNET, {"s1": bigearthnet["s1"]})
+    assert plan.n_patches["s1"] == 0
+    assert {f.reason for f in plan.failures} == {"missing band VH"}
+    assert len(plan.failures) == 6
+
+
+def test_incomplete_patches_in_front_of_complete_ones(bigearthnet):
+    """Where none is complete, and a folder further down holds complete ones, the error names it."""
+    root = bigearthnet["s1"]
+    whole = shutil.copytree(root, root.parent / "whole")
+    for path in root.glob("*/*/*_VH.tif"):
+        path.unlink()
+    whole.rename(root / "whole")
+    with pytest.raises(SourceError, match="no complete patch") as error:
+        plan_of(BIGEARTHNET, {"s1": root})
+    assert error.value.hint == f"Try: --bigearthnet-s1-dir {root / 'whole'}"

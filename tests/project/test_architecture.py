@@ -1,0 +1,198 @@
+"""The one-way order of imports, as docs/architecture.md shows it, and what follows from it."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import UnionType
+
+import pytest
+
+import corpus
+from rico_hdl.datasets import registry
+from tests.support.documents import ROOT, section
+
+PACKAGE = ROOT / "src" / "rico_hdl"
+DOCUMENT = ROOT / "docs" / "architecture.md"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+LOCAL = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in SOURCES}
+
+
+def rows(title, column):
+    """The rows of the first table with that column in a section of the document."""
+    tables = section(DOCUMENT, title).tables()
+    return next(table for table in tables if column in table[0])
+
+
+def layers():
+    """The number of each module's layer, by the module's name below the package."""
+    numbers = {}
+    for row in rows("Layers", "layer"):
+        for module in row["modules"].split(", "):
+            assert module not in numbers, f"{module} stands in two layers"
+            numbers[module] = int(row["layer"])
+    return numbers
+
+
+def module_of(path: Path) -> str:
+    """The module or package directly below `rico_hdl` that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The dotted names of all modules that a file imports, anywhere in it, types included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            if node.module == "rico_hdl":
+                yield from (f"rico_hdl.{alias.name}" for alias in node.names)
+            else:
+                yield str(node.module)
+
+
+def own_imports(path: Path) -> set[str]:
+    """The modules directly below `rico_hdl` that a file imports, its own package left out."""
+    names = (name.split(".") for name in imported(path))
+    return {name[1] for name in names if name[0] == "rico_hdl"} - {module_of(path)}
+
+
+def libraries(path: Path) -> set[str]:
+    """What a file imports that is neither Python's nor ours."""
+    tops = {name.split(".")[0] for name in imported(path)}
+    # In the standard library since Python 3.14; the table lists it, whatever runs this.
+    standard = sys.stdlib_module_names - {"compression"}
+    return {top for top in tops if top != "rico_hdl" and top not in standard}
+
+
+def module_id(path: Path) -> str:
+    """How a file is called in the list of tests."""
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def modules_after(code: str, folder: Path) -> set[str]:
+    """The modules that are loaded in a fresh interpreter once it has run some code."""
+    end = "\nimport sys; open('modules', 'w').write('\\n'.join(sys.modules))"
+    subprocess.run([sys.executable, "-c", code + end], cwd=folder, check=True, capture_output=True)
+    return set((folder / "modules").read_text().splitlines())
+
+
+def test_every_module_has_a_layer():
+    """The table of layers names every module and package of the source, and nothing else."""
+    assert set(layers()) == LOCAL
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_id)
+def test_imports_go_down(path):
+    """A module imports only from lower layers, or from its own package."""
+    numbers = layers()
+    own = numbers[module_of(path)]
+    assert {name: numbers[name] for name in own_imports(path) if numbers[name] >= own} == {}
+
+
+def test_specs_know_errors_only():
+    """What a dataset is depends on nothing but the errors."""
+    found = [own_imports(path) for path in SOURCES if module_of(path) == "spec"]
+    assert set().union(*found) == {"errors"}
+    found = [own_imports(path) for path in SOURCES if module_of(path) == "datasets"]
+    assert set().union(*found) == {"errors", "spec"}
+
+
+def test_public_names_come_from_the_package():
+    """Each public name is found, and is what its home module calls by that name."""
+    package = import_module("rico_hdl")
+    for name in package.__all__:
+        value = getattr(package, name)
+        home = getattr(value, "__module__", None)
+        if isinstance(value, UnionType):  # has no home of its own
+            assert all(getattr(package, member.__name__) is member for member in value.__args__)
+            continue
+        assert home is None or getattr(import_module(home), name) is value
+
+
+def test_libraries_stay_in_their_homes():
+    """Each library is imported by the modules that the document lists, and by no other."""
+    found: dict[str, set[str]] = {}
+    for path in SOURCES:
+        for library in libraries(path):
+            found.setdefault(library, set()).add(module_of(path))
+    listed = {
+        library: set(row["imported by"].split(", "))
+        for row in rows("Layers", "library")
+        for library in row["library"].split(", ")
+    }
+    assert found == listed
+
+
+def words_of(spec):
+    """The names by which code could single out a dataset."""
+    options = {word for m in spec.modalities for word in (m.option, *m.aliases)}
+    return {spec.name, module_for(spec), spec.title, *options}
+
+
+def module_for(spec):
+    """The name of the module that describes a dataset."""
+    return re.sub(r"[-.]", "_", spec.name)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_id)
+def test_datasets_are_named_in_their_own_module_only(path):
+    """No string or name outside of a dataset's module names the dataset or one of its options."""
+    if path.parent.name == "datasets" and path.name != "__init__.py":
+        others = [spec for spec in registry().values() if module_for(spec) != path.stem]
+    else:
+        others = list(registry().values())
+    # Options such as --s2-dir may be shared by the datasets that have them.
+    own = {word for spec in registry().values() if spec not in others for word in words_of(spec)}
+    words = {re.escape(word) for spec in others for word in words_of(spec) - own}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+    found = []
+    for node in ast.walk(tree):
+        said = ""
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in texts:
+            said = node.value
+        elif isinstance(node, ast.Name | ast.Attribute):
+            said = node.id if isinstance(node, ast.Name) else node.attr
+        found += [word for word in words if re.search(rf"(?<![\w-]){word}(?![\w-])", said)]
+    assert found == []
+
+
+@pytest.mark.parametrize("line", ["--help", "hydro --help", "datasets", "--version"])
+def test_help_needs_no_large_library(line, tmp_path):
+    """Help texts and the list of datasets import neither numpy nor codecs nor lmdb nor rich."""
+    code = "from rico_hdl.cli import run; from rico_hdl.cli.commands import root"
+    loaded = modules_after(f"{code}; run(root, {line.split()})", tmp_path)
+    assert "rico_hdl.cli.commands" in loaded
+    assert loaded & {"numpy", "imagecodecs", "lmdb", "rich", "safetensors", "xxhash"} == set()
+
+
+def test_uncompressed_patches_need_no_codec(tmp_path):
+    """Converting uncompressed BigEarthNet patches imports neither imagecodecs nor numpy."""
+    spec = registry()["bigearthnet"]
+    sources = corpus.generate(spec, tmp_path, 2, modalities=["s1", "s2"])
+    folders = {name: str(folder) for name, folder in sources.items()}
+    code = f"import rico_hdl; assert rico_hdl.convert({spec.name!r}, {folders}, 'store').complete"
+    loaded = modules_after(code, tmp_path)
+    assert "lmdb" in loaded
+    assert loaded & {"imagecodecs", "numpy"} == set()
+
+
+def test_documented_values_exist():
+    """Each central value of the document is a class at the place where the document has it."""
+    for row in rows("Central values", "value"):
+        module, _, name = row["value"].rpartition(".")
+        assert isinstance(getattr(import_module(f"rico_hdl.{module}"), name), type)
+
+
+def test_documented_limits_are_those_of_the_code():
+    """The limits in the document are the constants' values."""
+    for row in rows("Memory", "limit"):
+        module, _, name = row["limit"].rpartition(".")
+        number, _, unit = row["value"].partition(" ")
+        value = getattr(import_module(f"rico_hdl.{module}"), name)
+        assert value == int(number) * {"": 1, "MiB": 2**20}[unit], row["limit"]

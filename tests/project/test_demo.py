@@ -1,0 +1,57 @@
+"""`make demo`, as the Makefile runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo.py"
+
+
+def demo(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the demonstration in a folder."""
+    command = [sys.executable, "-W", "error", str(DEMO), str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder.parent)
+
+
+def test_demo_ends_well_and_can_be_repeated(tmp_path):
+    """The demonstration converts, verifies and reads its sample, a second time over the first."""
+    for _ in range(2):
+        done = demo(tmp_path / "demo")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "$ rico-hdl bigearthnet --bigearthnet-s1-dir BigEarthNet-S1" in done.stdout
+        assert "s2              8 written" in done.stdout
+        assert "  24 patches, " in done.stdout
+        assert ": 24 records, " in done.stdout
+        assert ": all as written\n" in done.stdout
+        assert ": 24 patches compared, " in done.stdout
+        assert ": all equal\n" in done.stdout
+        assert "24 patches, 120 bands, " in done.stdout
+        assert "(3, 120, 120) uint16\n" in done.stdout
+        assert str(tmp_path / "demo" / "Encoded-BigEarthNet") in done.stdout
+
+
+def test_demo_notices_a_wrong_pixel(tmp_path):
+    """A store that differs from the GeoTIFFs in one pixel does not pass the comparison."""
+    assert demo(tmp_path / "demo").returncode == 0
+    tiff = next((tmp_path / "demo" / "BigEarthNet-S2").rglob("*_B02.tif"))
+    data = bytearray(tiff.read_bytes())
+    data[-1] ^= 1
+    tiff.write_bytes(data)
+    code = (
+        f"import sys; sys.path.insert(0, {str(DEMO.parent)!r}); import pathlib, demo;"
+        f"demo._compare(pathlib.Path({str(tmp_path / 'demo')!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "band B02: the store differs" in done.stderr
+
+
+def test_demo_spares_a_folder_with_other_files(tmp_path):
+    """The demonstration deletes nothing in a folder that is not its own, and says so."""
+    precious = tmp_path / "demo" / "precious.txt"
+    precious.parent.mkdir()
+    precious.touch()
+    done = demo(tmp_path / "demo")
+    assert done.returncode == 1
+    assert "holds other files, such as precious.txt" in done.stderr
+    assert precious.exists()

@@ -1,0 +1,352 @@
+"""The documents: their links, the options and codes they list, the format they specify."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import zlib
+from importlib import import_module
+from pathlib import Path
+from shutil import copyfile, copytree
+
+import click
+import numpy as np
+import pytest
+import tifffile
+import xxhash
+from click.testing import CliRunner
+from safetensors.numpy import save
+
+import corpus
+import rico_hdl
+from rico_hdl import errors
+from rico_hdl.checking.inspection import MAX_SAMPLES
+from rico_hdl.cli.commands import root
+from rico_hdl.datasets import registry
+from rico_hdl.decoding.tiff.libtiff import MAX_IMAGE_BYTES
+from rico_hdl.store.manifest import MAX_LAYOUTS
+from rico_hdl.store.writer import COMMIT_BYTES
+from rico_hdl.values import MAX_KEY_BYTES
+from tests.support.documents import (
+    DATASETS,
+    DOCUMENTS,
+    README,
+    ROOT,
+    anchors,
+    links,
+    run_section,
+    section,
+)
+from tests.support.reading import records
+
+FORMAT = ROOT / "docs" / "format.md"
+VERIFY = ROOT / "docs" / "verify.md"
+RELIABILITY = ROOT / "docs" / "reliability.md"
+
+
+def name_of(path: Path) -> str:
+    """How a document is called in the list of tests."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def options_of(*names):
+    """Every option that a command's help lists, in all its spellings."""
+    text = CliRunner().invoke(root, [*names, "--help"]).output
+    rows = re.findall(r"^  (-[-\w]+)(?:, (--[-\w]+))?", text, re.MULTILINE)
+    return {option for row in rows for option in row if option}
+
+
+def documented_options(document=README, title="Options"):
+    """The options of a table, in all their spellings."""
+    (table,) = [table for table in section(document, title).tables() if "option" in table[0]]
+    return {option for row in table for option in re.findall(r"(?<!\w)-[-\w]+", row["option"])}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_links_resolve(document):
+    """Every relative link leads to a file, and every anchor to a heading."""
+    broken = []
+    for link in links(document):
+        if re.match(r"https?://", link):
+            continue
+        place, _, anchor = link.partition("#")
+        path = (document.parent / place).resolve() if place else document
+        there = path.exists() and path.is_relative_to(ROOT)
+        if not there or (anchor and anchor not in anchors(path)):
+            broken.append(link)
+    assert broken == []
+
+
+@pytest.mark.parametrize(
+    "document", [path for path in DOCUMENTS if path.parent.name != "benchmarks"], ids=name_of
+)
+def test_lines_are_wrapped(document):
+    """Lines have at most 100 characters, but for those of code, tables and generated documents."""
+    code, long = False, []
+    for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), 1):
+        code ^= line.startswith("```")
+        if len(line) > 100 and not code and not line.startswith("|"):
+            long.append(number)
+    assert long == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_make_targets_exist(document):
+    """Every target of `make` that a document names is one."""
+    text = document.read_text(encoding="utf-8")
+    named = {
+        target
+        for match in re.findall(r"(?:^|`)make ((?:[a-z]+ ?)+)", text, re.MULTILINE)
+        for target in match.split()
+    }
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert named <= set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+
+
+def test_help_has_every_option_of_the_readme(spec):
+    """A dataset's help lists the README's options and its own sources', and no other."""
+    assert options_of(spec.name) == documented_options() | {m.option for m in spec.modalities}
+
+
+def test_readme_names_the_options_of_other_commands():
+    """The options of the list of datasets and of the program itself stand below the table."""
+    text = " ".join(section(README, "Options").text.split())
+    assert options_of("datasets") == {"-h", "--help", "--json"}
+    assert "`rico-hdl datasets` takes `--json`" in text
+    assert options_of() == {"-h", "--help", "--version"}
+    assert "`rico-hdl --version`" in text
+
+
+@pytest.mark.parametrize(("command", "title"), [("info", "Look inside"), ("verify", "Verify")])
+def test_help_has_the_documented_options(command, title):
+    """The help of a command that looks at a store lists the documented options, and no other."""
+    assert options_of(command) == documented_options(VERIFY, title) | {"-h", "--help"}
+
+
+def test_every_command_is_documented():
+    """Every command that the program lists stands in the README or has a page."""
+    text = README.read_text(encoding="utf-8")
+    text += "".join(path.read_text(encoding="utf-8") for path in DATASETS.glob("*.md"))
+    names = root.list_commands(click.Context(root))
+    assert [name for name in names if f"rico-hdl {name}" not in text] == []
+
+
+def test_exit_codes_are_documented():
+    """The README's exit codes are those that errors have, and those of the program's ends."""
+    (table,) = section(README, "Exit codes").tables()
+    cli = import_module("rico_hdl.cli")
+    raised = {
+        value.exit_code
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, errors.RicoError)
+    }
+    ends = {0, 1, cli.EXIT_USAGE, cli.EXIT_BUG, cli.EXIT_INTERRUPTED}
+    assert [int(row["code"]) for row in table] == sorted(raised | ends)
+
+
+def test_changelog_has_the_version():
+    """The changelog begins with the version in the code, or what is new while one is developed."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first = re.search(r"^## (\S+)", text, re.MULTILINE)
+    assert first
+    expected = "Unreleased" if ".dev" in rico_hdl.__version__ else rico_hdl.__version__
+    assert first[1] == expected
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A folder with a store called ``store``, of patches of which one could not be converted."""
+    folder = tmp_path_factory.mktemp("format")
+    sources = corpus.generate(registry()["uc-merced"], folder, 3)
+    next(sources["rgb"].rglob("*.tif")).write_bytes(b"")
+    rico_hdl.convert("uc-merced", sources, folder / "store")
+    return folder
+
+
+def test_content_digest_is_as_specified(store):
+    """The code that specifies the content digest gives the one in the manifest."""
+    run_section(section(FORMAT, "Content digest"), store)
+
+
+def test_manifest_is_as_specified(store):
+    """The manifest, its modalities, layouts and failures have the fields of the specification."""
+    manifest = json.loads((store / "store" / "rico-hdl.json").read_text(encoding="utf-8"))
+    fields = [{row["field"] for row in table} for table in section(FORMAT, "Manifest").tables()]
+    (failure,) = manifest["failures"]
+    modality = manifest["modalities"]["rgb"]
+    (layout,) = modality["layouts"]
+    assert [set(manifest), set(modality), set(layout), set(failure)] == fields
+
+
+def test_files_of_a_store_are_as_specified(store):
+    """A target folder holds the files that the README and the specification list, and no other."""
+    (table,) = section(README, "The target folder").tables()
+    found = {path.name for path in (store / "store").iterdir()}
+    assert {row["file"] for row in table} == found
+    (table,) = section(FORMAT, "Format of a store").tables()
+    assert {row["file"] for row in table} == found | {".rico-hdl.json.part"}
+
+
+class CutShortError(Exception):
+    """There are fewer bytes than a field has."""
+
+
+def take(data, place, fields):
+    """Read the fields of a table of the specification.
+
+    Returns:
+        The values by field, and the place behind them.
+    """
+    values = {}
+    for name, kind in fields:
+        if match := re.fullmatch(r"u(\d+)", kind):
+            n_bytes = int(match[1]) // 8
+        elif kind == "the rest":
+            n_bytes = len(data) - place
+        else:
+            size = kind.removesuffix(" bytes")
+            n_bytes = int(size) if size.isdecimal() else values[size]
+        if place + n_bytes > len(data):
+            raise CutShortError
+        taken = data[place : place + n_bytes]
+        values[name] = int.from_bytes(taken, "little") if match else taken
+        place += n_bytes
+    return values, place
+
+
+def parse_journal(data):
+    """The entries of a journal by key, read by nothing but the tables of the specification."""
+    tables = section(FORMAT, "Journal").tables()
+    block_fields, content_fields, entry_fields = (
+        [(next(iter(row.values())), row["type"]) for row in table] for table in tables
+    )
+    magic = bytes.fromhex(re.search(r"`((?:[0-9a-f]{2} ){3}[0-9a-f]{2})`", FORMAT.read_text())[1])
+    newest, place = {}, 0
+    while place < len(data):
+        try:
+            block, stop = take(data, place, block_fields)
+        except CutShortError:
+            break
+        checksum = xxhash.xxh3_64_intdigest(data[place : place + 12] + block["payload"])
+        if block["magic"] != magic or block["checksum"] != checksum:
+            break
+        content, _ = take(zlib.decompress(block["payload"]), 0, content_fields)
+        origins, layouts = json.loads(content["table"].decode())
+        at = 0
+        for _ in range(block["n_entries"]):
+            entry, at = take(content["entries"], at, entry_fields)
+            entry["origin"] = origins[entry["origin"]]
+            entry["layout"] = layouts[entry["layout"]]
+            newest[entry["key"]] = entry
+        assert at == len(content["entries"])
+        place = stop
+    return {key: entry for key, entry in newest.items() if not entry["flags"] & 2}
+
+
+def test_journal_is_as_specified(store):
+    """Read by the words of the specification, the journal tells what the database holds."""
+    path = store / "store" / "rico-hdl.journal"
+    known = parse_journal(path.read_bytes())
+    stored = records(store / "store")
+    assert set(known) == {key.encode() for key in stored}
+    for key, value in stored.items():
+        entry = known[key.encode()]
+        packed = len(key).to_bytes(2, "little") + key.encode() + value
+        digest = int.from_bytes(entry["digest"], "big")
+        assert digest == xxhash.xxh3_128_intdigest(packed)
+        assert entry["n_bytes"] == len(value)
+        assert entry["flags"] == 0
+        assert entry["origin"] == ["rgb", str(store / "UCMerced_LandUse")]
+        bands = [[name, "uint8", [256, 256]] for name in ("Blue", "Green", "Red")]
+        assert entry["layout"] == bands
+
+
+def test_removals_in_the_journal_are_as_specified(store, tmp_path):
+    """Records that are gone from the database are taken back, and the constant ones are marked."""
+    spec = registry()["uc-merced"]
+    sources = corpus.generate(spec, tmp_path, 3)
+    for path in sources["rgb"].rglob("*.tif"):
+        tifffile.imwrite(path, np.full((256, 256, 3), 7, np.uint8), photometric="rgb")
+    rico_hdl.convert(spec, sources, tmp_path / "constant")
+    path = tmp_path / "constant" / "rico-hdl.journal"
+    known = parse_journal(path.read_bytes())
+    assert [entry["flags"] for entry in known.values()] == [1, 1, 1]
+    # The journal of these, with the database of others, of which two keys are the same.
+    other = tmp_path / "other"
+    copytree(store / "store", other)
+    copyfile(path, other / path.name)
+    rico_hdl.convert(spec, {"rgb": store / "UCMerced_LandUse"}, other)
+    stored = {key.encode() for key in records(other)}
+    assert set(parse_journal((other / path.name).read_bytes())) == stored < set(known)
+
+
+def test_end_of_a_journal_is_as_specified(store):
+    """A block that is cut short, or in which any byte is another, ends the journal."""
+    data = (store / "store" / "rico-hdl.journal").read_bytes()
+    known = parse_journal(data)
+    assert parse_journal(data + data[:-1]) == known
+    for i in range(len(data)):
+        damaged = data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :]
+        assert parse_journal(data + damaged) == known
+
+
+def test_stored_numbers_are_those_of_the_code():
+    """The numbers that the documents state in words are the constants' values."""
+    said = {path: " ".join(path.read_text(encoding="utf-8").split()) for path in DOCUMENTS}
+    assert MAX_LAYOUTS == 10
+    assert "most frequent layout first, at most ten" in said[FORMAT]
+    assert f"up to {MAX_SAMPLES:,} records spread over it" in said[VERIFY]
+    assert f"up to {COMMIT_BYTES >> 20} MiB of records" in said[RELIABILITY]
+    assert f"an image may have {MAX_IMAGE_BYTES >> 20} MiB" in said[RELIABILITY]
+    assert f"beyond {MAX_KEY_BYTES} bytes" in said[RELIABILITY]
+
+
+def test_store_is_copied_to_a_network_as_documented(tmp_path):
+    """A store that is converted locally and copied with the documented lines verifies."""
+    (block,) = [b for b in section(RELIABILITY, "Network file systems").blocks if b.commands]
+    corpus.generate(registry()["uc-merced"], tmp_path, 2)
+    lines = block.text.replace("/tmp/", "local/").replace("/network/", "network/")
+    assert lines.count("network/") == 2
+    (tmp_path / "network" / "Encoded-UC-Merced").mkdir(parents=True)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-e", "-c", lines],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 records" in done.stdout
+
+
+def test_named_tests_exist():
+    """Each promise of docs/reliability.md names tests that there are."""
+    (table,) = section(RELIABILITY, "How it is shown").tables()
+    missing = []
+    for row in table:
+        named = row["shown by"].split(", ")
+        assert named
+        for name in named:
+            file, _, function = name.partition("::")
+            path = ROOT / "tests" / file
+            text = path.read_text(encoding="utf-8") if path.is_file() else ""
+            there = f"\ndef {function}(" in text if function else bool(text)
+            missing += [] if there else [name]
+    assert missing == []
+
+
+def test_order_of_dtypes_is_as_specified():
+    """The safetensors library lays tensors out in the order of dtypes that is specified."""
+    text = " ".join(section(FORMAT, "Records").text.split())
+    match = re.search(r"order of their dtype \(([^)]*)\)", text)
+    assert match
+    order = re.findall(r"`(\w+)`", match[1])
+    kinds = {"U": "uint", "I": "int", "F": "float"}
+    arrays = {code: np.zeros((1, 1), f"{kinds[code[0]]}{code[1:]}") for code in sorted(order)}
+    record = save(arrays)
+    header = json.loads(record[8 : 8 + int.from_bytes(record[:8], "little")])
+    assert sorted(header, key=lambda name: header[name]["data_offsets"]) == order
+    assert {name: entry["dtype"] for name, entry in header.items()} == {n: n for n in order}

@@ -1,0 +1,153 @@
+"""docs: the guides' commands and code run, and their tables are those of the program."""
+
+import re
+import subprocess
+import sys
+from typing import get_args
+
+import pytest
+
+import corpus
+import rico_hdl
+from rico_hdl.checking.verification import Kind
+from rico_hdl.datasets import registry
+from tests.support.documents import DOCS, DOCUMENTS, README, merged, run_section, section, sections
+from tests.support.reading import arrays
+
+ADDING = DOCS / "adding-a-dataset.md"
+MOVING = DOCS / "moving.md"
+NETWORK = DOCS / "network.md"
+START = DOCS / "start.md"
+VERIFY = DOCS / "verify.md"
+
+RUN_BY = {
+    DOCS / "format.md": "test_docs.py",
+    DOCS / "lightning.md": "test_torch_docs.py",
+    DOCS / "pytorch.md": "test_torch_docs.py",
+    DOCS / "reading.md": "test_reading_docs.py",
+    DOCS / "reliability.md": "test_docs.py",
+    README: "test_readme.py",
+}
+"""The documents whose code other tests run; those of the datasets have test_dataset_pages.py."""
+ON_THEIR_OWN = {ADDING, START, NETWORK}
+"""Those whose code needs something that a section does not make, see below."""
+RUNNABLE = [
+    part
+    for path in DOCUMENTS
+    if path.parent == DOCS and path not in RUN_BY and path not in ON_THEIR_OWN
+    for part in sections(path)
+    if any(block.can_run for block in part.blocks)
+]
+
+
+@pytest.mark.parametrize("part", RUNNABLE, ids=lambda part: f"{part.document.stem}: {part.title}")
+def test_section_runs(part, tmp_path):
+    """A section's commands and code blocks run as printed, in order, and print what it says."""
+    run_section(part, tmp_path)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+def test_every_block_runs_or_says_why_not(document):
+    """Each block of code has something that a test runs, or a reason why none does."""
+    code = [
+        block
+        for part in sections(document)
+        for block in part.blocks
+        if block.language in {"bash", "console", "python", "sh", ""}
+    ]
+    assert [block.line for block in code if not block.can_run and not block.skip] == []
+
+
+def test_five_minutes_run_from_the_archive_to_a_patch(tmp_path):
+    """The page for beginners runs as a whole; its last section where PyTorch is."""
+    run_section(merged(sections(START)), tmp_path)
+
+
+def test_a_store_on_a_network_is_read_as_shown(tmp_path):
+    """The code that reads a store where it lies gives a batch."""
+    spec = registry()["bigearthnet"]
+    sources = corpus.generate(spec, tmp_path, 2)
+    rico_hdl.convert(spec, sources, tmp_path / "Encoded-BigEarthNet")
+    run_section(section(NETWORK, "Read"), tmp_path)
+
+
+def test_lines_of_the_original_get_a_notice(tmp_path):
+    """Each line of the original's documentation works, with one notice on stderr."""
+    part = section(MOVING, "Moving from the original rico-hdl")
+    ran = run_section(part, tmp_path)
+    notices = [line for done in ran for line in done.stderr.splitlines() if "note:" in line]
+    assert len(notices) == len(ran) == 2
+
+
+def flip(folder, offsets):
+    """Change the lowest bit at some places of a folder's data.mdb."""
+    path = folder / "data.mdb"
+    data = bytearray(path.read_bytes())
+    for offset in offsets:
+        data[offset] ^= 1
+    path.write_bytes(data)
+
+
+def test_findings_look_as_shown(tmp_path):
+    """Wrong pixels are reported in the lines that the guide shows, with exit code 1."""
+    (shown,) = [b for b in section(VERIFY, "Verify").blocks if b.language == "text"]
+    sources = corpus.generate(registry()["uc-merced"], tmp_path, 2)
+    rico_hdl.convert("uc-merced", sources, tmp_path / "store")
+    flip(tmp_path / "store", range(100_000, 100_003))
+    for line, options in zip(shown.text.splitlines(), ([], ["--sources"]), strict=True):
+        command = [sys.executable, "-m", "rico_hdl", "verify", str(tmp_path / "store"), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        pattern = re.escape(line).replace("…", r"[0-9a-f]{32}")
+        assert re.fullmatch(pattern, done.stdout.splitlines()[0])
+
+
+def test_kinds_of_findings_are_listed():
+    """The table of findings has the kinds that there are."""
+    (table,) = [t for t in section(VERIFY, "Verify").tables() if "finding" in t[0]]
+    assert tuple(row["finding"] for row in table) == get_args(Kind)
+
+
+def test_stores_of_the_original_are_verified_and_continued(tmp_path):
+    """What is said of a store of the original holds: info, verify, continue, --sources."""
+    spec = registry()["uc-merced"]
+    sources = corpus.generate(spec, tmp_path, 3)
+    rico_hdl.convert(spec, sources, tmp_path / "store")
+    for name in ("rico-hdl.json", "rico-hdl.journal", "lock.mdb"):
+        (tmp_path / "store" / name).unlink()
+    before = (tmp_path / "store" / "data.mdb").read_bytes()
+    convert = [spec.name, "--dataset-dir", str(sources["rgb"]), "--target-dir", "store"]
+
+    def rico(*arguments):
+        command = [sys.executable, "-m", "rico_hdl", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert spec.name in rico("info", "store").stdout
+    assert "3 records" in rico("verify", "store").stdout
+    assert rico("verify", "store", "--sources").returncode == 4
+    assert rico(*convert, "--overwrite").returncode == 4
+    assert rico(*convert).returncode == 0
+    assert (tmp_path / "store" / "data.mdb").read_bytes() == before
+    assert rico("verify", "store", "--sources").returncode == 0
+    flip(tmp_path / "store", [100_000])
+    assert rico("verify", "store").returncode == 1
+
+
+def test_example_spec_becomes_a_command(tmp_path):
+    """The example of a new dataset is all that its command needs."""
+    (block,) = section(ADDING, "Adding a dataset").blocks
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "my_dataset.py").write_text(block.text, encoding="utf-8")
+    namespace: dict[str, object] = {}
+    exec(block.text, namespace)
+    spec = namespace["SPEC"]
+    sources = corpus.generate(spec, tmp_path, 3)
+    start = (
+        "import rico_hdl.datasets; rico_hdl.datasets.__path__.append('specs');"
+        "from rico_hdl.cli import main; main()"
+    )
+    option = spec.modalities[0].option
+    arguments = [spec.name, option, str(sources["optical"]), "--target-dir", "store"]
+    subprocess.run([sys.executable, "-c", start, *arguments], cwd=tmp_path, check=True)
+    stored = arrays(tmp_path / "store")
+    assert set(stored) == {patch.key for patch in corpus.patches(spec, spec.modalities[0], 3)}

@@ -1,0 +1,92 @@
+"""docs/reading.md: its code runs, and its tables are those of the code."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+import corpus
+import rico_hdl
+from rico_hdl import errors
+from rico_hdl.datasets import registry
+from rico_hdl.reading.options import ON_SIZE
+from tests.support.documents import ROOT, run_section, section, sections
+
+DOCUMENT = ROOT / "docs" / "reading.md"
+WITH_CODE = [
+    part for part in sections(DOCUMENT) if any(b.language == "python" for b in part.blocks)
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the store that the document works with."""
+    folder = tmp_path_factory.mktemp("docs")
+    spec = registry()["bigearthnet"]
+    rico_hdl.convert(spec.name, corpus.generate(spec, folder, 2), folder / "Encoded-BigEarthNet")
+    return folder
+
+
+@pytest.mark.parametrize("part", WITH_CODE, ids=lambda part: part.title)
+def test_code_runs_and_prints_what_is_shown(part, folder):
+    """Each block of code runs, in a process of its own, and prints what stands behind it."""
+    run_section(part, folder)
+
+
+def test_presets_are_those_of_the_specs():
+    """The table of presets lists all modalities that have some, and no others."""
+    (table,) = section(DOCUMENT, "Presets").tables()
+    rows = [(row["dataset"], row["modality"], row["presets"].split(", ")) for row in table]
+    assert rows == [
+        (spec.name, modality.name, [preset.name for preset in modality.presets])
+        for spec in registry().values()
+        for modality in spec.modalities
+        if modality.presets
+    ]
+
+
+def test_options_are_those_of_the_code():
+    """The table of options names all that reading takes, and each value of on_size is explained."""
+    (table,) = section(DOCUMENT, "Arrays").tables()
+    named = {row["option"] for row in table}
+    parameters = inspect.signature(rico_hdl.Store.read_batch).parameters
+    assert named == set(parameters) - {"self", "keys"}
+    single = inspect.signature(rico_hdl.Store.read).parameters
+    assert set(single) - {"self", "key"} == named - {"on_size", "grouped"}
+    (table,) = section(DOCUMENT, "Patches of unusual size").tables()
+    assert tuple(row["on_size"].strip('"') for row in table) == ON_SIZE
+
+
+def test_batches_default_to_what_is_said():
+    """The lifetime of a batch that the document names is the default."""
+    prefetch = inspect.signature(rico_hdl.Store.batches).parameters["prefetch"].default
+    assert f"were asked for** ({prefetch}, if nothing else is said)" in section(
+        DOCUMENT, "Batches"
+    ).text.replace("\n", " ")
+
+
+def test_errors_are_those_of_the_code():
+    """Each error of the table exists, with the parents that are named, and can be imported."""
+    (table,) = section(DOCUMENT, "Errors").tables()
+    for row in table:
+        error = getattr(rico_hdl, row["error"])
+        assert error is getattr(errors, row["error"])
+        assert issubclass(error, rico_hdl.RicoError)
+        assert issubclass(error, KeyError) == (row["also a"] == "KeyError")
+        is_usage = issubclass(error, rico_hdl.UsageError)
+        assert is_usage == (row["error"] != "StoreError")
+
+
+def test_methods_in_the_table_exist():
+    """All that the table of the mapping names can be called."""
+    (table,) = section(DOCUMENT, "A store is a mapping").tables()
+    named = {
+        word.split("(")[0].removeprefix("store.")
+        for row in table
+        for word in row["use"].split(", ")
+        if word.startswith("store.")
+    }
+    public = {name for name in vars(rico_hdl.Store) if not name.startswith("_")}
+    assert public - {"path", "closed", "records"} <= named
+    assert all(hasattr(rico_hdl.Store, name) for name in named)

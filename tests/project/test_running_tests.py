@@ -1,0 +1,207 @@
+"""How the tests are run: what is left out and left behind, how a random failure is repeated."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import signal
+import subprocess
+import sys
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from tests.plugins import fast
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SUITE = """
+import os, signal
+import pytest
+from hypothesis import given, strategies as st
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shared")
+    (folder / "file").write_bytes(bytes(1000))
+    return folder
+
+def test_passes(tmp_path, shared):
+    (tmp_path / "file").write_bytes(bytes(1000))
+
+def test_may_fail(tmp_path):
+    (tmp_path / "kept").write_bytes(bytes(1000))
+    assert not os.environ.get("FAIL")
+
+def test_may_die(tmp_path, shared):
+    (tmp_path / "file").write_bytes(bytes(1000))
+    if os.environ.get("DIE"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+@given(st.integers(0, 10**12))
+def test_property(number):
+    with open(os.environ["NUMBERS"], "a") as file:
+        print(number, file=file)
+    assert number < 1000 or not os.environ.get("FAIL")
+
+@pytest.mark.fuzz
+def test_rounds(rounds, seed):
+    with open(os.environ["NUMBERS"], "a") as file:
+        print("seed", seed, len(list(rounds(3))), file=file)
+
+@pytest.mark.soak
+def test_long(rounds):
+    assert len(list(rounds(5))) >= 1
+"""
+
+
+@pytest.fixture
+def suite(tmp_path):
+    """Runs a small suite with the plugins and settings of this one."""
+    folder = tmp_path / "suite"
+    folder.mkdir()
+    (folder / "test_suite.py").write_text(SUITE)
+    (tmp_path / "tmp").mkdir()
+
+    # Without what this run may have set, and the plugins of libraries, which take long to import.
+    outer = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    outer |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
+    names = ["xdist.plugin", "_hypothesis_pytestplugin"]
+    names += [f"tests.plugins.{name}" for name in ("fast", "leftovers", "rounds")]
+    plugins = [word for name in names for word in ("-p", name)]
+
+    def run(*options, **variables):
+        command = [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", *plugins]
+        command += ["--rootdir", folder, "-p", "no:cacheprovider", *options, folder]
+        own = {"TMPDIR": str(tmp_path / "tmp"), "NUMBERS": str(tmp_path / "numbers")}
+        return subprocess.run(
+            [*map(str, command)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+            env=outer | own | variables,
+        )
+
+    return run
+
+
+def left_by(tmp_path):
+    """The files below the folder for temporary ones."""
+    return {path.name for path in (tmp_path / "tmp").rglob("*") if path.is_file()}
+
+
+def numbers(tmp_path):
+    """What the random tests drew, and then nothing."""
+    path = tmp_path / "numbers"
+    lines = path.read_text().splitlines()
+    path.unlink()
+    return lines
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_run_that_passes_leaves_nothing(suite, tmp_path, workers):
+    """Neither the folders of tests nor those that fixtures share are left in the end."""
+    done = suite(*workers)
+    assert "4 passed" in done.stdout, done.stdout
+    assert left_by(tmp_path) == set()
+
+
+def test_a_failure_keeps_its_files_alone(suite, tmp_path):
+    """What a failed test wrote is kept, and replaced by what the next failure keeps."""
+    for _ in range(2):
+        done = suite("-k", "test_may_fail or test_passes", FAIL="1")
+        assert "1 failed, 1 passed" in done.stdout, done.stdout
+        kept = [path for path in (tmp_path / "tmp").rglob("kept") if "current" not in str(path)]
+        assert len(kept) == 1
+        assert "rico-hdl.lock" not in left_by(tmp_path)
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(suite, tmp_path):
+    """The next run removes the files of one that was killed, and not those of another project."""
+    assert suite("-k", "die", DIE="1").returncode == -signal.SIGKILL
+    assert {"file", "rico-hdl.lock"} <= left_by(tmp_path)
+    (folder,) = (tmp_path / "tmp").glob("pytest-of-*")
+    (folder / "pytest-50").mkdir()
+    (folder / "pytest-50" / ".lock").touch()  # pytest's own, as long as a run lasts
+    done = suite("-k", "passes")
+    assert "1 passed" in done.stdout, done.stdout
+    assert left_by(tmp_path) == {".lock"}
+
+
+def test_long_and_random_rounds_run_when_asked_for(suite):
+    """Tests marked soak or fuzz are left out, unless they are what is asked for."""
+    assert "4 passed, 2 deselected" in suite().stdout
+    assert "1 passed, 5 deselected" in suite("-m", "soak", "--minutes", "0.001").stdout
+
+
+def test_seeds_are_fixed_unless_fresh_ones_are_asked_for(suite, tmp_path):
+    """Two runs draw the same examples; with other seeds they draw others, again the same each."""
+    ordinary, drawn = ["-m", "hypothesis or fuzz"], []
+    for options in ([], [], ["--hypothesis-seed=1"], ["--hypothesis-seed=2"],
+                    ["--hypothesis-seed=1"]):  # fmt: skip
+        fresh = ["--hypothesis-profile=fuzz"] if options else []
+        assert "2 passed" in suite(*ordinary, *fresh, *options).stdout
+        drawn.append(numbers(tmp_path))
+    assert drawn[0] == drawn[1]
+    assert drawn[2] == drawn[4]
+    assert len({tuple(lines) for lines in drawn}) == 3
+    assert len({lines[-1] for lines in drawn}) == 3  # the seeds of the fuzzer
+
+
+def test_a_random_failure_says_how_it_is_repeated(suite):
+    """A failure with fresh seeds prints the command that repeats it, and the example."""
+    options = ["-m", "hypothesis or fuzz", "--hypothesis-profile=fuzz", "--hypothesis-seed=5"]
+    done = suite(*options, FAIL="1")
+    assert re.search(r"make fuzz SEED=5 TEST='.*::test_property'", done.stdout)
+    assert "number=1000" in done.stdout
+    assert "@reproduce_failure(" in done.stdout
+
+
+def test_fuzzing_ends_with_the_first_failure_or_the_time(tmp_path):
+    """`python -m tests.fuzz` runs rounds with other seeds until its time is up."""
+    test = "tests/system/test_sorting.py::test_iterates_like_sorted"
+    command = [sys.executable, "-m", "tests.fuzz", "--minutes", "0.05", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, f"--basetemp={tmp_path / 'base'}", test],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+    )
+    assert done.returncode == 0, done.stdout
+    seeds = re.findall(r"^round \d+, SEED=(\d+)$", done.stdout, re.MULTILINE)
+    assert len(set(seeds)) == len(seeds) >= 1
+
+
+def test_tests_that_are_listed_as_slow_exist():
+    """Each line of tests/slow.txt names a test function, once, in order."""
+    names = fast.listed()
+    assert names == sorted(set(names))
+    for file, group in groupby(names, lambda name: name.partition("::")[0]):
+        tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+        kinds = ast.FunctionDef | ast.ClassDef  # methods may be inherited from a contract
+        there = {node.name for node in tree.body if isinstance(node, kinds)}
+        gone = [name for name in group if name.split("::")[1] not in there]
+        assert gone == [], "remove these lines"
+
+
+def test_slow_tests_are_left_out_on_request():
+    """With --fast what is listed as slow is not run."""
+    listed = fast.listed()[0]
+    file, _, function = listed.partition("::")
+    assert function
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--collect-only", "--fast", file],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+    )
+    assert "deselected" in done.stdout
+    assert f"{listed}\n" not in done.stdout
+    assert f"{listed}[" not in done.stdout

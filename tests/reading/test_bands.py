@@ -1,0 +1,274 @@
+"""Batches with an array for each band: what they hold, and in whose memory."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rico_hdl
+from rico_hdl.errors import SizeError, UsageError
+from rico_hdl.reading import blocks
+from tests.support.reading import same_bits
+from tests.support.stores import S2_SIDES, numbered, s2_patch, s2_patches, store_of, write
+
+N = 9
+KEYS = [f"S2A_patch_{i:03}" for i in range(N)]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store of nine BigEarthNet patches, open."""
+    folder = store_of(tmp_path_factory.mktemp("bands") / "s2", s2_patches(N))
+    with rico_hdl.open(folder) as store:
+        yield store
+
+
+def expected(keys, bands, dtype=None):
+    """What was written."""
+    patches = [s2_patch(KEYS.index(key)) for key in keys]
+    return {
+        band: np.stack([patch[band].astype(dtype or "uint16") for patch in patches])
+        for band in bands
+    }
+
+
+def equal(found, wanted):
+    """Whether two dictionaries hold the same arrays, in the same order."""
+    return list(found) == list(wanted) and all(
+        found[name].shape == wanted[name].shape
+        and same_bits(np.ascontiguousarray(found[name]), wanted[name])
+        for name in wanted
+    )
+
+
+@given(
+    keys=st.lists(st.sampled_from(KEYS), min_size=1, max_size=9),
+    bands=st.lists(st.sampled_from(list(S2_SIDES)), min_size=1, max_size=6),
+    dtype=st.sampled_from([None, "float32", "int64"]),
+    own=st.booleans(),
+)
+@settings(max_examples=100)
+def test_each_band_is_what_was_written(store, keys, bands, dtype, own):
+    """For any keys, bands and dtype, into new memory, own memory, or any other arrays."""
+    reader = store.reader(bands=bands, grouped="band", dtype=dtype)
+    wanted = expected(keys, dict.fromkeys(bands), dtype)
+    for _ in range(2):  # what the first batch looked up is known to the second
+        assert equal(reader.read_batch(keys).images, wanted)
+    out = reader.empty(KEYS[0], len(keys))
+    if own:
+        out = {name: np.full_like(array, 7) for name, array in out.items()}
+    assert reader.read_batch(keys, out).images is out
+    assert equal(out, wanted)
+    assert equal(reader.read(keys[0]), {name: array[0] for name, array in wanted.items()})
+
+
+def test_all_bands_are_one_copy(store, monkeypatch):
+    """The bands of a batch share one memory, and records are copied into it in one go."""
+    reader = store.reader(grouped="band")
+    reader.read_batch(KEYS)
+    calls = []
+    gather = blocks.Blocks.gather
+
+    def gathered(self, data, starts, memory):
+        calls.append(len(starts))
+        return gather(self, data, starts, memory)
+
+    monkeypatch.setattr(blocks.Blocks, "gather", gathered)
+    images = reader.read_batch(KEYS[::-1]).images
+    assert calls == [N]
+    bases = {id(array.base) for array in images.values()}
+    assert len(bases) == 1
+    assert all(array[0].flags.c_contiguous for array in images.values())
+    assert equal(images, expected(KEYS[::-1], images))
+
+
+def test_no_more_than_the_bands_is_gathered(store):
+    """Only pages with wanted bands are kept; where those are mostly something else, none is."""
+    memory = store.reader(bands=["B02", "B03", "B8A"], grouped="band").memory(KEYS[0])
+    assert memory.n_bytes < 1.25 * (2 * 28800 + 7200)
+    assert store.reader(bands=["B01", "B8A"], grouped="band").memory(KEYS[0]) is None
+    assert store.reader(grouped="band", dtype="float32").memory(KEYS[0]) is None
+    assert store.reader(grouped=True).memory(KEYS[0]) is None
+
+
+def test_first_rows_of_own_memory_will_do(store):
+    """A batch that is not full goes into any rows of memory for a full one."""
+    reader = store.reader(bands="all", grouped="band")
+    reader.read_batch(KEYS)
+    full = reader.empty(KEYS[0], N)
+    for array in full.values():
+        array[...] = 7
+    some = {name: array[2:5] for name, array in full.items()}
+    reader.read_batch(KEYS[4:7], some)
+    assert equal(some, expected(KEYS[4:7], full))
+    assert all((array[:2] == 7).all() and (array[5:] == 7).all() for array in full.values())
+
+
+@pytest.mark.parametrize("change", ["swap", "shift", "one"])
+def test_arrays_that_only_look_like_own_memory_are_filled_one_by_one(store, change):
+    """Views of one memory in another arrangement get the right bands all the same."""
+    reader = store.reader(bands=["B05", "B06"], grouped="band")
+    reader.read_batch(KEYS)
+    out = reader.empty(KEYS[0], 6)
+    if change == "swap":
+        out = {"B05": out["B06"], "B06": out["B05"]}
+    elif change == "shift":
+        out = {"B05": out["B05"][:4], "B06": out["B06"][1:5]}
+    else:
+        out = {"B05": out["B05"], "B06": np.zeros((6, 60, 60), np.uint16)}
+    n = len(out["B05"])
+    if change == "shift":  # rows overlap in memory, so that one after the other is what is meant
+        out["B06"] = out["B06"].copy()
+    reader.read_batch(KEYS[:n], out)
+    assert equal(out, expected(KEYS[:n], ["B05", "B06"]))
+
+
+def test_records_on_shared_pages_are_read(tmp_path):
+    """Records too small for pages of their own begin anywhere, and are read band by band."""
+    patches = {
+        f"p{i}": {"a": numbered(i, 0, (7, 5)), "b": numbered(i, 1, (3, 4), "float32")}
+        for i in range(12)
+    }
+    with rico_hdl.open(store_of(tmp_path, patches)) as store:
+        for _ in range(2):
+            found = store.read_batch(list(patches), grouped="band")
+    for name in ("a", "b"):
+        assert same_bits(
+            np.ascontiguousarray(found[name]), np.stack([patch[name] for patch in patches.values()])
+        )
+
+
+@pytest.mark.parametrize("on_size", ["crop", "pad", "pad+crop", "skip"])
+def test_unusual_sizes_are_dealt_with(tmp_path, on_size):
+    """Cropped, padded and skipped bands are those of the other groupings."""
+    patches = s2_patches(6) | {"S2A_patch_odd": s2_patch(6, extra=-1 if "pad" in on_size else 2)}
+    with rico_hdl.open(store_of(tmp_path, patches)) as store:
+        keys = list(store)
+        options = {"bands": "all", "on_size": on_size}
+        for _ in range(2):
+            found = store.read_batch(keys, **options, grouped="band")
+        groups = store.read_batch(keys, **options, grouped=True)
+        specs = store.reader(**options, grouped=True).describe(keys[0])
+    for name, spec in specs.items():
+        for i, band in enumerate(spec.bands):
+            array = np.ascontiguousarray(found[band])
+            assert same_bits(array, np.ascontiguousarray(groups[name][:, i]))
+
+
+def test_batches_use_their_memory_again(store):
+    """Batches read ahead hold the right bands, in memory of a few batches."""
+    bases = set()
+    with store.batches(KEYS * 5, batch_size=4, grouped="band", bands="10m+60m") as batches:
+        for batch in batches:
+            assert equal(
+                batch.images, expected(batch.keys, ["B02", "B03", "B04", "B08", "B01", "B09"])
+            )
+            bases |= {id(array.base) for array in batch.images.values()}
+    assert len(bases) <= 4
+
+
+def test_reader_tells_shapes_and_travels(store):
+    """Arrays are described without an axis for bands, also by a reader that was pickled."""
+    reader = pickle.loads(pickle.dumps(store.reader(bands="60m+B02", grouped="band")))
+    specs = reader.describe(KEYS[0])
+    assert {name: spec.shape for name, spec in specs.items()} == {
+        "B01": (20, 20),
+        "B09": (20, 20),
+        "B02": (120, 120),
+    }
+    assert all(spec.bands == (name,) for name, spec in specs.items())
+    places = pickle.loads(pickle.dumps(reader.memory(KEYS[0]))).places
+    offsets = sorted((place.offset, np.prod(place.shape) * 2) for place in places.values())
+    assert all(one + n <= other for (one, n), (other, _) in pairwise(offsets))
+
+
+def test_other_groupings_are_refused(store):
+    """An unknown grouping, and a size beside a known one, are errors that say so."""
+    for wrong in ("bands", None, 7.5, np.zeros(2)):
+        with pytest.raises(UsageError, match=r"grouped=.* is not known"):
+            store.reader(grouped=wrong)
+    assert store.reader(grouped=np.True_).describe(KEYS[0]).keys() == {"120x120", "60x60", "20x20"}
+    with pytest.raises(UsageError, match="grouped='band' leaves bands at their own resolution"):
+        store.reader(grouped="band", size=60)
+    with pytest.raises(UsageError, match="out= is"):
+        store.read_batch(KEYS[:2], grouped="band", bands="rgb", out={})
+
+
+def test_patches_of_unusual_size_are_named(tmp_path):
+    """Without on_size, a patch of unusual size is an error that names it."""
+    patches = s2_patches(6) | {"S2A_patch_odd": s2_patch(6, extra=1)}
+    with (
+        rico_hdl.open(store_of(tmp_path, patches)) as store,
+        pytest.raises(SizeError, match="S2A_patch_odd"),
+    ):
+        store.read_batch(list(store), grouped="band")
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2, 3])
+def test_bands_may_begin_anywhere(tmp_path, padding):
+    """Bands that are not aligned in their records are read, and handed out aligned."""
+    pixels = {"a": numbered(1, 0, (61, 61), "uint8"), "b": numbered(1, 1, (61, 61))}
+    header = json.dumps(
+        {
+            "a": {"dtype": "U8", "shape": [61, 61], "data_offsets": [0, 3721]},
+            "b": {"dtype": "U16", "shape": [61, 61], "data_offsets": [3721, 3721 + 2 * 3721]},
+        }
+    ).encode()
+    header += b" " * (-len(header) % 4 + padding)
+    record = len(header).to_bytes(8, "little") + header
+    record += pixels["a"].tobytes() + pixels["b"].tobytes()
+    folder = write(tmp_path, {f"p{i}": record for i in range(4)})
+    with rico_hdl.open(folder) as store:
+        for _ in range(2):
+            found = store.read_batch(list(store), grouped="band")
+        for name, wanted in pixels.items():
+            assert found[name].flags.aligned
+            assert same_bits(np.ascontiguousarray(found[name]), np.stack([wanted] * 4))
+
+
+def test_small_records_take_no_more_memory(tmp_path):
+    """Batches of tiny bands are as large as their pixels, though records lie on shared pages."""
+    patches = {
+        f"p{i:02}": {"a": numbered(i, 0, (4, 5)), "b": numbered(i, 1, (2, 2))} for i in range(40)
+    }
+    with rico_hdl.open(store_of(tmp_path, patches)) as store:
+        for _ in range(2):
+            found = store.read_batch(list(patches), grouped="band")
+    assert sum(array.nbytes for array in found.values()) == 40 * 48
+    assert all(array.flags.c_contiguous for array in found.values())
+
+
+def test_patches_with_other_bands_are_named(tmp_path):
+    """Patches that differ in the names of bands don't fit together, and the error says how."""
+    patches = {
+        "p0": {"a": numbered(0, 0, (4, 4)), "b": numbered(0, 1, (4, 4))},
+        "p1": {"a": numbered(1, 0, (4, 4)), "c": numbered(1, 1, (4, 4))},
+    }
+    with (
+        rico_hdl.open(store_of(tmp_path, patches)) as store,
+        pytest.raises(SizeError, match="a uint16 4x4, b uint16 4x4 and a uint16 4x4, c uint16 4x4"),
+    ):
+        store.read_batch(list(patches), grouped="band")
+
+
+def test_band_without_a_name_is_a_band(tmp_path):
+    """A band may be called by the empty string."""
+    with rico_hdl.open(store_of(tmp_path, {"p": {"": numbered(0, 0, (4, 4))}})) as store:
+        reader = store.reader(grouped="band")
+        assert reader.read("p")[""].shape == (4, 4)
+        assert reader.read_batch(["p"]).images[""].shape == (1, 4, 4)
+
+
+def test_memory_that_can_not_be_written_is_not_written(store):
+    """Writable views of read-only memory are filled as any other arrays."""
+    reader = store.reader(grouped="band", bands="20m")
+    reader.read_batch(KEYS)
+    out = reader.empty(KEYS[0], 3)
+    next(iter(out.values())).base.flags.writeable = False
+    assert equal(reader.read_batch(KEYS[:3], out).images, expected(KEYS[:3], out))

@@ -1,0 +1,63 @@
+"""Records as the safetensors library's loaders for other frameworks read them."""
+
+from __future__ import annotations
+
+import lmdb
+import numpy as np
+import pytest
+
+import corpus
+import rico_hdl
+from rico_hdl.datasets import registry
+from tests.support.reading import arrays, same_bits
+
+
+@pytest.fixture(scope="module", params=["bigearthnet", "uc-merced", "hyspecnet-11k"])
+def store(request, tmp_path_factory):
+    """Stores whose bands are uint16, float32, uint8 or int16."""
+    folder = tmp_path_factory.mktemp("frameworks")
+    spec = registry()[request.param]
+    rico_hdl.convert(spec, corpus.generate(spec, folder, 2), folder / "store")
+    return folder / "store"
+
+
+def read_with(load, store, to_numpy):
+    """Each patch as a loader reads it, in numpy arrays."""
+    with (
+        lmdb.open(str(store), readonly=True, lock=False) as env,
+        env.begin() as txn,
+        txn.cursor() as cursor,
+    ):
+        return {
+            key.decode(): {band: to_numpy(array) for band, array in load(value).items()}
+            for key, value in cursor
+        }
+
+
+def check(found, store):
+    """The values are those that our reader gives, and numpy's loader."""
+    stored = arrays(store)
+    opened = rico_hdl.open(store)
+    assert found.keys() == stored.keys() == set(opened.keys())
+    for key, patch in found.items():
+        ours = opened[key]
+        assert patch.keys() == stored[key].keys() == ours.keys()
+        for band, array in patch.items():
+            assert same_bits(array, stored[key][band])
+            assert same_bits(array, ours[band])
+
+
+def test_pytorchs_loader_reads_the_values(store):
+    """`safetensors.torch.load` gives the stored values and dtypes."""
+    pytest.importorskip("torch", reason="torch is not installed: make test-torch")
+    from safetensors.torch import load
+
+    check(read_with(load, store, lambda tensor: tensor.numpy()), store)
+
+
+def test_jaxs_loader_reads_the_values(store):
+    """`safetensors.flax.load`, which gives arrays of JAX, gives the stored values and dtypes."""
+    pytest.importorskip("jax", reason="jax is not installed (requirements/torch.txt)")
+    from safetensors.flax import load
+
+    check(read_with(load, store, np.asarray), store)

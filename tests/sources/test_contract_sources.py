@@ -1,0 +1,120 @@
+"""Every source keeps the promises of a source."""
+
+import io
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from rico_hdl.patches.archives import HeldFiles
+from rico_hdl.patches.hints import BoundedSource
+from rico_hdl.patches.opening import _Listed
+from rico_hdl.sources import FolderSource
+from rico_hdl.sources.tar.archive import TarArchive
+from rico_hdl.sources.zip.archive import ZipArchive
+from tests.contracts.sources import CONTENTS, ListsContract, ReadsContract, write_files
+
+
+class TestFolder(ListsContract, ReadsContract):
+    """A folder on disk."""
+
+    def listed(self, folder, contents):
+        write_files(folder, contents)
+        return FolderSource(folder)
+
+    readable = listed
+
+    @pytest.mark.parametrize("n_bytes", [1, 1000, 299_999])
+    def test_a_short_read_is_continued(self, tmp_path, monkeypatch, n_bytes):
+        """Where the system gives fewer bytes than asked for, the rest is read."""
+        source = self.readable(tmp_path, CONTENTS)
+        whole = os.read
+        monkeypatch.setattr(os, "read", lambda file, n: whole(file, min(n, n_bytes)))
+        assert source.read("a/9.tif") == CONTENTS["a/9.tif"]
+        assert source.read("a/b/c.tif") == CONTENTS["a/b/c.tif"]
+
+    def test_links_are_followed_but_not_in_circles(self, tmp_path):
+        """Links to files and folders count as these, and a link to a folder above is left out."""
+        source = self.readable(tmp_path / "source", CONTENTS)
+        elsewhere = tmp_path / "elsewhere"
+        write_files(elsewhere, {"x/y.tif": b"elsewhere"})
+        root = Path(source.location)
+        (root / "linked").symlink_to(elsewhere)
+        (root / "a" / "up").symlink_to(root)
+        (root / "a" / "here").symlink_to(root / "a")
+        (root / "a" / "b" / "file.tif").symlink_to(root / "a" / "9.tif")
+        assert ("linked", True) in source.entries("")
+        assert source.entries("linked/x") == [("y.tif", False)]
+        assert source.read("linked/x/y.tif") == b"elsewhere"
+        assert {entry.name for entry in source.entries("a")} == {"10.tif", "9.tif", "b", "b.tif"}
+        assert ("file.tif", False) in source.entries("a/b")
+        assert source.read("a/b/file.tif") == b"9"
+
+    def test_no_file_stays_open(self, tmp_path):
+        """Neither a file that was read nor one that could not be read stays open."""
+        source = self.readable(tmp_path, CONTENTS)
+        before = os.open(os.devnull, os.O_RDONLY)
+        os.close(before)
+        for _ in range(3):
+            source.read("a/9.tif")
+            with pytest.raises(OSError, match="directory"):
+                source.read("a")
+        after = os.open(os.devnull, os.O_RDONLY)
+        os.close(after)
+        assert after == before
+
+
+class TestBounded(ListsContract, ReadsContract):
+    """A folder of which only some listings are made."""
+
+    def listed(self, folder, contents):
+        write_files(folder, contents)
+        return BoundedSource(FolderSource(folder))
+
+    readable = listed
+
+
+class TestListed(ListsContract):
+    """Paths of an archive that look like folders."""
+
+    def listed(self, folder, contents):
+        return _Listed(str(folder), list(contents))
+
+
+class HeldContract(ReadsContract):
+    """Members of an archive as the files of a patch."""
+
+    def odd_paths(self):
+        return ("c.tif", "a")
+
+
+class TestHeldTar(HeldContract):
+    """Members of a sequential archive, which are in memory."""
+
+    def readable(self, folder, contents):
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w") as tar:
+            for path, content in contents.items():
+                info = tarfile.TarInfo(path)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+        path = folder / "x.tar"
+        path.write_bytes(file.getvalue())
+        held = {member.path: member.read() for member in TarArchive([path]).members()}
+        readers = {path: lambda content=content: content for path, content in held.items()}
+        return HeldFiles(str(path), readers)
+
+
+class TestHeldZip(HeldContract):
+    """Members of a zip, which are read when they are asked for."""
+
+    def readable(self, folder, contents):
+        path = folder / "x.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in contents.items():
+                # zipfile can't write what is no UTF-8
+                archive.writestr(name.replace("\udce4", "?"), content)
+        readers = {m.path.replace("?", "\udce4"): m.read for m in ZipArchive([path]).members()}
+        return HeldFiles(str(path), readers)

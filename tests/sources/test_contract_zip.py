@@ -1,0 +1,62 @@
+"""Zip archives keep the promises of every archive."""
+
+import random
+import zipfile
+
+from rico_hdl.sources.zip.archive import ZipArchive
+from tests.contracts.archives import ArchiveContract, all_bytes, flip
+from tests.support.zip_files import Piece, write, zip_of
+
+
+def some_contents(n=12):
+    """Contents of files by path: some compress well, some not at all, one is empty."""
+    rng = random.Random(0)
+    contents = {"d/empty.tif": b""}
+    for i in range(n):
+        noise = rng.randbytes(rng.randrange(1, 2000))
+        contents[f"d/{rng.randrange(9)}/file_{i}.tif"] = noise + bytes(rng.randrange(2000))
+    return contents
+
+
+class TestZip(ArchiveContract):
+    """What `zipfile` wrote."""
+
+    sequential = False
+
+    def write(self, folder):
+        contents = some_contents()
+        (folder / "x.zip").write_bytes(zip_of(contents))
+        return [folder / "x.zip"], contents
+
+    def open(self, files):
+        return ZipArchive(files)
+
+    def write_hostile(self, folder, outside):
+        pieces = [
+            Piece(str(outside).encode(), b"abc"),
+            Piece(b"../outside.tif", b"abc"),
+            Piece(b"a/../../b", b"abc"),
+            Piece(b"link.tif", str(outside).encode(), mode=0o120777),
+            Piece(b"C:\\outside.tif", b"abc", system=0),
+        ]
+        return write(folder / "x.zip", pieces), len(pieces)
+
+    def checked_bytes(self, files):
+        return all_bytes(files)
+
+    def damage_member(self, files):
+        with zipfile.ZipFile(files[0]) as archive:
+            info = archive.infolist()[3]
+        flip(files[0], info.header_offset + 30 + len(info.filename) + 7, 0xFF)
+        return {info.filename}
+
+
+class TestVolumes(TestZip):
+    """A set of volumes, with members that lie on two of them."""
+
+    def write(self, folder):
+        contents = some_contents()
+        pieces = [Piece(path.encode(), content) for path, content in contents.items()]
+        return write(folder / "x.zip", pieces, volume_bytes=3000), contents
+
+    damage_member = ArchiveContract.damage_member

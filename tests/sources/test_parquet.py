@@ -1,0 +1,471 @@
+"""Parquet parts: what comes out of sound ones, and what is refused of others."""
+
+import itertools
+import random
+import re
+import subprocess
+import sys
+import tracemalloc
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rico_hdl.errors import ArchiveError, SourceError
+from rico_hdl.sources.parquet import cells as parquet_cells
+from rico_hdl.sources.parquet.archive import ParquetArchive
+from tests.support.parquet_files import table_of, write_part
+
+BANDS = ("thumbnail", "B01", "B02", "B8A", "cloud_mask")
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+
+
+def some_products(n=7, seed=0, max_bytes=3000):
+    """Grid cell, name and files of products; the files differ in size, and one is empty."""
+    rng = random.Random(seed)
+    products = []
+    for i in range(n):
+        files = {name: rng.randbytes(rng.randrange(max_bytes)) for name in BANDS}
+        products.append((f"{i // 3}U_{199 + i}R", f"S2A_MSIL2A_{i:03}", files))
+    products[-1][2]["B01"] = b""
+    return products
+
+
+def contents_of(products):
+    """Content by path, as the unpacked form has it."""
+    ending = {"thumbnail": "png"}
+    return {
+        f"{cell.split('_')[0]}/{cell}/{product}/{name}.{ending.get(name, 'tif')}": data
+        for cell, product, files in products
+        for name, data in files.items()
+    }
+
+
+def read(path):
+    """Content of all members by path; of those with a problem that."""
+    members = list(ParquetArchive([path]).members())
+    found = {member.path: member.problem or member.read() for member in members}
+    assert len(found) == len(members)
+    return found
+
+
+def outcome(path):
+    """What could be read, as (path, content), what could not, and the error at the end."""
+    contents, failures = [], []
+    try:
+        for member in ParquetArchive([path]).members():
+            if member.problem:
+                failures.append(member.problem)
+                continue
+            try:
+                contents.append((member.path, member.read()))
+            except ArchiveError as error:
+                failures.append(str(error))
+    except (ArchiveError, SourceError) as error:
+        return contents, failures, str(error)
+    return contents, failures, ""
+
+
+LAYOUTS = {
+    "published": {},
+    "one group": {"rows_per_group": 100},
+    "groups of three": {"rows_per_group": 3},
+    "large": {"kind": pa.large_binary(), "names": pa.large_string()},
+    "large, one group": {"kind": pa.large_binary(), "rows_per_group": 100},
+    "names as bytes": {"names": pa.binary()},
+    "names in a dictionary": {"names": pa.dictionary(pa.int32(), pa.string())},
+    "bytes in a dictionary": {"kind": pa.dictionary(pa.int32(), pa.binary())},
+    "dictionaries, one group": {
+        "kind": pa.dictionary(pa.int32(), pa.binary()),
+        "names": pa.dictionary(pa.int32(), pa.string()),
+        "rows_per_group": 100,
+    },
+    "plain": {"use_dictionary": False, "compression": "none"},
+    "zstd": {"compression": "zstd", "data_page_version": "2.0", "rows_per_group": 4},
+    "small pages": {"use_dictionary": False, "data_page_size": 100, "rows_per_group": 100},
+    "checksums": {"write_page_checksum": True},
+    "no schema of arrow": {"store_schema": False},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(tmp_path, layout):
+    """Members have the paths of the unpacked form, in the order of rows, and its bytes."""
+    products = some_products()
+    path = write_part(tmp_path / "part_00001.parquet", products, **LAYOUTS[layout])
+    expected = contents_of(products)
+    assert list(read(path).items()) == list(expected.items())
+
+
+@given(
+    st.lists(
+        st.lists(st.none() | st.binary(max_size=300), min_size=2, max_size=2),
+        min_size=1,
+        max_size=12,
+    ),
+    st.integers(1, 5),
+    st.sampled_from([pa.binary(), pa.large_binary(), pa.dictionary(pa.int8(), pa.binary())]),
+    st.booleans(),
+)
+@settings(max_examples=50)
+def test_round_trip(tmp_path_factory, rows, rows_per_group, kind, use_dictionary):
+    """Whatever pyarrow wrote comes back; a cell without a value is an error of its own."""
+    products = [
+        (f"{i}U_1R", "p", dict(zip(["a", "b"], row, strict=True))) for i, row in enumerate(rows)
+    ]
+    path = tmp_path_factory.mktemp("parquet") / "x.parquet"
+    options = {} if pa.types.is_dictionary(kind) else {"use_dictionary": use_dictionary}
+    write_part(path, products, rows_per_group, kind, **options)
+    contents, failures, error = outcome(path)
+    expected = {path: data for path, data in contents_of(products).items() if data is not None}
+    assert dict(contents) == expected
+    assert len(contents) + len(failures) == 2 * len(rows)
+    assert all(f"{path}/" in failure and "its cell is empty" in failure for failure in failures)
+    assert error == ""
+
+
+def test_real_products(samples, tmp_path):
+    """Real files come out of a part as they lie in the unpacked form."""
+    root = samples / "Major-TOM-Core" / "S2L2A"
+    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*.*")}
+    products = {}
+    for name, data in files.items():
+        _, cell, product, file = name.split("/")
+        products.setdefault((cell, product), {})[file.split(".")[0]] = data
+    rows = [(*key, columns) for key, columns in products.items()]
+    assert read(write_part(tmp_path / "part.parquet", rows)) == files
+
+
+def test_other_columns(tmp_path):
+    """Columns that hold no bytes are left alone: numbers, text, and what is nested."""
+    products = some_products(3)
+    table = table_of(products)
+    nested = [{"B02": b"1", "x": [1, 2]}] * 3
+    table = table.add_column(0, "B03", pa.array(nested))
+    table = table.add_column(0, "list", pa.array([[b"1"], [b"2", b"3"], []]))
+    table = table.append_column("cloud_cover", pa.array([1.5, 2.5, None]))
+    table = table.append_column("crs", pa.array(["EPSG:32633"] * 3))
+    table = table.append_column("B02.x", pa.array([b"dot0", b"dot1", b"dot2"], pa.binary()))
+    table = table.append_column("fixed", pa.array([b"abc"] * 3, pa.binary(3)))
+    for rows_per_group in (1, 3):
+        path = tmp_path / "x.parquet"
+        pq.write_table(table, path, row_group_size=rows_per_group)
+        for i, (_, _, files) in enumerate(products):
+            files |= {"B02.x": b"dot%d" % i, "fixed": b"abc"}
+        assert read(path) == contents_of(products)
+
+
+def test_a_table_without_bytes(tmp_path):
+    """The list of all products, which is published beside the parts, has no members."""
+    path = tmp_path / "metadata.parquet"
+    pq.write_table(table_of(some_products()).drop_columns(list(BANDS)), path)
+    assert read(path) == {}
+
+
+@pytest.mark.parametrize("rows_per_group", [1, 50])
+def test_only_the_asked_cell_is_read(tmp_path, rows_per_group):
+    """A cell is read though the bytes of all other columns are destroyed."""
+    products = some_products(5)
+    path = write_part(tmp_path / "x.parquet", products, rows_per_group, use_dictionary=False)
+    metadata = pq.read_metadata(path)
+    data = bytearray(path.read_bytes())
+    for i in range(metadata.num_row_groups):
+        for j in range(metadata.num_columns):
+            chunk = metadata.row_group(i).column(j)
+            if chunk.path_in_schema not in {"product_id", "grid_cell", "B02"}:
+                start = chunk.data_page_offset
+                data[start : start + chunk.total_compressed_size] = (
+                    b"\xff" * chunk.total_compressed_size
+                )
+    path.write_bytes(data)
+    contents, failures, error = outcome(path)
+    expected = contents_of(products)
+    assert dict(contents) == {path: data for path, data in expected.items() if "B02" in path}
+    assert len(failures) == len(expected) - len(contents)
+    assert error == ""
+
+
+@pytest.mark.parametrize("rows_per_group", [1, 50])
+@pytest.mark.parametrize("held_bytes", [0, 50_000, 10**6])
+def test_rows_in_any_order(tmp_path, monkeypatch, rows_per_group, held_bytes):
+    """Cells can be asked for in any order, though little is kept of large row groups."""
+    monkeypatch.setattr(parquet_cells, "_MAX_KEPT_BYTES", 5000)
+    monkeypatch.setattr(parquet_cells, "_MAX_HELD_BYTES", held_bytes)
+    products = some_products(12)
+    path = write_part(tmp_path / "x.parquet", products, rows_per_group)
+    expected = contents_of(products)
+    members = list(ParquetArchive([path]).members())
+    random.Random(0).shuffle(members)
+    assert {member.path: member.read() for member in members} == expected
+    archive = ParquetArchive([path]).members()  # still open
+    members = [next(archive) for _ in expected]
+    for order in (members, members[::-1]):
+        assert {member.path: member.read() for member in order} == expected
+
+
+def test_nothing_is_read_twice_in_order(tmp_path, monkeypatch):
+    """Reading a row group with many rows in order goes through each column once."""
+    starts = []
+    restart = parquet_cells._Cursor._restart
+
+    def counted(cursor):
+        starts.append(cursor._name)
+        restart(cursor)
+
+    monkeypatch.setattr(parquet_cells._Cursor, "_restart", counted)
+    products = some_products(30)
+    path = write_part(tmp_path / "x.parquet", products, 100)
+    archive = ParquetArchive([path])
+    assert {m.path: m.read() for m in archive.members()} == contents_of(products)
+    assert sorted(starts) == sorted(BANDS)
+
+
+def test_memory_of_large_row_groups(tmp_path, monkeypatch):
+    """Of a row group with many rows some cells are in memory, and not all of it."""
+    rng = random.Random(0)
+    products = [(f"{i}U_1R", "p", {"a": rng.randbytes(10**6), "b": b"1"}) for i in range(40)]
+    options = {"use_dictionary": False, "data_page_size": 1, "write_batch_size": 1}
+    path = write_part(tmp_path / "x.parquet", products, 100, **options)
+    monkeypatch.setattr(parquet_cells, "_MAX_KEPT_BYTES", 10**6)
+    del products
+    before = pa.total_allocated_bytes()
+    most = 0
+    tracemalloc.start()
+    for member in ParquetArchive([path]).members():
+        assert member.read()
+        most = max(most, pa.total_allocated_bytes() - before)
+    _, most_in_python = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10 * 10**6
+    assert most_in_python < 10 * 10**6
+    assert path.stat().st_size > 40 * 10**6
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("cell", "product", "path"),
+    [
+        ("0U_1R", "../../etc", "0U/0U_1R/.._.._etc/B02.tif"),
+        ("0U_1R", "..", "0U/0U_1R/_/B02.tif"),
+        ("0U_1R", "", "0U/0U_1R/_/B02.tif"),
+        ("/etc", "p", "_etc/_etc/p/B02.tif"),
+        ("..", "p", "_/_/p/B02.tif"),
+        ("_x", "p", "_/_x/p/B02.tif"),
+        ("0U_1R", "a\\b", "0U/0U_1R/a_b/B02.tif"),
+        ("0U_1R", "a\0b", "0U/0U_1R/a_b/B02.tif"),
+    ],
+)
+def test_names_that_lead_elsewhere(tmp_path, cell, product, path):
+    """A name that is no name of a file is told of with a problem, under a path that is one."""
+    products = [("0U_0R", "p", {"B02": b"1"}), (cell, product, {"B02": b"2"})]
+    first, second = ParquetArchive([write_part(tmp_path / "x.parquet", products)]).members()
+    assert first.read() == b"1"
+    assert second.path == path
+    assert "is no name of a file or folder" in second.problem
+
+
+def test_odd_names(tmp_path):
+    """Names are what they are: without a separator, not ASCII, not UTF-8."""
+    products = [("cell", "ñ", {"ä b": b"1"}), ("0U_1R_x", "...", {"ä b": b"2"})]
+    path = write_part(tmp_path / "x.parquet", products)
+    assert read(path) == {"cell/cell/ñ/ä b.tif": b"1", "0U/0U_1R_x/.../ä b.tif": b"2"}
+    table = table_of(products).set_column(0, "product_id", pa.array([b"\xe4", b"x"], pa.binary()))
+    pq.write_table(table, path, row_group_size=1)
+    assert list(read(path)) == ["cell/cell/\udce4/ä b.tif", "0U/0U_1R_x/x/ä b.tif"]
+
+
+@pytest.mark.parametrize("rows_per_group", [1, 10])
+def test_rows_without_names(tmp_path, rows_per_group):
+    """A row without a name is an error when all others were told of."""
+    products = some_products(5)
+    products[1] = (None, *products[1][1:])
+    products[3] = (products[3][0], None, products[3][2])
+    path = write_part(tmp_path / "x.parquet", products, rows_per_group)
+    contents, failures, error = outcome(path)
+    assert dict(contents) == contents_of([products[0], products[2], products[4]])
+    assert failures == []
+    assert f"{path}: row 2 has no grid_cell, and 1 more" in error
+
+
+# What is refused
+
+
+def test_missing_columns(tmp_path):
+    """Without the columns with names the error says which were expected, and which there are."""
+    for drop in (["product_id"], ["grid_cell"], ["product_id", "grid_cell"]):
+        path = tmp_path / "x.parquet"
+        pq.write_table(table_of(some_products()).drop_columns(drop), path)
+        with pytest.raises(SourceError) as caught:
+            list(ParquetArchive([path]).members())
+        assert f"{path}: expected the columns grid_cell and product_id" in caught.value.message
+        assert "product_datetime, thumbnail, B01" in caught.value.message
+        assert drop[0] not in caught.value.message.split("found")[1]
+    pq.write_table(pa.table({"product_id": [1], "grid_cell": ["0U_1R"]}), path)
+    with pytest.raises(SourceError, match="with names, once each"):
+        list(ParquetArchive([path]).members())
+
+
+def test_a_column_that_stands_twice(tmp_path):
+    """Two columns of the same name are an error, not a choice between the two."""
+    table = table_of(some_products())
+    table = table.append_column("B02", table["B02"])
+    pq.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(SourceError, match="once each"):
+        list(ParquetArchive([tmp_path / "x.parquet"]).members())
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "what"),
+    [
+        (b"", SourceError, "is no parquet file: it is empty"),
+        (b"PK\3\4" + bytes(99), SourceError, "is no parquet file: it begins with 50 4b 03 04"),
+        (b"PAR1", ArchiveError, "is cut short at byte 4"),
+        (b"PAR1PAR1", ArchiveError, "is cut short at byte 8"),
+        (b"PAR1" + bytes(99), ArchiveError, "is cut short at byte 103"),
+        (b"PAR1" + bytes(99) + b"\xff\xff\xff\xffPAR1", ArchiveError, "takes 4,294,967,295 of 111"),
+        (b"PAR1" + bytes(99) + b"\x10\0\0\0PAR1", ArchiveError, "its table of contents can't be"),
+    ],
+)
+def test_no_parquet_file(tmp_path, data, kind, what):
+    """What is no parquet file, or not a whole one, is an error that names it and says why."""
+    path = tmp_path / "x.parquet"
+    path.write_bytes(data)
+    with pytest.raises(kind, match=re.escape(f"{path}: ") + ".*" + re.escape(what)):
+        list(ParquetArchive([path]).members())
+    path.unlink()
+    with pytest.raises(SourceError, match=r"x\.parquet: can't be read: No such file"):
+        list(ParquetArchive([path]).members())
+
+
+def test_a_huge_table_of_contents_is_not_read(tmp_path):
+    """A table of contents that says that it is larger than the bound is not read."""
+    path = tmp_path / "x.parquet"
+    with path.open("wb") as file:
+        file.write(b"PAR1")
+        file.truncate(2**27)
+        file.seek(2**27)
+        file.write((parquet_cells.MAX_FOOTER_BYTES + 1).to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(ArchiveError, match="says that its table of contents takes 67,108,865 of"):
+        list(ParquetArchive([path]).members())
+
+
+def test_every_truncation(tmp_path):
+    """A part that ends too early is an ArchiveError: without its end nothing of it can be read."""
+    path = write_part(tmp_path / "x.parquet", some_products(2, max_bytes=50))
+    data = path.read_bytes()
+    for n in range(4, len(data), 13):
+        path.write_bytes(data[:n])
+        contents, failures, error = outcome(path)
+        assert (contents, failures) == ([], [])
+        assert f"{path}: is cut short at byte {n}" in error
+        assert "Download it again" in error
+
+
+def test_flipped_bytes(tmp_path):
+    """No damage ends the process, and where the writer left checksums none of data is silent."""
+    products = [(f"{i}U_1R", f"p{i}", {"B01": b"abc" * 20, "B02": bytes([i])}) for i in range(2)]
+    path = write_part(tmp_path / "x.parquet", products, 1, write_page_checksum=True)
+    data = bytearray(path.read_bytes())
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    expected = set(contents_of(products).items())
+    n_damaged = 0
+    for at, change in itertools.product(range(0, len(data), 4), (0x01, 0x80, 0xFF)):
+        data[at] ^= change
+        path.write_bytes(data)
+        data[at] ^= change
+        contents, failures, error = outcome(path)
+        if at < footer:
+            assert set(contents) <= expected, at
+            assert len(contents) == len(expected) or failures or error, at
+        n_damaged += set(contents) != expected
+    assert n_damaged > footer / 4
+
+
+def test_damage_stays_where_it_is(tmp_path):
+    """Names that can't be read lose their rows, a damaged cell only itself."""
+    products = some_products(6)
+    path = write_part(tmp_path / "x.parquet", products, 1, write_page_checksum=True)
+    metadata = pq.read_metadata(path)
+    data = bytearray(path.read_bytes())
+    for group, column in ((1, 0), (4, 4)):
+        chunk = metadata.row_group(group).column(column)
+        start = chunk.dictionary_page_offset or chunk.data_page_offset
+        data[start : start + 40] = bytes(40)
+    path.write_bytes(data)
+    contents, failures, error = outcome(path)
+    lost = {*contents_of(products[1:2]), next(p for p in contents_of(products[4:5]) if "B01" in p)}
+    assert dict(contents) == {p: d for p, d in contents_of(products).items() if p not in lost}
+    assert len(failures) == 1
+    assert f"{path}/1U/1U_203R/S2A_MSIL2A_004/B01.tif: can't be read: " in failures[0]
+    assert f"{path}: row group 2 can't be read: " in error
+
+
+def test_a_bomb(tmp_path, monkeypatch):
+    """A row that says that it takes more than the bound is not read."""
+    products = [("0U_1R", "a", {"B02": b"1"}), ("0U_2R", "b", {"B02": bytes(10**7)})]
+    path = write_part(tmp_path / "x.parquet", products, compression="zstd")
+    assert path.stat().st_size < 5000
+    monkeypatch.setattr(parquet_cells, "MAX_ROW_BYTES", 10**6)
+    before = pa.total_allocated_bytes()
+    contents, failures, error = outcome(path)
+    assert pa.total_allocated_bytes() == before
+    assert (contents, failures) == ([("0U/0U_1R/a/B02.tif", b"1")], [])
+    assert "row group 2 says that its 1 rows take 10,0" in error
+
+
+def test_a_bomb_of_equal_cells(tmp_path):
+    """A large value that stands once and is meant hundreds of times is in memory a few times."""
+    value = bytes(10**6)
+    products = [(f"{i}U_1R", "p", {"B02": value}) for i in range(100)]
+    path = write_part(tmp_path / "x.parquet", products, 1000, compression="zstd")
+    assert path.stat().st_size < 20_000
+    before, most = pa.total_allocated_bytes(), 0
+    for member in ParquetArchive([path]).members():
+        assert member.read() == value
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert most < 10 * 10**6
+
+
+def test_more_rows_than_bytes(tmp_path):
+    """A file that says that it has more rows than bytes is damaged, or a bomb."""
+    n = 500_000
+    table = pa.table({"product_id": ["p"] * n, "grid_cell": ["0U_1R"] * n, "B02": [b""] * n})
+    path = tmp_path / "x.parquet"
+    pq.write_table(table, path, compression="zstd")
+    with pytest.raises(ArchiveError, match="bytes hold 500,000 rows"):
+        list(ParquetArchive([path]).members())
+
+
+def test_a_file_that_is_gone(tmp_path):
+    """A cell that is read when the file is gone is an ArchiveError that names both."""
+    path = write_part(tmp_path / "x.parquet", some_products(2))
+    member, *_ = ParquetArchive([path]).members()
+    path.unlink()
+    with pytest.raises(ArchiveError, match=re.escape(f"{path}/{member.path}: can't be read: ")):
+        member.read()
+
+
+# pyarrow
+
+
+def test_pyarrow_is_optional(tmp_path):
+    """Without pyarrow the error says how to install it; with it, it is imported on first use."""
+    path = write_part(tmp_path / "x.parquet", some_products(1))
+    code = (
+        "import sys; from pathlib import Path; from rico_hdl.errors import SourceError\n"
+        "from rico_hdl.sources.parquet.archive import ParquetArchive\n"
+        "archive = ParquetArchive([Path(sys.argv[1])])\n"
+        "assert 'pyarrow' not in sys.modules\n"
+        "sys.modules['pyarrow'] = None\n"
+        "try: next(archive.members())\n"
+        "except SourceError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", code, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "parquet files need pyarrow" in done.stdout
+    assert "pip install 'rico-hdl[parquet]'" in done.stdout

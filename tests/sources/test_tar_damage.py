@@ -1,0 +1,368 @@
+"""Tar archives that are damaged, cut short, hostile, or none at all."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from corpus.archives import COMPRESSIONS
+from rico_hdl.errors import ArchiveError, SourceError
+from rico_hdl.sources import MAX_MEMBER_BYTES
+from rico_hdl.sources.tar.archive import TarArchive
+from rico_hdl.sources.tar.headers import MAX_HEADER_BYTES
+from tests.support.tar_files import (
+    BLOCK,
+    END,
+    FORMATS,
+    LONG,
+    extended,
+    file,
+    header,
+    padded,
+    records,
+    saved,
+    some_contents,
+    tar_of,
+    with_checksum,
+)
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+
+
+def outcome(files: list[Path]) -> tuple[list[tuple[str, bytes]], str]:
+    """What could be read, as (path, content), and the error at the end if there is one."""
+    found = []
+    n_failures = 0
+    try:
+        for member in TarArchive(files).members():
+            if member.problem:
+                continue
+            try:
+                found.append((member.path, member.read()))
+            except ArchiveError:
+                n_failures += 1
+    except (ArchiveError, SourceError) as error:
+        assert n_failures <= 1
+        return found, str(error)
+    assert not n_failures
+    return found, ""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"PK\x03\x04 not a tar", b"<html>" * 500, b"x" * 511, COMPRESSIONS["tar.gz"](b"")],
+)
+@pytest.mark.parametrize("suffix", ["tar", "tar.zst"])
+def test_what_is_no_tar_archive(tmp_path, data, suffix):
+    """Another kind of file is a source that can't be used, and the error says what was found."""
+    (path,) = saved(tmp_path, COMPRESSIONS[suffix](data))
+    with pytest.raises(
+        SourceError, match=f"{re.escape(str(path))}: is no tar archive: it "
+    ) as caught:
+        list(TarArchive([path]).members())
+    assert "empty" in str(caught.value) or data[:2].hex(" ") in str(caught.value)
+
+
+def test_a_missing_file(tmp_path):
+    """A part that is not there is named when the members are asked for."""
+    files = [*saved(tmp_path, tar_of(some_contents())[:-BLOCK]), tmp_path / "gone"]
+    with pytest.raises(SourceError, match="gone: can't be opened"):
+        list(TarArchive(files).members())
+
+
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_every_flipped_bit_of_a_header_is_noticed(tmp_path, form, every):
+    """A damaged header costs its own member at most, and is an error that says where it is.
+
+    Outside of the long rounds, one byte in four is damaged.
+    """
+    names = ["first.tif", "second.tif" if form == "ustar" else f"ä/{LONG}", "d/third.tif"]
+    contents = {name: name.encode() * 20 for name in names}
+    data = tar_of(contents, form)
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        bodies = {i for info in tar for i in range(info.offset_data, info.offset_data + info.size)}
+    extensions = extension_bodies(data)
+    for i in range(data.rindex(b"third") // BLOCK * BLOCK + 3 * BLOCK):
+        if i in bodies or i in extensions or i * 7 // 3 % every:
+            continue
+        # All bits of the first header; of others one bit of each byte.
+        for bit in range(8) if i < BLOCK and form == "ustar" else [i % 8]:
+            changed = bytearray(data)
+            changed[i] ^= 1 << bit
+            found, error = outcome(saved(tmp_path, bytes(changed)))
+            if error:
+                assert_noticed(found, error, contents, i // BLOCK * BLOCK)
+                assert f"{tmp_path}/x.tar.0: " in error
+            else:  # padding behind content, or a zero in front of a checksum that became a space
+                assert found == list(contents.items())
+                assert data[i] == 0 or 148 <= i % BLOCK < 156
+
+
+def assert_noticed(found: list[tuple[str, bytes]], error: str, contents: dict, at: int) -> None:
+    """Nothing but what the damaged header belongs to is lost, and the error says where it is."""
+    assert set(found) <= set(contents.items())
+    if "no tar archive" not in error:
+        # What may have been an extended header costs the member behind it, too.
+        assert len(found) >= len(contents) - 2
+        # Of an extended header that is whole the member's own may be the damaged one.
+        (start,) = re.findall(r"(?:the header|its end,) at byte (\d+)", error)
+        assert int(start) <= at
+
+
+@pytest.mark.parametrize("kind", [b"x", b"L", b"g"])
+def test_a_name_that_may_be_lost_is_not_guessed(tmp_path, kind):
+    """A member whose extended header is damaged has a problem, not the name that is left."""
+    extension = (
+        header(b"x", b"L", 5) + padded(b"long\0") if kind == b"L" else extended(kind, path="long")
+    )
+    for damage in (148, 156, 257):  # its checksum, its kind, its magic
+        block = bytearray(extension)
+        block[damage] ^= 1
+        data = file(b"before", b"1") + bytes(block) + file(b"short", b"2") + file(b"after", b"3")
+        members, found = TarArchive(saved(tmp_path, data + END)).members(), []
+        with pytest.raises(ArchiveError, match="the header at byte 1024 is damaged"):
+            found.extend((m.path, bool(m.problem)) for m in members)
+        assert found == [("before", False), ("short", True), ("after", False)]
+
+
+def extension_bodies(data: bytes) -> set[int]:
+    """Offsets of the bytes of long names and records: no checksum covers them."""
+    offsets: set[int] = set()
+    start = 0
+    while any(data[start : start + BLOCK]):
+        info = tarfile.TarInfo.frombuf(data[start : start + BLOCK], "utf-8", "surrogateescape")
+        if info.type in (b"L", b"K", b"x", b"g"):
+            offsets |= set(range(start + BLOCK, start + BLOCK + -(-info.size // BLOCK) * BLOCK))
+        start += BLOCK + -(-info.size // BLOCK) * BLOCK
+    return offsets
+
+
+@pytest.mark.parametrize("form", ["gnu", "pax"])
+def test_flipped_bytes_of_long_names_lose_nothing(tmp_path, form):
+    """Damage in a name, which no checksum covers, changes that name at most, or is an error."""
+    contents = {"first": b"1" * 600, LONG: b"2", "third": b"3" * 600}
+    data = tar_of(contents, form)
+    for i in sorted(extension_bodies(data)):
+        changed = bytearray(data)
+        changed[i] ^= 0xFF if i % 2 else 1 << i % 8
+        found, error = outcome(saved(tmp_path, bytes(changed)))
+        if error:
+            whole = [("first", contents["first"]), ("third", contents["third"])]
+            assert found == whole
+            assert "damaged" in error
+        else:
+            assert [content for _, content in found] == list(contents.values())
+            # Not the name that the header itself cuts off, unless what a record is for was hit.
+            keyword = data.find(b"path=")
+            assert len(found[1][0]) > 150 or changed[i] == 0 or keyword <= i < keyword + 4
+
+
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz", "tar.zst"])
+def test_an_archive_that_was_cut_short_anywhere(tmp_path, suffix):
+    """At every length the members before the cut are sound, and the cut is an error."""
+    contents = some_contents(5)
+    data = tar_of(contents)
+    data = data[: len(data.rstrip(b"\0")) + 511 & -512] + END
+    packed = COMPRESSIONS[suffix](data)
+    step = 1 if suffix != "tar" else 7
+    for n_bytes in [*range(0, len(packed) - 2 * BLOCK * (suffix == "tar") + 1, step)]:
+        found, error = outcome(saved(tmp_path, packed[:n_bytes], n_bytes // 3))
+        if n_bytes == len(packed):
+            assert not error
+            assert found == list(contents.items())
+            continue
+        assert found == list(contents.items())[: len(found)]
+        assert str(tmp_path) in error
+        assert "cut short" in error or (n_bytes < BLOCK and "no tar archive" in error)
+        if suffix == "tar" and found:
+            assert f"the last member before that is {found[-1][0]!r}" in error
+
+
+def test_an_archive_that_ends_between_two_members(tmp_path):
+    """Without the block of zeros that ends it, an archive may be cut short, which is an error."""
+    contents = {"a": b"1" * BLOCK, "b": b"2" * BLOCK}
+    data = tar_of(contents)
+    for n_blocks in (2, 4):
+        (path,) = saved(tmp_path, data[: n_blocks * BLOCK])
+        found, error = outcome([path])
+        assert found == list(contents.items())[: n_blocks // 2]
+        assert f"{path}: is cut short: it ends at byte {n_blocks * BLOCK}" in error
+        with tarfile.open(path) as tar:  # this is why tarfile alone is not enough
+            assert len(tar.getnames()) == n_blocks // 2
+    assert outcome(saved(tmp_path, data[: 5 * BLOCK])) == (list(contents.items()), "")
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
+def test_a_member_that_is_cut_short(tmp_path, is_read, suffix):
+    """Reading it fails, and so does going on; both name it, and the last whole one."""
+    contents = {"whole.tif": b"1" * 900, "cut.tif": random.Random(0).randbytes(900), "c.tif": b"3"}
+    data = tar_of(contents)
+    cut = data[: 4 * BLOCK + 300]
+    packed = cut if suffix == "tar" else COMPRESSIONS[suffix](data)[:500]
+    members = TarArchive(files := saved(tmp_path, packed)).members()
+    assert next(members).path == "whole.tif"
+    member = next(members)
+    assert member.path == "cut.tif"
+    if is_read:
+        with pytest.raises(
+            ArchiveError, match=r"cut short.*300 of its 900|cut short.*middle.*'cut"
+        ):
+            member.read()
+    with pytest.raises(ArchiveError) as caught:
+        next(members)
+    assert "cut short" in str(caught.value)
+    assert "the last member before that is 'whole.tif'" in str(caught.value)
+    assert str(files[0]) in str(caught.value)
+    assert str(caught.value).count(str(files[0])) == 1
+
+
+@pytest.mark.parametrize("damage", ["checksum", "length"])
+def test_damage_behind_the_end_of_the_archive_is_noticed(tmp_path, damage):
+    """The checksum at the very end of a gzip file is compared, after the last member was told."""
+    contents = some_contents()
+    packed = bytearray(COMPRESSIONS["tar.gz"](tar_of(contents)))
+    packed[-8 if damage == "checksum" else -1] ^= 1
+    assert "gzip stream is damaged" in outcome(saved(tmp_path, bytes(packed)))[1]
+    # In a stream of its own it comes too late to touch what was read before.
+    packed = COMPRESSIONS["tar.gz"](tar_of(contents)) + packed[-20:]
+    found, error = outcome(saved(tmp_path, bytes(packed)))
+    assert found == list(contents.items())
+    assert "something else follows its gzip stream" in error
+    assert f"the last member before that is {list(contents)[-1]!r}" in error
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (header(b"x", b"0", -5), "it says that -5 bytes follow"),
+        (
+            with_checksum(header(b"x", b"0", 5).replace(b"00000000005", b"-0000000005")),
+            "it says that -5 bytes follow",
+        ),
+        (header(b"x", b"x", -600), "it says that -600 bytes follow"),
+        (extended(size="a lot") + file(b"x", b"1"), "b'a lot' is no number"),
+        (extended(size="-1") + file(b"x", b"1"), "b'-1' is no number"),
+        (extended(size="9" * 5000) + file(b"x", b"1"), "is no number"),
+        (header(b"x", b"x", 9) + padded(b"12 path=a"), "no records from byte 0"),
+        (header(b"x", b"x", 9) + padded(b"9 path=a\n"[::-1]), "no records|no number"),
+        (header(b"x", b"x", 9) + padded(b"0 path=a\n"), "no records from byte 0"),
+        (header(b"x", b"x", 8) + padded(b"8 path:\n"), "no records from byte 0"),
+        (header(b"x", b"x", 18) + padded(b"9 path=a\n9 path=bc"), "no records from byte 9"),
+        (extended(path="x") + END, "the archive ends where it should go on"),
+        (header(b"x", b"L", 5) + padded(b"name") + END, "the archive ends where it should go on"),
+        (header(b"x", b"L", 2**40), f"more than {MAX_HEADER_BYTES} bytes"),
+        (header(b"x", b"x", 2**33) + bytes(9999), f"more than {MAX_HEADER_BYTES} bytes"),
+        (header(b"x", b"L", 0) * 3000, f"more than {MAX_HEADER_BYTES} bytes"),
+        (extended(path="x") * 3000, f"more than {MAX_HEADER_BYTES} bytes"),
+    ],
+)  # fmt: skip
+def test_headers_that_make_no_sense(tmp_path, data, reason):
+    """They are errors that say where and why; the member before them is sound."""
+    before = file(b"before", b"content")
+    found, error = outcome(saved(tmp_path, before + data + END))
+    assert found == [("before", b"content")]
+    assert re.search(f"the header at byte 1024 is damaged: .*{reason}", error)
+    assert "the last member before that is 'before'" in error
+
+
+def test_members_beyond_the_limit(tmp_path):
+    """A member that says it is larger than any image is a problem, and never read."""
+    for n_bytes in (MAX_MEMBER_BYTES + 1, 2**60):
+        members = TarArchive(saved(tmp_path, header(b"x", b"0", n_bytes) + bytes(5000))).members()
+        member = next(members)
+        assert member.path == "x"
+        assert f"it has {n_bytes} bytes, at most {MAX_MEMBER_BYTES} are read" in member.problem
+        with pytest.raises(ArchiveError, match=f"5000 of its {n_bytes} bytes are there"):
+            next(members)
+    within = header(b"x", b"0", MAX_MEMBER_BYTES) + bytes(5000)
+    members = TarArchive(saved(tmp_path, within)).members()
+    member = next(members)
+    assert not member.problem
+    with pytest.raises(ArchiveError, match=f"5000 of its {MAX_MEMBER_BYTES} bytes are there"):
+        member.read()
+
+
+def gibibyte_of(block: bytes) -> bytes:
+    """A small zstd file of a gibibyte, one frame repeated."""
+    return COMPRESSIONS["tar.zst"](block * (2**23 // len(block))) * 2**7
+
+
+def sparse_map() -> bytes:
+    """An old GNU header whose list of parts never ends, and the blocks of that list."""
+    block = bytearray(header(b"x", b"S", 0, b"ustar  \0"))
+    block[482] = 1
+    block[483:495] = b"00000000000\0"
+    goes_on = bytearray(BLOCK)
+    goes_on[504] = 1
+    return COMPRESSIONS["tar.zst"](with_checksum(block)) + gibibyte_of(bytes(goes_on))
+
+
+def claims(kind: bytes, content: bytes) -> bytes:
+    """A header that says that two gibibytes follow, and one of them."""
+    return COMPRESSIONS["tar.zst"](header(b"x", kind, 2**31)) + gibibyte_of(content)
+
+
+BOMBS = {
+    "long name": lambda: claims(b"L", b"n" * BLOCK),
+    "long link": lambda: claims(b"K", b"n" * BLOCK),
+    "records": lambda: claims(b"x", records(path="p" * 502)),
+    "digits": lambda: claims(b"x", b"1" * BLOCK),
+    "global records": lambda: claims(b"g", records(path="p" * 502)),
+    "chain of names": lambda: gibibyte_of(header(b"x", b"L", 0)),
+    "chain of records": lambda: gibibyte_of(header(b"x", b"x", 0)),
+    "chain of globals": lambda: gibibyte_of(header(b"x", b"g", 0)),
+    "list of holes": sparse_map,
+    "member": lambda: claims(b"0", bytes(BLOCK)),
+}
+
+_BOMB = """
+import re, sys
+from pathlib import Path
+from rico_hdl.errors import ArchiveError
+from rico_hdl.sources.tar.archive import TarArchive
+
+def peak():  # not getrusage: its maximum includes the process that started this one
+    return int(re.search("VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+
+sound, path = map(Path, sys.argv[1:])
+assert [m.read() for m in TarArchive([sound]).members()] == [bytes(2**25)]
+before = peak()
+try:
+    problems = [member.problem for member in TarArchive([path]).members()]
+except ArchiveError as error:
+    print(peak() - before, error.message)
+"""
+
+
+@needs_proc
+@pytest.mark.parametrize("name", sorted(BOMBS))
+def test_a_bomb_takes_little_memory(tmp_path, name):
+    """Headers that never end, or claim to be huge, are refused, in no more memory than others."""
+    (tmp_path / "sound.tar.zst").write_bytes(COMPRESSIONS["tar.zst"](tar_of({"x": bytes(2**25)})))
+    packed = BOMBS[name]()
+    assert len(packed) < 2**20
+    (tmp_path / "bomb.tar.zst").write_bytes(packed)
+    command = [sys.executable, "-c", _BOMB, tmp_path / "sound.tar.zst", tmp_path / "bomb.tar.zst"]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    kilobytes, message = run.stdout.split(" ", 1)
+    assert int(kilobytes) < 20_000
+    expected = "is cut short" if name == "member" else f"more than {MAX_HEADER_BYTES} bytes"
+    assert expected in message
+
+
+def test_many_global_headers_keep_no_more_than_is_used(tmp_path):
+    """Records that mean nothing here are forgotten, however many come."""
+    data = b"".join(
+        extended(b"g", **{f"key{i}": "v" * 400}) + file(b"%d" % i, b"") for i in range(300)
+    )
+    archive = TarArchive(saved(tmp_path, data + END))
+    assert [member.path for member in archive.members()] == [str(i) for i in range(300)]

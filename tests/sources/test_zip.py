@@ -1,0 +1,864 @@
+"""Zip archives: what comes out of sound ones, and what is refused of others."""
+
+import io
+import itertools
+import os
+import random
+import re
+import stat
+import struct
+import subprocess
+import sys
+import tracemalloc
+import zipfile
+import zlib
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rico_hdl.errors import ArchiveError, IncompleteArchiveError, SourceError
+from rico_hdl.sources import MAX_MEMBER_BYTES, volumes
+from rico_hdl.sources.zip.archive import ZipArchive, volumes_of
+from rico_hdl.sources.zip.directory import MAX_DIRECTORY_BYTES
+from tests.support.zip_files import ZIP, Piece, cut, write, zip_of
+
+METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+GIB = 2**30
+
+needs_zip = pytest.mark.skipif(ZIP is None, reason="needs the zip command")
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+
+
+def some_contents(n=20, seed=0):
+    """Contents of files by path: some compress well, some not at all, one is empty."""
+    rng = random.Random(seed)
+    contents = {"d/empty.tif": b""}
+    for i in range(n):
+        noise = rng.randbytes(rng.randrange(3000))
+        contents[f"d/{rng.randrange(9)}/file_{i}.tif"] = noise + bytes(rng.randrange(3000))
+    return contents
+
+
+def read(files):
+    """Content of all members by path, in order; of those with a problem that."""
+    members = list(ZipArchive(files).members())
+    found = {member.path: member.problem or member.read() for member in members}
+    assert len(found) == len(members)
+    return found
+
+
+def members_of(file, reason=""):
+    """The members of an archive that contradicts itself, as the error behind the last one says."""
+    members = []
+    with pytest.raises(IncompleteArchiveError, match=reason):
+        members.extend(ZipArchive([file]).members())
+    return members
+
+
+def some_members(file):
+    """The members of an archive, whether or not it contradicts itself."""
+    members = []
+    with suppress(IncompleteArchiveError):
+        members.extend(ZipArchive([file]).members())
+    return members
+
+
+def filler(n_bytes):
+    """A member that can't be read and takes no disk."""
+    return Piece(b"filler-%d" % n_bytes, method=98, hole=n_bytes)
+
+
+def outcome(files):
+    """What could be read, as (path, content), what could not, and the error at the end."""
+    contents, failures = [], []
+    try:
+        for member in ZipArchive(files).members():
+            assert_path(member.path)
+            if member.problem:
+                failures.append(member.problem)
+                continue
+            try:
+                contents.append((member.path, member.read()))
+            except ArchiveError as error:
+                failures.append(str(error))
+    except (ArchiveError, SourceError) as error:
+        return contents, failures, str(error)
+    return contents, failures, ""
+
+
+def assert_path(path):
+    """A path that never leads out of an archive."""
+    assert not path.startswith("/")
+    assert not {"", ".", ".."} & set(path.split("/")) or not path
+
+
+def saved(folder, data, name="x.zip"):
+    """A file with these bytes."""
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_zipfile_wrote(tmp_path, method):
+    """Members come in order and as they were stored, with each method that zipfile knows."""
+    contents = some_contents()
+    archive = ZipArchive([saved(tmp_path, zip_of(contents, method))])
+    assert [member.path for member in archive.members()] == list(contents)
+    assert {m.path: m.read() for m in archive.members() if not m.problem} == contents
+
+
+NAMES = st.text(
+    st.characters(exclude_characters="\0\\/:", exclude_categories=["Cs"]), min_size=1, max_size=20
+).filter(lambda name: name not in {".", ".."})
+PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
+CONTENTS = st.one_of(
+    st.binary(max_size=200),
+    st.builds(
+        lambda n, seed: random.Random(seed).randbytes(n), st.integers(0, 70_000), st.integers()
+    ),
+    st.integers(0, 300_000).map(bytes),
+)
+
+
+@given(st.dictionaries(PATHS, st.tuples(CONTENTS, st.sampled_from(METHODS)), max_size=6))
+@settings(max_examples=60)
+def test_round_trip(tmp_path_factory, contents):
+    """Whatever names, sizes and methods zipfile writes come back."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for path, (content, method) in contents.items():
+            archive.writestr(path, content, method)
+    path = saved(tmp_path_factory.mktemp("zip"), file.getvalue())
+    assert read([path]) == {path: content for path, (content, _) in contents.items()}
+
+
+@given(
+    st.lists(st.tuples(CONTENTS, st.sampled_from([0, 8, 12]), st.integers(0, 99)), max_size=6),
+    st.integers(120, 3000) | st.none(),
+    st.booleans(),
+)
+@settings(max_examples=80)
+def test_round_trip_of_volumes(tmp_path_factory, members, volume_bytes, zip64):
+    """Members come back from volumes of any size, with either size of numbers."""
+    contents = {f"d/{i}.tif": content[:20_000] for i, (content, *_) in enumerate(members)}
+    pieces = [
+        Piece(
+            path.encode(),
+            content,
+            method=method,
+            local_extra=b"\x99\x99" + struct.pack("<H", n) + bytes(n),
+        )
+        for (path, content), (_, method, n) in zip(contents.items(), members, strict=True)
+    ]
+    path = tmp_path_factory.mktemp("zip") / "x.zip"
+    files = write(path, pieces, volume_bytes=volume_bytes, zip64=zip64)
+    assert volumes_of(path) == tuple(files)
+    assert read(files) == contents
+
+
+@pytest.mark.parametrize("zip64", [False, True])
+def test_crafted_archives_are_sound(tmp_path, zip64):
+    """What these tests write themselves is what zipfile and the zip command understand."""
+    contents = some_contents(150)
+    pieces = [Piece(path.encode(), content) for path, content in contents.items()]
+    (path,) = write(tmp_path / "x.zip", pieces, zip64=zip64, prefix=b"#!/bin/sh\n", comment=b"PK")
+    with zipfile.ZipFile(path) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == contents
+    files = write(tmp_path / "set.zip", pieces, zip64=zip64, volume_bytes=2**16)
+    assert len(files) > 2
+    if ZIP is not None:
+        joined = tmp_path / "joined.zip"
+        subprocess.run([ZIP, "-qs", "0", files[-1], "--out", joined], check=True)
+        with zipfile.ZipFile(joined) as archive:
+            assert {name: archive.read(name) for name in archive.namelist()} == contents
+
+
+# What the zip command writes
+
+
+def tree(folder, contents):
+    """Files in a folder."""
+    for path, content in contents.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder
+
+
+@needs_zip
+@pytest.mark.parametrize("options", [[], ["-0"], ["-9"], ["-Z", "bzip2"], ["-fz"], ["-D"]])
+def test_what_the_zip_command_wrote(tmp_path, options):
+    """Archives of Info-ZIP come out as the files that went in, folders are not told of."""
+    contents = some_contents()
+    tree(tmp_path / "in", contents)
+    path = tmp_path / "x.zip"
+    subprocess.run([ZIP, "-qr", *options, path, "."], cwd=tmp_path / "in", check=True)
+    assert read([path]) == contents
+
+
+@needs_zip
+@pytest.mark.parametrize("options", [[], ["-0"], ["-fz"]])
+def test_volumes_of_the_zip_command(tmp_path, options):
+    """A set of volumes of Info-ZIP comes out as the files that went in, in their order."""
+    rng = random.Random(1)
+    contents = {f"hydro/patch_{i}.tif": rng.randbytes(rng.randrange(50_000)) for i in range(24)}
+    tree(tmp_path / "in", contents)
+    path = tmp_path / "hydro.zip"
+    command = [ZIP, "-qrs", "64k", *options, path, "hydro"]
+    subprocess.run(command, cwd=tmp_path / "in", check=True)
+    files = sorted(
+        tmp_path.glob("hydro.z*"), key=lambda path: (path == tmp_path / "hydro.zip", path)
+    )
+    assert len(files) > 5
+    for file in files:
+        assert volumes_of(file) == tuple(files)
+    assert read(files) == contents
+    joined = tmp_path / "joined.zip"
+    subprocess.run([ZIP, "-qs", "0", path, "--out", joined], check=True)
+    assert list(read([joined])) == list(read(files))
+    archive = ZipArchive(files)
+    assert archive.location == str(path)
+    n_read = [archive.n_bytes_read for _ in archive.members()]
+    assert n_read == sorted(n_read)
+    assert archive.n_bytes_read == sum(file.stat().st_size for file in files)
+
+
+@needs_zip
+def test_a_stream_of_the_zip_command(tmp_path):
+    """An archive whose sizes stand behind the data comes out as any other."""
+    content = random.Random(0).randbytes(100_000)
+    command = [ZIP, "-q", "-", "-"]
+    done = subprocess.run(command, input=content, capture_output=True, check=True)
+    assert struct.unpack_from("<H", done.stdout, 6)[0] & 8
+    assert read([saved(tmp_path, done.stdout)]) == {"-": content}
+
+
+@needs_zip
+@pytest.mark.skipif(sys.platform != "linux", reason="names and links as on Linux")
+def test_names_and_links_of_the_zip_command(tmp_path):
+    """UTF-8 names come out as the files have them, also those that are none; links are told of."""
+    contents = {"ü/ñandú.tif": b"1", "d/bad\udcff.tif": b"2", "d/plain.tif": b"3"}
+    tree(tmp_path / "in", contents)
+    (tmp_path / "in" / "link.tif").symlink_to("/etc/passwd")
+    path = tmp_path / "x.zip"
+    subprocess.run([ZIP, "-qry", path, "."], cwd=tmp_path / "in", check=True)
+    assert read([path]) == contents | {"link.tif": "it is a link"}
+
+
+# Large archives
+
+
+def test_beyond_4_gib(tmp_path):
+    """Members behind 4 GiB of one file are found, by offsets that zip64 holds."""
+    contents = {f"{i}.tif": random.Random(i).randbytes(1000) for i in range(4)}
+    pieces = [Piece(path.encode(), content) for path, content in contents.items()]
+    pieces[1:1], pieces[4:4] = [filler(4 * GIB)], [filler(3 * GIB)]
+    (path,) = write(tmp_path / "x.zip", pieces, zip64=True)
+    assert path.stat().st_size > 7 * GIB
+    assert {p: c for p, c in read([path]).items() if not p.startswith("filler")} == contents
+
+
+def test_volumes_beyond_4_gib(tmp_path):
+    """Volumes of 5 GB come out like small ones, also where a member lies on two of them."""
+    contents = {f"{i}.tif": random.Random(i).randbytes(3000) for i in range(5)}
+    pieces = []
+    for gap, (path, content) in zip(
+        [0, 4 * GIB, 5 * 10**9 - 4 * GIB - 9000, 5 * 10**9, 4 * 10**9],
+        contents.items(),
+        strict=True,
+    ):
+        pieces += [filler(gap)] if gap else []
+        pieces += [Piece(path.encode(), content, method=0)]
+    files = write(tmp_path / "x.zip", pieces, volume_bytes=5 * 10**9, zip64=True)
+    assert [path.name for path in files] == ["x.z01", "x.z02", "x.zip"]
+    assert files[0].stat().st_size == 5 * 10**9
+    assert volumes_of(files[1]) == tuple(files)
+    found = read(files)
+    assert {path: found[path] for path in contents} == contents
+
+
+@pytest.mark.parametrize("zip64", [False, True])
+def test_more_than_65535_members(tmp_path, zip64):
+    """More members than the end of the archive can count are told of, with and without zip64."""
+    path, n = tmp_path / "x.zip", 65_538
+    one = Piece(b"a", b"1", method=0)
+    header = one.header(zip64=zip64) + one.data
+    entries = b"".join(one.entry(0, i * len(header), zip64=zip64) for i in range(n))
+    start = n * len(header)
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, *[n % 2**16] * 2, len(entries), start, 0)
+    if zip64:
+        end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, *[0xFFFF] * 2, *[0xFFFFFFFF] * 2, 0)
+        large = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, n, n, len(entries), start)
+        end = large + struct.pack("<4sIQI", b"PK\6\7", 0, start + len(entries), 1) + end
+    path.write_bytes(header * n + entries + end)
+    with zipfile.ZipFile(path) as archive:
+        assert len(archive.namelist()) == n
+    members = list(ZipArchive([path]).members())
+    assert len(members) == n
+    assert members[-1].read() == b"1"
+
+
+# Order, duplicates, places
+
+
+def test_order_of_offsets(tmp_path):
+    """Members come in the order in which they lie in the file, whatever the directory says."""
+    contents = some_contents()
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+        archive.filelist.sort(key=lambda info: info.filename)
+        for info in archive.filelist:
+            info.comment = b"PK\1\2" + info.filename.encode()
+        assert archive.namelist() != list(contents)
+    assert list(read([path]).items()) == list(contents.items())
+
+
+def test_duplicates(tmp_path):
+    """Members of the same name are told of each, with their own content."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.tif", b"first")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("a.tif", b"second")
+    members = ZipArchive([saved(tmp_path, file.getvalue())]).members()
+    assert [(m.path, m.read()) for m in members] == [("a.tif", b"first"), ("a.tif", b"second")]
+
+
+@pytest.mark.parametrize("zip64", [False, True])
+def test_something_in_front(tmp_path, zip64):
+    """A program in front of the archive, which its offsets don't count, is skipped."""
+    contents = some_contents()
+    pieces = [Piece(path.encode(), content) for path, content in contents.items()]
+    (path,) = write(tmp_path / "x.zip", pieces, zip64=zip64, prefix=b"\x7fELF" * 999)
+    assert read([path]) == contents
+
+
+def test_an_end_with_more_to_say(tmp_path):
+    """The larger form of the end may hold more than is known here, so its place is looked up."""
+    contents = some_contents()
+    pieces = [Piece(path.encode(), content) for path, content in contents.items()]
+    (path,) = write(tmp_path / "x.zip", pieces, zip64=True)
+    data = path.read_bytes()
+    at = data.rindex(b"PK\6\7")
+    path.write_bytes(data[:at] + bytes(40) + data[at:])
+    assert read([path]) == contents
+
+
+def test_an_end_that_counts_no_volumes(tmp_path):
+    """An archive that says that it has no volumes has one."""
+    (path,) = write(tmp_path / "x.zip", [Piece(b"a.tif", b"content")], zip64=True)
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"PK\6\7") + 16
+    assert data[at : at + 4] == b"\1\0\0\0"
+    data[at] = 0
+    path.write_bytes(data)
+    assert read([path]) == {"a.tif": b"content"}
+
+
+def test_a_count_of_more_than_65535_members_is_a_count(tmp_path):
+    """The larger form of the end counts exactly: 65,536 members too many are missing ones."""
+    (path,) = write(tmp_path / "x.zip", [Piece(b"a.tif", b"content")], zip64=True)
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"PK\6\6") + 24
+    data[at : at + 16] = struct.pack("<2Q", 2**16 + 1, 2**16 + 1)
+    path.write_bytes(data)
+    found, failures, error = outcome([path])
+    assert (found, failures) == ([("a.tif", b"content")], [])
+    assert "its directory lists 1 members, expected 65537" in error
+
+
+@pytest.mark.parametrize("comment", [b"hello", b"PK\5\6" + bytes(50), b"PK\5\6", bytes(65_535)])
+def test_comments(tmp_path, comment):
+    """A comment at the end is no part of the directory, even if it looks like one."""
+    pieces = [Piece(b"a.tif", b"content")]
+    (path,) = write(tmp_path / "x.zip", pieces, comment=comment)
+    assert read([path]) == {"a.tif": b"content"}
+
+
+def test_bytes_behind_the_end(tmp_path):
+    """Bytes that somebody appended don't hide the directory."""
+    contents = some_contents()
+    assert read([saved(tmp_path, zip_of(contents) + bytes(999))]) == contents
+    # Of several records that look like the end, the last one is.
+    contents["empty.zip"] = zip_of({})
+    assert read([saved(tmp_path, zip_of(contents, zipfile.ZIP_STORED) + bytes(999))]) == contents
+
+
+def test_one_read_for_each_member(tmp_path, monkeypatch):
+    """A member takes one read of the file, unless its extra field is longer than could be known."""
+    small, large = (
+        struct.pack("<2H", 0x9999, 40) + bytes(40),
+        struct.pack("<2H", 0x9999, 999) + bytes(999),
+    )
+    pieces = [
+        Piece(b"a", b"1", gap=9),
+        Piece(b"b", b"2", local_extra=small),
+        Piece(b"c", b"3", local_extra=large),
+        Piece(b"d", b"4"),
+    ]
+    (path,) = write(tmp_path / "x.zip", pieces)
+    members = list(ZipArchive([path]).members())
+    reads = []
+
+    def pread(file, n, at):
+        reads.append(n)
+        return os.pread(file, n, at)
+
+    monkeypatch.setattr(volumes, "_pread", pread)
+    n_reads = []
+    for member, content in zip(members, b"1234", strict=True):
+        before = len(reads)
+        assert member.read() == bytes([content])
+        n_reads.append(len(reads) - before)
+    assert n_reads == [1, 1, 2, 1]
+    assert max(reads) < 200
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "system", "path", "problem"),
+    [
+        ("ä.tif".encode(), 1 << 11, 3, "ä.tif", ""),
+        ("ä.tif".encode(), 0, 3, "ä.tif", ""),
+        ("ä.tif".encode("cp437"), 0, 0, "ä.tif", ""),
+        ("ä.tif".encode("cp437"), 0, 11, "ä.tif", ""),
+        (b"\xe4.tif", 0, 3, "\udce4.tif", ""),
+        (b"\xe4.tif", 1 << 11, 0, "\udce4.tif", ""),
+        (rb"d\e\f.tif", 0, 0, "d/e/f.tif", ""),
+        (rb"d/e\f.tif", 0, 3, r"d/e\f.tif", ""),
+        (b"./d//e/./f.tif", 0, 3, "d/e/f.tif", ""),
+        (b"/etc/f.tif", 0, 3, "etc/f.tif", "absolute"),
+        (rb"\etc\f.tif", 0, 0, "etc/f.tif", "absolute"),
+        (rb"C:\etc\f.tif", 0, 0, "etc/f.tif", "absolute"),
+        (b"//host/f.tif", 0, 3, "host/f.tif", "absolute"),
+        (b"../f.tif", 0, 3, "f.tif", "leads out"),
+        (b"d/../../f.tif", 0, 3, "d/f.tif", "leads out"),
+        (rb"..\f.tif", 0, 0, "f.tif", "leads out"),
+        (b"d/..", 0, 3, "d", "leads out"),
+        (b"f.tif\0.txt", 0, 3, "f.tif.txt", "damaged"),
+        (b"", 0, 3, "", "damaged"),
+        (b"..", 0, 3, "", "leads out"),
+        (b"...", 0, 3, "...", ""),
+        (b"d/..f.tif", 0, 3, "d/..f.tif", ""),
+    ],
+)
+def test_names(tmp_path, name, flags, system, path, problem):  # noqa: PLR0917 - a table
+    """Names become paths below the archive; what leads elsewhere is told of, and not read."""
+    (file,) = write(tmp_path / "x.zip", [Piece(name, b"content", flags=flags, system=system)])
+    (member,) = ZipArchive([file]).members()
+    assert member.path == path
+    assert_path(member.path)
+    if problem:
+        assert problem in member.problem
+    else:
+        assert member.problem == ""
+        assert member.read() == b"content"
+
+
+@pytest.mark.parametrize("name", [b"d/", b"d/e/", rb"d\e" + b"\\", b"/", b"../"])
+def test_folders_are_not_told_of(tmp_path, name):
+    """Folders are no members, but a name of a folder does not hide content."""
+    (file,) = write(tmp_path / "x.zip", [Piece(name, mode=0o40755), Piece(b"f", b"1")])
+    assert read([file]) == {"f": b"1"}
+    (file,) = write(tmp_path / "x.zip", [Piece(name, b"hidden", mode=0)])
+    assert len(list(ZipArchive([file]).members())) == 1
+
+
+# What can't be read
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"flags": 1}, "it is encrypted"),
+        ({"flags": 1 << 6 | 1}, "it is encrypted"),
+        ({"method": 99, "flags": 1}, "it is encrypted"),
+        ({"method": 9}, "it is compressed with deflate64, which can't be read"),
+        ({"method": 93}, "it is compressed with zstd, which can't be read"),
+        ({"method": 1000}, "it is compressed with method 1000, which can't be read"),
+        ({"flags": 1 << 5}, "which can't be read"),
+        ({"mode": stat.S_IFLNK | 0o777}, "it is a link"),
+        ({"mode": stat.S_IFCHR | 0o666}, "it is no file"),
+        ({"mode": stat.S_IFSOCK | 0o666}, "it is no file"),
+        ({"mode": stat.S_IFDIR | 0o755}, "it is no file"),
+        ({"n_bytes": MAX_MEMBER_BYTES + 1}, "it says that it holds 1,073,741,825 bytes"),
+        ({"n_compressed": MAX_MEMBER_BYTES + 1}, "in 1,073,741,825 of the archive"),
+        ({"n_bytes": 2**32 - 1}, "its entry in the directory lacks the numbers"),
+        ({"n_compressed": 10_000}, "overlap what begins at byte"),
+        ({"at": 10**6}, "it should begin at byte 1000000, behind all members"),
+    ],
+)
+def test_members_with_problems(tmp_path, changed, problem):
+    """What is known not to be readable is told of with its reason, and hides no other member."""
+    pieces = [Piece(b"a.tif", b"1"), Piece(b"b.tif", b"2", **changed), Piece(b"c.tif", b"3")]
+    (file,) = write(tmp_path / "x.zip", pieces)
+    # All but these say the same wrong thing in both places.
+    says_two_things = {"n_compressed", "at"} & set(changed) or "lacks the numbers" in problem
+    members = some_members(file) if says_two_things else list(ZipArchive([file]).members())
+    found = {member.path: member.problem or member.read() for member in members}
+    assert problem in found.pop("b.tif")
+    assert found == {"a.tif": b"1", "c.tif": b"3"}
+
+
+def test_a_volume_that_is_not_there(tmp_path):
+    """A member on a volume beyond the last is told of with a problem."""
+    files = write(tmp_path / "x.zip", [Piece(b"a", b"1"), Piece(b"b", b"2")])
+    data = bytearray(files[0].read_bytes())
+    at = data.index(b"PK\1\2")
+    data[at + 34] = 1
+    files[0].write_bytes(data)
+    members = members_of(files[0], "'a': it should begin on volume 2 of 1")
+    assert [(m.path, m.problem) for m in members[::-1]] == [
+        ("a", "it should begin on volume 2 of 1"),
+        ("b", ""),
+    ]
+    assert members[0].read() == b"2"
+
+
+def bomb(n_bytes):
+    """So many zeros, compressed."""
+    stream = zlib.compressobj(9, zlib.DEFLATED, -15)
+    chunks = [stream.compress(bytes(2**20)) for _ in range(n_bytes // 2**20)]
+    return b"".join(chunks) + stream.flush()
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"crc": 1}, "its CRC-32 is fec530a9, expected 00000001"),
+        ({"crc": 1, "method": 0}, "its CRC-32 is fec530a9, expected 00000001"),
+        ({"n_bytes": 6}, "holds more than 6 bytes, expected 6"),
+        ({"n_bytes": 8}, "holds 7 bytes, expected 8"),
+        ({"n_bytes": 0}, "holds more than 0 bytes, expected 0"),
+        ({"method": 0, "n_bytes": 6}, "holds more than 6 bytes, expected 6"),
+        ({"local_name": b"c.tif"}, "is that of another member: 'c.tif'"),
+        ({"local_name": b"b.tiff"}, "is that of another member: 'b.tiff'"),
+        ({"at": 40}, "expected its header: 50 4b 03 04"),
+        ({"data": b"\xff" * 20}, "can't be decompressed"),
+        ({"data": b"\xff" * 20, "method": 12}, "can't be decompressed"),
+        ({"data": b"\xff" * 20, "method": 14}, "no settings for LZMA"),
+        ({"data": b"\x09\x14\5\0\x5d\0\0\0\xff" + bytes(20), "method": 14}, "no settings for LZMA"),
+        ({"data": b"\x09\x14\5\0\xff\0\0\1\0" + bytes(20), "method": 14}, "can't be decompressed"),
+        ({"data": b"\x09\x14\5\0\x5d\0\0\1\0\xff" + bytes(20), "method": 14}, "is damaged"),
+        ({"data": b""}, "holds 0 bytes, expected 7"),
+        ({"data": b"", "method": 12}, "holds 0 bytes, expected 7"),
+        ({"data": Piece(b"", b"content").data[:-1]}, "is damaged"),
+        ({"data": bomb(2**28)}, "holds more than 7 bytes, expected 7"),
+        ({"data": Piece(b"", bytes(2**24), method=12).data, "method": 12}, "holds more than 7"),
+    ],
+)  # fmt: skip
+def test_damaged_members(tmp_path, changed, what):
+    """A damaged member is an ArchiveError in one line that names it, takes no memory to speak of,
+    and leaves others alone.
+    """
+    pieces = [Piece(b"a.tif", b"1"), Piece(b"b.tif", b"content", **changed), Piece(b"d.tif", b"3")]
+    (file,) = write(tmp_path / "x.zip", pieces)
+    first, second, third = sorted(some_members(file))
+    assert (first.read(), third.read()) == (b"1", b"3")
+    tracemalloc.start()
+    with pytest.raises(ArchiveError) as caught:
+        second.read()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10**6
+    assert f"{file}/b.tif: " in caught.value.message
+    assert what in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_a_bomb_of_overlapping_members(tmp_path):
+    """Of members that share the same data none but the last is read."""
+    data = bomb(2**24)
+    whole = Piece(b"a", bytes(2**24), data=data)
+    same = [Piece(b"a", bytes(2**24), data=data, at=0, is_written=False) for _ in range(99)]
+    (file,) = write(tmp_path / "x.zip", [whole, *same])
+    problems = [member.problem for member in members_of(file, "'a' is damaged.*and 98 more")]
+    assert len(problems) == 100
+    assert all("overlap" in problem for problem in problems[:-1])
+
+
+def test_a_bomb_of_nested_members(tmp_path):
+    """A header that lies in the data of another member makes that member unreadable."""
+    inner = Piece(b"b", b"2" * 100, method=0)
+    hidden = inner.header(zip64=False) + inner.data
+    outer = Piece(b"a", hidden, method=0)
+    at = len(outer.header(zip64=False))
+    pieces = [outer, Piece(b"b", b"2" * 100, method=0, at=at, is_written=False)]
+    (file,) = write(tmp_path / "x.zip", pieces)
+    a, b = members_of(file, "'a' is damaged: its data end at byte 162")
+    assert "overlap" in a.problem
+    assert b.read() == b"2" * 100
+
+
+def test_extra_fields_that_reach_into_the_next_member(tmp_path):
+    """A member whose extra field pushes its data into the next one is damaged."""
+    pieces = [Piece(b"a", b"11", method=0), Piece(b"b", b"22", method=0)]
+    (file,) = write(tmp_path / "x.zip", pieces)
+    data = bytearray(file.read_bytes())
+    data[28] = 20
+    file.write_bytes(data)
+    first, second = members_of(file, "'a' is damaged: its data end at byte 53")
+    with pytest.raises(ArchiveError, match="its data end at byte 53, but something else begins"):
+        first.read()
+    assert second.read() == b"22"
+
+
+def test_a_huge_directory_is_not_read(tmp_path):
+    """A directory that says that it takes gigabytes is an ArchiveError, and takes no memory."""
+    path = tmp_path / "x.zip"
+    pieces = [Piece(b"a", b"1"), Piece(b"b", b"2", gap=4 * GIB)]
+    write(path, pieces, zip64=True)
+    data = path.open("r+b")
+    with data:
+        data.seek(-22 - 20 - 56, os.SEEK_END)
+        start = data.tell()
+        record = bytearray(data.read(56))
+        struct.pack_into(
+            "<2Q", record, 40, MAX_DIRECTORY_BYTES + 1, start - MAX_DIRECTORY_BYTES - 1
+        )
+        data.seek(start)
+        data.write(record)
+    tracemalloc.start()
+    contents, failures, error = outcome([path])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10**6
+    assert "its directory says that it takes 536,870,913 bytes" in error
+    assert (contents, failures) == ([("a", b"1")], [])
+
+
+# Damage of the archive
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"", "it is empty"),
+        (b"II*\0" + bytes(99), "it begins with 49 49 2a 00"),
+        (b"<!DOCTYPE html><html>not found</html>", "it begins with 3c 21"),
+    ],
+)
+def test_no_zip_archive(tmp_path, data, what):
+    """What is no zip archive is a SourceError that says what was found."""
+    path = saved(tmp_path, data)
+    with pytest.raises(SourceError, match=re.escape(f"{path}: is no zip archive: {what}")):
+        list(ZipArchive([path]).members())
+
+
+@pytest.mark.parametrize("zip64", [False, True])
+def test_every_truncation(tmp_path, zip64):
+    """Of an archive that ends too early, what is whole is read, and then the loss is told of."""
+    contents = list(some_contents(6).items())
+    (path,) = write(tmp_path / "x.zip", [Piece(p.encode(), c) for p, c in contents], zip64=zip64)
+    data = path.read_bytes()
+    stops = [m.start() for m in re.finditer(b"PK\3\4|PK\1\2", data)][1 : len(contents) + 1]
+    for n in [*range(4, len(data), 17), *range(stops[-1], len(data))]:
+        path.write_bytes(data[:n])
+        found, failures, error = outcome([path])
+        assert found == contents[: sum(stop <= n for stop in stops)]
+        assert failures == []
+        assert "is cut short" in error
+        assert "Download it again" in error
+
+
+@pytest.mark.parametrize("zip64", [False, True])
+def test_every_flipped_byte(tmp_path, zip64):
+    """Whatever byte is damaged, nothing comes out that is not as it was, and no loss is silent."""
+    contents = {"d/a.tif": b"abcabcabcabcabcabc", "d/b.tif": b"xyz", "ä.tif": bytes(range(99))}
+    pieces = [Piece(path.encode(), content) for path, content in contents.items()]
+    pieces[1] = Piece(b"d/b.tif", b"xyz", method=0)
+    pieces[2].flags |= 1 << 11
+    (path,) = write(tmp_path / "x.zip", pieces, zip64=zip64)
+    data = bytearray(path.read_bytes())
+    assert outcome([path]) == (list(contents.items()), [], "")
+    n_damaged = 0
+    for at, change in itertools.product(range(len(data)), (0x01, 0x20, 0x80, 0xFF)):
+        data[at] ^= change
+        path.write_bytes(data)
+        data[at] ^= change
+        found, failures, error = outcome([path])
+        assert set(found) <= set(contents.items()), at
+        assert len(found) == len(contents) or failures or error, at
+        assert "\n" not in error.split("\n", 1)[0]
+        n_damaged += len(found) < len(contents)
+    assert n_damaged > len(data)
+
+
+def test_a_lost_directory(tmp_path):
+    """Members of an archive whose directory is overwritten are found by their own headers."""
+    contents = some_contents()
+    data = bytearray(zip_of(contents))
+    at = data.index(b"PK\1\2")
+    data[at : at + 4] = bytes(4)
+    found, failures, error = outcome([saved(tmp_path, data)])
+    assert dict(found) == contents
+    assert failures == []
+    assert f"its directory is not at byte {at}" in error
+
+
+def test_a_directory_that_is_damaged_in_the_middle(tmp_path):
+    """Members that stand before the damage in the directory are told of, then the damage is."""
+    contents = some_contents()
+    data = bytearray(zip_of(contents))
+    at = [m.start() for m in re.finditer(b"PK\1\2", data)][15]
+    data[at] = 0
+    found, failures, error = outcome([saved(tmp_path, data)])
+    assert found == list(contents.items())[:15]
+    assert failures == []
+    assert f"its directory is damaged at byte {at}" in error
+
+
+def test_entries_that_are_missing(tmp_path):
+    """A directory with fewer entries than the end of the archive says is an ArchiveError."""
+    data = bytearray(zip_of({"a": b"1", "b": b"2"}))
+    data[-12:-10] = data[-14:-12] = b"\3\0"
+    found, _, error = outcome([saved(tmp_path, data)])
+    assert found == [("a", b"1"), ("b", b"2")]
+    assert "its directory lists 2 members, expected 3" in error
+
+
+@needs_zip
+def test_a_truncated_stream(tmp_path):
+    """Without its directory, an archive whose sizes stand behind the data can't be walked."""
+    command = [ZIP, "-q", "-", "-"]
+    done = subprocess.run(command, input=b"content", capture_output=True, check=True)
+    found, _, error = outcome([saved(tmp_path, done.stdout[:-30])])
+    assert found == []
+    assert "is cut short" in error
+
+
+def test_a_file_that_ends_early_while_it_is_read(tmp_path):
+    """A member that is gone since the directory was read is an ArchiveError."""
+    path = saved(tmp_path, zip_of({"a": b"1", "b": bytes(10_000)}, zipfile.ZIP_STORED))
+    first, second = ZipArchive([path]).members()
+    os.truncate(path, 5000)
+    assert first.read() == b"1"
+    with pytest.raises(ArchiveError, match=r"b: is cut short: 49\d\d of its 10000 bytes are there"):
+        second.read()
+    path.unlink()
+    with pytest.raises(ArchiveError, match="a: can't be read: No such file"):
+        first.read()
+
+
+# Volumes and parts
+
+
+@pytest.fixture
+def volume_set(tmp_path):
+    """Files of a set, in order, and what they hold."""
+    contents = {f"{i}.tif": random.Random(i).randbytes(999) for i in range(9)}
+    pieces = [Piece(path.encode(), content) for path, content in contents.items()]
+    return write(tmp_path / "hydro.zip", pieces, volume_bytes=2000), contents
+
+
+def test_each_missing_volume_is_named(volume_set):
+    """Whichever volume is missing, and whichever is asked for, the error names what is missing."""
+    files, _ = volume_set
+    assert len(files) > 4
+    for missing in files:
+        content = missing.read_bytes()
+        missing.unlink()
+        for file in set(files) - {missing}:
+            with pytest.raises(SourceError, match=missing.name):
+                volumes_of(file)
+        missing.write_bytes(content)
+    assert volumes_of(files[2]) == tuple(files)
+
+
+def test_several_missing_volumes(volume_set):
+    """All missing volumes are named, up to a handful."""
+    files, _ = volume_set
+    files[0].unlink()
+    files[2].unlink()
+    with pytest.raises(SourceError, match=r"2 other files .* are missing: hydro.z01, hydro.z03"):
+        volumes_of(files[-1])
+
+
+def test_names_in_capitals(volume_set):
+    """The endings of names may be in capitals, and other sets may lie beside them."""
+    files, contents = volume_set
+    folder = files[0].parent
+    renamed = [file.rename(folder / f"hydro{file.suffix.upper()}") for file in files]
+    (folder / "hydro2.z01").write_bytes(b"")
+    (folder / "hydro.z01.md5").write_bytes(b"")
+    for file in renamed:
+        assert volumes_of(file) == tuple(renamed)
+    assert read(renamed) == contents
+
+
+def test_too_few_volumes(volume_set):
+    """An archive with only some of its volumes is a SourceError that says how many there are."""
+    files, _ = volume_set
+    for some in (files[1:], files[-1:]):
+        with pytest.raises(SourceError, match=f"is one of {len(files)} volumes, found {len(some)}"):
+            list(ZipArchive(some).members())
+
+
+def test_truncated_volumes(volume_set):
+    """Of volumes whose last one lost its directory, what is whole is read."""
+    files, contents = volume_set
+    size = files[-1].stat().st_size
+    os.truncate(files[-1], size - 1)
+    assert volumes_of(files[1]) == tuple(files)
+    found, failures, error = outcome(files)
+    assert dict(found) == contents
+    assert failures == []
+    assert f"{files[-1]}: is cut short" in error
+
+
+def test_a_damaged_volume(volume_set):
+    """Damage in one volume is that of the members that lie on it."""
+    files, contents = volume_set
+    data = bytearray(files[1].read_bytes())
+    data[1000:1100] = bytes(100)
+    files[1].write_bytes(data)
+    found, failures, error = outcome(files)
+    assert len(failures) == 1
+    assert error == ""
+    assert len(contents) == len(found) + 1
+
+
+def test_a_volume_beside_a_whole_archive(tmp_path):
+    """A volume that does not belong to the archive of its name is a SourceError."""
+    path = saved(tmp_path, zip_of({"a": b"1"}))
+    with pytest.raises(SourceError, match=r"does not belong to x\.zip"):
+        volumes_of(saved(tmp_path, b"", "x.z01"))
+    assert volumes_of(path) == (path,)
+
+
+@pytest.mark.parametrize("n_bytes", [1, 7, 100, 4096, 10**6])
+def test_parts(tmp_path, n_bytes):
+    """An archive that was cut anywhere is read as it was before, from any number of parts."""
+    contents = {"d/a.tif": b"abc" * 99, "d/b.tif": random.Random(0).randbytes(99)}
+    files = cut(zip_of(contents), tmp_path / "x.zip", n_bytes)
+    assert volumes_of(files[0]) == volumes_of(files[-1]) == tuple(files)
+    assert read(files) == contents
+
+
+def test_a_missing_part(tmp_path):
+    """A part that is missing between others is named; without the last, what is there is read."""
+    contents = {f"{i}": random.Random(i).randbytes(50) for i in range(9)}
+    files = cut(zip_of(contents), tmp_path / "x.zip", 100)
+    files[3].unlink()
+    with pytest.raises(SourceError, match=r"are missing: x.zip.004"):
+        volumes_of(files[0])
+    found, failures, error = outcome(files[:3])
+    assert found == list(contents.items())[: len(found)]
+    assert len(found) >= 2
+    assert failures == []
+    assert "check that its last part is there" in error
+
+
+def test_other_files_are_left_alone(tmp_path):
+    """A file with another name is an archive of one file."""
+    assert volumes_of(tmp_path / "x.tar") == (tmp_path / "x.tar",)
+    with pytest.raises(SourceError, match=r"x\.zip: no such file"):
+        volumes_of(tmp_path / "x.zip")
+    with pytest.raises(SourceError, match=r"x\.zip: no such file"):
+        volumes_of(tmp_path / "x.z01")

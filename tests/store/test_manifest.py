@@ -1,0 +1,314 @@
+"""The manifest across versions: older ones are read, newer ones kept or refused, specs carried."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import corpus
+import rico_hdl
+from corpus.archives import tar_of
+from rico_hdl import Band, DatasetSpec, Template
+from rico_hdl.converting.conversion import convert
+from rico_hdl.datasets import get, registry
+from rico_hdl.errors import SpecError, StoreError
+from rico_hdl.spec.portable import as_rows, from_rows
+from rico_hdl.store import Manifest
+from rico_hdl.store.format_1 import FINGERPRINTS
+from tests.support.manifests import FINGERPRINTS_OF_0_1, MODALITIES_OF_0_1, load, make_0_1, save
+from tests.support.running import run
+
+SPEC = get("bigearthnet")
+N_PATCHES = 4
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory) -> dict[str, Path]:
+    """The folders of a small BigEarthNet."""
+    return corpus.generate(SPEC, tmp_path_factory.mktemp("source"), N_PATCHES)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, sources) -> Path:
+    """A store with its Sentinel-2 patches, one of which is left out, and with a damaged archive."""
+    root = tmp_path_factory.mktemp("made")
+    s2 = shutil.copytree(sources["s2"], root / "s2")
+    next(s2.rglob("*_B02.tif")).write_bytes(b"")
+    convert(SPEC, {"s2": s2}, root / "store")
+    data = tar_of(sources["reference-maps"])
+    (root / "x.tar").write_bytes(data[: len(data) * 2 // 3])
+    convert(SPEC, {"reference-maps": root / "x.tar"}, root / "store")
+    return root / "store"
+
+
+@pytest.fixture
+def store(tmp_path, made) -> Path:
+    """A copy of it."""
+    return shutil.copytree(made, tmp_path / "store")
+
+
+def with_modality(spec: DatasetSpec, name: str) -> DatasetSpec:
+    """The same dataset with a modality more."""
+    first = spec.modalities[0]
+    more = replace(
+        first,
+        name=name,
+        option=f"--{name}-dir",
+        files=Template.parse("{scene}/{patch}_new_{band}.tif"),
+        key=Template.parse("{patch}_new"),
+    )
+    return replace(spec, modalities=(*spec.modalities, more))
+
+
+def with_other_bands(spec: DatasetSpec, name: str) -> DatasetSpec:
+    """The same dataset with a band more in one of its modalities."""
+    modality = spec.modality(name)
+    index = 1 if modality.one_file_per_band else len(modality.bands) + 1
+    changed = replace(modality, bands=(*modality.bands, Band("B99", "B99", index)))
+    return replace(spec, modalities=tuple(changed if m == modality else m for m in spec.modalities))
+
+
+# Specs
+
+
+def test_a_spec_survives_as_json(spec):
+    """Every dataset's spec is the same after it was written as JSON and read again."""
+    found = from_rows(json.loads(json.dumps(as_rows(spec))))
+    assert found == spec
+    assert found.fingerprint == spec.fingerprint
+
+
+def test_a_store_carries_its_spec(store):
+    """What a store was made by can be had from its manifest alone."""
+    assert from_rows(load(store)["spec"]) == SPEC
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: rows.pop("modalities"),
+        lambda rows: rows.update(modalities=3),
+        lambda rows: rows.update(modalities=["s2"]),
+        lambda rows: rows.update(notes=[1]),
+        lambda rows: rows["modalities"][0].update(files="{"),
+        lambda rows: rows["modalities"][0].update(key=None),
+        lambda rows: rows["modalities"][0].update(encoding="jpeg"),
+        lambda rows: rows["modalities"][0]["bands"][0].update(index=True),
+        lambda rows: rows["modalities"][0]["bands"][0].update(shape=[1]),
+        lambda rows: rows["modalities"][0]["bands"][0].update(shape=["1", "2"]),
+        lambda rows: rows["modalities"][0]["bands"].pop("name", 0),
+    ],
+)
+def test_a_damaged_spec_is_refused(change):
+    """JSON that is no spec is an error that says where."""
+    rows = json.loads(json.dumps(as_rows(SPEC)))
+    try:
+        change(rows)
+    except TypeError:
+        rows["modalities"][0]["bands"][0].pop("name")
+    with pytest.raises(SpecError):
+        from_rows(rows)
+
+
+# Fingerprints
+
+
+@pytest.mark.parametrize("name", FINGERPRINTS_OF_0_1)
+def test_fingerprints_of_0_1_stand_for_modalities(name):
+    """What 0.1.0 noted for a dataset stands for its modalities as they are."""
+    expected = {m: get(name).modality(m).fingerprint for m in MODALITIES_OF_0_1[name]}
+    assert FINGERPRINTS[FINGERPRINTS_OF_0_1[name]] == expected
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_another_modality_leaves_stores_valid(store, sources, old):
+    """A dataset that gains a modality goes on with its stores, those of 0.1.0 included."""
+    if old:
+        make_0_1(store)
+    spec = with_modality(SPEC, "new")
+    assert convert(spec, {"s1": sources["s1"]}, store).n_written == {"s1": N_PATCHES}
+    # And back: the version that does not know the new modality keeps its spec.
+    convert(SPEC, {"s1": sources["s1"]}, store)
+    names = [modality["name"] for modality in load(store)["spec"]["modalities"]]
+    assert names == ["s1", "s2", "reference-maps", "new"]
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_other_bands_end_stores_with_that_modality_alone(store, sources, old):
+    """A store is refused by a spec that changes a modality that the store holds, and no other."""
+    if old:
+        make_0_1(store)
+    before = {path: path.read_bytes() for path in store.iterdir()}
+    with pytest.raises(StoreError, match=r"other keys or bands for bigearthnet's s2"):
+        convert(with_other_bands(SPEC, "s2"), {"s1": sources["s1"]}, store)
+    assert {path: path.read_bytes() for path in store.iterdir()} == before
+    other = with_other_bands(SPEC, "s1")
+    assert convert(other, {"reference-maps": sources["reference-maps"]}, store).complete
+
+
+def test_a_users_spec_of_0_1_must_be_the_same(store, sources):
+    """A fingerprint of 0.1.0 that is no built-in dataset's is accepted for the very same spec."""
+    mine = with_modality(SPEC, "mine")
+    make_0_1(store, mine.fingerprint)
+    with pytest.raises(StoreError, match="other keys or bands for bigearthnet"):
+        convert(SPEC, {"s1": sources["s1"]}, store)
+    assert convert(mine, {"s1": sources["s1"]}, store).complete
+    assert convert(SPEC, {"s1": sources["s1"]}, store).complete
+
+
+# Version 0.1.0
+
+
+def test_a_store_of_0_1_is_read_and_then_upgraded(store, sources):
+    """A manifest of 0.1.0 is read without being changed, and the first conversion replaces it."""
+    expected = Manifest.read(store)
+    info = run("info", store).stdout
+    make_0_1(store)
+    before = (store / "rico-hdl.json").read_bytes()
+    found = Manifest.read(store)
+    assert found.failures == expected.failures
+    assert found.modalities == expected.modalities
+    assert run("info", store).stdout == info
+    assert run("verify", store).returncode == 0
+    with rico_hdl.open(store) as opened:
+        assert opened.modalities == ("s2", "reference-maps")
+    assert (store / "rico-hdl.json").read_bytes() == before
+    convert(SPEC, {"s1": sources["s1"]}, store)
+    values = load(store)
+    assert values["format"] == 2
+    assert values["modalities"].keys() == {"s1", "s2", "reference-maps"}
+    assert [f["kind"] for f in values["failures"]] == [f.kind for f in expected.failures]
+    for name, state in values["modalities"].items():
+        assert state["spec_fingerprint"] == SPEC.modality(name).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        (
+            "its MD5 sum is 0, expected 1 as published: it is damaged",
+            "checksum",
+        ),
+        ("its MD5 sum can't be told: Input/output error", "checksum"),
+        ("/x.tar: is cut short at byte 3", "damaged"),
+        ("its MD5", "damaged"),
+    ],
+)
+def test_archives_of_0_1_get_a_kind(store, reason, kind):
+    """A failure without a key, as 0.1.0 noted archives, is of the kind that its reason tells."""
+    values = make_0_1(store)
+    (archive,) = [failure for failure in values["failures"] if not failure["key"]]
+    archive["reason"] = reason
+    save(store, values)
+    failure, *_ = Manifest.read(store).failures
+    assert (failure.kind, failure.reason) == (kind, reason)
+
+
+# Later versions
+
+
+def test_unknown_fields_are_kept(store, sources):
+    """What a later version says survives this one, at every level of the manifest."""
+    values = load(store)
+    thing = {"a": [1, 2.5, None, {"b": "ü"}]}
+    values["selection"] = thing
+    for state in values["modalities"].values():
+        state["role"] = "image"
+        for layout in state["layouts"]:
+            layout["new"] = thing
+    for failure in values["failures"]:
+        failure["since"] = "2026"
+    values["spec"]["labels"] = thing
+    values["spec"]["modalities"][1]["pairs_by"] = ["tile"]
+    values["spec"]["modalities"][1]["bands"][3]["unit"] = "1"
+    values["spec"]["modalities"][1]["presets"] = []
+    save(store, values)
+    convert(SPEC, {"s1": sources["s1"]}, store)
+    found = load(store)
+    assert found["selection"] == thing
+    states = {name: state for name, state in found["modalities"].items() if name != "s1"}
+    assert {name: state["role"] for name, state in states.items()} == {
+        "s2": "image",
+        "reference-maps": "image",
+    }
+    assert all(layout["new"] == thing for state in states.values() for layout in state["layouts"])
+    assert [failure["since"] for failure in found["failures"]] == ["2026"] * len(values["failures"])
+    assert found["spec"]["labels"] == thing
+    assert found["spec"]["modalities"][1]["pairs_by"] == ["tile"]
+    assert found["spec"]["modalities"][1]["bands"][3]["unit"] == "1"
+    assert from_rows(found["spec"]) == SPEC
+    assert "role" not in found["modalities"]["s1"]
+
+
+def test_failures_of_unknown_kinds_are_kept_and_keep_a_modality_incomplete(store, sources):
+    """A failure that only a later version can settle is never settled by this one."""
+    convert(SPEC, {"s1": sources["s1"]}, store)
+    values = load(store)
+    assert values["modalities"]["s1"]["complete"]
+    strange = {"kind": "label", "modality": "s1", "table": {"row": 3}}
+    values["failures"].append(strange)
+    save(store, values)
+    assert "left out" in run("info", store).stdout
+    convert(SPEC, {"s1": sources["s1"]}, store)
+    found = load(store)
+    assert strange in found["failures"]
+    assert not found["modalities"]["s1"]["complete"]
+
+
+@pytest.mark.parametrize("command", ["info", "verify", "convert", "open"])
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"format": 3}, "has format 3"),
+        ({"format": 0}, "has format 0"),
+        ({"requires_to_read": ["tiles"]}, "requires 'tiles' of every program that reads"),
+    ],
+)
+def test_a_store_of_a_later_version_is_refused(store, sources, command, change, what):
+    """A manifest that only a later version understands is refused: the error names that version."""
+    save(store, load(store) | change | {"tool": "rico-hdl 9.8.7"})
+    before = {path: path.read_bytes() for path in store.iterdir()}
+    if command == "open":
+        with pytest.raises(StoreError, match=what) as caught:
+            _ = rico_hdl.open(store).modalities
+        text = str(caught.value)
+    else:
+        arguments = {
+            "info": ["info", store],
+            "verify": ["verify", store],
+            "convert": [
+                "bigearthnet",
+                "--bigearthnet-s1-dir",
+                sources["s1"],
+                "--target-dir",
+                store,
+            ],
+        }
+        result = run(*arguments[command])
+        assert (result.returncode, result.stdout) == (4, "")
+        text = result.stderr
+    assert what in text
+    assert "rico-hdl 9.8.7" in text
+    assert {path: path.read_bytes() for path in store.iterdir()} == before
+
+
+def test_a_feature_that_writers_must_know_stops_writers_alone(store, sources):
+    """A store that may be read but not written to is read, and no conversion continues it."""
+    save(store, load(store) | {"requires_to_write": ["selection"], "tool": "rico-hdl 9.8.7"})
+    assert run("info", store).returncode == 0
+    assert run("verify", store).returncode == 0
+    before = {path: path.read_bytes() for path in store.iterdir()}
+    with pytest.raises(StoreError, match=r"(?s)'selection'.*rico-hdl 9\.8\.7"):
+        convert(SPEC, {"s1": sources["s1"]}, store)
+    assert {path: path.read_bytes() for path in store.iterdir()} == before
+    assert convert(SPEC, {"s1": sources["s1"]}, store, overwrite=True).complete
+
+
+def test_specs_of_all_datasets_have_fingerprints_of_their_own():
+    """Modalities of different datasets are told apart by their fingerprints."""
+    found = [m.fingerprint for spec in registry().values() for m in spec.modalities]
+    assert len(set(found)) == len(found)

@@ -1,0 +1,63 @@
+"""Running the command line as a process, whole or killed at a chosen point."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.reading import records
+
+DRIVER = Path(__file__).with_name("driver.py")
+
+
+def run(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run the command line; a traceback is a failure of any test."""
+    command = [sys.executable, "-m", "rico_hdl", *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+    assert "Traceback" not in result.stderr
+    assert "mistake in rico-hdl" not in result.stderr
+    return result
+
+
+def driven(point: str, number: int, *arguments: object) -> list[str]:
+    """The command that runs the command line with small transactions: see `driver.py`."""
+    return [sys.executable, str(DRIVER), point, str(number), *map(str, arguments)]
+
+
+def summary_of(result: subprocess.CompletedProcess[str]) -> dict:
+    """What a conversion with --json said."""
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def n_stored(target: Path) -> int:
+    """The number of records in a folder; none where no database was made."""
+    return len(records(target)) if (target / "data.mdb").exists() else 0
+
+
+@contextmanager
+def held_at(pipe: Path, process: subprocess.Popen) -> Iterator[None]:
+    """Hold a process that reads a named pipe: from when it has opened it until the context ends.
+
+    A process that ends before it comes to the pipe is an error, not a wait for ever.
+    """
+    while True:
+        try:
+            file = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # nobody has opened it for reading
+                raise
+            assert process.poll() is None, f"ended with {process.returncode} before the pipe"
+            time.sleep(0.005)
+    try:
+        yield
+    finally:
+        os.close(file)

@@ -1,0 +1,133 @@
+"""What signals do to a program that was told to ignore them, and to one that was not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from rico_hdl.datasets import registry
+from rico_hdl.system.interruption import deferred_signals
+from tests.support.reading import records
+from tests.support.running import held_at
+
+BIGEARTHNET = registry()["bigearthnet"]
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    """All signals that are deferred, with handlers of their own, which are put back afterwards."""
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    before = [signal.signal(number, lambda *_: None) for number in numbers]
+    yield numbers
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+def test_an_ignored_signal_stays_ignored():
+    """A signal that was ignored before raises no flag, while the others do, and stays ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with deferred_signals() as flag:
+        signal.raise_signal(signal.SIGINT)
+        assert not flag
+        signal.raise_signal(signal.SIGTERM)
+        assert flag.signal is signal.SIGTERM
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_raises_a_flag_and_the_second_is_as_before(handlers, number):
+    """The first signal only raises the flag; the second one reaches the handler of before."""
+    got = []
+    for each in handlers:
+        signal.signal(each, lambda number, _: got.append(number))
+    with deferred_signals() as flag:
+        assert not flag
+        signal.raise_signal(number)
+        assert (flag.signal, got) == (number, [])
+        signal.raise_signal(number)
+        assert got == [number]
+    signal.raise_signal(number)
+    assert got == [number] * 2
+
+
+def test_handlers_are_put_back(handlers):
+    """After the context all handlers are those of before, also where no signal came."""
+    before = [signal.getsignal(number) for number in handlers]
+    with deferred_signals():
+        assert all(signal.getsignal(number) not in before for number in handlers)
+    assert [signal.getsignal(number) for number in handlers] == before
+
+
+def test_other_threads_leave_the_handlers_alone(handlers):
+    """In a thread, where Python sets no handlers, the flag stays down and nothing changes."""
+    before = [signal.getsignal(number) for number in handlers]
+    found = []
+
+    def defer():
+        with deferred_signals() as flag:
+            found.append((bool(flag), [signal.getsignal(number) for number in handlers]))
+
+    thread = threading.Thread(target=defer)
+    thread.start()
+    thread.join()
+    assert found == [(False, before)]
+
+
+def started_ignoring_sigint(*arguments: object) -> subprocess.Popen[str]:
+    """The command line as a script's shell starts it with ``&``, in a process group of its own."""
+    command = [sys.executable, "-m", "rico_hdl", *map(str, arguments)]
+    return subprocess.Popen(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture
+def held(bigearthnet):
+    """A named pipe in the place of a band of BigEarthNet's first Sentinel-1 patch."""
+    path = min(bigearthnet["s1"].glob("*/*/*_VV.tif"), key=lambda path: path.parent.name)
+    path.unlink()
+    os.mkfifo(path)
+    return path
+
+
+def test_a_conversion_that_ignores_sigint_goes_on(bigearthnet, held, tmp_path):
+    """Started to ignore SIGINT, as with nohup or &, a conversion is not stopped by it."""
+    target = tmp_path / "target"
+    process = started_ignoring_sigint(
+        "bigearthnet", "--bigearthnet-s1-dir", bigearthnet["s1"], "--target-dir", target
+    )
+    with held_at(held, process):
+        os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert "stopped" not in stderr
+    assert process.returncode == 1, stderr  # an empty pipe is no TIFF: that patch is left out
+    assert len(records(target)) == 5
+
+
+def test_a_verification_that_ignores_sigint_goes_on(bigearthnet, tmp_path):
+    """Started to ignore SIGINT, neither the verification nor the process that reads is stopped."""
+    target = tmp_path / "target"
+    command = ["bigearthnet", "--bigearthnet-s1-dir", bigearthnet["s1"], "--target-dir", target]
+    subprocess.run([sys.executable, "-m", "rico_hdl", *map(str, command)], check=True, timeout=60)
+    band = min(bigearthnet["s1"].glob("*/*/*_VV.tif"), key=lambda path: path.parent.name)
+    band.unlink()
+    os.mkfifo(band)
+    process = started_ignoring_sigint(
+        "verify", target, "--sources", "--bigearthnet-s1-dir", bigearthnet["s1"]
+    )
+    with held_at(band, process):
+        os.killpg(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert "stopped" not in stderr
+    assert process.returncode == 1, stderr  # the patch with the empty pipe can't be decoded now
+    assert "5 patches compared" in stdout or "6 patches compared" in stdout

@@ -1,0 +1,85 @@
+"""Resampling, judged by torch's own interpolation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import corpus
+import rico_hdl
+from rico_hdl.datasets import registry
+from rico_hdl.reading.resampling import _nearest
+from tests.support.reading import arrays
+
+torch = pytest.importorskip("torch", reason="torch is not installed: make test-torch")
+
+from torch.nn.functional import interpolate
+
+BANDS = ("B01", "B02", "B05", "B8A", "B09")
+TOLERANCE = {"nearest": 0, "bilinear": 1, "bicubic": 1}
+"""Neighbours differ by up to 65,535, and float32 places a pixel to 1e-5 of a pixel: torch's own
+results are as far from those that it computes in float64."""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store of Sentinel-2 patches with bands of three resolutions."""
+    folder = tmp_path_factory.mktemp("resampling")
+    spec = registry()["bigearthnet"]
+    rico_hdl.convert(spec, corpus.generate(spec, folder, 3, modalities=["s2"]), folder / "store")
+    return rico_hdl.open(folder / "store")
+
+
+@pytest.fixture(scope="module")
+def stored(store):
+    """Gives a band of a patch, as the safetensors library reads it."""
+    patches = arrays(store.path)
+    return lambda key, band: patches[key][band]
+
+
+def judged(band, size, mode):
+    """A band at another size, by torch."""
+    pixels = torch.from_numpy(band.astype(np.float32))[None, None]
+    options = {} if mode == "nearest" else {"align_corners": False}
+    return interpolate(pixels, size, mode=mode, **options)[0, 0].numpy()
+
+
+@settings(max_examples=40)
+@given(
+    bands=st.lists(st.sampled_from(BANDS), min_size=1, max_size=4),
+    rows=st.integers(1, 250),
+    columns=st.integers(1, 250),
+    mode=st.sampled_from(["nearest", "bilinear", "bicubic"]),
+)
+def test_any_size_is_torchs(store, stored, bands, rows, columns, mode):  # noqa: PLR0917
+    """Bands of any resolution are brought to any size as torch does it."""
+    keys = list(store.keys())
+    found = store.read_batch(keys, bands=bands, size=(rows, columns), resampling=mode, dtype="f4")
+    for key, image in zip(keys, found, strict=True):
+        for band, pixels in zip(bands, image, strict=True):
+            expected = judged(stored(key, band), (rows, columns), mode)
+            assert np.allclose(pixels, expected, rtol=0, atol=TOLERANCE[mode])
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [(120, 120), (60, 60), (20, 20), (240, 240), (128, 128)])
+def test_usual_sizes_are_torchs(store, stored, mode, size):
+    """The sizes that are used most are torch's, for all bands at once."""
+    (key, *_) = store.keys()
+    found = store.read(key, bands=BANDS, size=size, resampling=mode, dtype="float32")
+    expected = np.stack([judged(stored(key, band), size, mode) for band in BANDS])
+    assert np.allclose(found, expected, rtol=0, atol=TOLERANCE[mode])
+
+
+def test_nearest_neighbours_are_those_of_torch():
+    """For many sizes each pixel comes from where torch takes it, also beside the exact place."""
+    beside = 0
+    for n in (1, 20, 60, 64, 128):
+        pixels = torch.arange(n, dtype=torch.float32)[None, None]
+        for m in range(1, 700):
+            found = interpolate(pixels, m, mode="nearest")[0, 0]
+            assert _nearest(n, m).tolist() == found.tolist()
+            beside += [i * n // m for i in range(m)] != found.tolist()
+    assert beside
