@@ -15,6 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from rico_hdl.converting.conversion import convert
+from rico_hdl.store import Manifest, StoreWriter, journal, writer
 from tests.store.test_repairing import (
     MODALITY,
     SPEC,
@@ -24,9 +27,6 @@ from tests.store.test_repairing import (
     repair,
     small_commits,
 )
-
-from rico_hdl.converting.conversion import convert
-from rico_hdl.store import Manifest, StoreWriter, journal, writer
 
 __all__ = ["repair", "small_commits"]
 
