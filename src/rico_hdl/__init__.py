@@ -18,9 +18,9 @@ from rico_hdl._version import __version__
 if TYPE_CHECKING:
     from rico_hdl.checking.comparison import compare_with_sources
     from rico_hdl.checking.inspection import StoreInfo, inspect
-    from rico_hdl.checking.verification import Finding, Verification, VerificationObserver, verify
+    from rico_hdl.checking.verification import Finding, Verification, verify
     from rico_hdl.converting.conversion import convert
-    from rico_hdl.converting.outcome import Observer, Summary
+    from rico_hdl.converting.outcome import Summary
     from rico_hdl.errors import (
         ArchiveError,
         InterruptedRunError,
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         UnknownKeyError,
         UsageError,
     )
+    from rico_hdl.observer import Observer
+    from rico_hdl.observer import Observer as VerificationObserver
     from rico_hdl.reading import (
         ArraySpec,
         Batch,
@@ -98,7 +100,7 @@ _HOMES = {
     "InterruptedRunError": "errors",
     "Keys": "reading",
     "Modality": "spec",
-    "Observer": "converting.outcome",
+    "Observer": "observer",
     "PatchFailure": "values",
     "PatchReader": "reading",
     "Preset": "spec",
@@ -114,7 +116,6 @@ _HOMES = {
     "UnknownKeyError": "errors",
     "UsageError": "errors",
     "Verification": "checking.verification",
-    "VerificationObserver": "checking.verification",
     "compare_with_sources": "checking.comparison",
     "convert": "converting.conversion",
     "inspect": "checking.inspection",
@@ -124,6 +125,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+    if name == "VerificationObserver":  # its name in version 0.1.0
+        name = "Observer"
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

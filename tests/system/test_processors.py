@@ -11,8 +11,8 @@ import pytest
 import corpus
 from corpus.archives import publish
 from rico_hdl.converting.conversion import convert
-from rico_hdl.converting.outcome import SilentObserver
 from rico_hdl.datasets import registry
+from rico_hdl.observer import Observer
 from rico_hdl.system import processors
 from rico_hdl.system.processors import frequent_switches, n_usable_processors
 
@@ -85,7 +85,7 @@ def test_archives_are_converted_with_shorter_turns(tmp_path):
     """While an archive is converted, the threads take short turns."""
     found = []
 
-    class Noting(SilentObserver):
+    class Noting(Observer):
         def on_patches(self, *_):
             found.append(sys.getswitchinterval())
 

@@ -18,9 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from rico_hdl.checking.verification import (
     Finding,
-    SilentVerificationObserver,
     Verification,
-    VerificationObserver,
 )
 from rico_hdl.converting.checksums import Checksum, published_md5
 from rico_hdl.converting.converter import DecodesTiff, PatchConverter
@@ -28,6 +26,7 @@ from rico_hdl.converting.doubts import Doubts
 from rico_hdl.converting.pipeline import Pipeline
 from rico_hdl.datasets import get
 from rico_hdl.errors import RecordError, SourceError, StoreError
+from rico_hdl.observer import Observer, observing
 from rico_hdl.patches.archives import Assembly
 from rico_hdl.patches.folders import Plan, make_plan
 from rico_hdl.patches.opening import Opened, StrPath, open_sources
@@ -58,7 +57,7 @@ def compare_with_sources(
     *,
     make_decoder: Callable[[], DecodesTiff] | None = None,
     n_workers: int | None = None,
-    observer: VerificationObserver | None = None,
+    observer: Observer | None = None,
 ) -> Verification:
     """Decode the sources of a store again, and compare every value with what is stored.
 
@@ -82,7 +81,7 @@ def compare_with_sources(
     manifest, spec, opened = _sources_of(folder, sources)
     with StoreReader(folder) as reader:
         result = Verification(str(folder), spec.name)
-        watcher = observer or SilentVerificationObserver()
+        watcher = observing(observer)
         comparison = _Comparison(reader, result, watcher, manifest.failures)
         plans = [
             make_plan(spec, {one.modality.name: one.folder})
@@ -145,7 +144,7 @@ class _Comparison:
         self,
         reader: StoreReader,
         result: Verification,
-        observer: VerificationObserver,
+        observer: Observer,
         earlier: Sequence[Failure],
     ) -> None:
         self._reader = reader

@@ -1,34 +1,14 @@
 """What checking a store gives: findings, and what was read.
 
-In: nothing. Out: the values that `verification` and `comparison` fill, and what may watch them.
+`verification` and `comparison` fill these values.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 Kind = Literal["missing", "extra", "damaged", "unexpected"]
-
-
-class VerificationObserver(Protocol):
-    """What is told about a verification while it runs; all calls come from the calling thread."""
-
-    def on_start(self, n_records: int) -> None:
-        """The records to read are known."""
-
-    def on_records(self, n_records: int, n_bytes: int) -> None:
-        """Records were read."""
-
-
-class SilentVerificationObserver:
-    """Ignores everything."""
-
-    def on_start(self, n_records: int) -> None:
-        """See `VerificationObserver`."""
-
-    def on_records(self, n_records: int, n_bytes: int) -> None:
-        """See `VerificationObserver`."""
 
 
 @dataclass(frozen=True, slots=True)

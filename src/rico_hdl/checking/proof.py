@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
-from rico_hdl.checking.findings import Finding, Kind, Verification, VerificationObserver
+from rico_hdl.checking.findings import Finding, Kind, Verification
 from rico_hdl.errors import RecordError, StoreError
+from rico_hdl.observer import Observer
 from rico_hdl.record import parse
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import (
@@ -57,7 +58,7 @@ class Proof:
         snapshot: Snapshot,
         spec: DatasetSpec | None,
         result: Verification,
-        observer: VerificationObserver,
+        observer: Observer,
         *,
         with_lmdb: bool = True,
     ) -> None:

@@ -14,25 +14,18 @@ import time
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.checking.findings import (
-    Finding,
-    Kind,
-    SilentVerificationObserver,
-    Verification,
-    VerificationObserver,
-)
+from rico_hdl.checking.findings import Finding, Kind, Verification
 from rico_hdl.checking.proof import Proof
 from rico_hdl.datasets import registry
 from rico_hdl.errors import StoreError
+from rico_hdl.observer import Observer, observing
 from rico_hdl.store import Snapshot
 from rico_hdl.system.processors import checked_workers
 
 __all__ = [
     "Finding",
     "Kind",
-    "SilentVerificationObserver",
     "Verification",
-    "VerificationObserver",
     "verify",
 ]
 
@@ -44,7 +37,7 @@ def verify(
     target: str | os.PathLike[str],
     *,
     n_workers: int | None = None,
-    observer: VerificationObserver | None = None,
+    observer: Observer | None = None,
 ) -> Verification:
     """Check every record of a store.
 
@@ -62,13 +55,12 @@ def verify(
     """
     start = time.monotonic()
     n_workers = checked_workers(n_workers)
-    observer = observer or SilentVerificationObserver()
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
     seen = ""
     for _ in range(_N_ATTEMPTS):
         with Snapshot(folder, n_workers) as snapshot:
             try:
-                result = _verified(snapshot, n_workers, observer)
+                result = _verified(snapshot, n_workers, observing(observer))
             except StoreError as error:
                 if _is_reliable(snapshot):
                     raise
@@ -91,7 +83,7 @@ def _is_reliable(snapshot: Snapshot) -> bool:
     return snapshot.is_certain and snapshot.is_intact
 
 
-def _verified(snapshot: Snapshot, n_workers: int, observer: VerificationObserver) -> Verification:
+def _verified(snapshot: Snapshot, n_workers: int, observer: Observer) -> Verification:
     """Check one state of a store."""
     manifest = snapshot.manifest
     result = Verification(

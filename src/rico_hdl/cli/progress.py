@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from rico_hdl.cli.text import archive_word, bytes_text, duration_text
+from rico_hdl.observer import Observer
 from rico_hdl.patches.folders import Plan
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.values import ArchiveFailure, Failure
@@ -25,7 +26,7 @@ BAR_SECONDS: Final = 0.1
 _N_FAILURES: Final = 10  # shown while it runs; all are in the manifest and the report
 
 
-class Silent:
+class Silent(Observer):
     """Shows nothing but warnings and the first failures: what went wrong, not progress."""
 
     def __init__(self) -> None:
@@ -41,15 +42,6 @@ class Silent:
         traceback: TracebackType | None,
     ) -> None:
         """Leave the terminal as it was."""
-
-    def on_plan(self, plan: Plan) -> None:
-        """See `rico_hdl.Observer`."""
-
-    def on_archive(self, modality: str, location: str, n_bytes_read: int, n_bytes: int) -> None:
-        """See `rico_hdl.Observer`."""
-
-    def on_patches(self, modality: str, n_patches: int, n_bytes: int) -> None:
-        """See `rico_hdl.Observer`."""
 
     def on_failure(self, failure: Failure) -> None:
         """See `rico_hdl.Observer`."""

@@ -1,6 +1,6 @@
 """Showing how a verification goes: a bar on a terminal, plain lines elsewhere, nothing if quiet.
 
-In: the calls of `rico_hdl.checking.verification.VerificationObserver`. Out: text on stderr.
+In: the calls of `rico_hdl.Observer`. Out: text on stderr.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Self
 
 from rico_hdl.cli.progress import BAR_SECONDS, LINE_SECONDS
 from rico_hdl.cli.text import bytes_text, duration_text
+from rico_hdl.observer import Observer
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-class VerificationLines:
+class VerificationLines(Observer):
     """A plain line every few seconds."""
 
     def __init__(self) -> None:
@@ -30,12 +31,12 @@ class VerificationLines:
         """Leave the terminal as it was."""
 
     def on_start(self, n_records: int) -> None:
-        """See `rico_hdl.checking.verification.VerificationObserver`."""
+        """See `rico_hdl.Observer`."""
         self._n, self._n_done, self._n_bytes = n_records, 0, 0
         self._start = self._shown = time.monotonic()
 
     def on_records(self, n_records: int, n_bytes: int) -> None:
-        """See `rico_hdl.checking.verification.VerificationObserver`."""
+        """See `rico_hdl.Observer`."""
         self._n_done += n_records
         self._n_bytes += n_bytes
         now = time.monotonic()

@@ -22,10 +22,11 @@ from typing import Literal
 from rico_hdl.converting.checksums import Checksum, published_md5
 from rico_hdl.converting.converter import PatchConverter
 from rico_hdl.converting.ledger import Ledger
-from rico_hdl.converting.outcome import Observer, SilentObserver, Summary
+from rico_hdl.converting.outcome import Summary
 from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES, Pipeline
 from rico_hdl.datasets import get
 from rico_hdl.errors import InterruptedRunError, SourceError, UsageError
+from rico_hdl.observer import Observer, observing
 from rico_hdl.patches.archives import Assembly
 from rico_hdl.patches.folders import Plan, check_names, make_plan
 from rico_hdl.patches.opening import Opened, StrPath, open_sources
@@ -102,7 +103,7 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
             raise UsageError(f"{folder} is given as a source and as the target")
     folders = {one.modality.name: one.folder for one in opened if one.folder is not None}
     plan = make_plan(spec, folders) if folders else Plan(spec, {})
-    watcher = observer or SilentObserver()
+    watcher = observing(observer)
     watcher.on_plan(plan)
     with (
         deferred_signals() as stop,

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Final
 
 from rico_hdl.converting.estimate import nominal_bytes, stored_bytes
-from rico_hdl.converting.outcome import Observer
+from rico_hdl.observer import Observer
 from rico_hdl.patches.folders import Plan
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import UNPROVEN, Manifest, StoreWriter

@@ -1,53 +1,11 @@
-"""What a conversion tells: while it runs, and when it has ended.
-
-In: what happens. Out: calls of an `Observer`, and a `Summary`. It prints nothing.
-"""
+"""The result of a conversion."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from rico_hdl.patches.folders import Plan
 from rico_hdl.values import Failure
-
-
-class Observer(Protocol):
-    """What is told about a conversion while it runs; all calls come from the calling thread."""
-
-    def on_plan(self, plan: Plan) -> None:
-        """The patches in folders are known; nothing is written yet."""
-
-    def on_archive(self, modality: str, location: str, n_bytes_read: int, n_bytes: int) -> None:
-        """So many bytes of an archive's files lie behind, of so many."""
-
-    def on_patches(self, modality: str, n_patches: int, n_bytes: int) -> None:
-        """Patches of a modality are stored, or were already: ``n_bytes`` is 0 for those."""
-
-    def on_failure(self, failure: Failure) -> None:
-        """A patch was left out, or an archive can't be trusted: see the type of the failure."""
-
-    def on_warning(self, message: str) -> None:
-        """Something is unusual, and the conversion goes on."""
-
-
-class SilentObserver:
-    """Ignores everything."""
-
-    def on_plan(self, plan: Plan) -> None:
-        """See `Observer`."""
-
-    def on_archive(self, modality: str, location: str, n_bytes_read: int, n_bytes: int) -> None:
-        """See `Observer`."""
-
-    def on_patches(self, modality: str, n_patches: int, n_bytes: int) -> None:
-        """See `Observer`."""
-
-    def on_failure(self, failure: Failure) -> None:
-        """See `Observer`."""
-
-    def on_warning(self, message: str) -> None:
-        """See `Observer`."""
 
 
 @dataclass
