@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple
 
-from rico_hdl.sources import Source
+from rico_hdl.sources import Reads
 from rico_hdl.spec import Modality
 
 MAX_KEY_BYTES: Final = 511
@@ -23,7 +23,7 @@ class Patch(NamedTuple):
     """Its name in the store."""
     modality: Modality
     """Which bands it has and how they lie in files."""
-    source: Source
+    source: Reads
     """Where its files are read from."""
     paths: tuple[str, ...]
     """Its files below the source: one for each band in band order, or one that holds all bands."""

@@ -1,11 +1,6 @@
 """Every way to decode a file gives the pixels that an independent writer put in."""
 
-import io
-
-import numpy as np
-
 from rico_hdl.decoding.gdal import GdalDecoder
-from rico_hdl.decoding.npy import NpyDecoder
 from rico_hdl.decoding.tiff import Decoder
 from tests.contracts.decoders import DecoderContract
 from tests.support.tiff_files import by_gdal, by_tifffile
@@ -43,18 +38,3 @@ class TestGdal(TestUncompressed):
 
     def decoder(self):
         return GdalDecoder()
-
-
-class TestNpy(DecoderContract):
-    """Plain arrays with one band."""
-
-    dtypes = ("uint8", "uint16", "int16", "uint32", "float16", "float32", "float64")
-    shapes = tuple((1, *shape) for shape in [(1, 1), (3, 5), (64, 64), (1, 40), (40, 1)])
-
-    def encode(self, stack):
-        file = io.BytesIO()
-        np.save(file, stack[0])
-        return file.getvalue()
-
-    def decoder(self):
-        return NpyDecoder()

@@ -567,7 +567,7 @@ def test_wrong_byte_counts_are_not_repaired():
 def test_damaged_files_do_no_harm(seed):
     """A thousand damaged files end in GDAL's pixels or a TiffError: no crash, no hang, no print."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.tiff_mutations", str(seed), "1000"],
+        [sys.executable, "-m", "tests.support.tiff_mutations", str(seed), "1000"],
         cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

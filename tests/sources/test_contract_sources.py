@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rico_hdl.patches.archives import HeldFiles
-from rico_hdl.patches.hints import BoundedSource
+from rico_hdl.patches.hints import BoundedListing
 from rico_hdl.patches.opening import _Listed
 from rico_hdl.sources import FolderSource
 from rico_hdl.sources.tar.archive import TarArchive
@@ -66,14 +66,12 @@ class TestFolder(ListsContract, ReadsContract):
         assert after == before
 
 
-class TestBounded(ListsContract, ReadsContract):
+class TestBounded(ListsContract):
     """A folder of which only some listings are made."""
 
     def listed(self, folder, contents):
         write_files(folder, contents)
-        return BoundedSource(FolderSource(folder))
-
-    readable = listed
+        return BoundedListing(FolderSource(folder))
 
 
 class TestListed(ListsContract):

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Protocol
 
-from rico_hdl.decoding.npy import NpyDecoder
-from rico_hdl.decoding.tiff import Decoder, Raster
+from rico_hdl.decoding.raster import Raster
+from rico_hdl.decoding.tiff import Decoder
 from rico_hdl.errors import ArchiveError, RecordError, TiffError
 from rico_hdl.record import encode, is_constant
 from rico_hdl.spec import Modality
@@ -54,7 +54,7 @@ class PatchConverter:
         # One decoder for each file of a patch: the same band's files look alike.
         decoders = self._decoders.get(modality.name)
         if decoders is None:  # setdefault: several threads may come here at once
-            made = [self._decoder_of(modality) for _ in patch.paths]
+            made = [self._make_decoder() for _ in patch.paths]
             decoders = self._decoders.setdefault(modality.name, made)
         rasters: list[Raster] = []
         path, band = patch.paths[0], None
@@ -62,7 +62,8 @@ class PatchConverter:
             for i, (path, decoder) in enumerate(zip(patch.paths, decoders, strict=True)):
                 if modality.one_file_per_band:
                     band = modality.bands[i].name
-                found = decoder.decode(patch.source.read(path))
+                content = patch.source.read(path)
+                found = (content,) if isinstance(content, Raster) else decoder.decode(content)
                 _check(found, modality)
                 rasters += found
             band = None
@@ -83,9 +84,6 @@ class PatchConverter:
             layout=_layout_of(modality.band_names, tuple([(r.dtype, r.shape) for r in rasters])),
             constant=all(map(_is_constant, rasters)),
         )
-
-    def _decoder_of(self, modality: Modality) -> DecodesTiff:
-        return NpyDecoder() if modality.encoding == "npy" else self._make_decoder()
 
 
 @lru_cache(maxsize=1024)

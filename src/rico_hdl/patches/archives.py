@@ -16,7 +16,7 @@ from typing import Final
 
 from rico_hdl.errors import ArchiveError, IncompleteArchiveError, SourceError
 from rico_hdl.patches.walking import paths_of
-from rico_hdl.sources import Archive, Entry, Member
+from rico_hdl.sources import Archive, Content, Member
 from rico_hdl.spec import Modality
 from rico_hdl.spec.model import BAND_FIELD
 from rico_hdl.values import (
@@ -46,21 +46,11 @@ class HeldFiles:
 
     __slots__ = ("_readers", "location")
 
-    def __init__(self, location: str, readers: dict[str, Callable[[], bytes]]) -> None:
+    def __init__(self, location: str, readers: dict[str, Callable[[], Content]]) -> None:
         self.location = location
         self._readers = readers
 
-    def entries(self, folder: str) -> list[Entry]:
-        """Nothing: files of an archive are not looked for."""
-        del folder
-        return []
-
-    def names(self, folder: str) -> list[str]:
-        """Nothing: files of an archive are not looked for."""
-        del folder
-        return []
-
-    def read(self, path: str) -> bytes:
+    def read(self, path: str) -> Content:
         """See `Source.read`.
 
         Raises:
@@ -89,7 +79,7 @@ class _Waiting:
     key: str
     paths: dict[str, int]
     """The position of each of its files, by path."""
-    readers: dict[str, Callable[[], bytes]] | None
+    readers: dict[str, Callable[[], Content]] | None
     """What reads each file that was met; None where the patch is passed over."""
     met: set[str] = field(default_factory=set)
     problem: tuple[str, str] | None = None

@@ -13,7 +13,7 @@ from pathlib import Path
 from rico_hdl.datasets import registry
 from rico_hdl.errors import SourceError
 from rico_hdl.patches.walking import Found, find, find_within, paths_of
-from rico_hdl.sources import Entry, FolderSource, Source
+from rico_hdl.sources import Entry, FolderSource, Lists
 from rico_hdl.spec import DatasetSpec, Modality
 from rico_hdl.values import printable
 
@@ -21,10 +21,10 @@ _MAX_LISTINGS = 200  # of folders, for one look around; a home folder must not b
 _N_UP = 4  # folders above the given one that are tried: scene, tile, class or row and what is above
 
 
-class BoundedSource:
+class BoundedListing:
     """A source that seems to be empty after a number of listings."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Lists) -> None:
         self._source = source
         self._n_left = _MAX_LISTINGS
 
@@ -45,16 +45,8 @@ class BoundedSource:
         """See `Source.names`."""
         return [entry.name for entry in self.entries(folder)]
 
-    def read(self, path: str) -> bytes:
-        """See `Source.read`."""
-        return self._source.read(path)
 
-    def check(self) -> None:
-        """See `Source.check`."""
-        self._source.check()
-
-
-def explain_no_patches(spec: DatasetSpec, modality: Modality, source: Source) -> SourceError:
+def explain_no_patches(spec: DatasetSpec, modality: Modality, source: Lists) -> SourceError:
     """The error for a source in which no patch of the modality was found."""
     entries = source.entries("")
     shown = ", ".join(entry.name + "/" * entry.is_folder for entry in entries[:5])
@@ -75,11 +67,11 @@ def explain_no_patches(spec: DatasetSpec, modality: Modality, source: Source) ->
     )
 
 
-def _first_file(source: Source) -> str:
+def _first_file(source: Lists) -> str:
     """A file a few folders below, as an example of what is there; empty if there is none near."""
     path = ""
     for _ in range(_N_UP):
-        entries = BoundedSource(source).entries(path)
+        entries = BoundedListing(source).entries(path)
         files = [entry.name for entry in entries if not entry.is_folder]
         if files or not entries:
             return path + files[0] if files and path else ""
@@ -88,7 +80,7 @@ def _first_file(source: Source) -> str:
 
 
 def explain_wrong_modality(
-    spec: DatasetSpec, modality: Modality, source: Source, found: Found
+    spec: DatasetSpec, modality: Modality, source: Lists, found: Found
 ) -> SourceError | None:
     """The error for a source whose first patch fits another modality better, or None.
 
@@ -112,7 +104,7 @@ def explain_wrong_modality(
     return None
 
 
-def suggest(spec: DatasetSpec, modality: Modality, source: Source) -> str | None:
+def suggest(spec: DatasetSpec, modality: Modality, source: Lists) -> str | None:
     """What to try instead of a source that holds no complete patch of the modality, if anything."""
     return next(_elsewhere(spec, modality, Path(source.location)), None)
 
@@ -137,7 +129,7 @@ def _elsewhere(spec: DatasetSpec, modality: Modality, root: Path) -> Iterator[st
 
 def _below(root: Path) -> Iterator[Path]:
     """Folders one and two levels below, a bounded number of them."""
-    source = BoundedSource(FolderSource(root))
+    source = BoundedListing(FolderSource(root))
     children = [entry.name for entry in source.entries("") if entry.is_folder][:_MAX_LISTINGS]
     yield from (root / name for name in children)
     for name in children[:20]:
@@ -147,7 +139,7 @@ def _below(root: Path) -> Iterator[Path]:
 def _holds(folder: Path, modality: Modality, within: Path | None = None) -> bool:
     """Whether one of the first patches that a folder seems to hold is a complete one."""
     try:
-        source = BoundedSource(FolderSource(folder))
+        source = BoundedListing(FolderSource(folder))
     except SourceError:
         return False
     if within is None:

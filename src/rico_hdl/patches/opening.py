@@ -17,7 +17,7 @@ from typing import Final
 
 from rico_hdl.datasets import registry
 from rico_hdl.errors import ArchiveError, SourceError, UsageError
-from rico_hdl.patches.hints import BoundedSource, explain_wrong_modality
+from rico_hdl.patches.hints import BoundedListing, explain_wrong_modality
 from rico_hdl.patches.walking import Found, find
 from rico_hdl.sources import Archive, Entry, FolderSource, Source
 from rico_hdl.sources.opening import archives_in, is_source, open_archive, parts_of
@@ -82,13 +82,6 @@ class _Listed:
         """See `Source.names`."""
         return [entry.name for entry in self.entries(folder)]
 
-    def read(self, path: str) -> bytes:
-        """Nothing was read: only names are known."""
-        raise FileNotFoundError(path)
-
-    def check(self) -> None:
-        """See `Source.check`."""
-
 
 def open_sources(
     spec: DatasetSpec,
@@ -147,7 +140,7 @@ def _archives_of(modality: Modality, folder: Path) -> tuple[list[Path], int]:
     ]
     if not chosen:
         return [], 0
-    source = BoundedSource(FolderSource(folder))
+    source = BoundedListing(FolderSource(folder))
     if any(not patch.missing for patch in islice(find(source, modality, n_threads=1), 20)):
         return [], len(chosen)
     return [parts_of(path)[0] for path in chosen], 0

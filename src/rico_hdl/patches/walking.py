@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-from rico_hdl.sources import Entry, Source
+from rico_hdl.sources import Entry, Lists
 from rico_hdl.spec import Modality
 from rico_hdl.spec.model import BAND_FIELD
 
@@ -51,7 +51,7 @@ def paths_of(modality: Modality, prefix: str, values: tuple[str, ...]) -> tuple[
 
 
 def find(
-    source: Source, modality: Modality, *, n_threads: int = N_LISTING_THREADS
+    source: Lists, modality: Modality, *, n_threads: int = N_LISTING_THREADS
 ) -> Iterator[Found]:
     """The patches of a modality in a source, in path order.
 
@@ -91,7 +91,7 @@ def find(
                 future.cancel()
 
 
-def find_within(source: Source, modality: Modality, folder: str) -> Iterator[Found]:
+def find_within(source: Lists, modality: Modality, folder: str) -> Iterator[Found]:
     """The patches of a modality in one folder of a source, without a look at the others.
 
     Args:
@@ -113,11 +113,11 @@ def find_within(source: Source, modality: Modality, folder: str) -> Iterator[Fou
         yield from _walk(source, modality, folder, states)
 
 
-def _walk_all(source: Source, modality: Modality, folder: str, states: list[_State]) -> list[Found]:
+def _walk_all(source: Lists, modality: Modality, folder: str, states: list[_State]) -> list[Found]:
     return list(_walk(source, modality, folder, states))
 
 
-def _walk(source: Source, modality: Modality, folder: str, states: list[_State]) -> Iterator[Found]:
+def _walk(source: Lists, modality: Modality, folder: str, states: list[_State]) -> Iterator[Found]:
     last = len(modality.files.segments) - 1
     if not modality.files.any_depth and all(state.segment == last for state in states):
         # Nothing further down counts, and a folder in a file's place fails when it is read.

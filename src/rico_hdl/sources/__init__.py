@@ -6,6 +6,25 @@ writes.
 """
 
 from rico_hdl.sources.folder import FolderSource
-from rico_hdl.sources.protocol import MAX_MEMBER_BYTES, Archive, Entry, Member, Source
+from rico_hdl.sources.protocol import (
+    MAX_MEMBER_BYTES,
+    Archive,
+    Content,
+    Entry,
+    Lists,
+    Member,
+    Reads,
+    Source,
+)
 
-__all__ = ["MAX_MEMBER_BYTES", "Archive", "Entry", "FolderSource", "Member", "Source"]
+__all__ = [
+    "MAX_MEMBER_BYTES",
+    "Archive",
+    "Content",
+    "Entry",
+    "FolderSource",
+    "Lists",
+    "Member",
+    "Reads",
+    "Source",
+]

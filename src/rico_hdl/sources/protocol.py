@@ -1,14 +1,12 @@
-"""What every source offers to the stages behind it.
-
-There are two kinds. A `Source` is asked for the files it is expected to hold, in any order, as a
-folder can be. An `Archive` tells its members in the order in which they lie in it, once.
-"""
+"""What sources can do: list folders, read files, or give the members of an archive in order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
+
+from rico_hdl.decoding.raster import Raster
 
 MAX_MEMBER_BYTES: Final = 2**30
 """The largest member of an archive that is read: twice the largest image that is decoded. What says
@@ -24,8 +22,12 @@ class Entry(NamedTuple):
     """Whether it can be listed in turn; links are followed."""
 
 
-class Source(Protocol):
-    """Files in folders. Implementations are safe to use from several threads at once."""
+Content = bytes | Raster
+"""What a file holds: its bytes, or the one band that a source has decoded already."""
+
+
+class Lists(Protocol):
+    """Folders that can be listed. Implementations are safe to use from several threads at once."""
 
     @property
     def location(self) -> str:
@@ -42,13 +44,21 @@ class Source(Protocol):
         """
 
     def names(self, folder: str) -> list[str]:
-        """The names in a folder, sorted: like `entries`, cheaper, but without what is a folder.
+        """The names in a folder, sorted: like `entries`, cheaper, but without the kinds.
 
         Raises:
             OSError: It can't be listed.
         """
 
-    def read(self, path: str) -> bytes:
+
+class Reads(Protocol):
+    """Files that can be read. Implementations are safe to use from several threads at once."""
+
+    @property
+    def location(self) -> str:
+        """Where it is, as a user would write it: an absolute path."""
+
+    def read(self, path: str) -> Content:
         """A whole file.
 
         Args:
@@ -56,6 +66,7 @@ class Source(Protocol):
 
         Raises:
             OSError: It can't be read.
+            ArchiveError: It is a damaged member of an archive.
         """
 
     def check(self) -> None:
@@ -66,13 +77,17 @@ class Source(Protocol):
         """
 
 
+class Source(Lists, Reads, Protocol):
+    """Files in folders, which can be listed and read in any order."""
+
+
 class Member(NamedTuple):
     """A file in an archive. Folders are not told of."""
 
     path: str
     """Its path in the archive, with ``/`` between names; never absolute, without ``.`` and ``..``.
     A name that is not UTF-8 holds surrogates (PEP 383)."""
-    read: Callable[[], bytes]
+    read: Callable[[], Content]
     """Reads its content, whole. Of a sequential archive it must be called before the next member
     is asked for, or not at all; of others at any time, from any thread.
 

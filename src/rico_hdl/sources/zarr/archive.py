@@ -12,7 +12,6 @@ bound: see `rico_hdl.sources.zarr.blocks`.
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import re
@@ -22,8 +21,9 @@ from functools import partial
 from itertools import product
 from operator import ge
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
+from rico_hdl.decoding.raster import Raster, rasters_of
 from rico_hdl.errors import ArchiveError, RicoError, SourceError
 from rico_hdl.sources.protocol import MAX_MEMBER_BYTES, Member
 from rico_hdl.sources.zarr.array import ZarrArray, parse_array
@@ -158,7 +158,6 @@ class _Series:
             raise SourceError(f"its bands have no names of their own: {', '.join(self.bands)!a}")
         self.n_members = math.prod(self._pixels.shape[:3])
         """Samples x times x bands."""
-        self._header = _header_of(self._pixels)
         n_bytes = self._bytes_of_block()
         n_bytes_of_place = n_bytes // math.prod(self._pixels.chunks[:2])
         n_begun = max(1, BEGUN_BYTES // n_bytes_of_place)
@@ -170,8 +169,8 @@ class _Series:
         for block in product(range(n_samples), range(n_times)):
             yield from product(*self._reach(block), range(len(self.bands)))
 
-    def read(self, sample: int, time: int, band: int) -> bytes:
-        """One member: a ``.npy`` file of (rows, columns).
+    def read(self, sample: int, time: int, band: int) -> Raster:
+        """The pixels of one member.
 
         Args:
             sample: Its zero-based position.
@@ -199,7 +198,7 @@ class _Series:
         ranges = [range(i, i + 1) for i in block] + [range(n) for n in above]
         return self._pixels.block(self._fetch, ranges)
 
-    def contents(self, pixels: Pixels, place: Place) -> list[bytes]:
+    def contents(self, pixels: Pixels, place: Place) -> list[Raster]:
         """See `rico_hdl.sources.zarr.blocks.Decodes`."""
         block = self.block_of(place)
         within = [i - part.start for i, part in zip(place, self._reach(block), strict=True)]
@@ -208,8 +207,8 @@ class _Series:
         else:
             rasters = pixels[tuple(within)]
         there = rasters[tuple(map(slice, self._pixels.shape[2:]))]
-        little = there.dtype.newbyteorder("<")
-        return [self._header + raster.astype(little, copy=False).tobytes() for raster in there]
+        # Bands of their own: a view would keep the pixels of the whole block.
+        return [rasters_of(band[None].copy())[0] for band in there]
 
     def _reach(self, block: Block) -> tuple[range, range]:
         """The samples and the times of a block."""
@@ -244,7 +243,7 @@ class _Series:
             return None
         if member.problem:
             raise ArchiveError(f"{path}: {member.problem}")
-        return member.read()
+        return cast("bytes", member.read())  # as of any member of a zip
 
     def _array(self, name: str, n_dimensions: int) -> ZarrArray:
         text = self._fetch(f"{name}/.zarray")
@@ -309,14 +308,3 @@ class _Series:
 
 def _is_file_name(name: str) -> bool:
     return "/" not in name and "\0" not in name and name not in {"", ".", ".."}
-
-
-def _header_of(pixels: ZarrArray) -> bytes:
-    """What precedes the pixels of a member: the header of a ``.npy`` file."""
-    import numpy as np  # noqa: PLC0415 - a tenth of a second that other sources never need
-
-    dtype = np.dtype(pixels.dtype).newbyteorder("<")
-    entries = {"descr": dtype.str, "fortran_order": False, "shape": pixels.shape[3:]}
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, entries)
-    return header.getvalue()

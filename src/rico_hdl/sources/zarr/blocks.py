@@ -14,6 +14,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
+from rico_hdl.decoding.raster import Raster
 from rico_hdl.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Decodes(Protocol):
             ArchiveError: It is damaged.
         """
 
-    def contents(self, pixels: Pixels, place: Place) -> list[bytes]:
+    def contents(self, pixels: Pixels, place: Place) -> list[Raster]:
         """The members of a place, by band.
 
         Args:
@@ -95,10 +96,10 @@ class Blocks:
         self._n_kept = n_kept
         self._n_begun = n_begun
         self._kept: dict[Block, _Kept] = {}
-        self._begun: dict[Place, dict[int, bytes]] = {}
+        self._begun: dict[Place, dict[int, Raster]] = {}
         self._changed = threading.Condition()
 
-    def content(self, source: Decodes, place: Place, band: int) -> bytes:
+    def content(self, source: Decodes, place: Place, band: int) -> Raster:
         """One member.
 
         Args:
@@ -143,7 +144,7 @@ class Blocks:
         """Whether a member was read along with another of its place."""
         return band in self._begun.get(place, ())
 
-    def _take(self, place: Place, band: int) -> bytes:
+    def _take(self, place: Place, band: int) -> Raster:
         """Such a member, which is not kept any longer."""
         waiting = self._begun[place]
         found = waiting.pop(band)
@@ -151,7 +152,7 @@ class Blocks:
             del self._begun[place]
         return found
 
-    def _begin(self, place: Place, waiting: dict[int, bytes]) -> None:
+    def _begin(self, place: Place, waiting: dict[int, Raster]) -> None:
         """Keep the other members of a place."""
         if waiting:
             self._begun[place] = waiting
