@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rico_hdl.checking.inspection import StoreInfo, inspect
     from rico_hdl.checking.verification import Finding, Verification, verify
     from rico_hdl.converting.conversion import convert
+    from rico_hdl.converting.dry_run import DryRun, dry_run
     from rico_hdl.converting.outcome import Summary
     from rico_hdl.errors import (
         ArchiveError,
@@ -55,6 +56,7 @@ __all__ = [
     "Batches",
     "DatasetSpec",
     "Download",
+    "DryRun",
     "Failure",
     "Finding",
     "InterruptedRunError",
@@ -80,6 +82,7 @@ __all__ = [
     "__version__",
     "compare_with_sources",
     "convert",
+    "dry_run",
     "inspect",
     "open",
     "verify",
@@ -95,6 +98,7 @@ _HOMES = {
     "Batches": "reading",
     "DatasetSpec": "spec",
     "Download": "spec",
+    "DryRun": "converting.dry_run",
     "Failure": "values",
     "Finding": "checking.verification",
     "InterruptedRunError": "errors",
@@ -118,6 +122,7 @@ _HOMES = {
     "Verification": "checking.verification",
     "compare_with_sources": "checking.comparison",
     "convert": "converting.conversion",
+    "dry_run": "converting.dry_run",
     "inspect": "checking.inspection",
     "open": "reading",
     "verify": "checking.verification",

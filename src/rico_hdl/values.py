@@ -135,6 +135,46 @@ Failure = PatchFailure | ArchiveFailure
 """Why a conversion is not complete."""
 
 
+class Position(NamedTuple):
+    """How far a source was read, several times a second."""
+
+    modality: str
+    """The modality's name."""
+    location: str
+    """The source's location."""
+    n_passed: int = 0
+    """Patches since the last position that are not wanted."""
+    n_bytes_read: int = 0
+    """Bytes of an archive's files that were read so far; 0 for a folder."""
+    n_bytes: int = 0
+    """Bytes of an archive's files; 0 for a folder."""
+
+
+class Repeated(NamedTuple):
+    """A key that archives hold more than once."""
+
+    key: str
+    """The key."""
+    path: str
+    """A file of the later patch, with the source's location in front."""
+    is_whole: bool
+    """Whether the later patch has all of its files: then it follows, to be compared with the first.
+    Otherwise it is left out."""
+
+
+class SourceRead(NamedTuple):
+    """A source that was read to its end, without signs of damage."""
+
+    origin: Origin
+    """Modality and location."""
+    n_found: int
+    """Patches of the modality, wanted or not."""
+    n_unread: int = 0
+    """Members of an archive that belong to no patch and can't be read: links, devices."""
+    has_unknown_sum: bool = False
+    """Whether its MD5 sum should have been checked, and none is published."""
+
+
 def place_of(failure: Failure) -> tuple[str, str, str]:
     """(key, modality, path), by which failures are sorted: archives come first."""
     key = failure.key if isinstance(failure, PatchFailure) else ""

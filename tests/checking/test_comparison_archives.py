@@ -14,8 +14,8 @@ import rico_hdl
 from corpus.archives import COMPRESSIONS, files_below, tar_of, zip_of
 from rico_hdl import errors
 from rico_hdl.checking.comparison import compare_with_sources
+from rico_hdl.checking.doubts import Doubts
 from rico_hdl.converting.conversion import convert
-from rico_hdl.converting.doubts import Doubts
 from rico_hdl.datasets import get, registry
 from rico_hdl.spec import Download
 from rico_hdl.store import Entry, journal

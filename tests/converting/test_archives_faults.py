@@ -224,7 +224,7 @@ def test_members_that_lead_elsewhere_are_not_followed(tmp_path, s2, whole, name,
     summary = convert(SPEC, {"s2": hostile(tmp_path, s2, info, data)}, tmp_path / "target")
     assert summary.complete
     strange = name != "ok/link" or kind != tarfile.REGTYPE
-    assert any("were not followed" in warning for warning in summary.warnings) == strange
+    assert any("links or devices" in warning for warning in summary.warnings) == strange
     assert_same(tmp_path / "target", whole)
 
 
@@ -447,7 +447,7 @@ def test_a_file_again_at_the_end_is_a_warning(tmp_path, s2, whole):
     (tmp_path / "x.tar").write_bytes(tar_of(s2, paths=[*paths, paths[3]]))
     summary = convert(SPEC, {"s2": tmp_path / "x.tar"}, tmp_path / "target")
     assert summary.complete
-    assert any("stand there again" in warning for warning in summary.warnings)
+    assert any("again, later" in warning for warning in summary.warnings)
     assert_same(tmp_path / "target", whole)
 
 

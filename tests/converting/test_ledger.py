@@ -10,7 +10,7 @@ import pytest
 import corpus
 from corpus.archives import publish
 from rico_hdl.converting.conversion import convert
-from rico_hdl.converting.estimate import nominal_bytes
+from rico_hdl.converting.sizes import nominal_bytes
 from rico_hdl.datasets import registry
 
 BIGEARTHNET = registry()["bigearthnet"]

@@ -1,5 +1,6 @@
 """Putting patches together from members in any order."""
 
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rico_hdl.errors import ArchiveError
 from rico_hdl.patches.archives import WAITING_COST_BYTES, Assembly
 from rico_hdl.sources import Member
 from rico_hdl.spec import Band, Modality, Template
+from rico_hdl.values import Patch, Position, Repeated
 
 MODALITY = Modality(
     name="x",
@@ -65,15 +67,17 @@ def files_of(scene, patch, bands="ABC", prefix=""):
 
 
 def assembled(archive, **options):
-    """What an assembly gives: contents by key, keys in order, keys that are present, failures."""
-    present, failures = [], []
-    found = {}
-    assembly = Assembly(
-        MODALITY, archive, on_present=present.append, on_failure=failures.append, **options
-    )
-    for patch in assembly:
-        found[patch.key] = [patch.source.read(path) for path in patch.paths]
-    return found, present, failures, assembly
+    """What an assembly gives: contents by key, how many were passed over, the rest."""
+    n_passed, failures, found = 0, [], {}
+    assembly = Assembly(MODALITY, archive, **options)
+    for item in assembly:
+        if isinstance(item, Patch):
+            found[item.key] = [item.source.read(path) for path in item.paths]
+        elif isinstance(item, Position):
+            n_passed += item.n_passed
+        else:
+            failures.append(item)
+    return found, n_passed, failures, assembly
 
 
 PATCHES = [("s1", "p1"), ("s1", "p2"), ("s2", "p1"), ("s10", "p_3")]
@@ -103,26 +107,28 @@ def test_patches_come_as_soon_as_they_are_complete():
     """The order is that in which patches become complete, and nothing is read ahead."""
     members = files_of("s", "1", "AB") + files_of("s", "2") + files_of("s", "1", "C")
     archive = Listed(members)
-    with closing(iter(Assembly(MODALITY, archive))) as patches:
+    with closing(iter(Assembly(MODALITY, archive))) as items:
+        patches = (item for item in items if isinstance(item, Patch))
         assert next(patches).key == "s-2"
         assert archive.n_read == 5
         assert next(patches).key == "s-1"
 
 
-def test_what_is_stored_is_not_read():
-    """Files of a stored patch are not read; it is told once, and asked for once."""
+def test_what_is_not_wanted_is_not_read():
+    """Files of an unwanted patch are not read; it is counted once, and asked for once."""
     asked = []
 
-    def is_stored(key):
+    def is_wanted(key, modality):
+        assert modality is MODALITY
         asked.append(key)
-        return key == "s-1"
+        return key != "s-1"
 
     adjacent = files_of("s", "1") + files_of("s", "2")
     for members in (adjacent, adjacent[::3] + adjacent[1::3] + adjacent[2::3]):
         asked.clear()
         archive = Listed(members)
-        found, present, failures, assembly = assembled(archive, is_stored=is_stored)
-        assert (list(found), present, failures, archive.n_read) == (["s-2"], ["s-1"], [], 3)
+        found, n_passed, failures, assembly = assembled(archive, is_wanted=is_wanted)
+        assert (list(found), n_passed, failures, archive.n_read) == (["s-2"], 1, [], 3)
         assert asked == ["s-1", "s-2"]
         assert assembly.n_found == 2
 
@@ -153,7 +159,7 @@ def test_a_member_that_cannot_be_read_costs_its_patch():
     found, _, failures, assembly = assembled(Listed(members))
     assert found == {}
     assert [(f.band, f.reason) for f in failures] == [("B", "it is a symbolic link")]
-    assert assembly.n_outside == 1
+    assert assembly.n_unread == 1
 
 
 def test_a_member_that_cannot_be_read_explains_an_incomplete_patch():
@@ -230,8 +236,35 @@ def test_what_no_longer_waits_does_not_count(n_times):
     assert found["s-first"] == [b"sfirstA", b"sfirstB", b"sfirstC"]
 
 
-def test_it_ends_when_it_should():
-    """Asked between two members, it ends without a word about incomplete patches."""
-    archive = Listed(files_of("s", "1") + files_of("s", "2"))
-    found, _, failures, _ = assembled(archive, should_stop=lambda: archive.n_read == 4)
-    assert (list(found), failures, archive.n_read) == (["s-1"], [], 4)
+def test_a_key_that_comes_again_is_announced():
+    """A second patch of a key is given after a word about it, wanted or not."""
+    archive = Listed(files_of("s", "1") + files_of("s", "1", prefix="again/"))
+    assembly = Assembly(MODALITY, archive, is_wanted=lambda *_: False)
+    *_, repeated, patch = [item for item in assembly if not isinstance(item, Position)]
+    assert repeated == Repeated("s-1", "/archives/x.tar/again/s/1/1_A.tif", is_whole=True)
+    assert patch.key == "s-1"
+
+
+def test_some_files_that_come_again_are_no_failure():
+    """Later copies of some of a patch's files are left out, and are no patch with bands missing."""
+    archive = Listed(files_of("s", "1") + files_of("s", "1", "B"))
+    found, _, (repeated,), _ = assembled(archive)
+    assert list(found) == ["s-1"]
+    assert repeated == Repeated("s-1", "/archives/x.tar/s/1/1_A.tif", is_whole=False)
+
+
+def test_the_position_is_given_while_nothing_else_is():
+    """An archive of which no patch is wanted says from time to time how far it was read."""
+    archive = Listed([member for i in range(50) for member in files_of("s", str(i))])
+    slow = archive.members
+
+    def members():
+        for member in slow():
+            time.sleep(0.01)
+            yield member
+
+    archive.members = members
+    items = list(Assembly(MODALITY, archive, is_wanted=lambda *_: False))
+    assert all(isinstance(item, Position) for item in items)
+    assert len(items) >= 5
+    assert sum(item.n_passed for item in items) == 50

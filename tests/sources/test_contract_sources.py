@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rico_hdl.patches.archives import HeldFiles
+from rico_hdl.patches.archives import MemberFiles
 from rico_hdl.patches.hints import BoundedListing
-from rico_hdl.patches.opening import _Listed
+from rico_hdl.patches.opening import PathListing
 from rico_hdl.sources import FolderSource
 from rico_hdl.sources.tar.archive import TarArchive
 from rico_hdl.sources.zip.archive import ZipArchive
@@ -78,7 +78,7 @@ class TestListed(ListsContract):
     """Paths of an archive that look like folders."""
 
     def listed(self, folder, contents):
-        return _Listed(str(folder), list(contents))
+        return PathListing(str(folder), list(contents))
 
 
 class HeldContract(ReadsContract):
@@ -102,7 +102,7 @@ class TestHeldTar(HeldContract):
         path.write_bytes(file.getvalue())
         held = {member.path: member.read() for member in TarArchive([path]).members()}
         readers = {path: lambda content=content: content for path, content in held.items()}
-        return HeldFiles(str(path), readers)
+        return MemberFiles(str(path), readers)
 
 
 class TestHeldZip(HeldContract):
@@ -115,4 +115,4 @@ class TestHeldZip(HeldContract):
                 # zipfile can't write what is no UTF-8
                 archive.writestr(name.replace("\udce4", "?"), content)
         readers = {m.path.replace("?", "\udce4"): m.read for m in ZipArchive([path]).members()}
-        return HeldFiles(str(path), readers)
+        return MemberFiles(str(path), readers)

@@ -1,9 +1,9 @@
 """Damaged TIFF files, and a process of its own that decodes them.
 
 `python -m tests.support.tiff_mutations SEED N` decodes N files, with little memory to take, and
-compares whatever comes out with GDAL. It prints one line of JSON: how many were decoded and refused, and
-what was wrong. It is a process of its own because a crash or a hang of a C library would end the
-test run.
+compares whatever comes out with GDAL. It prints one line of JSON: how many were decoded and
+refused, and what was wrong. It is a process of its own because a crash or a hang of a C library
+would end the test run.
 """
 
 import json

@@ -9,31 +9,27 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
+from rico_hdl.checking.doubts import Doubts
 from rico_hdl.checking.verification import (
     Finding,
     Verification,
 )
-from rico_hdl.converting.checksums import Checksum, published_md5
-from rico_hdl.converting.converter import DecodesTiff, PatchConverter
-from rico_hdl.converting.doubts import Doubts
+from rico_hdl.converting.converter import FileDecoder, PatchConverter
 from rico_hdl.converting.pipeline import Pipeline
 from rico_hdl.datasets import get
 from rico_hdl.errors import RecordError, SourceError, StoreError
 from rico_hdl.observer import Observer, observing
-from rico_hdl.patches.archives import Assembly
-from rico_hdl.patches.folders import Plan, make_plan
-from rico_hdl.patches.opening import Opened, StrPath, open_sources
+from rico_hdl.patches.opening import Named, Opened, open_all, open_sources
+from rico_hdl.patches.supply import Supplied, Supply
 from rico_hdl.record import decode
-from rico_hdl.sources import Archive
 from rico_hdl.sources.opening import is_source
-from rico_hdl.spec import DatasetSpec, Modality
+from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import JOURNAL_NAME, Manifest, StoreReader
 from rico_hdl.system.processors import checked_workers
 from rico_hdl.system.sorting import CompactSorted
@@ -41,10 +37,9 @@ from rico_hdl.values import (
     ArchiveFailure,
     ArchiveFailureKind,
     Failure,
-    Origin,
-    Patch,
     PatchFailure,
     Record,
+    SourceRead,
 )
 
 if TYPE_CHECKING:
@@ -53,9 +48,9 @@ if TYPE_CHECKING:
 
 def compare_with_sources(
     target: str | os.PathLike[str],
-    sources: Mapping[str, StrPath | Sequence[StrPath]] | None = None,
+    sources: Mapping[str, Named] | None = None,
     *,
-    make_decoder: Callable[[], DecodesTiff] | None = None,
+    make_decoder: Callable[[], FileDecoder] | None = None,
     n_workers: int | None = None,
     observer: Observer | None = None,
 ) -> Verification:
@@ -76,19 +71,19 @@ def compare_with_sources(
         UsageError: ``n_workers`` is less than 1.
     """
     start = time.monotonic()
-    n_workers = checked_workers(n_workers)
+    pipeline = Pipeline(PatchConverter(make_decoder), checked_workers(n_workers))
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
     manifest, spec, opened = _sources_of(folder, sources)
     with StoreReader(folder) as reader:
-        result = Verification(str(folder), spec.name)
+        supply = Supply(spec, opened)
         watcher = observing(observer)
+        if not supply.archives:
+            watcher.on_start(sum(map(len, supply.plans)))
+        result = Verification(str(folder), spec.name)
         comparison = _Comparison(reader, result, watcher, manifest.failures)
-        plans = [
-            make_plan(spec, {one.modality.name: one.folder})
-            for one in opened
-            if one.folder is not None
-        ]
-        comparison.run(plans, opened, PatchConverter(make_decoder), n_workers)
+        items = supply.items(sums_in_doubt=comparison.sums_in_doubt)
+        with closing(items), closing(pipeline.results(items)) as results:
+            comparison.run(results)
         comparison.look_for_strangers({frozenset(one.modality.band_names) for one in opened})
         comparison.look_for_doubts(folder / JOURNAL_NAME)
     result.findings.sort(key=lambda finding: (finding.key, finding.kind))
@@ -97,7 +92,7 @@ def compare_with_sources(
 
 
 def _sources_of(
-    folder: Path, given: Mapping[str, StrPath | Sequence[StrPath]] | None
+    folder: Path, given: Mapping[str, Named] | None
 ) -> tuple[Manifest, DatasetSpec, list[Opened]]:
     """The manifest of a store, its spec, and the sources to compare it with."""
     manifest = Manifest.read(folder) if folder.is_dir() else None
@@ -108,12 +103,7 @@ def _sources_of(
         )
     spec = get(manifest.dataset)
     if given:
-        places = {
-            name: [named] if isinstance(named, str | os.PathLike) else named
-            for name, named in given.items()
-        }
-        opened = [open_sources(spec, spec.modality(name), places[name]) for name in places]
-        return manifest, spec, opened
+        return manifest, spec, open_all(spec, given)
     wanted: list[Opened] = []
     for name, state in manifest.modalities.items():
         there = [location for location in state.sources if is_source(location)]
@@ -138,7 +128,7 @@ _WHAT: Final[Mapping[ArchiveFailureKind, str]] = {
 
 
 class _Comparison:
-    """One pass over the sources."""
+    """Compares records made from the sources with those of the store."""
 
     def __init__(
         self,
@@ -153,90 +143,56 @@ class _Comparison:
         self._seen: CompactSorted[tuple[bytes]] = CompactSorted()
         self._different: dict[bytes, Finding] = {}  # unless an intact source has what is stored
         self._doubts = Doubts()
-        self._wrong_sums = [
-            failure
+        self._wrong_sums = {
+            (failure.modality, PurePath(failure.path).name): failure
             for failure in earlier
             if isinstance(failure, ArchiveFailure) and failure.kind == "checksum"
-        ]  # what conversions noted
+        }  # noted by conversions
+        self.sums_in_doubt = self._wrong_sums.keys()
+        """See `Supply.items`."""
 
-    def run(
-        self,
-        plans: Sequence[Plan],
-        opened: Sequence[Opened],
-        converter: PatchConverter,
-        n_workers: int,
-    ) -> None:
-        """Convert all patches of some plans and archives again and compare them."""
-        if not any(one.archives for one in opened):
-            self._observer.on_start(sum(len(plan) for plan in plans))
-        for plan in plans:
-            for failure in plan.failures:
-                self._failed(failure)
-        pipeline = Pipeline(converter, n_workers)
-        patches = (patch for plan in plans for patch in plan)
-        with (
-            self._reader.transaction() as stored,
-            closing(pipeline.results(chain(patches, self._archived(opened)))) as results,
-        ):
+    def run(self, results: Iterable[Record | Supplied]) -> None:
+        """Compare all records, and note what is known of the sources."""
+        with self._reader.transaction() as stored:
             for result in results:
-                self._take(result, stored)
-        for plan in plans:
-            for name, source in plan.sources.items():
-                self._doubts.intact(Origin(name, source.location))
+                if isinstance(result, Record):
+                    self._compare(result, stored(result.key))
+                elif isinstance(result, PatchFailure):
+                    self._failed(result, stored)
+                elif isinstance(result, ArchiveFailure):
+                    self._doubts.fail(result)
+                elif isinstance(result, SourceRead):
+                    self._source_read(result)
 
-    def _archived(self, opened: Sequence[Opened]) -> Iterator[Patch]:
-        """The patches in archives."""
-        for one in opened:
-            for archive in one.archives:
-                assembly = Assembly(one.modality, archive, on_failure=self._failed)
-                yield from assembly
-                failure = assembly.failure or self._wrong_sum(one.modality, archive)
-                if failure is None:
-                    self._doubts.intact(Origin(one.modality.name, archive.location))
-                else:
-                    self._doubts.fail(failure)
-
-    def _wrong_sum(self, modality: Modality, archive: Archive) -> ArchiveFailure | None:
-        """What is wrong with the MD5 sum of an archive, if that of its name was wrong before."""
-        name = PurePath(archive.location).name
-        for noted in self._wrong_sums:
-            if noted.modality == modality.name and PurePath(noted.path).name == name:
-                expected = published_md5(modality, archive)
-                if not expected:
-                    return replace(noted, path=archive.location)
-                checksum = Checksum(archive.files[0], archive.location, expected)
-                checksum.read_beside()
-                return checksum.failure(modality.name)
-        return None
-
-    def _take(
-        self, result: Record | PatchFailure, stored: Callable[[bytes], memoryview | None]
-    ) -> None:
-        if isinstance(result, PatchFailure):
-            self._failed(result)
-            return
-        self._seen.add((result.key,))
-        self._result.n_records += 1
-        self._result.n_bytes += len(result.data)
-        value = stored(result.key)
-        if value is None:
-            reason = f"it is in {result.origin.location}, and not in the store"
-            self._find(Finding("missing", result.key.decode(), reason))
-        elif value != result.data:
-            reason = _difference(value, result.data)
-            self._different[result.key] = Finding("damaged", result.key.decode(), reason)
+    def _source_read(self, source: SourceRead) -> None:
+        name, location = source.origin
+        if source.has_unknown_sum:  # of its name, one was wrong before
+            failure = self._wrong_sums[name, PurePath(location).name]
+            self._doubts.fail(replace(failure, path=location))
         else:
-            self._doubts.equal(result.key, result.origin)
-        self._observer.on_records(1, len(result.data))
+            self._doubts.intact(source.origin)
 
-    def _failed(self, failure: PatchFailure) -> None:
-        """A patch that can't be converted is fine as long as it is not stored."""
+    def _compare(self, record: Record, value: memoryview | None) -> None:
+        self._seen.add((record.key,))
+        self._result.n_records += 1
+        self._result.n_bytes += len(record.data)
+        if value is None:
+            reason = f"it is in {record.origin.location}, and not in the store"
+            self._find(Finding("missing", record.key.decode(), reason))
+        elif value != record.data:
+            reason = _difference(value, record.data)
+            self._different[record.key] = Finding("damaged", record.key.decode(), reason)
+        else:
+            self._doubts.equal(record.key, record.origin)
+        self._observer.on_records(1, len(record.data))
+
+    def _failed(self, failure: PatchFailure, stored: Callable[[bytes], memoryview | None]) -> None:
+        """A patch that can't be converted is fine if it isn't stored."""
         key = failure.key.encode(errors="replace")
         self._seen.add((key,))
-        with self._reader.transaction() as stored:
-            if stored(key) is not None:
-                reason = f"it is stored, but its source can't be read: {failure.reason}"
-                self._different[key] = Finding("unexpected", failure.key, reason)
+        if stored(key) is not None:
+            reason = f"it is stored, but its source can't be read: {failure.reason}"
+            self._different[key] = Finding("unexpected", failure.key, reason)
 
     def look_for_strangers(self, bands: set[frozenset[str]]) -> None:
         """Find stored records with these bands that no source has, or none has like this."""

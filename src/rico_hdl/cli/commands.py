@@ -98,6 +98,6 @@ def _help(spec: DatasetSpec) -> str:
 
 def _convert(job: Job) -> int:
     # Imported here: help texts must not pay for lmdb and threads.
-    from rico_hdl.cli.conversion import dry_run, run_conversion  # noqa: PLC0415
+    from rico_hdl.cli.conversion import print_dry_run, run_conversion  # noqa: PLC0415
 
-    return dry_run(job) if job.dry_run else run_conversion(job)
+    return print_dry_run(job) if job.dry_run else run_conversion(job)

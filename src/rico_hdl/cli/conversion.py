@@ -6,7 +6,6 @@ In: a `Job`. Out: an exit code; results on stdout, progress and problems on stde
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,16 +17,13 @@ from rico_hdl._version import __version__
 from rico_hdl.cli.options import Job
 from rico_hdl.cli.progress import progress_for
 from rico_hdl.cli.text import archive_word, bytes_text
-from rico_hdl.converting.conversion import convert, open_all
-from rico_hdl.converting.estimate import Contents, estimate, look_through
+from rico_hdl.converting.conversion import convert
+from rico_hdl.converting.dry_run import DryRun, dry_run
 from rico_hdl.converting.outcome import Summary
 from rico_hdl.errors import InterruptedRunError, RicoError
-from rico_hdl.patches.folders import Plan, make_plan
-from rico_hdl.patches.opening import Opened
-from rico_hdl.values import ArchiveFailure, Failure, PatchFailure, place_of
+from rico_hdl.values import ArchiveFailure, PatchFailure
 
 EXIT_FAILURES = 1
-_N_FIRST_KEYS = 3
 _N_PROBLEMS = 20
 
 
@@ -112,108 +108,45 @@ def _write_report(job: Job, summary: Mapping[str, Any]) -> None:
         raise RicoError(f"--report: {job.report} can't be written: {error.strerror}") from error
 
 
-def dry_run(job: Job) -> int:
+def print_dry_run(job: Job) -> int:
     """Print what a conversion would do.
 
     Raises:
         RicoError: The conversion can't be carried out.
     """
-    opened = open_all(job.spec, job.sources)
-    folders = {one.modality.name: one.folder for one in opened if one.folder is not None}
-    plan = make_plan(job.spec, folders) if folders else Plan(job.spec, {})
-    expected = estimate(plan)
-    inside = {
-        one.modality.name: look_through(one.modality, one.archives)
-        for one in opened
-        if one.archives
-    }
-    failures: list[Failure] = [*plan.failures, *expected.failures]
-    failures += [failure for contents in inside.values() for failure in contents.failures]
-    failures.sort(key=place_of)
-    sizes = [expected.n_bytes, *(contents.n_bytes for contents in inside.values())]
-    n_bytes = None if None in sizes else sum(size for size in sizes if size is not None)
-    free = shutil.disk_usage(_existing(Path(job.target).expanduser().absolute())).free
-    if n_bytes is not None and n_bytes > free:
+    found = dry_run(job.spec, job.sources, job.target)
+    if found.n_bytes_expected is not None and found.n_bytes_expected > found.n_bytes_free:
         click.echo(
-            f"warning: about {bytes_text(n_bytes)} are needed, "
-            f"{bytes_text(free)} are free in {job.target}",
+            f"warning: about {bytes_text(found.n_bytes_expected)} are needed, "
+            f"{bytes_text(found.n_bytes_free)} are free in {job.target}",
             err=True,
         )
-    content = _dry_run_content(job, opened, plan, inside) | {
-        "n_bytes_expected": n_bytes,
-        "n_bytes_free": free,
-        "failures": [failure.to_dict() for failure in failures],
-    }
-    _write_report(job, content)
+    _write_report(job, found.to_dict())
     if job.as_json:
-        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
     elif job.quiet:
-        for failure in failures:
+        for failure in found.failures:
             click.echo(str(failure), err=True)
     else:
-        click.echo(_dry_run_text(job, content, failures=[str(failure) for failure in failures]))
-    return EXIT_FAILURES if failures else 0
+        click.echo(_dry_run_text(job, found))
+    return EXIT_FAILURES if found.failures else 0
 
 
-def _dry_run_content(
-    job: Job, opened: list[Opened], plan: Plan, inside: dict[str, Contents]
-) -> dict[str, Any]:
-    first_keys = _first_keys(plan)
-    modalities = {}
-    for one in opened:
-        name = one.modality.name
-        contents = inside.get(name)
-        modalities[name] = {
-            "source": _place(one),
-            "archives": [archive.location for archive in one.archives],
-            "n_patches": contents.n_patches if contents else plan.n_patches[name],
-            "n_published": one.modality.n_published,
-            "first_keys": contents.first_keys if contents else first_keys[name],
-        }
-    return {"dataset": job.spec.name, "target": job.target, "modalities": modalities}
-
-
-def _place(one: Opened) -> str:
-    """Where a modality's files come from, in a few words."""
-    if one.folder is not None:
-        return one.folder.location
-    more = f" and {len(one.archives) - 1} more" if len(one.archives) > 1 else ""
-    return one.archives[0].location + more
-
-
-def _first_keys(plan: Plan) -> dict[str, list[str]]:
-    first_keys: dict[str, list[str]] = {name: [] for name in plan.sources}
-    n_wanted = sum(min(_N_FIRST_KEYS, n) for n in plan.n_patches.values())
-    for patch in plan:
-        keys = first_keys[patch.modality.name]
-        if len(keys) < _N_FIRST_KEYS:
-            keys.append(patch.key)
-            n_wanted -= 1
-        if n_wanted == 0:
-            break
-    return first_keys
-
-
-def _dry_run_text(job: Job, content: dict[str, Any], failures: list[str]) -> str:
+def _dry_run_text(job: Job, found: DryRun) -> str:
     lines = [f"{job.spec.title}, dry run: nothing is written"]
-    for name, modality in content["modalities"].items():
-        n, published = modality["n_patches"], modality["n_published"]
+    for name, modality in found.modalities.items():
+        n, published = modality.n_patches, modality.n_published
         of = f" (published: {published})" if published else ""
-        found = "an unknown number of patches" if n is None else f"{n} patches"
-        lines.append(f"  {name}: {found}{of} in {modality['source']}")
-        lines += [f"    {key}" for key in modality["first_keys"]]
-        if n is None or n > len(modality["first_keys"]):
+        number = "an unknown number of patches" if n is None else f"{n} patches"
+        lines.append(f"  {name}: {number}{of} in {modality.source}")
+        lines += [f"    {key}" for key in modality.first_keys]
+        if n is None or n > len(modality.first_keys):
             lines.append("    …")
-    expected, free = content["n_bytes_expected"], bytes_text(content["n_bytes_free"])
+    expected, free = found.n_bytes_expected, bytes_text(found.n_bytes_free)
     size = "an unknown size" if expected is None else f"about {bytes_text(expected)}"
     lines.append(f"  {size} in {job.target} ({free} free)")
-    lines.append(f"  problems: {len(failures) or 'none seen'}")
-    lines += [f"    {failure}" for failure in failures[:_N_PROBLEMS]]
-    if len(failures) > _N_PROBLEMS:
-        lines.append(f"    … and {len(failures) - _N_PROBLEMS} more: use --report or --json")
+    lines.append(f"  problems: {len(found.failures) or 'none seen'}")
+    lines += [f"    {failure}" for failure in found.failures[:_N_PROBLEMS]]
+    if len(found.failures) > _N_PROBLEMS:
+        lines.append(f"    … and {len(found.failures) - _N_PROBLEMS} more: use --report or --json")
     return "\n".join(lines)
-
-
-def _existing(path: Path) -> Path:
-    """The path itself, or the nearest folder above it that exists."""
-    return next(p for p in (path, *path.parents) if p.is_dir())

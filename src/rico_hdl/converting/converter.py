@@ -1,8 +1,4 @@
-"""From a patch to its record: what each worker thread does.
-
-In: patches of a plan. Out: a `Record` or a `PatchFailure` for each, in the same order. It reads and
-decodes every file once, and never writes.
-"""
+"""From a patch to its record: the work of each worker thread."""
 
 from __future__ import annotations
 
@@ -13,14 +9,15 @@ from typing import Protocol
 from rico_hdl.decoding.raster import Raster
 from rico_hdl.decoding.tiff import Decoder
 from rico_hdl.errors import ArchiveError, RecordError, TiffError
+from rico_hdl.patches.supply import Supplied
 from rico_hdl.record import encode, is_constant
 from rico_hdl.spec import Modality
 from rico_hdl.store.digest import record_digest
 from rico_hdl.values import Layout, Origin, Patch, PatchFailure, Record, printable
 
 
-class DecodesTiff(Protocol):
-    """What turns a file into bands; may be shared by threads."""
+class FileDecoder(Protocol):
+    """Turns the bytes of a file into bands; may be shared by threads."""
 
     def decode(self, data: bytes) -> tuple[Raster, ...]:
         """The bands of a file, in file order.
@@ -34,22 +31,27 @@ class PatchConverter:
     """Converts patches; may be shared by threads.
 
     Args:
-        make_decoder: Makes what decodes a GeoTIFF; by default `rico_hdl.decoding.tiff.Decoder`.
+        make_decoder: Makes a decoder of files; by default `rico_hdl.decoding.tiff.Decoder`.
     """
 
-    def __init__(self, make_decoder: Callable[[], DecodesTiff] | None = None) -> None:
-        self._make_decoder: Callable[[], DecodesTiff] = make_decoder or Decoder
-        self._decoders: dict[str, list[DecodesTiff]] = {}
+    def __init__(self, make_decoder: Callable[[], FileDecoder] | None = None) -> None:
+        self._make_decoder: Callable[[], FileDecoder] = make_decoder or Decoder
+        self._decoders: dict[str, list[FileDecoder]] = {}
 
-    def convert(self, patches: Sequence[Patch]) -> list[Record | PatchFailure]:
-        """Read, decode and encode some patches.
+    def convert(self, items: Sequence[Supplied]) -> list[Record | Supplied]:
+        """Read, decode and encode the patches among some items; others are returned as they are.
 
         Raises:
             SourceError: The source as a whole is gone.
         """
-        return [self._convert_one(patch) for patch in patches]
+        return [self.convert_one(item) if isinstance(item, Patch) else item for item in items]
 
-    def _convert_one(self, patch: Patch) -> Record | PatchFailure:
+    def convert_one(self, patch: Patch) -> Record | PatchFailure:
+        """Read, decode and encode a patch.
+
+        Raises:
+            SourceError: The source as a whole is gone.
+        """
         modality = patch.modality
         # One decoder for each file of a patch: the same band's files look alike.
         decoders = self._decoders.get(modality.name)

@@ -1,18 +1,19 @@
 """From patches to records, by several threads, in bounded memory.
 
-In: patches in any order. Out: a record or a failure for each, in the same order. What is in flight
-is bounded in bytes. It stores nothing.
+In: what a supply gives. Out: a record or a failure in the place of each patch; everything else
+passes through, in the same order. The memory of patches in flight is bounded.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 from rico_hdl.converting.converter import PatchConverter
-from rico_hdl.values import Patch, PatchFailure, Record
+from rico_hdl.patches.supply import Supplied
+from rico_hdl.values import Patch, Position, Record
 
 IN_FLIGHT_BYTES: Final = 128 * 2**20
 """Memory for patches between reading and putting. With the interpreter, its libraries and one
@@ -29,14 +30,13 @@ files and then the record."""
 
 
 class Pipeline:
-    """Converts patches in threads; may be used for several sequences of patches.
+    """Converts patches in threads; may be used for several supplies.
 
     Args:
         converter: What each thread does.
         n_workers: Threads.
         in_flight_bytes: Memory for patches between reading and storing; at least one patch is
             always in flight.
-        should_stop: Whether to end: asked before each group of patches.
     """
 
     def __init__(
@@ -44,35 +44,36 @@ class Pipeline:
         converter: PatchConverter,
         n_workers: int,
         in_flight_bytes: int = IN_FLIGHT_BYTES,
-        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._converter = converter
         self._n_workers = n_workers
         self._in_flight_bytes = in_flight_bytes
-        self._should_stop = should_stop
         self._record_bytes: dict[str, int] = {}  # the largest so far, by modality
 
-    def results(self, patches: Iterable[Patch]) -> Generator[Record | PatchFailure]:
-        """What becomes of some patches, in their order.
+    def results(self, items: Iterable[Supplied]) -> Generator[Record | Supplied]:
+        """Records in the place of patches, and everything else as it comes.
+
+        A `Position` does not wait for the patches in front of it.
 
         Raises:
             SourceError: The source as a whole is gone.
         """
-        pending: deque[tuple[int, Future[list[Record | PatchFailure]]]] = deque()
+        pending: deque[tuple[int, Future[list[Record | Supplied]]]] = deque()
         in_flight = 0
         with ThreadPoolExecutor(self._n_workers, "rico-hdl-work") as pool:
             try:
-                for group, cost in self._groups(patches):
-                    # Records are taken as soon as they are there, so that the writer never rests,
-                    # and at the latest when the next group would take too much memory.
+                for group, cost in self._groups(items):
+                    # Records are taken as soon as they are there, to keep the writer busy, and at
+                    # the latest when the next group would take too much memory.
                     while pending and (
                         in_flight + cost > self._in_flight_bytes or pending[0][1].done()
                     ):
                         done, future = pending.popleft()
                         in_flight -= done
                         yield from self._seen(future.result())
-                    if self._should_stop():
-                        return
+                    if isinstance(group, Position):
+                        yield group
+                        continue
                     pending.append((cost, pool.submit(self._converter.convert, group)))
                     in_flight += cost
                 while pending:
@@ -81,7 +82,7 @@ class Pipeline:
                 for _, future in pending:
                     future.cancel()
 
-    def _seen(self, results: list[Record | PatchFailure]) -> list[Record | PatchFailure]:
+    def _seen(self, results: list[Record | Supplied]) -> list[Record | Supplied]:
         """Learn from records how large they are."""
         for result in results:
             if isinstance(result, Record):
@@ -89,20 +90,23 @@ class Pipeline:
                 self._record_bytes[name] = max(n_bytes, self._record_bytes.get(name, 0))
         return results
 
-    def _groups(self, patches: Iterable[Patch]) -> Iterator[tuple[list[Patch], int]]:
-        """The patches in groups, each with the memory that it may take."""
-        group: list[Patch] = []
+    def _groups(self, items: Iterable[Supplied]) -> Iterator[tuple[list[Supplied] | Position, int]]:
+        """Patches and what is between them in groups, each with the memory that it may take."""
+        group: list[Supplied] = []
         group_bytes = 0
-        for patch in patches:
-            known = self._record_bytes.get(patch.modality.name)
+        for item in items:
+            if isinstance(item, Position):
+                yield item, 0
+                continue
+            known = self._record_bytes.get(item.modality.name) if isinstance(item, Patch) else 0
             if known is None:
                 # How large its records are is not known yet: the first one goes alone.
                 if group:
                     yield group, int(group_bytes * _COST_FACTOR)
-                yield [patch], self._in_flight_bytes
+                yield [item], self._in_flight_bytes
                 group, group_bytes = [], 0
                 continue
-            group.append(patch)
+            group.append(item)
             group_bytes += known
             if group_bytes >= _GROUP_BYTES or len(group) >= _MAX_GROUP:
                 yield group, int(group_bytes * _COST_FACTOR)

@@ -1,13 +1,13 @@
 """From the members of an archive to the patches they belong to.
 
-In: an archive and a modality. Out: its patches, each as soon as the last of its files was met, in
-the order of the archive. Files of a patch need not be adjacent; what waits for others is bounded in
-bytes. Patches that are stored already are passed over without being read. It decodes nothing and
-writes nothing.
+In: an archive and a modality. Out: its patches, each as soon as the last of its files is met, in
+the order of the archive. The files of a patch need not be adjacent; the memory of those that wait
+for others is bounded. Files of patches that aren't wanted are not read.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,14 +19,30 @@ from rico_hdl.patches.walking import paths_of
 from rico_hdl.sources import Archive, Content, Member
 from rico_hdl.spec import Modality
 from rico_hdl.spec.model import BAND_FIELD
+from rico_hdl.system.hashes import HashSet
 from rico_hdl.values import (
     ArchiveFailure,
     Patch,
     PatchFailure,
+    Position,
+    Repeated,
     incomplete,
     printable,
     problem_of_key,
 )
+
+Wanted = Callable[[str, Modality], bool]
+"""Whether the patch of a modality with a key is wanted."""
+
+
+def wants_all(key: str, modality: Modality) -> bool:
+    """Every patch is wanted."""
+    del key, modality
+    return True
+
+
+POSITION_SECONDS: Final = 0.2
+"""How often the position in a source is given, at most."""
 
 MAX_WAITING_BYTES: Final = 256 * 2**20
 """Files of sequential archives that wait for the other files of their patch. Publishers' archives
@@ -36,8 +52,8 @@ WAITING_COST_BYTES: Final = 6_000
 with twelve files of 180 characters."""
 
 
-class HeldFiles:
-    """The files of one patch as a source: those of a sequential archive in memory, others to read.
+class MemberFiles:
+    """The files of one patch: those of a sequential archive are in memory, others are read.
 
     Args:
         location: The archive's location.
@@ -51,7 +67,7 @@ class HeldFiles:
         self._readers = readers
 
     def read(self, path: str) -> Content:
-        """See `Source.read`.
+        """See `Reads.read`.
 
         Raises:
             ArchiveError: It is damaged.
@@ -59,7 +75,7 @@ class HeldFiles:
         return self._readers[path]()
 
     def check(self) -> None:
-        """See `Source.check`."""
+        """See `Reads.check`."""
         place = Path(self.location)
         if not any(path.is_file() for path in (place, *place.parents)):
             raise SourceError(
@@ -84,6 +100,8 @@ class _Waiting:
     met: set[str] = field(default_factory=set)
     problem: tuple[str, str] | None = None
     """Path and reason of a file that can't be read."""
+    is_repeated: bool = False
+    """Whether its key was met before."""
     n_bytes: int = 0
 
 
@@ -91,72 +109,80 @@ class Assembly:
     """Puts the patches of one modality together; iterate once to get them.
 
     Args:
-        modality: What to look for; folders may stand in front of its template.
+        modality: The modality to look for; folders may precede its template.
         archive: Where to look.
-        is_stored: Whether a key need not be converted: asked once for each patch, when the first of
-            its files is met.
-        on_present: Is told the key of each patch that is stored, at the first of its files.
-        on_failure: Is told of each patch that can't be put together.
-        should_stop: Whether to end, asked between members.
+        is_wanted: Whether a key is wanted: asked once for each patch, when the first of its files
+            is met. The files of other patches are not read.
+        met: The keys that earlier archives held; those of this one are added. A key that is met
+            again is wanted in any case, after a `Repeated`.
         max_waiting_bytes: See `MAX_WAITING_BYTES`.
     """
 
-    def __init__(  # noqa: PLR0913 - what it is told and tells
+    def __init__(
         self,
         modality: Modality,
         archive: Archive,
         *,
-        is_stored: Callable[[str], bool] = lambda _: False,
-        on_present: Callable[[str], object] = lambda _: None,
-        on_failure: Callable[[PatchFailure], object] = lambda _: None,
-        should_stop: Callable[[], bool] = lambda: False,
+        is_wanted: Wanted = wants_all,
+        met: HashSet | None = None,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
     ) -> None:
         self.n_found = 0
         """Patches of which at least one file was met."""
-        self.n_members = 0
-        """Files that were met, wanted or not."""
-        self.n_outside = 0
+        self.n_unread = 0
         """Members of no patch that can't be read: links, devices, paths that lead elsewhere."""
         self.damage: ArchiveError | None = None
-        """Why the archive could not be read to its end, or not all of it, if so."""
+        """Why the archive can't be read to its end, or not in full; None if it can."""
         self._modality = modality
         self._archive = archive
-        self._is_stored = is_stored
-        self._on_present = on_present
-        self._on_failure = on_failure
-        self._should_stop = should_stop
+        self._is_wanted = is_wanted
+        self._met = HashSet() if met is None else met
         self._max_waiting_bytes = max_waiting_bytes
         self._template = modality.files.at_any_depth()
         self._tokens = {band.token for band in modality.bands}
-        self._waiting: dict[tuple[str, tuple[str, ...]], _Waiting] = {}
+        self._waiting: dict[_Place, _Waiting] = {}
         self._waiting_bytes = 0
-        self._passed_over: set[int] = set()  # hashes of places that are stored or were given up
+        self._passed_over: set[int] = set()  # hashes of places that are unwanted or were given up
+        self._n_passed = 0  # since the last position
+        self._out: list[PatchFailure | Repeated] = []  # to be given after the member at hand
 
-    def __iter__(self) -> Generator[Patch]:
+    def __iter__(self) -> Generator[Patch | PatchFailure | Repeated | Position]:
         last: _Waiting | None = None
         last_place: _Place = ("", ())
+        n_bytes = sum(path.stat().st_size for path in self._archive.files if path.exists())
+        next_position = 0.0
         try:
             with closing(self._archive.members()) as members:
                 for member in members:
-                    if self._should_stop():
-                        return
-                    self.n_members += 1
+                    if time.monotonic() > next_position:
+                        yield self._position(self._archive.n_bytes_read, n_bytes)
+                        next_position = time.monotonic() + POSITION_SECONDS
                     if last is None or member.path not in last.paths:
                         place = self._place_of(member.path)
                         if place is None:
-                            self.n_outside += bool(member.problem)
+                            self.n_unread += bool(member.problem)
                             continue
                         last, last_place = self._waiting_for(place), place
                     self._meet(last, member)
+                    patch = None
                     if len(last.met) == len(last.paths):
                         patch = self._complete(last_place, last)
                         last = None
-                        if patch is not None:
-                            yield patch
+                    if self._out:
+                        yield from self._out
+                        self._out.clear()
+                    if patch is not None:
+                        yield patch
         except ArchiveError as error:
             self.damage = error
         self._leave_incomplete()
+        yield from self._out
+        yield self._position(self._archive.n_bytes_read if self.damage else n_bytes, n_bytes)
+
+    def _position(self, n_bytes_read: int, n_bytes: int) -> Position:
+        n_passed, self._n_passed = self._n_passed, 0
+        location = self._archive.location
+        return Position(self._modality.name, location, n_passed, n_bytes_read, n_bytes)
 
     @property
     def failure(self) -> ArchiveFailure | None:
@@ -193,10 +219,11 @@ class Assembly:
             return made
         self.n_found += 1
         problem = problem_of_key(key)
-        if not problem and self._is_stored(key):
-            # Told of at its first file: nothing is kept for the others but that they were.
+        made.is_repeated = not problem and self._met.add(hash(key))
+        if not problem and not made.is_repeated and not self._is_wanted(key, self._modality):
+            # Settled at its first file: of the others nothing is kept but that they were met.
             self._passed_over.add(hash(place))
-            self._on_present(key)
+            self._n_passed += 1
             return made
         made.readers = {}
         if problem:
@@ -226,12 +253,12 @@ class Assembly:
         data = member.read()  # where this fails, the file was not met
         waiting.met.add(member.path)
         if again:  # as unpacking would: the later one counts
-            n_before = len(waiting.readers[member.path]())
+            n_before = _n_bytes(waiting.readers[member.path]())
             waiting.n_bytes -= n_before
             self._waiting_bytes -= n_before
         waiting.readers[member.path] = lambda: data
-        waiting.n_bytes += len(data)
-        self._waiting_bytes += len(data)
+        waiting.n_bytes += _n_bytes(data)
+        self._waiting_bytes += _n_bytes(data)
         self._give_up_oldest(waiting)
 
     def _complete(self, place: _Place, waiting: _Waiting) -> Patch | None:
@@ -243,7 +270,9 @@ class Assembly:
         if waiting.problem:
             self._fail(waiting, *waiting.problem)
             return None
-        source = HeldFiles(self._archive.location, waiting.readers)
+        if waiting.is_repeated:
+            self._repeat(waiting, is_whole=True)
+        source = MemberFiles(self._archive.location, waiting.readers)
         return Patch(waiting.key, self._modality, source, tuple(waiting.paths))
 
     def _give_up_oldest(self, newest: _Waiting) -> None:
@@ -266,10 +295,13 @@ class Assembly:
             )
 
     def _leave_incomplete(self) -> None:
-        """Tell of the patches that lack files, now that the archive is at its end."""
+        """Leave out the patches that lack files, now that the archive is at its end."""
         for waiting in self._waiting.values():
             if waiting.problem:
                 self._fail(waiting, *waiting.problem)
+                continue
+            if waiting.is_repeated:
+                self._repeat(waiting, is_whole=False)
                 continue
             missing = [
                 self._modality.bands[i].name
@@ -278,15 +310,26 @@ class Assembly:
             ]
             path = f"{self._archive.location}/{next(iter(waiting.paths))}"
             why = f": the archive is {self.failure.kind}" if self.failure else ""
-            self._on_failure(incomplete(waiting.key, self._modality.name, path, missing, why))
+            self._out.append(incomplete(waiting.key, self._modality.name, path, missing, why))
         self._waiting.clear()
         self._waiting_bytes = 0
 
+    def _repeat(self, waiting: _Waiting, *, is_whole: bool) -> None:
+        path = printable(f"{self._archive.location}/{next(iter(waiting.paths))}")
+        self._out.append(Repeated(waiting.key, path, is_whole))
+
     def _fail(self, waiting: _Waiting, path: str, reason: str) -> None:
+        if waiting.is_repeated:
+            self._repeat(waiting, is_whole=False)
+            return
         band = None
         if self._modality.one_file_per_band and waiting.problem:
             band = self._modality.bands[waiting.paths[path]].name
         where = printable(f"{self._archive.location}/{path}")
-        self._on_failure(
+        self._out.append(
             PatchFailure(printable(waiting.key), self._modality.name, where, band, reason)
         )
+
+
+def _n_bytes(content: Content) -> int:
+    return len(content if isinstance(content, bytes) else content.data)

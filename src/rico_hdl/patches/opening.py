@@ -8,7 +8,7 @@ lists folders and reads the beginning of archives, and writes nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,6 +17,7 @@ from typing import Final
 
 from rico_hdl.datasets import registry
 from rico_hdl.errors import ArchiveError, SourceError, UsageError
+from rico_hdl.patches.folders import check_names
 from rico_hdl.patches.hints import BoundedListing, explain_wrong_modality
 from rico_hdl.patches.walking import Found, find
 from rico_hdl.sources import Archive, Entry, FolderSource, Source
@@ -25,6 +26,8 @@ from rico_hdl.spec import DatasetSpec, Modality
 from rico_hdl.values import printable
 
 StrPath = str | os.PathLike[str]
+Named = StrPath | Sequence[StrPath] | Source
+"""What can be named as the source of a modality: see `open_sources`."""
 
 _N_MEMBERS: Final = 2_000
 """Members of an archive that are looked at before the conversion begins."""
@@ -44,8 +47,14 @@ class Opened:
     """The folder of its files, if they lie in one."""
     archives: tuple[Archive, ...] = ()
     """The archives that hold its files, in the order of their names."""
-    passed_over: int = 0
-    """How many archives lie in the folder beside the patches, and are not read."""
+    n_ignored: int = 0
+    """Archives in the folder, next to the patches, that are not read."""
+
+    @property
+    def locations(self) -> list[str]:
+        """Where the sources are."""
+        folders = [self.folder.location] if self.folder is not None else []
+        return folders + [archive.location for archive in self.archives]
 
 
 @dataclass(frozen=True)
@@ -60,8 +69,8 @@ class _Beginning:
     """Why it can't be read on, if so."""
 
 
-class _Listed:
-    """Paths as a source that can be listed."""
+class PathListing:
+    """The folders that some paths imply."""
 
     def __init__(self, location: str, paths: Sequence[str]) -> None:
         self.location = location
@@ -75,18 +84,40 @@ class _Listed:
                 folder = parent
 
     def entries(self, folder: str) -> list[Entry]:
-        """See `Source.entries`."""
+        """See `Lists.entries`."""
         return sorted(self._folders.get(folder, ()))
 
     def names(self, folder: str) -> list[str]:
-        """See `Source.names`."""
+        """See `Lists.names`."""
         return [entry.name for entry in self.entries(folder)]
+
+
+def open_all(
+    spec: DatasetSpec, sources: Mapping[str, Named], *, thorough: bool = False
+) -> list[Opened]:
+    """Open the sources of all modalities that are named, in the order of the spec.
+
+    Args:
+        spec: The dataset.
+        sources: The sources of each modality, by its name.
+        thorough: See `open_sources`.
+
+    Raises:
+        UsageError: None is named, or one of a modality that the spec lacks.
+        SourceError: One can't be used.
+    """
+    check_names(spec, sources)
+    return [
+        open_sources(spec, modality, sources[modality.name], thorough=thorough)
+        for modality in spec.modalities
+        if modality.name in sources
+    ]
 
 
 def open_sources(
     spec: DatasetSpec,
     modality: Modality,
-    named: Sequence[StrPath] | Source,
+    named: Named,
     *,
     thorough: bool = False,
 ) -> Opened:
@@ -104,6 +135,8 @@ def open_sources(
         UsageError: Several folders are named, or none and no archive.
         SourceError: Something named does not exist or is no archive.
     """
+    if isinstance(named, str | os.PathLike):
+        named = [named]
     if not isinstance(named, Sequence):
         return Opened(modality, named)
     places = [Path(os.path.abspath(Path(name).expanduser())) for name in named]  # noqa: PTH100
@@ -115,9 +148,9 @@ def open_sources(
             "Name a folder that holds them all, or every archive.",
         )
     if folders:
-        found, n_passed_over = _archives_of(modality, folders[0])
+        found, n_ignored = _archives_of(modality, folders[0])
         if not found:
-            return Opened(modality, FolderSource(folders[0]), passed_over=n_passed_over)
+            return Opened(modality, FolderSource(folders[0]), n_ignored=n_ignored)
     else:
         found = list(dict.fromkeys(_first_part(place) for place in places))
     archives = tuple(open_archive(path) for path in found)
@@ -166,7 +199,7 @@ def _look_into(
     unsure = False
     for archive in archives:
         seen = _beginning(archive, modality, thorough=thorough)
-        listed = _Listed(archive.location, seen.paths)
+        listed = PathListing(archive.location, seen.paths)
         found = _first_patch(listed, modality)
         if found is not None:
             if error := explain_wrong_modality(spec, modality, listed, found):
@@ -207,14 +240,14 @@ def _beginning(archive: Archive, modality: Modality, *, thorough: bool) -> _Begi
     return _Beginning(paths, ended=True)
 
 
-def _first_patch(listed: _Listed, modality: Modality) -> Found | None:
+def _first_patch(listed: PathListing, modality: Modality) -> Found | None:
     """The patch of which most files are listed."""
     anywhere = replace(modality, files=modality.files.at_any_depth())
     found = find(listed, anywhere, n_threads=1)
     return min(found, key=lambda patch: len(patch.missing), default=None)
 
 
-def _suggestion(spec: DatasetSpec, modality: Modality, listed: _Listed) -> str:
+def _suggestion(spec: DatasetSpec, modality: Modality, listed: PathListing) -> str:
     for other in spec.modalities:
         if other is not modality and _first_patch(listed, other):
             return f"It holds {other.title}: give it as {other.option} {listed.location}"
@@ -227,7 +260,7 @@ def _suggestion(spec: DatasetSpec, modality: Modality, listed: _Listed) -> str:
     return ""
 
 
-def _nothing(spec: DatasetSpec, modality: Modality, listed: _Listed, hint: str) -> SourceError:
+def _nothing(spec: DatasetSpec, modality: Modality, listed: PathListing, hint: str) -> SourceError:
     shown = next(_files(listed, ""), "")
     return SourceError(
         f"no {spec.title} {modality.title} in {listed.location}\n"
@@ -238,7 +271,7 @@ def _nothing(spec: DatasetSpec, modality: Modality, listed: _Listed, hint: str) 
     )
 
 
-def _files(listed: _Listed, folder: str) -> Iterator[str]:
+def _files(listed: PathListing, folder: str) -> Iterator[str]:
     for name, is_folder in listed.entries(folder):
         path = f"{folder}/{name}" if folder else name
         if is_folder:

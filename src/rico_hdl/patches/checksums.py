@@ -49,7 +49,7 @@ class Checksum:
         """Take the next bytes of the file."""
         self._md5.update(data)
 
-    def read_beside(self) -> None:
+    def read_alongside(self) -> None:
         """Begin to read the file in a thread of its own; ended by `failure` or `give_up`."""
         self._thread = threading.Thread(target=self._read, name="rico-hdl-md5", daemon=True)
         self._thread.start()

@@ -1,0 +1,182 @@
+"""What a conversion would do, found out without writing anything."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+from rico_hdl.converting.converter import PatchConverter
+from rico_hdl.converting.sizes import stored_bytes
+from rico_hdl.datasets import get
+from rico_hdl.patches.opening import Named, Opened, StrPath, open_all
+from rico_hdl.patches.supply import Supply, archived
+from rico_hdl.spec import DatasetSpec
+from rico_hdl.values import ArchiveFailure, Failure, Patch, PatchFailure, place_of
+
+N_SAMPLES: Final = 3
+"""Patches of each modality that are converted: they hardly differ in size."""
+
+
+@dataclass
+class ModalityForecast:
+    """What a conversion would write of one modality."""
+
+    source: str
+    """Where its patches come from: a folder, or the first archive."""
+    archives: list[str]
+    """The archives that it is read from."""
+    n_patches: int | None
+    """The number of patches; None if only reading all of an archive would tell."""
+    n_published: int | None
+    """The number of patches that the publisher states."""
+    first_keys: list[str] = field(default_factory=list)
+    """The first keys."""
+
+
+@dataclass
+class DryRun:
+    """What a conversion would do."""
+
+    dataset: str
+    """The spec's name."""
+    target: str
+    """The target, as it was given."""
+    modalities: dict[str, ModalityForecast] = field(default_factory=dict)
+    """What would be written, by modality."""
+    n_bytes_expected: int | None = 0
+    """Bytes of ``data.mdb``, roughly; None if a number of patches is unknown."""
+    n_bytes_free: int = 0
+    """Bytes that are free on the target's disk."""
+    failures: list[Failure] = field(default_factory=list)
+    """Patches that would be left out, as far as that can be seen, sorted by key."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self) | {"failures": [failure.to_dict() for failure in self.failures]}
+
+
+def dry_run(dataset: str | DatasetSpec, sources: Mapping[str, Named], target: StrPath) -> DryRun:
+    """Look through the sources of a conversion, and convert a few patches without storing them.
+
+    Folders are listed. Archives that can only be read from beginning to end are read up to the
+    first patches.
+
+    Args:
+        dataset: As for `rico_hdl.convert`.
+        sources: The same.
+        target: The same; nothing is created.
+
+    Raises:
+        UsageError: An argument can't be used.
+        SourceError: A source can't be used.
+    """
+    spec = get(dataset) if isinstance(dataset, str) else dataset
+    supply = Supply(spec, open_all(spec, sources))
+    result = DryRun(spec.name, str(target))
+    result.n_bytes_free = shutil.disk_usage(_existing(Path(target).expanduser().absolute())).free
+    samples = {one.modality.name: _Samples() for one in supply.opened}
+    result.failures = [failure for plan in supply.plans for failure in plan.failures]
+    _look_into_folders(supply, samples, result.failures)
+    for one in supply.opened:
+        name, tried = one.modality.name, samples[one.modality.name]
+        if one.folder is not None:
+            n_patches: int | None = sum(plan.n_patches[name] for plan in supply.plans)
+        else:
+            n_patches = _look_into_archives(one, tried, result.failures)
+        places = one.locations
+        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        result.modalities[name] = ModalityForecast(
+            source=places[0] + more,
+            archives=[archive.location for archive in one.archives],
+            n_patches=n_patches,
+            n_published=one.modality.n_published,
+            first_keys=tried.keys,
+        )
+        n_bytes = tried.n_bytes(n_patches)
+        if n_bytes is None or result.n_bytes_expected is None:
+            result.n_bytes_expected = None
+        else:
+            result.n_bytes_expected += n_bytes
+    result.failures.sort(key=place_of)
+    return result
+
+
+class _Samples:
+    """The first patches of a modality."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self._sizes: list[int] = []  # of their records in the store
+        self._converter = PatchConverter()
+
+    @property
+    def are_enough(self) -> bool:
+        """Whether no further patch needs to be converted."""
+        return len(self.keys) == N_SAMPLES
+
+    def take(self, patch: Patch) -> PatchFailure | None:
+        """Convert a patch.
+
+        Returns:
+            Why it can't be converted, if so.
+        """
+        self.keys.append(patch.key)
+        found = self._converter.convert_one(patch)
+        if isinstance(found, PatchFailure):
+            return found
+        self._sizes.append(stored_bytes(len(found.data)))
+        return None
+
+    def n_bytes(self, n_patches: int | None) -> int | None:
+        """What so many patches take in the store."""
+        if n_patches is None or not self._sizes:
+            return None if n_patches is None else 0
+        return round(sum(self._sizes) / len(self._sizes) * n_patches)
+
+
+def _look_into_folders(
+    supply: Supply, samples: Mapping[str, _Samples], failures: list[Failure]
+) -> None:
+    """Convert the first patches of each folder."""
+    n_left = sum(min(N_SAMPLES, n) for plan in supply.plans for n in plan.n_patches.values())
+    for patch in chain.from_iterable(supply.plans) if n_left else ():
+        tried = samples[patch.modality.name]
+        if tried.are_enough:
+            continue
+        failure = tried.take(patch)
+        failures += [failure] if failure else []
+        n_left -= 1
+        if n_left == 0:
+            return
+
+
+def _look_into_archives(one: Opened, tried: _Samples, failures: list[Failure]) -> int | None:
+    """Convert the first patches in archives.
+
+    Returns:
+        The number of patches; None if only reading all of an archive would tell.
+    """
+    n_found = 0
+    for archive in one.archives:
+        with closing(archived(one.modality, archive)) as items:
+            for item in items:
+                if isinstance(item, PatchFailure | ArchiveFailure):
+                    failures.append(item)
+                elif isinstance(item, Patch):
+                    n_found += 1
+                    if not tried.are_enough:
+                        failure = tried.take(item)
+                        failures += [failure] if failure else []
+                    elif archive.sequential:
+                        return None
+    return n_found
+
+
+def _existing(path: Path) -> Path:
+    """The path itself, or the nearest folder above it that exists."""
+    return next(p for p in (path, *path.parents) if p.is_dir())

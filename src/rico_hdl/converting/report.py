@@ -1,0 +1,123 @@
+"""The counts, failures and warnings of a conversion, which its observer and its summary get."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Collection
+
+from rico_hdl.converting.sizes import nominal_bytes, stored_bytes
+from rico_hdl.observer import Observer
+from rico_hdl.spec import Modality
+from rico_hdl.store import StoreWriter
+from rico_hdl.values import Failure, Record
+
+
+class Report:
+    """Counts what happens, and passes it on.
+
+    Args:
+        modalities: Those that take part.
+        writer: The store.
+        observer: Receives progress.
+    """
+
+    def __init__(
+        self, modalities: Collection[Modality], writer: StoreWriter, observer: Observer
+    ) -> None:
+        self.n_written: Counter[str] = Counter()
+        """Patches that were written, by modality."""
+        self.n_present: Counter[str] = Counter()
+        """Patches that were stored already, by modality."""
+        self.n_repaired = 0
+        """Written patches that replace a record with other values."""
+        self.n_bytes = 0
+        """Bytes of the records that were written."""
+        self.failures: list[Failure] = []
+        self.warnings: list[str] = []
+        self._modalities = modalities
+        self._writer = writer
+        self._observer = observer
+        self._n_planned: Counter[str] = Counter()
+        self._record_bytes = {
+            modality.name: n_bytes
+            for modality in modalities
+            if (n_bytes := nominal_bytes(modality)) is not None
+        }
+
+    def begin(self, n_planned: Counter[str], archive_bytes: int) -> None:
+        """Warn of what is unusual before anything is converted.
+
+        Args:
+            n_planned: The number of patches in folders, by modality.
+            archive_bytes: The size of all archives.
+        """
+        for message in self._writer.survey.messages():
+            self.warn(message)
+        self._n_planned = n_planned
+        self._check_space(archive_bytes if not self._writer.n_entries else 0)
+
+    def _check_space(self, n_more: int = 0) -> None:
+        """Warn if the disk is too small, as far as the sizes of records are known."""
+        n_needed = n_more + sum(
+            stored_bytes(n_bytes) * max(0, self._n_planned[name] - self.n_stored(name))
+            for name, n_bytes in self._record_bytes.items()
+        )
+        n_free = shutil.disk_usage(self._writer.target).free
+        if n_needed > n_free:
+            least = "at least" if n_more else "about"
+            self.warn(
+                f"{least} {_megabytes(n_needed)} are still needed in {self._writer.target}, "
+                f"{_megabytes(n_free)} are free: the conversion ends when the disk is full, and "
+                "the same command continues once there is space"
+            )
+
+    def n_stored(self, name: str) -> int:
+        """The number of patches of a modality in the store."""
+        part = self._writer.totals.modalities.get(name)
+        return part.n_patches if part else 0
+
+    def warn(self, message: str) -> None:
+        """Report something unusual."""
+        self.warnings.append(message)
+        self._observer.on_warning(message)
+
+    def fail(self, failure: Failure) -> None:
+        """Report a patch that is left out, or an archive that can't be trusted."""
+        self.failures.append(failure)
+        self._observer.on_failure(failure)
+
+    def present(self, name: str, n: int = 1) -> None:
+        """Count patches of a modality that are stored already."""
+        self.n_present[name] += n
+        self._observer.on_patches(name, n, 0)
+
+    def written(self, record: Record) -> None:
+        """Count a record that was written."""
+        name, n_bytes = record.origin.modality, len(record.data)
+        if name not in self._record_bytes:
+            self._record_bytes[name] = n_bytes
+            self._check_space()
+        self.n_written[name] += 1
+        self.n_bytes += n_bytes
+        self._observer.on_patches(name, 1, n_bytes)
+
+    def end(self) -> None:
+        """Note what is unusual about the store, now that the conversion has ended."""
+        for modality in self._modalities:
+            name = modality.name
+            part = self._writer.totals.modalities.get(name)
+            if part and part.n_constant:
+                self.warnings.append(
+                    f"{part.n_constant} of {part.n_patches} {name} patches have one value in all "
+                    "pixels of each band"
+                )
+            n_stored = self.n_stored(name)
+            if modality.n_published is not None and n_stored != modality.n_published:
+                self.warnings.append(
+                    f"{n_stored} {name} patches are stored, {modality.n_published} were published"
+                )
+
+
+def _megabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.0f} MB"

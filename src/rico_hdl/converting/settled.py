@@ -1,0 +1,76 @@
+"""Which patches are stored already, so that they need not be converted again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from rico_hdl.spec import Modality
+from rico_hdl.store import StoreWriter
+from rico_hdl.values import Origin
+
+_END: Final = (None, None)
+
+
+class Settled:
+    """Tells for each key whether it is stored, and came from a source that is trusted.
+
+    A record of another source is no reason not to convert its patch: the bytes are compared then.
+
+    Args:
+        writer: The store.
+        trusted: Sources whose records need not be looked at again.
+        doubted: Modalities in which a record of unknown origin may come from a source in doubt.
+        in_order: Modalities whose keys are asked for in sorted order, by their names. Then the
+            journal is read along with them, instead of being held in memory.
+    """
+
+    def __init__(
+        self,
+        writer: StoreWriter,
+        trusted: Collection[Origin],
+        doubted: Collection[str],
+        in_order: Collection[str],
+    ) -> None:
+        self.elsewhere: dict[bytes, Origin] = {}
+        """Wanted patches that are stored from another source, which their records are compared
+        with: taken out once that is done."""
+        self._writer = writer
+        self._trusted = trusted
+        self._doubted = doubted
+        self._in_order = in_order
+        self._is_empty: dict[bool, bool] = {}  # before the first key that comes (in order or not)
+        self._sorted: Iterator[tuple[bytes, Origin]] = iter(())
+        self._next: tuple[bytes, Origin] | tuple[None, None] = _END
+        self._by_hash: dict[int, Origin] = {}
+
+    def wants(self, key: str, modality: Modality) -> bool:
+        """Whether a patch must be converted."""
+        encoded, in_order = key.encode(), modality.name in self._in_order
+        if in_order not in self._is_empty:
+            self._begin(in_order=in_order)
+        if self._is_empty[in_order]:
+            return True
+        if encoded not in self._writer:
+            return True
+        origin = self._origin_in_order(encoded) if in_order else self._by_hash.get(hash(encoded))
+        if origin is not None:
+            self.elsewhere[encoded] = origin
+        return origin is not None
+
+    def _begin(self, *, in_order: bool) -> None:
+        self._is_empty[in_order] = not self._writer.n_entries
+        if self._is_empty[in_order]:
+            return
+        self._writer.commit()  # the journal knows everything that is stored
+        others = self._writer.provenance.elsewhere(self._trusted, self._doubted)
+        if in_order:
+            self._sorted = others
+            self._next = next(self._sorted, _END)
+        else:
+            self._by_hash = {hash(key): origin for key, origin in others}
+
+    def _origin_in_order(self, key: bytes) -> Origin | None:
+        while self._next[0] is not None and self._next[0] < key:
+            self._next = next(self._sorted, _END)
+        return self._next[1] if self._next[0] == key else None

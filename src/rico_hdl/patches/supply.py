@@ -1,0 +1,179 @@
+"""All patches of whatever was opened, in one iterator.
+
+In: opened sources. Out: patches, failures, and what is known of each source at its end. Folders
+come first, in the order of keys, then archives, each in its own order. A conversion, a comparison
+with the sources and a dry run consume the same supply; none of them needs to know what was opened.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Collection, Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from rico_hdl.patches.archives import POSITION_SECONDS, Assembly, Wanted, wants_all
+from rico_hdl.patches.checksums import Checksum, published_md5
+from rico_hdl.patches.folders import Plan, make_plan
+from rico_hdl.patches.opening import Opened
+from rico_hdl.sources import Archive, Source
+from rico_hdl.sources.opening import open_archive
+from rico_hdl.spec import DatasetSpec, Modality
+from rico_hdl.system.hashes import HashSet
+from rico_hdl.system.processors import frequent_switches
+from rico_hdl.values import (
+    ArchiveFailure,
+    Origin,
+    Patch,
+    PatchFailure,
+    Position,
+    Repeated,
+    SourceRead,
+)
+
+Supplied = Patch | PatchFailure | ArchiveFailure | Repeated | Position | SourceRead
+"""What a supply gives."""
+
+
+class Supply:
+    """The patches of opened sources.
+
+    Folders are listed when it is made; archives are read when their patches are asked for.
+
+    Args:
+        spec: The dataset.
+        opened: The sources of some modalities. A modality may have several.
+
+    Raises:
+        SourceError: A folder holds no patch of its modality, or can't be listed.
+    """
+
+    def __init__(self, spec: DatasetSpec, opened: Sequence[Opened]) -> None:
+        self.spec = spec
+        """The dataset."""
+        self.opened = tuple(opened)
+        """The sources, by modality."""
+        self.plans = tuple(
+            make_plan(spec, folders) if folders else Plan(spec, {}) for folders in _groups(opened)
+        )
+        """The patches in folders: one plan, or more if a modality has several folders."""
+        self.archives = tuple((one.modality, a) for one in opened for a in one.archives)
+        """The archives, with the modality that each is read for."""
+
+    @property
+    def origins(self) -> list[Origin]:
+        """The modality and location of each source."""
+        return [Origin(one.modality.name, place) for one in self.opened for place in one.locations]
+
+    @property
+    def archive_bytes(self) -> int:
+        """The size of all archives' files."""
+        paths = {path for _, archive in self.archives for path in archive.files if path.exists()}
+        return sum(path.stat().st_size for path in paths)
+
+    def items(
+        self,
+        is_wanted: Wanted = wants_all,
+        *,
+        check_sums: bool = False,
+        sums_in_doubt: Collection[tuple[str, str]] = (),
+    ) -> Generator[Supplied]:
+        """Everything in the sources.
+
+        Each source ends with a `SourceRead`, or with the `ArchiveFailure` that says why it can't be
+        trusted.
+
+        Args:
+            is_wanted: Whether a patch is wanted; others are counted in `Position` alone.
+            check_sums: Whether to compare archives with the MD5 sums that their publishers state.
+            sums_in_doubt: Modality and file name of archives to compare in any case.
+
+        Raises:
+            SourceError: A source as a whole is gone.
+        """
+        yield from self.planned(is_wanted)
+        met = HashSet()
+        with frequent_switches():
+            for modality, archive in self.archives:
+                name = Path(archive.location).name
+                check = check_sums or (modality.name, name) in sums_in_doubt
+                yield from archived(modality, archive, is_wanted, met, check_sum=check)
+
+    def planned(self, is_wanted: Wanted = wants_all) -> Generator[Supplied]:
+        """Everything in folders."""
+        for plan in self.plans:
+            yield from plan.failures
+        for plan in self.plans:
+            n_passed: Counter[str] = Counter()
+            next_position = 0.0
+            for patch in plan:
+                if is_wanted(patch.key, patch.modality):
+                    yield patch
+                    continue
+                n_passed[patch.modality.name] += 1
+                if time.monotonic() > next_position:
+                    next_position = time.monotonic() + POSITION_SECONDS
+                    yield from self._positions(plan, n_passed)
+            yield from self._positions(plan, n_passed)
+            for name, source in plan.sources.items():
+                yield SourceRead(Origin(name, source.location), plan.n_patches[name])
+
+    def _positions(self, plan: Plan, n_passed: Counter[str]) -> list[Position]:
+        found = [Position(name, plan.sources[name].location, n) for name, n in n_passed.items()]
+        n_passed.clear()
+        return found
+
+
+def archived(
+    modality: Modality,
+    archive: Archive,
+    is_wanted: Wanted = wants_all,
+    met: HashSet | None = None,
+    *,
+    check_sum: bool = False,
+) -> Generator[Supplied]:
+    """Everything in one archive.
+
+    Args:
+        modality: What to look for.
+        archive: Where to look.
+        is_wanted: See `Supply.items`.
+        met: The hashes of the keys in earlier archives; those of this one are added.
+        check_sum: Whether to compare it with its published MD5 sum.
+    """
+    expected = published_md5(modality, archive) if check_sum else ""
+    checksum = Checksum(archive.files[0], archive.location, expected) if expected else None
+    if checksum is not None:
+        if archive.sequential:
+            archive = open_archive(Path(archive.location), on_raw=checksum.update)
+        else:
+            checksum.read_alongside()
+    try:
+        assembly = Assembly(modality, archive, is_wanted=is_wanted, met=met)
+        with closing(iter(assembly)) as items:
+            yield from items
+        failure = assembly.failure
+        if failure is None and checksum is not None:
+            failure = checksum.failure(modality.name)
+        yield failure or SourceRead(
+            Origin(modality.name, archive.location),
+            assembly.n_found,
+            assembly.n_unread,
+            has_unknown_sum=check_sum and not expected,
+        )
+    finally:
+        if checksum is not None:
+            checksum.give_up()
+
+
+def _groups(opened: Sequence[Opened]) -> list[dict[str, Source]]:
+    """The folders, by modality; a second folder of the same modality is in a group of its own."""
+    groups: list[dict[str, Source]] = [{}]
+    for one in opened:
+        if one.folder is not None:
+            group = next((g for g in groups if one.modality.name not in g), None)
+            if group is None:
+                groups.append(group := {})
+            group[one.modality.name] = one.folder
+    return groups
