@@ -53,7 +53,7 @@ _METADATA: Final = "__metadata__"
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class RecordHeader:
     """Where the bands of a record lie."""
 
     header: bytes
@@ -65,7 +65,7 @@ class Layout:
 
 
 @lru_cache(maxsize=1024)
-def layout_of(bands: tuple[tuple[str, str, tuple[int, ...]], ...]) -> Layout:
+def layout_of(bands: tuple[tuple[str, str, tuple[int, ...]], ...]) -> RecordHeader:
     """The layout of a record.
 
     Args:
@@ -101,7 +101,7 @@ def layout_of(bands: tuple[tuple[str, str, tuple[int, ...]], ...]) -> Layout:
         start = stop
     text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    return Layout(len(text).to_bytes(8, "little") + text, tuple(order), tuple(sizes))
+    return RecordHeader(len(text).to_bytes(8, "little") + text, tuple(order), tuple(sizes))
 
 
 def encode(names: Sequence[str], rasters: Sequence[Raster]) -> bytes:

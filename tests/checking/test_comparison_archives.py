@@ -18,7 +18,7 @@ from rico_hdl.checking.doubts import Doubts
 from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import get, registry
 from rico_hdl.spec import Download
-from rico_hdl.store import Entry, journal
+from rico_hdl.store import JournalEntry, journal
 from rico_hdl.values import ArchiveFailure, Origin
 from tests.support.reading import records
 from tests.support.running import run
@@ -212,10 +212,12 @@ def test_no_threads_are_a_mistake(tmp_path, s2):
 def test_records_of_unknown_origin_may_be_the_damaged_archives(tmp_path, location, is_removed):
     """An archive is cleared only if each record that it gave, or may have given, is proven."""
     archive, intact = Origin("s2", "/data/x.tar"), Origin("s2", "/data/S2")
-    entries = [Entry(b"a", 1, 1, archive, (), constant=False)]
-    entries += [Entry(b"ab", 2, 1, Origin("s2", location), (), constant=False)]
+    entries = [JournalEntry(b"a", 1, 1, archive, (), constant=False)]
+    entries += [JournalEntry(b"ab", 2, 1, Origin("s2", location), (), constant=False)]
     if is_removed:
-        entries += [Entry(b"ab", 2, 1, Origin("s2", location), (), constant=False, removed=True)]
+        entries += [
+            JournalEntry(b"ab", 2, 1, Origin("s2", location), (), constant=False, removed=True)
+        ]
     with (tmp_path / "journal").open("wb", buffering=0) as file:
         for entry in entries:
             journal.append(file, [entry])

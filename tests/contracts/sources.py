@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from rico_hdl.errors import SourceError
-from rico_hdl.sources import Entry, Source
+from rico_hdl.sources import FolderEntry, Source
 
 CONTENTS = {
     "b.tif": b"",
@@ -54,7 +54,7 @@ class ListsContract(ABC):
         for folder in folders:
             prefix = "" if folder == "." else f"{folder}/"
             below = [p.removeprefix(prefix) for p in CONTENTS if p.startswith(prefix)]
-            expected = sorted({Entry(p.partition("/")[0], "/" in p) for p in below})
+            expected = sorted({FolderEntry(p.partition("/")[0], "/" in p) for p in below})
             assert source.entries(prefix.rstrip("/")) == expected
             assert source.names(prefix.rstrip("/")) == [entry.name for entry in expected]
 

@@ -22,7 +22,7 @@ from rasterio.errors import RasterioError
 
 from rico_hdl.decoding.raster import bands_of, rasters_of
 from rico_hdl.decoding.tiff import Decoder, deflate, parse_header
-from rico_hdl.decoding.tiff.header import Blocks
+from rico_hdl.decoding.tiff.header import Segments
 from rico_hdl.decoding.tiff.libtiff import decode_with_libtiff
 from rico_hdl.errors import TiffError
 from tests.support import tiff_mutations
@@ -271,7 +271,7 @@ def test_checksums_of_blocks_make_the_checksum_of_all(blocks):
     blocks = [block * 50 for block in blocks]
     streams = [zlib.compress(block) for block in blocks]
     offsets = [8 + sum(map(len, streams[:i])) for i in range(len(streams))]
-    where = Blocks(
+    where = Segments(
         array("Q", offsets), array("I", map(len, streams)), [len(block) for block in blocks]
     )
     combined = deflate._checksum_of_all(bytes(8) + b"".join(streams), where)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from corpus.archives import COMPRESSIONS
 from rico_hdl.sources import Archive
 from rico_hdl.sources.tar.archive import TarArchive
-from rico_hdl.sources.tar.header import Header, parse
+from rico_hdl.sources.tar.header import TarHeader, parse
 from tests.support.tar_files import (
     BLOCK,
     END,
@@ -166,7 +166,7 @@ def test_the_ordinary_header_takes_the_quick_path(monkeypatch):
                 info.uid = 1000
             block = info.tobuf(FORMATS[form])[-BLOCK:]
             slash = "/" if kind == b"5" else ""
-            assert parse(block) == Header(f"BigEarthNet-S2/patch/file.tif{slash}", kind, size)
+            assert parse(block) == TarHeader(f"BigEarthNet-S2/patch/file.tif{slash}", kind, size)
 
 
 @needs_tar

@@ -12,7 +12,7 @@ from rico_hdl.checking.verification import verify
 from rico_hdl.decoding.tiff import Raster
 from rico_hdl.errors import StoreError
 from rico_hdl.record import encode
-from rico_hdl.store import Entry, NewestEntries, StoreWriter, digest, journal, read_journal
+from rico_hdl.store import JournalEntry, NewestEntries, StoreWriter, digest, journal, read_journal
 from rico_hdl.store.journal import Gap
 from rico_hdl.values import Origin, Record
 from tests.support.reading import records
@@ -24,7 +24,7 @@ LAYOUTS = [(), (("B02", "uint16", (2, 3)),), (("VH", "float32", (1, 1)), ("VV", 
 def entries():
     """Entries with any keys, digests, sizes, origins and layouts."""
     return st.builds(
-        Entry,
+        JournalEntry,
         st.binary(min_size=1, max_size=511),
         st.integers(0, 2**128 - 1),
         st.integers(0, 2**63),
@@ -68,7 +68,10 @@ def test_the_newest_entry_of_a_key_counts(tmp_path_factory, groups):
 
 def some_entries(n, start=0):
     """Entries of as many different keys."""
-    return [Entry(f"key-{i:03}".encode(), i**9, i, ORIGINS[0], LAYOUTS[1]) for i in range(start, n)]
+    return [
+        JournalEntry(f"key-{i:03}".encode(), i**9, i, ORIGINS[0], LAYOUTS[1])
+        for i in range(start, n)
+    ]
 
 
 def test_every_cut_leaves_the_blocks_before_it(tmp_path):

@@ -24,9 +24,9 @@ from rico_hdl.record import parse
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import (
     JOURNAL_NAME,
-    Entry,
-    Found,
+    JournalEntry,
     NewestEntries,
+    RecordView,
     Snapshot,
     Structure,
     digest,
@@ -38,7 +38,7 @@ _BATCH_BYTES: Final = 4 * 2**20
 _MAX_BATCH: Final = 1024
 _N_AHEAD: Final = 4  # batches for each worker
 
-Look = Callable[[bytes], Found | None]
+Look = Callable[[bytes], RecordView | None]
 """Finds the record of a key. Raises a StoreError where two readers disagree, or one refuses."""
 
 
@@ -173,7 +173,7 @@ class Proof:
                     future.cancel()
         return n_found
 
-    def _check_batch(self, batch: Sequence[Entry]) -> _Checked:
+    def _check_batch(self, batch: Sequence[JournalEntry]) -> _Checked:
         """Compare records with what was noted when they were written. Runs in a worker thread."""
         checked = _Checked()
         with self._lookups() as look:
@@ -181,7 +181,7 @@ class Proof:
                 self._check_record(look, entry, checked)
         return checked
 
-    def _check_record(self, look: Look, entry: Entry, checked: _Checked) -> None:
+    def _check_record(self, look: Look, entry: JournalEntry, checked: _Checked) -> None:
         key = entry.key
         try:
             found = look(key)
@@ -388,9 +388,9 @@ class _Checked:
         self.findings.append(Finding(kind, key.decode(errors="replace"), reason))
 
 
-def _batches(noted: NewestEntries) -> Iterator[list[Entry]]:
+def _batches(noted: NewestEntries) -> Iterator[list[JournalEntry]]:
     """The entries in groups of about `_BATCH_BYTES` of records."""
-    batch: list[Entry] = []
+    batch: list[JournalEntry] = []
     n_bytes = 0
     for entry in noted:
         batch.append(entry)

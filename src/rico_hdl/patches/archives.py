@@ -84,7 +84,7 @@ class MemberFiles:
             )
 
 
-_Place = tuple[str, tuple[str, ...]]
+_PatchPlace = tuple[str, tuple[str, ...]]
 """Where a patch is in an archive: the folders in front of the template, and the fields' values."""
 
 
@@ -140,7 +140,7 @@ class Assembly:
         self._max_waiting_bytes = max_waiting_bytes
         self._template = modality.files.at_any_depth()
         self._tokens = {band.token for band in modality.bands}
-        self._waiting: dict[_Place, _Waiting] = {}
+        self._waiting: dict[_PatchPlace, _Waiting] = {}
         self._waiting_bytes = 0
         self._passed_over: set[int] = set()  # hashes of places that are unwanted or were given up
         self._n_passed = 0  # since the last position
@@ -148,7 +148,7 @@ class Assembly:
 
     def __iter__(self) -> Generator[Patch | PatchFailure | Repeated | Position]:
         last: _Waiting | None = None
-        last_place: _Place = ("", ())
+        last_place: _PatchPlace = ("", ())
         n_bytes = sum(path.stat().st_size for path in self._archive.files if path.exists())
         next_position = 0.0
         try:
@@ -197,7 +197,7 @@ class Assembly:
             self.damage.message,
         )
 
-    def _place_of(self, path: str) -> _Place | None:
+    def _place_of(self, path: str) -> _PatchPlace | None:
         """The patch of a file: the folders in front of the template, and the fields' values."""
         values = self._template.match(path)
         if values is None:
@@ -207,7 +207,7 @@ class Assembly:
         prefix = path[: len(path) - len(self._template.format(values))]
         return prefix, tuple([values[name] for name in self._modality.patch_fields])
 
-    def _waiting_for(self, place: _Place) -> _Waiting:
+    def _waiting_for(self, place: _PatchPlace) -> _Waiting:
         found = self._waiting.get(place)
         if found is not None:
             return found
@@ -261,7 +261,7 @@ class Assembly:
         self._waiting_bytes += _n_bytes(data)
         self._give_up_oldest(waiting)
 
-    def _complete(self, place: _Place, waiting: _Waiting) -> Patch | None:
+    def _complete(self, place: _PatchPlace, waiting: _Waiting) -> Patch | None:
         self._waiting.pop(place, None)
         self._waiting_bytes -= waiting.n_bytes
         if waiting.readers is None:

@@ -19,7 +19,8 @@ from rico_hdl.spec import DatasetSpec, Modality
 from rico_hdl.system.sorting import CompactSorted
 from rico_hdl.values import Patch, PatchFailure, incomplete, place_of, printable, problem_of_key
 
-_Entry = tuple[str, int, str, tuple[str, ...]]  # key, modality position, prefix, field values
+_PlannedPatch = tuple[str, int, str, tuple[str, ...]]
+"""Key, zero-based position of the modality, prefix, values of the fields."""
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Plan:
     """Patches that will not be written, sorted by key."""
     n_patches: Counter[str] = field(default_factory=Counter)
     """The number of patches that will be written, by modality."""
-    _entries: CompactSorted[_Entry] = field(default_factory=CompactSorted)
+    _entries: CompactSorted[_PlannedPatch] = field(default_factory=CompactSorted)
     _left_out: set[str] = field(default_factory=set)
 
     def __len__(self) -> int:
@@ -53,7 +54,7 @@ class Plan:
         """Leave out keys that stand for several patches: nobody can tell which one is meant."""
         modalities = [self.spec.modality(name) for name in self.sources]
         sources = list(self.sources.values())
-        before: _Entry | None = None
+        before: _PlannedPatch | None = None
         for entry in self._entries:
             if before is not None and entry[0] == before[0]:
                 places = [

@@ -6,14 +6,15 @@ for, what is there instead, and what to try. It lists a bounded number of folder
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from rico_hdl.datasets import registry
 from rico_hdl.errors import SourceError
-from rico_hdl.patches.walking import Found, find, find_within, paths_of
-from rico_hdl.sources import Entry, FolderSource, Lists
+from rico_hdl.patches.walking import FoundPatch, find, find_within, paths_of
+from rico_hdl.sources import FolderEntry, FolderSource, Lists
 from rico_hdl.spec import DatasetSpec, Modality
 from rico_hdl.values import printable
 
@@ -33,7 +34,7 @@ class BoundedListing:
         """See `Source.location`."""
         return self._source.location
 
-    def entries(self, folder: str) -> list[Entry]:
+    def entries(self, folder: str) -> list[FolderEntry]:
         """See `Source.entries`; nothing once the bound is reached, or where listing fails."""
         self._n_left -= 1
         try:
@@ -47,23 +48,42 @@ class BoundedListing:
 
 
 def explain_no_patches(spec: DatasetSpec, modality: Modality, source: Lists) -> SourceError:
-    """The error for a source in which no patch of the modality was found."""
+    """The error for a folder without a patch of the modality."""
     entries = source.entries("")
-    shown = ", ".join(entry.name + "/" * entry.is_folder for entry in entries[:5])
-    seen = f"{shown}{', …' if len(entries) > 5 else ''}" if entries else "nothing, it is empty"
-    if example := _first_file(source):
-        seen += f" (such as {example})"
-    message = (
-        f"no {spec.title} {modality.title} in {source.location}\n"
+    seen = [entry.name + "/" * entry.is_folder for entry in entries]
+    example = _first_file(source)
+    hint = "" if entries else "Check the path; archives need not be unpacked."
+    hint = hint or suggest(spec, modality, source) or ""
+    return no_patches(spec, modality, source.location, seen, hint, example=example)
+
+
+def no_patches(  # noqa: PLR0913 - parts of one message
+    spec: DatasetSpec,
+    modality: Modality,
+    location: str,
+    seen: Sequence[str],
+    hint: str,
+    *,
+    example: str = "",
+) -> SourceError:
+    """The error for a source without a patch of the modality.
+
+    Args:
+        spec: The dataset.
+        modality: The modality.
+        location: Where the source is.
+        seen: Names or paths that are there instead.
+        hint: What to try instead.
+        example: A file further down.
+    """
+    found = ", ".join(seen[:5]) + ", …" * (len(seen) > 5) if seen else "nothing, it is empty"
+    found += f" (such as {example})" if example else ""
+    return SourceError(
+        f"no {spec.title} {modality.title} in {location}\n"
         f"  looked for  {modality.files}\n"
         f"     such as  {modality.example}\n"
-        f"       found  {printable(seen)}"
-    )
-    if not entries:
-        return SourceError(message, "Check the path; archives need not be unpacked.")
-    hint = suggest(spec, modality, source)
-    return SourceError(
-        message, hint or f"See the expected folders with: rico-hdl datasets {spec.name}"
+        f"       found  {printable(found)}",
+        hint or f"See the expected files with: rico-hdl datasets {spec.name}",
     )
 
 
@@ -80,7 +100,7 @@ def _first_file(source: Lists) -> str:
 
 
 def explain_wrong_modality(
-    spec: DatasetSpec, modality: Modality, source: Lists, found: Found
+    spec: DatasetSpec, modality: Modality, source: Lists, found: FoundPatch
 ) -> SourceError | None:
     """The error for a source whose first patch fits another modality better, or None.
 
@@ -106,7 +126,7 @@ def explain_wrong_modality(
 
 def suggest(spec: DatasetSpec, modality: Modality, source: Lists) -> str | None:
     """What to try instead of a source that holds no complete patch of the modality, if anything."""
-    return next(_elsewhere(spec, modality, Path(source.location)), None)
+    return next(_elsewhere(spec, modality, Path(source.location)), None) or None
 
 
 def _elsewhere(spec: DatasetSpec, modality: Modality, root: Path) -> Iterator[str]:
@@ -117,14 +137,29 @@ def _elsewhere(spec: DatasetSpec, modality: Modality, root: Path) -> Iterator[st
     for folder in islice(root.parents, _N_UP):
         if _holds(folder, modality, within=root):
             yield f"Try the folder further up: {modality.option} {folder}"
+    yield suggest_other(spec, modality, str(root), partial(_holds, root))
+
+
+def suggest_other(
+    spec: DatasetSpec, modality: Modality, location: str, holds: Callable[[Modality], bool]
+) -> str:
+    """Which other modality or dataset a source holds; empty if none is recognised.
+
+    Args:
+        spec: The dataset.
+        modality: The modality that it does not hold.
+        location: Where the source is.
+        holds: Whether it holds patches of a modality.
+    """
     for other in spec.modalities:
-        if other is not modality and _holds(root, other):
-            yield f"It holds {other.title}: give it as {other.option} {root}"
+        if other is not modality and holds(other):
+            return f"It holds {other.title}: give it as {other.option} {location}"
     for candidate in registry().values():
         for other in candidate.modalities:
-            if candidate.name != spec.name and _holds(root, other):
-                command = f"rico-hdl {candidate.name} {other.option} {root}"
-                yield f"It looks like {candidate.title}: {command}"
+            if candidate.name != spec.name and holds(other):
+                command = f"rico-hdl {candidate.name} {other.option} {location}"
+                return f"It looks like {candidate.title}: {command}"
+    return ""
 
 
 def _below(root: Path) -> Iterator[Path]:

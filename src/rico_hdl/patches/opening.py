@@ -8,22 +8,26 @@ lists folders and reads the beginning of archives, and writes nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.datasets import registry
 from rico_hdl.errors import ArchiveError, SourceError, UsageError
 from rico_hdl.patches.folders import check_names
-from rico_hdl.patches.hints import BoundedListing, explain_wrong_modality
-from rico_hdl.patches.walking import Found, find
-from rico_hdl.sources import Archive, Entry, FolderSource, Source
+from rico_hdl.patches.hints import (
+    BoundedListing,
+    explain_wrong_modality,
+    no_patches,
+    suggest_other,
+)
+from rico_hdl.patches.walking import FoundPatch, find
+from rico_hdl.sources import Archive, FolderEntry, FolderSource, Source
 from rico_hdl.sources.opening import archives_in, is_source, open_archive, parts_of
 from rico_hdl.spec import DatasetSpec, Modality
-from rico_hdl.values import printable
 
 StrPath = str | os.PathLike[str]
 Named = StrPath | Sequence[StrPath] | Source
@@ -74,16 +78,16 @@ class PathListing:
 
     def __init__(self, location: str, paths: Sequence[str]) -> None:
         self.location = location
-        self._folders: dict[str, set[Entry]] = {"": set()}
+        self._folders: dict[str, set[FolderEntry]] = {"": set()}
         for path in paths:
             folder, _, name = path.rpartition("/")
-            self._folders.setdefault(folder, set()).add(Entry(name, is_folder=False))
+            self._folders.setdefault(folder, set()).add(FolderEntry(name, is_folder=False))
             while folder:
                 parent, _, name = folder.rpartition("/")
-                self._folders.setdefault(parent, set()).add(Entry(name, is_folder=True))
+                self._folders.setdefault(parent, set()).add(FolderEntry(name, is_folder=True))
                 folder = parent
 
-    def entries(self, folder: str) -> list[Entry]:
+    def entries(self, folder: str) -> list[FolderEntry]:
         """See `Lists.entries`."""
         return sorted(self._folders.get(folder, ()))
 
@@ -205,9 +209,9 @@ def _look_into(
             if error := explain_wrong_modality(spec, modality, listed, found):
                 raise error
             return
-        hint = _suggestion(spec, modality, listed)
+        hint = suggest_other(spec, modality, listed.location, partial(_holds, listed))
         if hint or seen.ended:
-            errors.append(_nothing(spec, modality, listed, hint))
+            errors.append(no_patches(spec, modality, listed.location, seen.paths[:1], hint))
         else:
             unsure = True
             if seen.damage is not None and thorough:
@@ -240,41 +244,14 @@ def _beginning(archive: Archive, modality: Modality, *, thorough: bool) -> _Begi
     return _Beginning(paths, ended=True)
 
 
-def _first_patch(listed: PathListing, modality: Modality) -> Found | None:
+def _first_patch(listed: PathListing, modality: Modality) -> FoundPatch | None:
     """The patch of which most files are listed."""
     anywhere = replace(modality, files=modality.files.at_any_depth())
     found = find(listed, anywhere, n_threads=1)
     return min(found, key=lambda patch: len(patch.missing), default=None)
 
 
-def _suggestion(spec: DatasetSpec, modality: Modality, listed: PathListing) -> str:
-    for other in spec.modalities:
-        if other is not modality and _first_patch(listed, other):
-            return f"It holds {other.title}: give it as {other.option} {listed.location}"
-    for candidate in registry().values():
-        for other in candidate.modalities:
-            found = None if candidate.name == spec.name else _first_patch(listed, other)
-            if found and not found.missing:
-                command = f"rico-hdl {candidate.name} {other.option} {listed.location}"
-                return f"It looks like {candidate.title}: {command}"
-    return ""
-
-
-def _nothing(spec: DatasetSpec, modality: Modality, listed: PathListing, hint: str) -> SourceError:
-    shown = next(_files(listed, ""), "")
-    return SourceError(
-        f"no {spec.title} {modality.title} in {listed.location}\n"
-        f"  looked for  {modality.files}, at any depth\n"
-        f"     such as  {modality.example}\n"
-        f"       found  {printable(shown) or 'nothing, it is empty'}",
-        hint or f"See what the publisher offers with: rico-hdl datasets {spec.name}",
-    )
-
-
-def _files(listed: PathListing, folder: str) -> Iterator[str]:
-    for name, is_folder in listed.entries(folder):
-        path = f"{folder}/{name}" if folder else name
-        if is_folder:
-            yield from _files(listed, path)
-        else:
-            yield path
+def _holds(listed: PathListing, modality: Modality) -> bool:
+    """Whether an archive's beginning holds a complete patch of a modality."""
+    found = _first_patch(listed, modality)
+    return found is not None and not found.missing

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-from rico_hdl.sources import Entry, Lists
+from rico_hdl.sources import FolderEntry, Lists
 from rico_hdl.spec import Modality
 from rico_hdl.spec.model import BAND_FIELD
 
@@ -22,7 +22,7 @@ round trip, and millions of round trips one after another take hours."""
 _BAND_MARK = "\0"  # can't stand in a path
 
 
-class Found(NamedTuple):
+class FoundPatch(NamedTuple):
     """The files of one patch, as the template saw them."""
 
     prefix: str
@@ -52,7 +52,7 @@ def paths_of(modality: Modality, prefix: str, values: tuple[str, ...]) -> tuple[
 
 def find(
     source: Lists, modality: Modality, *, n_threads: int = N_LISTING_THREADS
-) -> Iterator[Found]:
+) -> Iterator[FoundPatch]:
     """The patches of a modality in a source, in path order.
 
     A folder that holds some of a patch's band files is a patch with bands missing; one that holds
@@ -78,7 +78,7 @@ def find(
             yield from _walk(source, modality, folder, states)
         return
     with ThreadPoolExecutor(n_threads, "rico-hdl-list") as pool:
-        pending: deque[Future[list[Found]]] = deque()
+        pending: deque[Future[list[FoundPatch]]] = deque()
         try:
             for folder, states in below:
                 pending.append(pool.submit(_walk_all, source, modality, folder, states))
@@ -91,7 +91,7 @@ def find(
                 future.cancel()
 
 
-def find_within(source: Lists, modality: Modality, folder: str) -> Iterator[Found]:
+def find_within(source: Lists, modality: Modality, folder: str) -> Iterator[FoundPatch]:
     """The patches of a modality in one folder of a source, without a look at the others.
 
     Args:
@@ -105,7 +105,7 @@ def find_within(source: Lists, modality: Modality, folder: str) -> Iterator[Foun
     states = [_State(0, {}, "")]
     path = ""
     for name in folder.split("/"):
-        below = dict(_below(modality, path, [Entry(name, is_folder=True)], states))
+        below = dict(_below(modality, path, [FolderEntry(name, is_folder=True)], states))
         path += name
         states = below.get(path, [])
         path += "/"
@@ -113,11 +113,15 @@ def find_within(source: Lists, modality: Modality, folder: str) -> Iterator[Foun
         yield from _walk(source, modality, folder, states)
 
 
-def _walk_all(source: Lists, modality: Modality, folder: str, states: list[_State]) -> list[Found]:
+def _walk_all(
+    source: Lists, modality: Modality, folder: str, states: list[_State]
+) -> list[FoundPatch]:
     return list(_walk(source, modality, folder, states))
 
 
-def _walk(source: Lists, modality: Modality, folder: str, states: list[_State]) -> Iterator[Found]:
+def _walk(
+    source: Lists, modality: Modality, folder: str, states: list[_State]
+) -> Iterator[FoundPatch]:
     last = len(modality.files.segments) - 1
     if not modality.files.any_depth and all(state.segment == last for state in states):
         # Nothing further down counts, and a folder in a file's place fails when it is read.
@@ -130,7 +134,7 @@ def _walk(source: Lists, modality: Modality, folder: str, states: list[_State]) 
 
 
 def _below(
-    modality: Modality, prefix: str, entries: list[Entry], states: list[_State]
+    modality: Modality, prefix: str, entries: list[FolderEntry], states: list[_State]
 ) -> Iterator[tuple[str, list[_State]]]:
     """The folders among the entries that may lead to patches, each with how far it has come."""
     segments = modality.files.segments
@@ -151,11 +155,11 @@ def _below(
             yield path, deeper
 
 
-def _files(entries: list[Entry]) -> list[str]:
+def _files(entries: list[FolderEntry]) -> list[str]:
     return [name for name, is_folder in entries if not is_folder]
 
 
-def _patches_in(modality: Modality, names: list[str], states: list[_State]) -> Iterator[Found]:
+def _patches_in(modality: Modality, names: list[str], states: list[_State]) -> Iterator[FoundPatch]:
     """The patches whose files have these names, all in one folder."""
     last = len(modality.files.segments) - 1
     for state in states:
@@ -168,23 +172,23 @@ def _patches_in(modality: Modality, names: list[str], states: list[_State]) -> I
             yield from _expected(modality, set(names), state)
 
 
-def _expected(modality: Modality, names: set[str], state: _State) -> Iterator[Found]:
+def _expected(modality: Modality, names: set[str], state: _State) -> Iterator[FoundPatch]:
     """The one patch of a folder whose path says all: its file names need no matching."""
     segment = modality.files.segments[-1]
     values = tuple([state.bound[field] for field in modality.patch_fields])
     if not modality.one_file_per_band:
         if segment.format(state.bound) in names:
-            yield Found(state.prefix, values, ())
+            yield FoundPatch(state.prefix, values, ())
         return
     pattern = segment.format({**state.bound, BAND_FIELD: _BAND_MARK})
     missing = [
         band.name for band in modality.bands if pattern.replace(_BAND_MARK, band.token) not in names
     ]
     if len(missing) < len(modality.bands):
-        yield Found(state.prefix, values, tuple(missing))
+        yield FoundPatch(state.prefix, values, tuple(missing))
 
 
-def _matching(modality: Modality, names: list[str], state: _State) -> Iterator[Found]:
+def _matching(modality: Modality, names: list[str], state: _State) -> Iterator[FoundPatch]:
     """The patches of a folder whose file names say which patch they belong to."""
     segment = modality.files.segments[-1]
     tokens: dict[tuple[str, ...], set[str]] = {}
@@ -204,4 +208,4 @@ def _matching(modality: Modality, names: list[str], state: _State) -> Iterator[F
             if modality.one_file_per_band
             else []
         )
-        yield Found(state.prefix, values, tuple(missing))
+        yield FoundPatch(state.prefix, values, tuple(missing))

@@ -17,7 +17,7 @@ from rico_hdl.sources.decompression import decompress
 _NOT_ZERO: Final = re.compile(rb"[^\0]")
 
 
-class Content:
+class Stream:
     """What files hold, decompressed and read forward as if it were one file.
 
     It is opened when it is first read from. Where the files are damaged, each call from there on

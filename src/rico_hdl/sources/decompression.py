@@ -305,7 +305,7 @@ class _Streams:
         )
 
 
-class _End(NamedTuple):
+class _Last(NamedTuple):
     """Behind the last item of a thread: the error that ended it, if one did."""
 
     error: BaseException | None
@@ -316,7 +316,7 @@ def _ahead(items: Generator[_T]) -> Generator[_T]:
 
     The thread ends, and the generator that it runs is closed, when this one does.
     """
-    made: SimpleQueue[_T | _End] = SimpleQueue()
+    made: SimpleQueue[_T | _Last] = SimpleQueue()
     slots = Semaphore(_N_AHEAD)
     stopped = False
 
@@ -330,13 +330,13 @@ def _ahead(items: Generator[_T]) -> Generator[_T]:
             pass
         except BaseException as raised:  # noqa: BLE001 - whoever takes the items must know
             error = raised
-        made.put(_End(error))
+        made.put(_Last(error))
 
     # A daemon: a network mount that hangs must not keep the process from ending.
     thread = Thread(target=make, name="rico-hdl-decompression", daemon=True)
     thread.start()
     try:
-        while not isinstance(item := made.get(), _End):
+        while not isinstance(item := made.get(), _Last):
             yield item
             del item
             slots.release()

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from rico_hdl.errors import SourceError
-from rico_hdl.sources.protocol import Entry
+from rico_hdl.sources.protocol import FolderEntry
 
 # O_CLOEXEC everywhere, O_BINARY on Windows, where text mode would end a file at its first 0x1a.
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -37,12 +37,12 @@ class FolderSource:
         """The absolute path."""
         return str(self._root)
 
-    def entries(self, folder: str) -> list[Entry]:
+    def entries(self, folder: str) -> list[FolderEntry]:
         """See `Source.entries`. A link that leads back to a folder above itself is left out."""
         path = self._prefix + folder
         with os.scandir(path) as found:
             entries = [
-                Entry(item.name, item.is_dir())
+                FolderEntry(item.name, item.is_dir())
                 for item in found
                 if not (item.is_symlink() and _leads_back(path, item.path))
             ]

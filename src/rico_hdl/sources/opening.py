@@ -94,7 +94,7 @@ class InnerFolder:
                     yield member._replace(path=member.path[len(self._folder) :])
 
 
-class _Part(NamedTuple):
+class _PartName(NamedTuple):
     """What the name of a part of a split archive says."""
 
     stem: str
@@ -221,7 +221,7 @@ def parts_of(path: Path) -> tuple[Path, ...]:
     return tuple(parts[position] for position in expected)
 
 
-def _part(name: str) -> _Part | None:
+def _part(name: str) -> _PartName | None:
     match = _SPLIT.fullmatch(name)
     if match is None or name.lower().endswith(_SUFFIXES):
         return None
@@ -232,7 +232,7 @@ def _part(name: str) -> _Part | None:
         position = 0
         for letter in number.lower():
             position = 26 * position + ord(letter) - ord("a")
-    return _Part(match["stem"], match["mark"], position)
+    return _PartName(match["stem"], match["mark"], position)
 
 
 def _open(files: Sequence[Path], on_raw: OnRaw | None) -> Archive:

@@ -13,7 +13,7 @@ MAX_MEMBER_BYTES: Final = 2**30
 that it is larger is damaged, or a bomb."""
 
 
-class Entry(NamedTuple):
+class FolderEntry(NamedTuple):
     """A file or a folder in a listing."""
 
     name: str
@@ -33,7 +33,7 @@ class Lists(Protocol):
     def location(self) -> str:
         """Where it is, as a user would write it: an absolute path."""
 
-    def entries(self, folder: str) -> list[Entry]:
+    def entries(self, folder: str) -> list[FolderEntry]:
         """The entries of a folder, sorted by name.
 
         Args:

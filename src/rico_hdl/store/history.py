@@ -13,7 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.store.journal import N_UNSETTLED, Block, Entry, Gap, scan
+from rico_hdl.store.journal import N_UNSETTLED, Gap, JournalBlock, JournalEntry, scan
 from rico_hdl.system.sorting import CompactSorted
 from rico_hdl.values import Layout, Origin
 
@@ -27,7 +27,7 @@ _Packed = tuple[bytes, int, int, int, int, int, bool, bool]
 class History:
     """Entries, sorted by key."""
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+    def __init__(self, entries: Iterable[JournalEntry] = ()) -> None:
         self._sorted: CompactSorted[_Packed] = CompactSorted()
         self._origins: dict[Origin, int] = {}
         self._layouts: dict[Layout, int] = {}
@@ -37,7 +37,7 @@ class History:
         """The number of entries, older ones of the same key included."""
         return len(self._sorted)
 
-    def add(self, entries: Iterable[Entry]) -> None:
+    def add(self, entries: Iterable[JournalEntry]) -> None:
         """Add entries that are newer than all before."""
         for key, digest, n_bytes, origin, layout, constant, removed in entries:
             places = (
@@ -47,18 +47,18 @@ class History:
             item = (key, len(self._sorted), digest, n_bytes, *places, constant, removed)
             self._sorted.add(item)
 
-    def by_key(self) -> Iterator[tuple[bytes, list[Entry]]]:
+    def by_key(self) -> Iterator[tuple[bytes, list[JournalEntry]]]:
         """Each key and all its entries, the oldest first, sorted by key."""
         unpacked = self._unpacker()
         for key, group in self._groups():
             yield key, [unpacked(packed) for packed in group]
 
-    def in_order(self) -> Iterator[Entry]:
+    def in_order(self) -> Iterator[JournalEntry]:
         """All entries, sorted by key, then by age."""
         for _, entries in self.by_key():
             yield from entries
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[JournalEntry]:
         """The newest entry of each key whose record is in the store, sorted by key.
 
         An entry of unknown origin gets the origin of an earlier one of the same bytes.
@@ -77,12 +77,14 @@ class History:
         for key, group in groupby(self._sorted, key=itemgetter(0)):
             yield key, list(group)
 
-    def _unpacker(self) -> Callable[[_Packed], Entry]:
+    def _unpacker(self) -> Callable[[_Packed], JournalEntry]:
         origins, layouts = list(self._origins), list(self._layouts)
 
-        def unpacked(packed: _Packed) -> Entry:
+        def unpacked(packed: _Packed) -> JournalEntry:
             key, _, digest, n_bytes, origin, layout, constant, removed = packed
-            return Entry(key, digest, n_bytes, origins[origin], layouts[layout], constant, removed)
+            return JournalEntry(
+                key, digest, n_bytes, origins[origin], layouts[layout], constant, removed
+            )
 
         return unpacked
 
@@ -104,7 +106,7 @@ class NewestEntries(History):
         """Zero-based offset behind the last intact block."""
         self.gaps: list[Gap] = []
         """Bytes that are no intact block, in the order of the file."""
-        last: deque[Block] = deque(maxlen=N_UNSETTLED)
+        last: deque[JournalBlock] = deque(maxlen=N_UNSETTLED)
         for part in scan(path, n_bytes):
             if isinstance(part, Gap):
                 self.gaps.append(part)
@@ -116,7 +118,7 @@ class NewestEntries(History):
         """The last blocks, whose transactions may be lost."""
 
 
-def with_origin(entry: Entry, history: Iterable[Entry]) -> Entry:
+def with_origin(entry: JournalEntry, history: Iterable[JournalEntry]) -> JournalEntry:
     """An entry of unknown origin with that of the newest other one that notes the same bytes."""
     for other in reversed(list(history)):
         same = (other.digest, other.n_bytes) == (entry.digest, entry.n_bytes)

@@ -46,7 +46,7 @@ N_UNSETTLED: Final = 3
 commit, and the next one may have been noted already; one more to be safe."""
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """What is known of a record from the moment it was written."""
 
     key: bytes
@@ -65,10 +65,10 @@ class Entry(NamedTuple):
     """Whether this notes that the record is not in the store (any more)."""
 
 
-class Block(NamedTuple):
+class JournalBlock(NamedTuple):
     """The entries of one transaction."""
 
-    entries: list[Entry]
+    entries: list[JournalEntry]
     """In the order in which they were put."""
     stop: int
     """Zero-based offset behind the block in the file."""
@@ -85,7 +85,7 @@ class Gap(NamedTuple):
     """Whether this is how a kill leaves the end of a journal: a block without its last bytes."""
 
 
-def append(file: FileIO, entries: Sequence[Entry]) -> None:
+def append(file: FileIO, entries: Sequence[JournalEntry]) -> None:
     """Add a block to a file that is open for appending, without a buffer in between.
 
     Raises:
@@ -111,7 +111,7 @@ def append(file: FileIO, entries: Sequence[Entry]) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def blocks(path: Path, n_bytes: int | None = None) -> Iterator[Block]:
+def blocks(path: Path, n_bytes: int | None = None) -> Iterator[JournalBlock]:
     """The intact blocks of a journal; a journal that does not exist has none.
 
     Args:
@@ -121,10 +121,10 @@ def blocks(path: Path, n_bytes: int | None = None) -> Iterator[Block]:
     Raises:
         OSError: It can't be read.
     """
-    return (part for part in scan(path, n_bytes) if isinstance(part, Block))
+    return (part for part in scan(path, n_bytes) if isinstance(part, JournalBlock))
 
 
-def scan(path: Path, n_bytes: int | None = None) -> Iterator[Block | Gap]:
+def scan(path: Path, n_bytes: int | None = None) -> Iterator[JournalBlock | Gap]:
     """The blocks of a journal, and the bytes between and behind them that are none.
 
     Args:
@@ -153,7 +153,7 @@ def scan(path: Path, n_bytes: int | None = None) -> Iterator[Block | Gap]:
             start = following
 
 
-def _block_at(file: BufferedReader, start: int, size: int) -> Block | None:
+def _block_at(file: BufferedReader, start: int, size: int) -> JournalBlock | None:
     """The block that begins at an offset; None if there is no intact one."""
     file.seek(start)
     head = file.read(_BLOCK.size)
@@ -166,7 +166,7 @@ def _block_at(file: BufferedReader, start: int, size: int) -> Block | None:
     if len(payload) < n_bytes or _checksum(head[: _CHECKED.size], payload) != checksum:
         return None
     entries = list(_entries(zlib.decompress(payload), n))
-    return Block(entries, start + _BLOCK.size + n_bytes)
+    return JournalBlock(entries, start + _BLOCK.size + n_bytes)
 
 
 def _following(file: BufferedReader, start: int, size: int) -> int:
@@ -216,7 +216,7 @@ def _checksum(head: bytes, payload: bytes) -> int:
     return int(state.intdigest())
 
 
-def _entries(content: bytes, n: int) -> Iterator[Entry]:
+def _entries(content: bytes, n: int) -> Iterator[JournalEntry]:
     (n_table,) = _LENGTH.unpack_from(content)
     position = _LENGTH.size + n_table
     raw_origins, raw_layouts = json.loads(content[_LENGTH.size : position])
@@ -233,4 +233,6 @@ def _entries(content: bytes, n: int) -> Iterator[Entry]:
         key = content[position : position + n_key]
         position += n_key
         constant, removed = bool(flags & _CONSTANT), bool(flags & _REMOVED)
-        yield Entry(key, digest, n_bytes, origins[origin], layouts[layout], constant, removed)
+        yield JournalEntry(
+            key, digest, n_bytes, origins[origin], layouts[layout], constant, removed
+        )

@@ -19,7 +19,7 @@ from rico_hdl.errors import RecordError
 from rico_hdl.record import is_constant, parse
 from rico_hdl.store import digest
 from rico_hdl.store.history import UNKNOWN, NewestEntries, with_origin
-from rico_hdl.store.journal import N_UNSETTLED, Block, Entry, Gap, blocks, scan
+from rico_hdl.store.journal import N_UNSETTLED, Gap, JournalBlock, JournalEntry, blocks, scan
 from rico_hdl.store.totals import Totals
 from rico_hdl.values import Layout, Origin, Record
 
@@ -34,7 +34,7 @@ class JournalState:
     """Of the newest entry of each key."""
     stop: int = 0
     """Zero-based offset behind its last intact block."""
-    last: list[Block] = field(default_factory=list)
+    last: list[JournalBlock] = field(default_factory=list)
     """Its last blocks, whose transactions may be lost."""
     gaps: list[Gap] = field(default_factory=list)
     """Bytes that are no intact block."""
@@ -52,7 +52,7 @@ def read_journal(path: Path) -> JournalState:
         OSError: It can't be read.
     """
     state = JournalState()
-    last: deque[Block] = deque(maxlen=N_UNSETTLED)
+    last: deque[JournalBlock] = deque(maxlen=N_UNSETTLED)
     removed: set[bytes] = set()
     for part in scan(path):
         if isinstance(part, Gap):
@@ -90,7 +90,7 @@ def _totals(path: Path, changed: Collection[bytes]) -> Totals:
         for entry in NewestEntries(path):
             totals.apply(entry)
         return totals
-    histories: dict[bytes, list[Entry]] = {}
+    histories: dict[bytes, list[JournalEntry]] = {}
     for block in blocks(path):
         for entry in block.entries:
             if entry.key in changed:
@@ -105,10 +105,10 @@ def _totals(path: Path, changed: Collection[bytes]) -> Totals:
 
 def unsettled(
     path: Path,
-    last: Sequence[Block],
+    last: Sequence[JournalBlock],
     get: Callable[[bytes], memoryview | None],
     n_bytes: int | None = None,
-) -> list[Entry]:
+) -> list[JournalEntry]:
     """Entries that take back what was noted at the end of a journal and not committed.
 
     A transaction is noted before it is committed, and a crash of the machine can undo the last
@@ -130,7 +130,7 @@ def unsettled(
         OSError: The journal can't be read.
     """
     newest = {entry.key: entry for block in last for entry in block.entries}
-    taken_back: list[Entry] = []
+    taken_back: list[JournalEntry] = []
     digests: dict[bytes, tuple[int, int]] = {}  # of records that are not what was noted last
     for key, entry in newest.items():
         value = get(key)
@@ -149,9 +149,9 @@ def unsettled(
 
 def _histories(
     path: Path, keys: Collection[bytes], n_bytes: int | None
-) -> dict[bytes, list[Entry]]:
+) -> dict[bytes, list[JournalEntry]]:
     """All entries of some keys, the oldest first."""
-    histories: dict[bytes, list[Entry]] = {key: [] for key in keys}
+    histories: dict[bytes, list[JournalEntry]] = {key: [] for key in keys}
     for block in blocks(path, n_bytes):
         for entry in block.entries:
             if entry.key in histories:
@@ -159,7 +159,7 @@ def _histories(
     return histories
 
 
-def _restored(history: Sequence[Entry], there: tuple[int, int]) -> list[Entry]:
+def _restored(history: Sequence[JournalEntry], there: tuple[int, int]) -> list[JournalEntry]:
     """Entries that make an earlier state of a record count again; none if it never had it.
 
     Args:
@@ -182,9 +182,9 @@ def _restored(history: Sequence[Entry], there: tuple[int, int]) -> list[Entry]:
     return back if earlier is None or earlier.removed else [*back, earlier]
 
 
-def entry_of(record: Record) -> Entry:
+def entry_of(record: Record) -> JournalEntry:
     """The entry of a record that is put."""
-    return Entry(
+    return JournalEntry(
         record.key,
         record.digest,
         len(record.data),
@@ -194,7 +194,7 @@ def entry_of(record: Record) -> Entry:
     )
 
 
-def found(key: bytes, value: memoryview, modality_of: Callable[[Layout], str]) -> Entry:
+def found(key: bytes, value: memoryview, modality_of: Callable[[Layout], str]) -> JournalEntry:
     """The entry of a record that is in the database, as it is there."""
     try:
         bands = parse(value)
@@ -205,4 +205,4 @@ def found(key: bytes, value: memoryview, modality_of: Callable[[Layout], str]) -
         is_constant(value[band.start : band.stop], math.prod(band.shape)) for band in bands
     )
     origin = Origin(modality_of(layout), UNKNOWN)
-    return Entry(key, digest.record_digest(key, value), len(value), origin, layout, constant)
+    return JournalEntry(key, digest.record_digest(key, value), len(value), origin, layout, constant)

@@ -41,7 +41,7 @@ _N_SAMPLES: Final = 9
 """Records that must agree on where LMDB's library has mapped the file, by their majority."""
 
 
-Found = tuple[Place, memoryview, bytes]
+RecordView = tuple[Place, memoryview, bytes]
 """A record, as a reader found it: where it is in the file, a view of its bytes there, and the
 `HEADER_BYTES` before it."""
 
@@ -137,7 +137,7 @@ class Snapshot:
         return mark[1] >= now if mark else not now
 
     @contextmanager
-    def lookups(self) -> Iterator[Callable[[bytes], Found | None]]:
+    def lookups(self) -> Iterator[Callable[[bytes], RecordView | None]]:
         """A function for one thread that looks up a key by both readers.
 
         LMDB's library trusts the file: use this only if its structure is sound. The function raises
@@ -148,7 +148,7 @@ class Snapshot:
         base, transaction, find = self._base, self._idle.get(), self.pages.find
         address_of, string_at = _Addresses().of, ctypes.string_at
 
-        def look(key: bytes) -> Found | None:
+        def look(key: bytes) -> RecordView | None:
             place = find(key)  # first: it refuses what is beyond the file's end
             try:
                 value = transaction.get(key)
@@ -185,7 +185,7 @@ class Snapshot:
         finally:
             self._idle.put(transaction)
 
-    def search(self, key: bytes) -> Found | None:
+    def search(self, key: bytes) -> RecordView | None:
         """As the function of `lookups`, but by the page reader, which trusts nothing."""
         place = self.pages.search(key)
         if place is None:
@@ -261,7 +261,7 @@ def _damaged(error: lmdb.Error) -> StoreError:
     return StoreError(f"{DATA_NAME} is damaged in its structure: {error}")
 
 
-class _Buffer(ctypes.Structure):
+class _PyBuffer(ctypes.Structure):
     """Python's Py_buffer (PEP 3118)."""
 
     _fields_ = (
@@ -293,7 +293,7 @@ class _Addresses:
     """
 
     def __init__(self) -> None:
-        self._buffer = _Buffer()
+        self._buffer = _PyBuffer()
         self._at = ctypes.addressof(self._buffer)
 
     def of(self, view: memoryview) -> int:

@@ -19,7 +19,7 @@ from pathlib import Path
 from rico_hdl.errors import StoreError
 from rico_hdl.store import digest
 from rico_hdl.store.history import UNKNOWN, History, NewestEntries, with_origin
-from rico_hdl.store.journal import JOURNAL_NAME, Entry
+from rico_hdl.store.journal import JOURNAL_NAME, JournalEntry
 from rico_hdl.store.manifest import Manifest
 from rico_hdl.store.reconciling import JournalState, found
 from rico_hdl.values import Layout
@@ -100,7 +100,7 @@ class Surveyor:
         self,
         target: Path,
         state: JournalState,
-        taken_back: list[Entry],
+        taken_back: list[JournalEntry],
         records: Callable[[], Records],
         modality_of: Callable[[Layout], str],
     ) -> None:
@@ -223,13 +223,13 @@ class Surveyor:
         )
 
 
-def _removal(history: list[Entry]) -> list[Entry]:
+def _removal(history: list[JournalEntry]) -> list[JournalEntry]:
     """The removal of a record that is gone; none if that is noted."""
     newest = history[-1]
     return [] if newest.removed else [newest._replace(removed=True)]
 
 
-def _same(entry: Entry, history: list[Entry]) -> Entry | None:
+def _same(entry: JournalEntry, history: list[JournalEntry]) -> JournalEntry | None:
     """The newest entry that notes the same bytes as put."""
     for other in reversed(history):
         same = (other.digest, other.n_bytes) == (entry.digest, entry.n_bytes)

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from rico_hdl.store import digest
-from rico_hdl.store.journal import Entry
+from rico_hdl.store.journal import JournalEntry
 from rico_hdl.values import Layout
 
 
@@ -43,7 +43,7 @@ class Totals:
     modalities: dict[str, ModalityTotals] = field(default_factory=dict)
     """By the modality's name; an empty name for records of no known modality."""
 
-    def apply(self, entry: Entry) -> None:
+    def apply(self, entry: JournalEntry) -> None:
         """Count an entry, or, if it notes a removal, count it no more."""
         sign = -1 if entry.removed else 1
         part = self.modalities.setdefault(entry.origin.modality, ModalityTotals())

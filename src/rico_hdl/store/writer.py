@@ -20,7 +20,7 @@ from rico_hdl.store import journal
 from rico_hdl.store.faults import store_error
 from rico_hdl.store.growth import grown, needed
 from rico_hdl.store.history import UNKNOWN
-from rico_hdl.store.journal import JOURNAL_NAME, Entry
+from rico_hdl.store.journal import JOURNAL_NAME, JournalEntry
 from rico_hdl.store.length import check_length
 from rico_hdl.store.provenance import UNPROVEN, Provenance
 from rico_hdl.store.reconciling import entry_of, found, read_journal, totals_of, unsettled
@@ -75,7 +75,7 @@ class StoreWriter:
         self.target = target
         self._commit_bytes = commit_bytes
         self._closed = False
-        self._entries: list[Entry] = []
+        self._entries: list[JournalEntry] = []
         self.survey = Survey()
         """What was found about records that had no note in the journal."""
         self._totals = Totals()
@@ -179,7 +179,7 @@ class StoreWriter:
             while batch := list(islice(entries, _ENTRIES_AT_ONCE)):
                 self._note(batch)
 
-    def _note(self, entries: Sequence[Entry]) -> None:
+    def _note(self, entries: Sequence[JournalEntry]) -> None:
         """Append entries about records that are in the database already, or are not."""
         if entries:
             journal.append(self._journal, entries)

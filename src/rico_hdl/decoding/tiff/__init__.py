@@ -8,6 +8,6 @@ what a dataset is.
 
 from rico_hdl.decoding.raster import Raster, rasters_of
 from rico_hdl.decoding.tiff.decode import Decoder
-from rico_hdl.decoding.tiff.header import Header, parse_header
+from rico_hdl.decoding.tiff.header import TiffHeader, parse_header
 
-__all__ = ["Decoder", "Header", "Raster", "parse_header", "rasters_of"]
+__all__ = ["Decoder", "Raster", "TiffHeader", "parse_header", "rasters_of"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rico_hdl.decoding.raster import DTYPES, Raster, bands_of, split
 from rico_hdl.decoding.tiff import deflate
-from rico_hdl.decoding.tiff.header import Blocks, Header, parse_header
+from rico_hdl.decoding.tiff.header import Segments, TiffHeader, parse_header
 from rico_hdl.decoding.tiff.libtiff import NONE, decode_with_libtiff, refuse_doubtful
 from rico_hdl.errors import TiffError
 
@@ -36,7 +36,7 @@ class _Known:
     pieces: tuple[tuple[int, int], ...] | None
     """The [start, stop) of the pixels of an uncompressed file, then part of what was learnt; None
     where each file has to be looked at."""
-    header: Header
+    header: TiffHeader
     dtype: str
 
     def holds_for(self, data: bytes) -> bool:
@@ -101,7 +101,7 @@ def _learn(data: bytes) -> _Known:
     )
 
 
-def _is_plain(header: Header, blocks: Blocks) -> bool:
+def _is_plain(header: TiffHeader, blocks: Segments) -> bool:
     """Whether the pixels lie in the file as they are in a raster, but for the order of bands."""
     return (
         header.compression == NONE

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from rico_hdl.decoding.tiff.header import Blocks, Header
+    from rico_hdl.decoding.tiff.header import Segments, TiffHeader
 
 COMPRESSIONS: Final = frozenset({8, 32946})
 """Two numbers for the same format: Adobe's, and the older one of libtiff."""
@@ -30,7 +30,7 @@ _ADLER: Final = 65521
 """The modulus of Adler-32 (RFC 1950)."""
 
 
-def is_for_inflate(header: Header) -> bool:
+def is_for_inflate(header: TiffHeader) -> bool:
     """Whether `inflate` knows the encoding, and is faster than libtiff with `verify`.
 
     It is where there are differences (predictor 2): of those there is no checksum after libtiff has
@@ -47,7 +47,7 @@ def is_for_inflate(header: Header) -> bool:
     )
 
 
-def inflate(data: bytes, header: Header, blocks: Blocks, dtype: str) -> npt.NDArray[Any]:
+def inflate(data: bytes, header: TiffHeader, blocks: Segments, dtype: str) -> npt.NDArray[Any]:
     """The image, of shape (planes, rows, columns, samples), little-endian.
 
     Raises:
@@ -62,7 +62,7 @@ def inflate(data: bytes, header: Header, blocks: Blocks, dtype: str) -> npt.NDAr
     return samples.view(np.dtype(dtype).newbyteorder("<"))
 
 
-def verify(data: bytes, header: Header, blocks: Blocks, image: np.ndarray) -> None:
+def verify(data: bytes, header: TiffHeader, blocks: Segments, image: np.ndarray) -> None:
     """Check that libtiff decoded what the writer encoded.
 
     Args:
@@ -88,14 +88,14 @@ def verify(data: bytes, header: Header, blocks: Blocks, image: np.ndarray) -> No
             raise TiffError("can't be decoded: zlib and libtiff disagree about a strip")
 
 
-def _starts(blocks: Blocks) -> Iterator[int]:
+def _starts(blocks: Segments) -> Iterator[int]:
     start = 0
     for size in blocks.sizes:
         yield start
         start += size
 
 
-def _inflated(data: bytes, blocks: Blocks) -> Iterator[bytes]:
+def _inflated(data: bytes, blocks: Segments) -> Iterator[bytes]:
     """The blocks one after the other, decoded."""
     view = memoryview(data)
     for i, (start, count, size) in enumerate(zip(*blocks, strict=True)):
@@ -114,7 +114,7 @@ def _inflated(data: bytes, blocks: Blocks) -> Iterator[bytes]:
         yield block
 
 
-def _checksum_of_all(data: bytes, blocks: Blocks) -> int:
+def _checksum_of_all(data: bytes, blocks: Segments) -> int:
     """The Adler-32 that all blocks have together, from the one at the end of each.
 
     Adler-32 is two sums modulo 65521: a = 1 + the sum of the bytes, b = the sum of all a on the

@@ -1,6 +1,6 @@
 """Reading the first directory of a TIFF file.
 
-In: a whole file as bytes. Out: a `Header` with all that decides how pixels are stored, and where
+In: a whole file as bytes. Out: a `TiffHeader`: everything about how pixels are stored, and where
 the strips or tiles lie. It checks every offset against the file's size and every count against what
 the image's size calls for, follows no more than the first directory, and never touches pixels.
 
@@ -106,7 +106,7 @@ class Values:
         return self.start + self.n * _SIZES[self.format]
 
 
-class Blocks(NamedTuple):
+class Segments(NamedTuple):
     """The strips or tiles of an image, in file order: planes, then rows, then columns."""
 
     offsets: array[int]
@@ -118,7 +118,7 @@ class Blocks(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class TiffHeader:
     """What the first directory says about the pixels."""
 
     byte_order: str
@@ -183,7 +183,7 @@ class Header:
         """Bytes of one row of a strip or tile: rows begin at whole bytes."""
         return (columns * (self.n_samples // self.n_planes) * self.bits + 7) // 8
 
-    def read_blocks(self, data: bytes) -> Blocks:
+    def read_blocks(self, data: bytes) -> Segments:
         """Where the strips or tiles lie.
 
         Args:
@@ -205,7 +205,7 @@ class Header:
                 f"truncated: {what} {i} lies at bytes {offsets[i]} to {offsets[i] + counts[i]}, "
                 f"the file ends at {len(data)}"
             )
-        return Blocks(offsets, counts, self._sizes())
+        return Segments(offsets, counts, self._sizes())
 
     def _table(self, data: bytes, values: Values) -> array[int]:
         """The values of a tag: an array, since some files have ten thousand of them."""
@@ -225,7 +225,7 @@ class Header:
         return sizes * self.n_planes
 
 
-class _Directory:
+class _TiffDirectory:
     """The wanted entries of the first directory, and a note of every byte that was looked at."""
 
     def __init__(self, data: bytes) -> None:
@@ -339,7 +339,7 @@ class _Directory:
             raise TiffError(f"damaged: ExtraSamples does not fit {n_samples} samples")
 
 
-def parse_header(data: bytes) -> Header:
+def parse_header(data: bytes) -> TiffHeader:
     """Read the first directory of a TIFF or BigTIFF file of either byte order.
 
     Args:
@@ -349,7 +349,7 @@ def parse_header(data: bytes) -> Header:
         TiffError: The bytes are no TIFF, are truncated, lack a needed tag, hold tags that
             contradict each other, or give the samples of a pixel different formats.
     """
-    directory = _Directory(data)
+    directory = _TiffDirectory(data)
     number = directory.number
     tiled = directory.in_tiles()
     width, height = number(WIDTH), number(HEIGHT)
@@ -366,7 +366,7 @@ def parse_header(data: bytes) -> Header:
     planar = number(PLANAR_CONFIG, CONTIGUOUS)
     if planar not in {CONTIGUOUS, SEPARATE}:
         raise TiffError(f"PlanarConfiguration is {planar}, expected 1 or 2")
-    return Header(
+    return TiffHeader(
         byte_order=directory.order,
         width=width,
         height=height,

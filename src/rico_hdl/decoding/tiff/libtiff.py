@@ -15,7 +15,7 @@ from rico_hdl.errors import TiffError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from rico_hdl.decoding.tiff.header import Header
+    from rico_hdl.decoding.tiff.header import TiffHeader
 
 MAX_IMAGE_BYTES: Final = 512 * 2**20
 """Bytes that one decoded file may have. Patches are far smaller: 13 MB for a whole Major-TOM
@@ -37,7 +37,7 @@ _LOSSLESS: Final = {
 _GREY_RGB_PALETTE: Final = frozenset({0, 1, 2, 3})
 
 
-def refuse_doubtful(header: Header) -> None:
+def refuse_doubtful(header: TiffHeader) -> None:
     """Raise for what is not known to be decoded to the stored values.
 
     Raises:
@@ -76,7 +76,7 @@ def refuse_doubtful(header: Header) -> None:
         )
 
 
-def decode_with_libtiff(data: bytes, header: Header) -> npt.NDArray[Any]:
+def decode_with_libtiff(data: bytes, header: TiffHeader) -> npt.NDArray[Any]:
     """The image, of shape (planes, rows, columns, samples), native byte order.
 
     Raises:

@@ -20,7 +20,7 @@ from tarfile import HeaderError
 from typing import Final
 
 from rico_hdl.errors import ArchiveError, IncompleteArchiveError, SourceError
-from rico_hdl.sources.content import Content
+from rico_hdl.sources.content import Stream
 from rico_hdl.sources.protocol import MAX_MEMBER_BYTES, Member
 from rico_hdl.sources.tar.header import (
     BLOCK_BYTES,
@@ -28,7 +28,7 @@ from rico_hdl.sources.tar.header import (
     FOLDERS,
     LABEL,
     SPARSE,
-    Header,
+    TarHeader,
     parse,
 )
 from rico_hdl.sources.tar.headers import Headers
@@ -61,7 +61,7 @@ class TarArchive:
     ) -> None:
         self._files = tuple(files)
         self._on_raw = on_raw
-        self._content: Content | None = None
+        self._content: Stream | None = None
 
     @property
     def location(self) -> str:
@@ -80,12 +80,12 @@ class TarArchive:
 
     def members(self) -> Generator[Member]:
         """See `Archive.members`."""
-        with closing(Content(self._files, on_raw=self._on_raw)) as content:
+        with closing(Stream(self._files, on_raw=self._on_raw)) as content:
             self._content = content
             self._refuse(content)
             yield from self._found(content)
 
-    def _found(self, content: Content) -> Generator[Member]:
+    def _found(self, content: Stream) -> Generator[Member]:
         headers = Headers(content)
         try:
             while (header := headers.next()) is not None:
@@ -118,7 +118,7 @@ class TarArchive:
             return IncompleteArchiveError(f"{message}; {more}", _AGAIN)
         return ArchiveError(message, _AGAIN)
 
-    def _read(self, content: Content, path: str, start: int, n_bytes: int) -> bytes:
+    def _read(self, content: Stream, path: str, start: int, n_bytes: int) -> bytes:
         """The content of a member; see `Member.read`."""
         if content.tell() != start:
             raise RuntimeError(f"{path!r} must be read before the next member is asked for, once")
@@ -130,7 +130,7 @@ class TarArchive:
             _refuse_short(f"{self.location}/{path}", len(data), n_bytes)
         return data
 
-    def _refuse(self, content: Content) -> None:
+    def _refuse(self, content: Stream) -> None:
         """Raise for what is no tar archive."""
         block = content.peek(BLOCK_BYTES)
         try:
@@ -147,7 +147,7 @@ class TarArchive:
         )
 
 
-def _is_folder(header: Header) -> bool:
+def _is_folder(header: TarHeader) -> bool:
     """Whether it tells of no file. Before POSIX a slash at its end made a name that of a folder."""
     name, kind, n_bytes = header
     if kind in FILES:
@@ -170,7 +170,7 @@ def _placed(name: str) -> tuple[str, str]:
     return path, ""
 
 
-def _problem_of(header: Header) -> str:
+def _problem_of(header: TarHeader) -> str:
     """Why a member can't be read, if so."""
     _, kind, n_bytes = header
     if kind not in FILES:

@@ -7,7 +7,7 @@ The standard library's `tarfile` reads headers, after a quick path for ordinary 
 them is read here: `tarfile` would read as much as a bomb claims to hold into memory, call itself
 for each extension of an extension, and skip records that it can't parse.
 
-Formats: POSIX.1-2017, `pax`, "ustar Interchange Format" and "pax Extended Header"; the manual of
+Formats: POSIX.1-2017, `pax`, "ustar Interchange Format" and "pax Extended TarHeader"; the manual of
 GNU tar, "Basic Tar Format" and "Storing Sparse Files".
 """
 
@@ -49,7 +49,7 @@ _SPACES: Final = b" " * 8
 _MAX_DIGITS: Final = 20  # of a number: 64 bits, as large as files get
 
 
-class Header(NamedTuple):
+class TarHeader(NamedTuple):
     """A member's header, with all that extends it."""
 
     name: str
@@ -60,7 +60,7 @@ class Header(NamedTuple):
     """How many bytes of content follow, without padding."""
 
 
-def parse(block: bytes) -> Header | None:
+def parse(block: bytes) -> TarHeader | None:
     """What a header says by itself; None if it is the block of zeros that ends an archive.
 
     Args:
@@ -75,13 +75,13 @@ def parse(block: bytes) -> Header | None:
         return None
     info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     if info.type in EMPTY:
-        return Header(info.name, info.type, 0)
+        return TarHeader(info.name, info.type, 0)
     if info.size < 0:
         raise tarfile.HeaderError(f"it says that {info.size} bytes follow")
-    return Header(info.name, info.type, info.size)
+    return TarHeader(info.name, info.type, info.size)
 
 
-def _parse_ordinary(block: bytes) -> Header | None:
+def _parse_ordinary(block: bytes) -> TarHeader | None:
     """The same as `tarfile` for most headers, in a tenth of the time; None for all others."""
     magic, kind = block[257:263], block[156:157]
     if magic not in _MAGICS or kind not in _ORDINARY or block[154:156] != b"\0 ":
@@ -102,7 +102,7 @@ def _parse_ordinary(block: bytes) -> Header | None:
     name = block[:100].partition(b"\0")[0]
     if block[345] and magic == _POSIX:  # GNU tar has times where this has the front of the name
         name = block[345:500].partition(b"\0")[0] + b"/" + name
-    return Header(text_of(name), kind, 0 if kind == _FOLDER else n_bytes)
+    return TarHeader(text_of(name), kind, 0 if kind == _FOLDER else n_bytes)
 
 
 def parse_records(data: bytes) -> dict[bytes, bytes]:
@@ -126,7 +126,7 @@ def parse_records(data: bytes) -> dict[bytes, bytes]:
     return records
 
 
-def amended(header: Header, records: dict[bytes, bytes]) -> Header:
+def amended(header: TarHeader, records: dict[bytes, bytes]) -> TarHeader:
     """A header with what extended records say instead. Those without a value say nothing.
 
     Raises:
@@ -139,7 +139,7 @@ def amended(header: Header, records: dict[bytes, bytes]) -> Header:
         n_bytes = _number(size)
     if any(records.get(key) for key in _SPARSE_SIZES):
         kind = SPARSE
-    return Header(name, kind, n_bytes)
+    return TarHeader(name, kind, n_bytes)
 
 
 def _number(digits: bytes) -> int:

@@ -15,7 +15,7 @@ import tarfile
 from typing import Final
 
 from rico_hdl.errors import ArchiveError
-from rico_hdl.sources.content import Content
+from rico_hdl.sources.content import Stream
 from rico_hdl.sources.tar.header import (
     BLOCK_BYTES,
     EMPTY,
@@ -26,7 +26,7 @@ from rico_hdl.sources.tar.header import (
     LONG_LINK,
     LONG_NAME,
     SPARSE,
-    Header,
+    TarHeader,
     amended,
     parse,
     parse_records,
@@ -59,7 +59,7 @@ class Headers:
         content: What the archive holds.
     """
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: Stream) -> None:
         self._content = content
         self._held = b""  # a block that was read ahead
         self._globals: dict[bytes, bytes] = {}
@@ -77,7 +77,7 @@ class Headers:
         self.name_is_certain = True
         """Whether no header before the last one was lost that may hold its name."""
 
-    def next(self) -> Header | None:
+    def next(self) -> TarHeader | None:
         """The next header. Then the content is at what follows it.
 
         Returns:
@@ -106,14 +106,14 @@ class Headers:
                 return self._found(header)
             self._skip_zeros(start)
 
-    def _found(self, header: Header) -> Header:
+    def _found(self, header: TarHeader) -> TarHeader:
         self._given = header.name
         self._is_ended = False
         self.is_certain = self.is_certain and not self.damage
         self.name_is_certain, self._extension_is_lost = not self._extension_is_lost, False
         return header
 
-    def _from(self, block: bytes, limit: int) -> Header | None:
+    def _from(self, block: bytes, limit: int) -> TarHeader | None:
         """The header that begins with a block; None if that block is one of zeros."""
         name, records = b"", self._globals
         while True:
@@ -140,10 +140,10 @@ class Headers:
         if header.kind == SPARSE:
             self._skip_map(block, limit)
         if name:
-            header = Header(text_of(name), header.kind, header.n_bytes)
+            header = TarHeader(text_of(name), header.kind, header.n_bytes)
         return amended(header, records) if records else header
 
-    def _parsed(self, block: bytes) -> Header | None:
+    def _parsed(self, block: bytes) -> TarHeader | None:
         if len(block) < BLOCK_BYTES:
             self._refuse_end()
         try:

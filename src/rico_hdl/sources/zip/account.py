@@ -20,9 +20,9 @@ from rico_hdl.sources.zip.directory import (
     BEGINNINGS,
     LOCAL,
     LOCAL_SIGNATURE,
-    Directory,
-    End,
-    Entry,
+    CentralDirectory,
+    EndOfDirectory,
+    ZipEntry,
     ends_here,
 )
 from rico_hdl.sources.zip.header import (
@@ -50,7 +50,7 @@ class Account:
         end: The record at its end.
     """
 
-    def __init__(self, volumes: Volumes, directory: Directory, end: End) -> None:
+    def __init__(self, volumes: Volumes, directory: CentralDirectory, end: EndOfDirectory) -> None:
         self._volumes = volumes
         self._directory = directory
         self._end = end
@@ -88,7 +88,7 @@ class Account:
         self._first = self._first or reason
         self._n += 1
 
-    def _check_member(self, entry: Entry) -> None:
+    def _check_member(self, entry: ZipEntry) -> None:
         """Compare a member's header, and look at what follows its data."""
         name = name_of(entry.raw_name, entry.flags, entry.system)
         if entry.is_lost:

@@ -20,7 +20,13 @@ from rico_hdl.errors import ArchiveError, IncompleteArchiveError, SourceError
 from rico_hdl.sources.protocol import Member
 from rico_hdl.sources.volumes import Volumes
 from rico_hdl.sources.zip.account import Account
-from rico_hdl.sources.zip.directory import Directory, End, Entry, begins_like_one, find_end
+from rico_hdl.sources.zip.directory import (
+    CentralDirectory,
+    EndOfDirectory,
+    ZipEntry,
+    begins_like_one,
+    find_end,
+)
 from rico_hdl.sources.zip.header import name_of, walk_members
 from rico_hdl.sources.zip.member import problem_of, read_member
 
@@ -87,7 +93,7 @@ class ZipArchive:
                 f"{_AGAIN} If it is split, check that its last part is there.",
             )
         try:
-            directory = Directory(volumes, end)
+            directory = CentralDirectory(volumes, end)
         except ArchiveError as error:
             yield from self._told(volumes, walk_members(volumes))
             raise ArchiveError(
@@ -105,7 +111,7 @@ class ZipArchive:
                 f"{self.location}: {found}: members may be missing; download it again", _AGAIN
             )
 
-    def _refuse(self, volumes: Volumes, end: End | None) -> None:
+    def _refuse(self, volumes: Volumes, end: EndOfDirectory | None) -> None:
         """Raise for what is no zip archive, or lacks volumes."""
         n_files = len(self._files)
         if end is None and not begins_like_one(volumes):
@@ -124,7 +130,7 @@ class ZipArchive:
     def _told(
         self,
         volumes: Volumes,
-        entries: Iterator[Entry] | Directory,
+        entries: Iterator[ZipEntry] | CentralDirectory,
         account: Account | None = None,
     ) -> Iterator[Member]:
         for i, entry in enumerate(entries):
@@ -138,7 +144,7 @@ class ZipArchive:
             yield Member(path, read, problem or problem_of(entry))
 
     def _read(
-        self, volumes: Volumes, entry: Entry, path: str, settle: Callable[[], None] | None
+        self, volumes: Volumes, entry: ZipEntry, path: str, settle: Callable[[], None] | None
     ) -> bytes:
         """The content of a member; see `Member.read`."""
         try:

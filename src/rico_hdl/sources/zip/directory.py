@@ -53,7 +53,7 @@ BEGINNINGS: Final = (LOCAL_SIGNATURE, b"PK\7\x08", b"PK00")
 """How an archive with members begins, the first of several volumes included (8.5.3, 8.5.4)."""
 
 
-class End(NamedTuple):
+class EndOfDirectory(NamedTuple):
     """What the record at the end of an archive says."""
 
     at: int
@@ -75,7 +75,7 @@ class End(NamedTuple):
     """Zero-based offsets between which nothing is known to be, up to the end of the file."""
 
 
-class Entry(NamedTuple):
+class ZipEntry(NamedTuple):
     """A member, as the directory knows it."""
 
     raw_name: bytes
@@ -119,7 +119,7 @@ class Entry(NamedTuple):
         return self.offset + self.n_header + self.n_compressed
 
 
-def find_end(volumes: Volumes) -> End | None:
+def find_end(volumes: Volumes) -> EndOfDirectory | None:
     """The record at the end of an archive, or None where there is none.
 
     Raises:
@@ -133,7 +133,9 @@ def find_end(volumes: Volumes) -> End | None:
     at = before + found
     _, number, volume, _, n_entries, n_bytes, offset, _ = _END.unpack_from(tail, found)
     behind = (at + _END.size + _END.unpack_from(tail, found)[-1], volumes.size)
-    end = End(at, number + 1, n_entries, n_bytes, volume, offset, is_zip64=False, gaps=(behind,))
+    end = EndOfDirectory(
+        at, number + 1, n_entries, n_bytes, volume, offset, is_zip64=False, gaps=(behind,)
+    )
     locator = volumes.pread(max(0, at - _LOCATOR.size), min(at, _LOCATOR.size))
     if not locator.startswith(_LOCATOR_SIGNATURE):
         return end
@@ -148,7 +150,7 @@ def find_end(volumes: Volumes) -> End | None:
             _, n_record, *_, volume, _, n_entries, n_bytes, offset = _END64.unpack(record)
             stop = place + 12 + n_record  # its own size leaves out the first two fields (4.3.14.1)
             gap = (stop if stop <= at - _LOCATOR.size else place + _END64.size, at - _LOCATOR.size)
-            return End(
+            return EndOfDirectory(
                 *(place, n_volumes, n_entries, n_bytes, volume, offset),
                 is_zip64=True,
                 gaps=(gap, behind),
@@ -188,7 +190,7 @@ def _find_record(tail: bytes) -> int | None:
     return fits
 
 
-class Directory:
+class CentralDirectory:
     """The directory of an archive: kept as it is stored, made entries of when they are asked for.
 
     Args:
@@ -200,7 +202,7 @@ class Directory:
         OSError: It can't be read.
     """
 
-    def __init__(self, volumes: Volumes, end: End) -> None:
+    def __init__(self, volumes: Volumes, end: EndOfDirectory) -> None:
         self._volume_starts = volumes.starts if end.n_volumes > 1 else (0,)
         if end.n_bytes > MAX_DIRECTORY_BYTES:
             raise ArchiveError(
@@ -226,7 +228,7 @@ class Directory:
     def __len__(self) -> int:
         return len(self._offsets)
 
-    def _find(self, volumes: Volumes, end: End) -> tuple[int, int]:
+    def _find(self, volumes: Volumes, end: EndOfDirectory) -> tuple[int, int]:
         """Where the directory begins, and by how much all offsets are too small.
 
         They are where a program that unpacks the archive was put in front of it.
@@ -246,7 +248,7 @@ class Directory:
                 return start, shift
         raise ArchiveError(f"its directory is not at byte {declared}, where it should be")
 
-    def _list(self, end: End) -> None:
+    def _list(self, end: EndOfDirectory) -> None:
         """Find where each entry lies in the directory, and each member in the archive."""
         position = 0
         while position < len(self._data):
@@ -267,11 +269,11 @@ class Directory:
         elif n != expected if end.is_zip64 else n % 2**16 != expected:
             self.damage = f"its directory lists {n} members, expected {expected}"
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[ZipEntry]:
         """The entries, in the order of their offsets."""
         return map(self.entry, range(len(self)))
 
-    def entry(self, i: int) -> Entry:
+    def entry(self, i: int) -> ZipEntry:
         """An entry, by its zero-based position in the order of offsets."""
         this = self._order[i]
         following = self._offsets[self._order[i + 1]] if i + 1 < len(self) else _NOWHERE
@@ -282,7 +284,7 @@ class Directory:
         """Where the first member begins; where the directory does if there is none."""
         return min(self.start, self._offsets[self._order[0]]) if len(self) else self.start
 
-    def _entry(self, position: int, limit: int) -> Entry:
+    def _entry(self, position: int, limit: int) -> ZipEntry:
         fields = _ENTRY.unpack_from(self._data, position)
         _, _, system, _, flags, method, _, _, crc, n_compressed, n_bytes = fields[:11]
         n_name, n_extra, _, volume, _, attributes, offset = fields[11:]
@@ -302,7 +304,7 @@ class Directory:
         if problem or not 0 <= offset < self.start:
             problem = problem or f"it should begin at byte {offset}, behind all members"
             offset = _NOWHERE
-        return Entry(
+        return ZipEntry(
             raw_name=self._data[name_stop - n_name : name_stop],
             system=system,
             flags=flags,

@@ -17,7 +17,7 @@ from rico_hdl.sources.zip.directory import (
     IN_EXTRA_32,
     LOCAL,
     LOCAL_SIGNATURE,
-    Entry,
+    ZipEntry,
     large_numbers,
 )
 
@@ -37,7 +37,7 @@ MAX_DESCRIPTOR_BYTES: Final = 24
 """Bytes of the longest of them."""
 
 
-class Header(NamedTuple):
+class LocalHeader(NamedTuple):
     """What precedes the data of a member."""
 
     n_bytes: int
@@ -46,7 +46,7 @@ class Header(NamedTuple):
     """What it says otherwise than the directory; empty if nothing."""
 
 
-def parse_header(data: bytes, entry: Entry) -> Header:
+def parse_header(data: bytes, entry: ZipEntry) -> LocalHeader:
     """The header of a member.
 
     Args:
@@ -80,17 +80,17 @@ def parse_header(data: bytes, entry: Entry) -> Header:
             if large is not None:
                 n_bytes, n_compressed, *_ = large
         difference = _difference(entry, flags, method, (crc, n_compressed, n_bytes))
-    return Header(stop + n_extra, difference)
+    return LocalHeader(stop + n_extra, difference)
 
 
-def _is_same_name(raw_name: bytes, flags: int, entry: Entry) -> bool:
+def _is_same_name(raw_name: bytes, flags: int, entry: ZipEntry) -> bool:
     """Whether two names are the same, up to the slashes of some tools."""
     ours = name_of(raw_name, flags, entry.system)
     theirs = name_of(entry.raw_name, entry.flags, entry.system)
     return ours.replace("\\", "/") == theirs.replace("\\", "/")
 
 
-def _difference(entry: Entry, flags: int, method: int, numbers: tuple[int, int, int]) -> str:
+def _difference(entry: ZipEntry, flags: int, method: int, numbers: tuple[int, int, int]) -> str:
     """What a header says otherwise than the directory."""
     if method != entry.method:
         return f"its method is {entry.method} by the directory, {method} by its own header"
@@ -116,7 +116,7 @@ def _difference(entry: Entry, flags: int, method: int, numbers: tuple[int, int, 
 _NUMBERS: Final = ("CRC-32", "size in the archive", "size")
 
 
-def n_descriptor_bytes(data: bytes, entry: Entry) -> int:
+def n_descriptor_bytes(data: bytes, entry: ZipEntry) -> int:
     """Bytes of the descriptor that follows a member's data, if one does.
 
     Args:
@@ -148,7 +148,7 @@ def name_of(raw_name: bytes, flags: int, system: int) -> str:
         return raw_name.decode("cp437")
 
 
-def walk_members(volumes: Volumes) -> Iterator[Entry]:
+def walk_members(volumes: Volumes) -> Iterator[ZipEntry]:
     """The members of an archive whose directory is lost, as their own headers tell of them.
 
     It ends at the first that is not whole, or whose size stands behind its data.
@@ -175,5 +175,5 @@ def walk_members(volumes: Volumes) -> Iterator[Entry]:
         if flags & STREAMED or limit > volumes.size:
             return
         name = header[LOCAL.size : stop]
-        yield Entry(name, 0, flags, method, crc, n_compressed, n_bytes, 0, n_extra, at, limit)
+        yield ZipEntry(name, 0, flags, method, crc, n_compressed, n_bytes, 0, n_extra, at, limit)
         at = limit

@@ -13,7 +13,7 @@ from typing import Final, cast
 from rico_hdl.errors import ArchiveError
 from rico_hdl.sources.protocol import MAX_MEMBER_BYTES
 from rico_hdl.sources.volumes import Volumes
-from rico_hdl.sources.zip.directory import Entry
+from rico_hdl.sources.zip.directory import ZipEntry
 from rico_hdl.sources.zip.header import MAX_DESCRIPTOR_BYTES, n_descriptor_bytes, parse_header
 
 _STORED: Final = 0
@@ -48,7 +48,7 @@ _SLACK_BYTES: Final = 64
 and owners that Info-ZIP repeats there in a longer form take a few bytes more."""
 
 
-def problem_of(entry: Entry) -> str:
+def problem_of(entry: ZipEntry) -> str:
     """Why a member can't be read, as far as its entry tells; empty if it may be readable."""
     kind = stat.S_IFMT(entry.mode)
     if entry.problem:
@@ -64,7 +64,7 @@ def problem_of(entry: Entry) -> str:
     return _problem_of_size(entry)
 
 
-def _problem_of_size(entry: Entry) -> str:
+def _problem_of_size(entry: ZipEntry) -> str:
     if max(entry.n_bytes, entry.n_compressed) > MAX_MEMBER_BYTES:
         return (
             f"it says that it holds {entry.n_bytes:,} bytes, in {entry.n_compressed:,} of the "
@@ -78,7 +78,7 @@ def _problem_of_size(entry: Entry) -> str:
     return ""
 
 
-def read_member(volumes: Volumes, entry: Entry) -> tuple[bytes, bool]:
+def read_member(volumes: Volumes, entry: ZipEntry) -> tuple[bytes, bool]:
     """The content of a member without a problem.
 
     Returns:
@@ -118,7 +118,7 @@ def read_member(volumes: Volumes, entry: Entry) -> tuple[bytes, bool]:
     return content, n_behind == 0 and not header.difference
 
 
-def _decompressed(data: memoryview, entry: Entry) -> bytes:
+def _decompressed(data: memoryview, entry: ZipEntry) -> bytes:
     """A member's data, decompressed: one byte too many at most, so that too long ones are noticed.
 
     Raises:
@@ -187,7 +187,7 @@ def _from_lzma(data: memoryview, n_at_most: int) -> tuple[bytes, bool]:
         raise ArchiveError(f"is damaged: can't be decompressed: {error}") from error
 
 
-def _check(content: bytes, entry: Entry) -> None:
+def _check(content: bytes, entry: ZipEntry) -> None:
     """Raise for content that is not what was stored."""
     from isal import isal_zlib  # noqa: PLC0415 - its CRC-32 takes a fifth of the time of zlib's
 
