@@ -1,10 +1,9 @@
 """Proving one state of a store, record by record.
 
 In: a `Snapshot`. Out: findings, added to a `Verification`. The structure of the file is checked
-first. If it is sound, each key is looked up by LMDB's library and by the page reader of
-`rico_hdl.open`, which must find it in the same place, and both must list the same keys. If it is
-not, the library is not asked any more, since it can crash or hang; the page reader then finds what
-can still be found. The bytes of each record are read once.
+first. If it is intact, LMDB's library and the page reader of `rico_hdl.open` must find each key in
+the same place, and list the same keys. If it isn't, only the page reader goes on, since the library
+can crash or hang. The bytes of each record are read once.
 """
 
 from __future__ import annotations
@@ -124,12 +123,8 @@ class Proof:
                     return found and found[1]
                 return memoryview(b"")  # there is one, and what is wrong is found later
 
-            taken_back = unsettled(
-                self._snapshot.target / JOURNAL_NAME,
-                noted.last,
-                value,
-                self._snapshot.n_journal_bytes,
-            )
+            path, n_bytes = self._snapshot.target / JOURNAL_NAME, self._snapshot.n_journal_bytes
+            taken_back = unsettled(path, noted.last, value, n_bytes)
         noted.add(taken_back)
         self._result.n_unfinished = len({entry.key for entry in taken_back})
 

@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +25,6 @@ from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES, Pipeline
 from rico_hdl.datasets import get
 from rico_hdl.errors import InterruptedRunError, SourceError, UsageError
 from rico_hdl.observer import Observer, observing
-from rico_hdl.patches.folders import Plan
 from rico_hdl.patches.opening import Named, StrPath, open_all
 from rico_hdl.patches.supply import Supply
 from rico_hdl.spec import DatasetSpec
@@ -82,16 +82,13 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
     start = time.monotonic()
     keep_freed_memory()
     spec = get(dataset) if isinstance(dataset, str) else dataset
-    n_workers = checked_workers(n_workers)
+    pipeline = Pipeline(PatchConverter(), checked_workers(n_workers), in_flight_bytes)
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
     check_target(folder)
     _manifest_of(folder, spec, overwrite=overwrite)
-    opened = open_all(spec, sources, thorough=overwrite)
-    for location in (place for one in opened for place in one.locations):
-        _check_location(location, folder)
-    supply = Supply(spec, opened)
+    supply = _open(spec, sources, folder, thorough=overwrite)
     watcher = observing(observer)
-    watcher.on_plan(next(iter(supply.plans), Plan(spec, {})))
+    watcher.on_plan(supply.plans[0])
     with (
         deferred_signals() as stop,
         StoreWriter(folder, overwrite=overwrite, modality_of=_modality_of(spec)) as writer,
@@ -104,14 +101,11 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
         def must_stop() -> bool:
             return bool(stop) or (on_error == "stop" and bool(ledger.failures))
 
-        pipeline = Pipeline(PatchConverter(), n_workers, in_flight_bytes)
         items = supply.items(
             ledger.wants, check_sums=check_archives, sums_in_doubt=ledger.sums_in_doubt
         )
         with closing(items), closing(pipeline.results(items)) as results:
-            for result in results:
-                if must_stop():
-                    break
+            for result in takewhile(lambda _: not must_stop(), results):
                 ledger.take(result)
         finished = not must_stop()
         ledger.save(finished=finished)
@@ -123,6 +117,17 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
             summary.to_dict(),
         )
     return summary
+
+
+def _open(
+    spec: DatasetSpec, sources: Mapping[str, Named], target: Path, *, thorough: bool
+) -> Supply:
+    """Open the sources, and list the folders among them."""
+    opened = open_all(spec, sources, thorough=thorough)
+    for one in opened:
+        for location in one.locations:
+            _check_location(location, target)
+    return Supply(spec, opened)
 
 
 def _check_location(location: str, target: Path) -> None:

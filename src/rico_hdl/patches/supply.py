@@ -57,7 +57,8 @@ class Supply:
         self.plans = tuple(
             make_plan(spec, folders) if folders else Plan(spec, {}) for folders in _groups(opened)
         )
-        """The patches in folders: one plan, or more if a modality has several folders."""
+        """The patches in folders: one plan, which may be empty; more only if a modality has several
+        folders."""
         self.archives = tuple((one.modality, a) for one in opened for a in one.archives)
         """The archives, with the modality that each is read for."""
 
