@@ -97,7 +97,7 @@ class RecordError(RicoError):
 
 
 class InterruptedRunError(RicoError):
-    """A conversion stopped by Ctrl-C or a signal; the same call continues it."""
+    """A conversion or verification stopped by a signal; the same call continues a conversion."""
 
     exit_code = 130
 

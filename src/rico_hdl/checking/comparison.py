@@ -16,6 +16,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
 from rico_hdl.checking.doubts import Doubts
+from rico_hdl.checking.isolated import run_isolated
 from rico_hdl.checking.verification import (
     Finding,
     Verification,
@@ -23,7 +24,8 @@ from rico_hdl.checking.verification import (
 from rico_hdl.converting.converter import FileDecoder, PatchConverter
 from rico_hdl.converting.pipeline import Pipeline
 from rico_hdl.datasets import get
-from rico_hdl.errors import RecordError, SourceError, StoreError
+from rico_hdl.decoding.gdal import GdalDecoder
+from rico_hdl.errors import RecordError, SourceError, StoreError, UsageError
 from rico_hdl.observer import Observer, observing
 from rico_hdl.patches.opening import Named, Opened, open_all, open_sources
 from rico_hdl.patches.supply import Supplied, Supply
@@ -46,13 +48,14 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def compare_with_sources(
+def compare_with_sources(  # noqa: PLR0913 - all but two by name
     target: str | os.PathLike[str],
     sources: Mapping[str, Named] | None = None,
     *,
     make_decoder: Callable[[], FileDecoder] | None = None,
     n_workers: int | None = None,
     observer: Observer | None = None,
+    isolated: bool = False,
 ) -> Verification:
     """Decode the sources of a store again, and compare every value with what is stored.
 
@@ -64,12 +67,22 @@ def compare_with_sources(
             `rico_hdl.decoding.gdal.GdalDecoder` for an independent one.
         n_workers: Threads; by default the processors this process may use.
         observer: Is told how far it is.
+        isolated: Read in a child process, as `rico_hdl.verify` can.
 
     Raises:
         StoreError: There is no store, or it is not known what it was made from.
         SourceError: A source can't be used.
-        UsageError: ``n_workers`` is less than 1.
+        UsageError: ``n_workers`` is less than 1, or ``make_decoder`` can't be isolated.
     """
+    if isolated:
+        if make_decoder not in {None, GdalDecoder}:
+            raise UsageError(
+                "a decoder of your own can't be used in another process",
+                "Leave out isolated, or give no make_decoder but GdalDecoder.",
+            )
+        sources = dict(sources or {})
+        options = {"sources": sources, "make_decoder": make_decoder, "n_workers": n_workers}
+        return run_isolated("compare_with_sources", target, observer, **options)
     start = time.monotonic()
     pipeline = Pipeline(PatchConverter(make_decoder), checked_workers(n_workers))
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links

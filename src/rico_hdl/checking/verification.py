@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from rico_hdl.checking.findings import Finding, Kind, Verification
+from rico_hdl.checking.isolated import run_isolated
 from rico_hdl.checking.proof import Proof
 from rico_hdl.datasets import registry
 from rico_hdl.errors import StoreError
@@ -38,6 +39,7 @@ def verify(
     *,
     n_workers: int | None = None,
     observer: Observer | None = None,
+    isolated: bool = False,
 ) -> Verification:
     """Check every record of a store.
 
@@ -47,12 +49,16 @@ def verify(
         target: The folder that holds ``data.mdb``.
         n_workers: Threads that read and hash; by default the processors this process may use.
         observer: Is told how far it is.
+        isolated: Read in a child process, as the command line does. A damaged file or a lost mount
+            can crash the process that reads (SIGBUS), which then is a finding.
 
     Raises:
         StoreError: There is no store, it can't be read at all, or it is written to faster than it
             can be checked.
         UsageError: ``n_workers`` is less than 1.
     """
+    if isolated:
+        return run_isolated("verify", target, observer, n_workers=n_workers)
     start = time.monotonic()
     n_workers = checked_workers(n_workers)
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links

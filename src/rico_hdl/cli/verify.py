@@ -6,14 +6,9 @@ In: a target folder. Out: findings on stdout, progress on stderr, an exit code.
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -26,10 +21,7 @@ if TYPE_CHECKING:
     from rico_hdl.checking.verification import Verification
 
 EXIT_FINDINGS = 1
-_CHILD = "RICO_HDL_VERIFY_CHILD"
 _N_FINDINGS = 100
-_N_TRIES = 3
-"""How often a store is checked that is written to while its reader crashes."""
 
 
 @click.command(
@@ -66,86 +58,7 @@ def verify_command(ctx: click.Context, /, **values: Any) -> int:  # noqa: ANN401
     With --sources the source files are decoded again and compared value by value: those that the
     manifest names, or others given with the dataset's own options, such as --dataset-dir FOLDER.
     """
-    if os.environ.get(_CHILD):
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # nohup and & make it ignored
-            signal.signal(signal.SIGINT, _interrupt_once)
-        return _verify(ctx.args, **values)
-    return _in_a_child(values["target"], as_json=values["as_json"])
-
-
-def _in_a_child(target: str, *, as_json: bool) -> int:
-    """Run the same command in a process of its own: a damaged file can crash its reader."""
-    for _ in range(_N_TRIES):
-        before = _state(target)
-        code = _wait(_child())
-        if code >= 0:
-            return code
-        if before == _state(target):
-            break  # else a conversion was writing, and is no damage
-    # Imported here and below: help texts must not pay for lmdb and threads.
-    from rico_hdl.checking.verification import Finding, Verification  # noqa: PLC0415
-
-    name = signal.Signals(-code).name
-    stopping = {"SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"}
-    if name in stopping:
-        click.echo(f"error: stopped by {name}", err=True)
-        return 128 - code
-    finding = Finding(
-        "damaged", "", f"data.mdb can't be read: its structure made the reader crash ({name})"
-    )
-    if as_json:
-        result = Verification(os.path.abspath(target), findings=[finding])  # noqa: PTH100
-        click.echo(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))
-    else:
-        click.echo(str(finding))
-    return EXIT_FINDINGS
-
-
-def _child() -> subprocess.Popen[bytes]:
-    """This very program, with its own arguments, in another process."""
-    # -P: modules are not looked for in the current folder, where a user may have anything.
-    package = os.fspath(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    return subprocess.Popen(  # noqa: S603 - as the docstring says
-        [sys.executable, "-P", "-m", "rico_hdl", *sys.argv[1:]],
-        env=os.environ | {_CHILD: "1", "PYTHONPATH": path},
-    )
-
-
-def _state(target: str) -> list[tuple[int, int, int] | None]:
-    """What tells whether a conversion wrote to a store between two looks."""
-    found: list[tuple[int, int, int] | None] = []
-    for name in ("data.mdb", "rico-hdl.journal"):
-        try:
-            status = os.stat(os.path.join(target, name))  # noqa: PTH116, PTH118 - as it was given
-        except OSError:
-            found.append(None)
-        else:
-            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
-    return found
-
-
-def _wait(child: subprocess.Popen[bytes]) -> int:
-    """The exit code of the child, which ends with this process."""
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, lambda number, _: child.send_signal(number))
-    try:
-        return child.wait()
-    except KeyboardInterrupt:
-        # On a terminal Ctrl-C went to the child, too: it takes notice of the first one only.
-        child.send_signal(signal.SIGINT)
-    try:
-        return child.wait()
-    except KeyboardInterrupt:  # again: it may hang, as on a network mount that is gone
-        child.kill()
-        child.wait()
-        return -signal.SIGINT
-
-
-def _interrupt_once(number: int, _: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    return _verify(ctx.args, **values)
 
 
 def _verify(  # noqa: PLR0913 - the command's options
@@ -158,26 +71,25 @@ def _verify(  # noqa: PLR0913 - the command's options
     as_json: bool,
     quiet: bool,
 ) -> int:
-    from rico_hdl.checking.verification import verify  # noqa: PLC0415
+    # Imported here: help texts must not pay for them. And nothing that the other process imports.
+    from rico_hdl.checking.isolated import run_isolated  # noqa: PLC0415
     from rico_hdl.cli.verification_progress import verification_progress  # noqa: PLC0415
+    from rico_hdl.system.interruption import raised_signals  # noqa: PLC0415
 
     sources = _given_sources(target, arguments)
     if (sources or decoder != "fast") and not with_sources:
         raise UsageError("sources and --decoder count with --sources only", "Add --sources.")
-    with verification_progress(quiet=quiet) as progress:
-        if with_sources:
-            from rico_hdl.checking.comparison import compare_with_sources  # noqa: PLC0415
-            from rico_hdl.decoding.gdal import GdalDecoder  # noqa: PLC0415
+    options: dict[str, Any] = {"n_workers": n_workers}
+    if with_sources:
+        options["sources"] = sources
+    if decoder == "gdal":
+        from rico_hdl.decoding.gdal import GdalDecoder  # noqa: PLC0415
 
-            result = compare_with_sources(
-                target,
-                sources,
-                make_decoder=GdalDecoder if decoder == "gdal" else None,
-                n_workers=n_workers,
-                observer=progress,
-            )
-        else:
-            result = verify(target, n_workers=n_workers, observer=progress)
+        options["make_decoder"] = GdalDecoder
+    check: Literal["verify", "compare_with_sources"]
+    check = "compare_with_sources" if with_sources else "verify"
+    with raised_signals(), verification_progress(quiet=quiet) as progress:
+        result = run_isolated(check, target, None if quiet else progress, **options)
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))
     else:

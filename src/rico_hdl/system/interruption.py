@@ -1,7 +1,8 @@
 """Stopping at a safe point.
 
 In: Ctrl-C, SIGTERM, a closed terminal. Out: a flag that the pipeline looks at between two records,
-so that what was put is committed and counted. A second signal stops at once, as usual.
+so that what was put is committed and counted; a second signal stops at once, as usual. Where there
+is nothing to commit: an error.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from rico_hdl.errors import InterruptedRunError
 
 _SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -56,3 +59,32 @@ def deferred_signals() -> Iterator[StopFlag]:
         yield flag
     finally:
         restore()
+
+
+def stopped_by(number: int) -> InterruptedRunError:
+    """The error about a process that a signal ended, with the exit code that shells give it."""
+    error = InterruptedRunError(f"stopped by {signal.Signals(number).name}")
+    error.exit_code = 128 + number
+    return error
+
+
+@contextmanager
+def raised_signals() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP, which otherwise end the process at once, into errors.
+
+    Those that are ignored or handled stay so. Outside of the main thread nothing changes.
+    """
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise stopped_by(number)
+
+    found: list[signal.Signals] = []
+    if threading.current_thread() is threading.main_thread():
+        found = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in found:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in found:
+            signal.signal(number, signal.SIG_DFL)
