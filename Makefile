@@ -12,8 +12,9 @@ TORCH ?= torch==2.13.0
 
 TORCH_TESTS = tests/torch tests/labels tests/reading/test_frameworks.py
 
-# The published type-2 runtime as the head of the AppImage, in place of our own: RUNTIME=FILE.
-RUNTIME ?=
+# The published type-2 runtime as the head of the AppImage: RUNTIME=FILE, or a file of its name,
+# packaging/appimage/runtime-x86_64. Without either, our own.
+export RUNTIME ?=
 APPIMAGE = dist/rico-hdl-$(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/rico_hdl/_version.py)-x86_64.AppImage
 
 # For `make soak` and `make fuzz`: MINUTES=5 is a time budget, SEED=… repeats what failed.
@@ -137,7 +138,7 @@ image: $(SETUP) dist
 
 # Needs what packaging/appimage/packages.txt lists.
 appimage: $(SETUP)
-	$(BIN)/python packaging/appimage/build.py --output $(APPIMAGE) $(if $(RUNTIME),--runtime $(RUNTIME))
+	$(BIN)/python packaging/appimage/build.py --output $(APPIMAGE)
 	$(BIN)/python packaging/appimage/check.py $(APPIMAGE)
 
 artefacts: $(SETUP)

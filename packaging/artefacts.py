@@ -11,7 +11,6 @@ code 1 if something failed. Never: a word for what was skipped that could be rea
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import time
@@ -56,8 +55,6 @@ def artefacts(version: str) -> list[Artefact]:
     """All artefacts of a version, in the order in which they are built."""
     dist = {kind: f"dist/{name}" for kind, name in project.names(version).items()}
     appimage = dist["appimage"]
-    # A release is made with the published runtime: make artefacts RUNTIME=FILE.
-    runtime = ("--runtime", os.environ["RUNTIME"]) if os.environ.get("RUNTIME") else ()
     return [
         Artefact("dist", (dist["wheel"], dist["sdist"]), (("packaging/dist.py",),)),
         Artefact("install", (), (("packaging/check_install.py",),)),
@@ -70,7 +67,7 @@ def artefacts(version: str) -> list[Artefact]:
             "appimage",
             (appimage,),
             (
-                ("packaging/appimage/build.py", "--output", appimage, *runtime),
+                ("packaging/appimage/build.py", "--output", appimage),
                 ("packaging/appimage/check.py", appimage),
             ),
         ),

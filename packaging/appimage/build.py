@@ -5,6 +5,9 @@ In: this checkout, Debian's archive, the package index. Out: the file that --out
 written.
 
     .venv/bin/python packaging/appimage/build.py --output dist/rico-hdl.AppImage [--runtime FILE]
+
+Nothing here downloads a runtime, since builds must work on closed machines, and no checksum is
+pinned: that of the file that is used is printed.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +25,9 @@ from steps import end, need, run
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _WORK: Final = _ROOT / "build" / "appimage"
+_PUBLISHED: Final = Path(__file__).with_name("runtime-x86_64")
+"""Where a builder puts the file that the AppImage project publishes by this name."""
+
 _PROGRAMS: Final = ("gcc", "readelf", "mmdebstrap", "mksquashfs")
 
 
@@ -29,7 +36,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, required=True, help="the file to write")
     parser.add_argument(
-        "--runtime", type=Path, help="its head, in place of our own: a type-2 runtime"
+        "--runtime",
+        type=Path,
+        default=os.environ.get("RUNTIME") or (_PUBLISHED if _PUBLISHED.exists() else None),
+        help=f"its head: a published type-2 runtime; by default the variable RUNTIME, "
+        f"{_PUBLISHED.name} in this folder, or our own",
     )
     arguments = parser.parse_args()
     need(*_PROGRAMS)
@@ -40,17 +51,13 @@ def main() -> None:
     if arguments.runtime:
         shutil.copyfile(arguments.runtime, runtime)
         mark(runtime)
+        digest = sha256(arguments.runtime.read_bytes()).hexdigest()
+        print(f"runtime: {arguments.runtime}, SHA-256 {digest}")
     else:
-        build_runtime(runtime, version())
+        build_runtime(runtime)
+        print(f"runtime: our own, since there is no {_PUBLISHED} and no RUNTIME")
     build_appdir(appdir, _WORK)
     write_image(runtime, appdir, arguments.output.absolute())
-
-
-def version() -> str:
-    """The version of the project."""
-    scope: dict[str, str] = {}
-    exec((_ROOT / "src/rico_hdl/_version.py").read_text(), scope)  # noqa: S102 - our own file
-    return scope["__version__"]
 
 
 def write_image(runtime: Path, appdir: Path, output: Path) -> None:

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -60,9 +61,21 @@ def main() -> None:
         (work / "tmp").chmod(0o1777)
         file = work / "rico-hdl.AppImage"
         shutil.copy2(given, file)
-        done = [tried(world, work, file) for world in WORLDS]
+        done = [tried(world, work, file) for world in worlds(file)]
     if not any(done):
         raise NotHereError("no world could be made here")
+
+
+def worlds(file: Path) -> list[World]:
+    """The worlds to check a file in: our own runtime never mounts, so FUSE makes no difference."""
+    help_text = subprocess.run(
+        [file, "--appimage-help"], capture_output=True, text=True, errors="replace", check=False
+    )
+    if "--appimage-mount" in help_text.stdout + help_text.stderr:
+        # The published runtime finds itself by /proc.
+        return [world for world in WORLDS if "no /proc" not in world.name]
+    found = [world for world in WORLDS if not world.mounts or world is WORLDS[0]]
+    return [replace(world, mounts=False) for world in found]
 
 
 def check_size(file: Path) -> None:
@@ -92,13 +105,15 @@ def tried(world: World, work: Path, file: Path) -> bool:
 def checked(world: World, command: list[str], work: Path) -> float:
     """Check the AppImage in a world; how long it takes to start, in seconds."""
     environment = {**os.environ, "TMPDIR": str(work / "tmp")}
-    if mounts(command, environment) != world.mounts:
-        raise StepError(f"was {'not ' if world.mounts else ''}mounted")
+    if not world.mounts:
+        environment["APPIMAGE_EXTRACT_AND_RUN"] = "1"  # the published runtime must be told
+    elif not mounts(command, environment):
+        raise StepError("was not mounted")
     script = _ROOT / "packaging" / "check.py"
     run(sys.executable, script, "--work", work, "--", *command, env=environment)
     if "this machine" in world.name:
         check_interrupt(command, environment, work)
-    if world is WORLDS[0]:
+    if world.name == WORLDS[0].name:
         check_datasets(command, environment, work)
     seconds = start_seconds(command, environment)
     check_clean(work / "tmp")

@@ -25,36 +25,31 @@ _COMPILE: Final = (
     *("-fPIE", "-static-pie", "-s", "-Wl,-z,relro,-z,now,-z,noexecstack", "-Wl,--build-id=none"),
     f"-ffile-prefix-map={_HERE}=.",
 )
-_RUNTIME_LIBRARIES: Final = (
-    *("-lsquashfuse_ll", "-lsquashfuse", "-lfuse3"),
-    *("-lzstd", "-lz", "-llzma", "-llz4"),
-)
+_RUNTIME_LIBRARIES: Final = ("-lsquashfuse", "-lzstd", "-lz", "-llzma", "-llz4")
 LINKED: Final = (
-    *("libc6-dev", "libfuse3-dev", "libsquashfuse-dev"),
+    *("libc6-dev", "libsquashfuse-dev"),
     *("liblz4-dev", "liblzma-dev", "libzstd-dev", "zlib1g-dev"),
 )
 """Debian's packages with what is linked into the executables, whose licences go with them."""
 
 
-def build_runtime(target: Path, version: str) -> None:
-    """Compile the runtime.
+def build_runtime(target: Path) -> None:
+    """Compile our own runtime.
 
     Raises:
         NotHereError: There is no compiler, or a library is missing.
         StepError: It does not compile.
     """
     _probe()
-    sources = sorted(_HERE.glob("runtime/*.c"))
-    options = ["-I/usr/include/fuse3", f'-DRUNTIME_VERSION="rico-hdl {version}"']
-    run(*_COMPILE, *options, *sources, "-o", target, *_RUNTIME_LIBRARIES)
+    run(*_COMPILE, _HERE / "runtime.c", "-o", target, *_RUNTIME_LIBRARIES)
     mark(target)
 
 
 def _probe() -> None:
     """Tell a machine that lacks libraries from sources that are wrong."""
-    headers = [Path("/usr/include/squashfuse/ll.h"), Path("/usr/include/fuse3/fuse_lowlevel.h")]
+    header = Path("/usr/include/squashfuse/squashfuse.h")
     names = [f"lib{option.removeprefix('-l')}.a" for option in _RUNTIME_LIBRARIES]
-    missing = [str(header) for header in headers if not header.exists()]
+    missing = [] if header.exists() else [str(header)]
     # gcc prints the path of a file that it finds, and the mere name of one that it does not.
     missing += [name for name in names if run("gcc", f"-print-file-name={name}").strip() == name]
     if missing:

@@ -90,7 +90,7 @@ class World:
 
     name: str
     mounts: bool
-    """Whether the AppImage shall be mounted there; if not, it shall extract itself."""
+    """Whether a runtime that can mount shall do so there; if not, it shall extract the files."""
 
     script: str
     """Shell commands that end in those that run ``$FILE "$@"``."""
