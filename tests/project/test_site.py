@@ -10,7 +10,7 @@ from rico_hdl.cli.commands import root
 from rico_hdl.datasets import registry
 from tests.support.documents import DOCUMENTS, README, ROOT, anchors, links, sections
 from tests.support.documents import section as section_of
-from website import api, commands, performance
+from website import commands, performance
 from website.charts import Bar, chart
 from website.datasets import GENERATED, bands_text, downloads
 from website.documents import PAGES, WHOLE, bars_in_code, place_of, readme_pages, relinked
@@ -131,18 +131,6 @@ def test_reference_has_every_command_and_option():
             rows = re.findall(rf"^\| .*`{option.opts[0]}\b.* \|$", page, re.MULTILINE)
             assert any(option.help.replace("  [", " [") in row for row in rows), option.opts
     assert "`-h`, `--help`" in page
-
-
-def test_reference_has_every_public_name():
-    """The pages of the Python names have one directive for each of them."""
-    import rico_hdl
-    from rico_hdl import labels
-
-    for module in (rico_hdl, labels):
-        found = re.findall(r"^::: (\S+)$", api.page(module.__name__), re.MULTILINE)
-        names = [name for name in module.__all__ if not name.startswith("__")]
-        assert sorted(found) == sorted(f"{module.__name__}.{name}" for name in names)
-    assert "::: rico_hdl.torch.loader\n" in api.page("rico_hdl.torch")
 
 
 def test_performance_shows_what_was_measured():

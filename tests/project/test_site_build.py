@@ -7,6 +7,8 @@ from shutil import copy, copytree
 
 import pytest
 
+import rico_hdl
+import rico_hdl.labels
 from tests.support.documents import ROOT
 
 PYTHON = ROOT / ".venv-docs" / "bin" / "python"
@@ -37,13 +39,18 @@ def build(folder):
 
 
 def test_site_is_built(repository):
-    """Measurements have pages and charts, and no comment is left over."""
+    """Measurements have pages and charts, public names a reference, and no comment is left over."""
     done = build(repository)
     assert done.returncode == 0, done.stderr
     site = repository / "build" / "site"
     assert (site / "results-read.html").exists()
     performance = (site / "performance.html").read_text(encoding="utf-8")
     assert "Two workers" in performance
+    for module in (rico_hdl, rico_hdl.labels):
+        page = (site / "api" / f"{module.__name__}.html").read_text(encoding="utf-8")
+        names = [name for name in module.__all__ if not name.startswith("__")]
+        missing = [name for name in names if f'id="{module.__name__}.{name}"' not in page]
+        assert missing == []
     for path in site.rglob("*.html"):
         assert not re.search(r"<!-- (site|skip):", path.read_text(encoding="utf-8")), path
 
