@@ -102,6 +102,12 @@ def test_a_decoder_of_ones_own_is_refused(pristine):
         compare_with_sources(pristine[1], make_decoder=lambda: None, isolated=True)
 
 
+def test_sources_that_stay_in_their_process_are_refused(pristine):
+    """A source that can't be pickled is an error about the call, not a traceback."""
+    with Path(os.devnull).open("rb") as file, pytest.raises(UsageError, match="another process"):
+        compare_with_sources(pristine[1], {"images": file}, isolated=True)
+
+
 def test_a_file_that_shrinks_under_the_reader_is_no_crash(tmp_path):
     """A store cut short while it is read, which kills its reader, is looked at again."""
     target = structured_store(tmp_path / "store")

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 
 from rico_hdl.checking.findings import Finding, Verification
-from rico_hdl.errors import RicoError
+from rico_hdl.errors import RicoError, UsageError
 from rico_hdl.observer import Observer, observing
 from rico_hdl.system.interruption import stopped_by
 
@@ -65,10 +65,14 @@ def run_isolated(
 
     Raises:
         RicoError: Whatever the function raises.
+        UsageError: An argument can't be sent to another process.
         InterruptedRunError: A signal ended the child that is no crash.
     """
     target = os.fspath(target)
-    request = pickle.dumps((check, target, observer is not None, arguments))
+    try:
+        request = pickle.dumps((check, target, observer is not None, arguments))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise _not_sent(error) from error
     number = 0
     for _ in range(_N_ATTEMPTS):
         before = _state(target)
@@ -196,6 +200,9 @@ def _main() -> None:
         request = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own parent
     except EOFError:  # it was interrupted before it sent one
         return
+    except (AttributeError, ImportError) as error:  # a class of the program that calls, say
+        _send(pipe, _END, _not_sent(error))
+        return
     check, target, is_observed, arguments = request
     threading.Thread(target=_end_with_caller, daemon=True).start()
     send = partial(_send, pipe)
@@ -214,9 +221,19 @@ def _main() -> None:
     send(_END, result)
 
 
+def _not_sent(error: Exception) -> UsageError:
+    return UsageError(
+        f"an argument can't be sent to another process: {error}",
+        "Leave out isolated, or name sources by their paths.",
+    )
+
+
 def _send(pipe: BinaryIO, name: str, *arguments: object) -> None:
-    pipe.write(pickle.dumps((name, arguments)))
-    pipe.flush()
+    try:
+        pipe.write(pickle.dumps((name, arguments)))
+        pipe.flush()
+    except BrokenPipeError:  # the caller has ended, as in `_end_with_caller`
+        os._exit(1)
 
 
 def _end_with_caller() -> None:
