@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from rico_hdl.patches.folders import Plan
+from typing import TYPE_CHECKING
+
 from rico_hdl.values import Failure
+
+if TYPE_CHECKING:
+    from rico_hdl.patches.folders import Plan  # the parent of an isolated verification needs none
 
 
 class Observer:

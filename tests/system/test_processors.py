@@ -82,11 +82,11 @@ def test_a_shorter_interval_stays(interval):
 
 
 def test_archives_are_converted_with_shorter_turns(tmp_path):
-    """While an archive is converted, the threads take short turns."""
+    """While an archive is read, the threads take short turns."""
     found = []
 
     class Noting(Observer):
-        def on_patches(self, *_):
+        def on_archive(self, *_):
             found.append(sys.getswitchinterval())
 
     sources = publish(UC_MERCED, corpus.generate(UC_MERCED, tmp_path / "source", 2), tmp_path / "a")
