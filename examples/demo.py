@@ -1,8 +1,8 @@
 # ruff: noqa: INP001, S603, T201 - a script that prints, and starts the programs named in it
-"""`make demo`: a whole conversion on a small scale, watched by independent readers.
+"""`make demo`: a whole conversion on a small scale, checked by independent readers.
 
-In: a folder to work in. Out: a generated BigEarthNet sample there, its store, and an explanation on
-the terminal. It needs no network, and uses nothing of rico-hdl but its command line.
+It generates a BigEarthNet sample in the folder that the command line names, converts it with the
+command line of rico-hdl, and explains each step on the terminal. It needs no network.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ def main() -> None:
     sources = [word for source in _SOURCES.items() for word in source]
     _run(["rico-hdl", "bigearthnet", *sources, "--target-dir", _TARGET], folder)
 
-    _say("3. Look at what is there, and prove that it is what was written:")
+    _say("3. Inspect the store, and prove that it holds what was written:")
     _run(["rico-hdl", "info", _TARGET], folder)
     _run(["rico-hdl", "verify", _TARGET], folder)
 
     _say("4. Compare it with the GeoTIFFs, decoded again by GDAL:")
     _run(["rico-hdl", "verify", _TARGET, "--sources", "--decoder", "gdal"], folder)
 
-    _say("5. Don't take its word for it: compare with what rasterio reads, without rico-hdl:")
+    _say("5. Compare it with what rasterio reads, without rico-hdl:")
     n_patches, n_bands, n_pixels = _compare(folder)
     print(f"{n_patches} patches, {n_bands} bands, {n_pixels} pixels: all identical.")
 
-    _say("6. Read a patch with numpy, with the code of the README:")
+    _say("6. Read a patch with lmdb and safetensors alone, as in the README:")
     code = _reading_snippet()
     print(code)
     (folder / _SNIPPET).write_text(code, encoding="utf-8")
@@ -75,10 +75,10 @@ def _say(text: str) -> None:
 
 
 def _run(command: list[str], folder: Path) -> None:
-    """Show a command and run it in a folder; the demonstration ends with it if it fails."""
+    """Show a command and run it in a folder; end the demonstration if it fails."""
     shown = [Path(command[0]).name, *command[1:]]
     print(f"$ {shlex.join(shown)}", flush=True)
-    # The rico-hdl of this very environment, also where that is not activated.
+    # The rico-hdl of this environment, even if it is not activated.
     program = shutil.which(command[0], path=str(Path(sys.executable).parent)) or command[0]
     code = subprocess.run([program, *command[1:]], cwd=folder, check=False).returncode
     if code:
@@ -86,7 +86,7 @@ def _run(command: list[str], folder: Path) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what an earlier demonstration left, and nothing else."""
+    """Remove the files of an earlier demonstration, and nothing else."""
     ours = {*_SOURCES.values(), _TARGET, _SNIPPET}
     found = list(folder.iterdir()) if folder.is_dir() else []
     if foreign := sorted(path.name for path in found if path.name not in ours):
@@ -117,7 +117,7 @@ def _compare(folder: Path) -> tuple[int, int, int]:
             key, band = _place_of(path)
             record = txn.get(key.encode())
             if record is None:
-                sys.exit(f"{key} is missing in the store.")
+                sys.exit(f"{key} is missing from the store.")
             stored = load(record)[band]
             with rasterio.open(path) as file:
                 expected: np.ndarray = file.read(1)
@@ -128,7 +128,7 @@ def _compare(folder: Path) -> tuple[int, int, int]:
             n_pixels += stored.size
         n_keys = int(txn.stat()["entries"])
     if (len(seen), len(files)) != (n_keys, n_stored):
-        sys.exit(f"{n_stored} bands of {n_keys} patches are stored, {len(files)} files are there.")
+        sys.exit(f"{n_stored} bands of {n_keys} patches are stored, {len(files)} files exist.")
     return n_keys, n_stored, n_pixels
 
 
@@ -142,11 +142,11 @@ def _place_of(path: Path) -> tuple[str, str]:
 
 
 def _reading_snippet() -> str:
-    """The first Python block of the README."""
+    """The Python block of the README that reads without rico-hdl."""
     text = (_ROOT / "README.md").read_text(encoding="utf-8")
-    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    found = re.search(r"```python\n(import lmdb\n.*?)```", text, re.DOTALL)
     if found is None:
-        sys.exit("README.md has no Python block.")
+        sys.exit("README.md has no Python block that begins with `import lmdb`.")
     return found[1]
 
 

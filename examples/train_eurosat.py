@@ -1,10 +1,10 @@
 # ruff: noqa: INP001, T201 - a script that prints
-"""Train a small network on EuroSAT for an epoch, and say how long it waited for data.
+"""Train a small network on EuroSAT for one epoch, and print how long it waited for data.
 
-In: a folder to work in; optionally a store of the real EuroSAT with split files. Out: the accuracy
-on patches that were not trained on. Without a store it generates a sample with the layout and TIFF
-encoding of the real dataset, in which classes differ by their mean reflectances, and converts it.
-It needs torch, and no accelerator: on two processors the sample takes a few seconds.
+It prints the accuracy on patches it was not trained on. Without a store of the real dataset it
+generates and converts a sample with the dataset's layout and TIFF encoding, in which the classes
+differ by their mean reflectances. It needs torch but no accelerator: on two processors the sample
+takes a few seconds.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _SEED: Final = 0
 
 
 def main() -> None:
-    """Train and test as the command line says."""
+    """Train and test with the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help="where the sample and its store go")
-    parser.add_argument("--store", type=Path, help="a store of the real dataset, instead")
-    parser.add_argument("--train", type=Path, help="with --store: the split file to train on")
-    parser.add_argument("--test", type=Path, help="with --store: the split file to test on")
+    parser.add_argument("--store", type=Path, help="a store of the real dataset, in place of the sample")
+    parser.add_argument("--train", type=Path, help="with --store: the split file for training")
+    parser.add_argument("--test", type=Path, help="with --store: the split file for testing")
     given = parser.parse_args()
     store, train, test = given.store, given.train, given.test
     if store is None:
@@ -73,7 +73,7 @@ def _model(n_bands: int, n_classes: int) -> nn.Module:
 
 
 def _reflectances(images: torch.Tensor) -> torch.Tensor:
-    """Images of uint16 as float32, in reflectances around 0: 10,000 is one."""
+    """uint16 images as float32 reflectances, centred near 0; 10,000 is a reflectance of 1."""
     return images.float().mul_(1e-4).sub_(0.15)
 
 
@@ -89,7 +89,7 @@ def _train(model: nn.Module, batches: Loader) -> None:
 
 
 def _test(model: nn.Module, batches: Loader) -> float:
-    """The share of patches whose class is found."""
+    """The share of patches that are classified correctly."""
     model.eval()
     n_right = 0
     with torch.inference_mode():
@@ -105,7 +105,7 @@ def _sample(folder: Path) -> tuple[Path, Path, Path]:
     Returns:
         The store, and the split files for training and for testing.
     """
-    sys.path.insert(0, str(_ROOT))  # the corpus is no part of the package
+    sys.path.insert(0, str(_ROOT))  # the corpus is not part of the package
     from corpus import encoding_of, patches  # noqa: PLC0415
     from corpus.tiff import encoded  # noqa: PLC0415
 

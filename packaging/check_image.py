@@ -47,7 +47,7 @@ def main() -> None:
             if os.getuid() == 0:
                 other = ["--user", f"{_OTHER_USER}:{_OTHER_USER}"]
                 _check_conversion(engine, image, other, _OTHER_USER)
-            _check_readme(engine)
+            _check_documented_lines(engine)
     except project.ProcessError as error:
         sys.exit(str(error))
 
@@ -84,10 +84,10 @@ def _check_conversion(
     print(f"as user {owner}: {said}", flush=True)
 
 
-def _check_readme(engine: engines.Engine) -> None:
-    """Run the README's lines, with a sample in place of what they convert."""
-    readme = (project.ROOT / "README.md").read_text(encoding="utf-8")
-    (lines,) = re.findall(r"^```bash\n(docker load .*?)^```", readme, re.MULTILINE | re.DOTALL)
+def _check_documented_lines(engine: engines.Engine) -> None:
+    """Run the documented lines on a generated sample."""
+    page = (project.ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"^```bash\n(docker load .*?)^```", page, re.MULTILINE | re.DOTALL)
     lines = lines.replace("VERSION", project.version()).replace("docker", engine.name)
     if engine.name == "podman" and os.getuid():
         lines = lines.replace("--user", "--userns keep-id --user")
@@ -99,7 +99,7 @@ def _check_readme(engine: engines.Engine) -> None:
         (work / archive).symlink_to(project.ROOT / "dist" / archive)
         project.run("sh", "-euc", lines, folder=work, environment=engine.environment)
         project.run(sys.executable, "-m", "rico_hdl", "verify", work / "Encoded-BigEarthNet")
-    print("the README's lines: converted and verified", flush=True)
+    print("the documented lines: converted and verified", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Bar charts as SVG that a page holds: they follow its colours, light or dark, and its width.
+"""Bar charts as inline SVG, which follow the page's width and its colours, light or dark.
 
-In: labels and values. Out: markup without blank lines, so that Markdown leaves it alone. A bar's
-width is a share of the chart's, and text keeps its size, so that it can be read on a phone, too.
+In: labels and values. Out: markup without blank lines, which Markdown leaves unchanged. A bar's
+width is a share of the chart's and text keeps its size, to be readable on a phone too.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Bar:
     value: float
     """Its size, not negative."""
     text: str
-    """The value as it is shown."""
+    """The value as shown."""
     kind: Literal["ours", "other", "limit"] = "other"
-    """Decides the colour: a limit is no competitor, but what could be reached at best."""
+    """Decides the colour. A limit is not a competitor but the best that could be reached."""
 
 
 def chart(title: str, bars: Sequence[Bar]) -> str:

@@ -1,6 +1,6 @@
-"""The reference of the command line, made from the commands themselves.
+"""The reference of the command line, generated from the commands and their help texts.
 
-In: click's commands. Out: Markdown. What the options mean is said by the program's own help.
+In: click's commands. Out: Markdown.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from rico_hdl.spec import DatasetSpec
 from website.tables import code, table
 
 _INTRODUCTION = """\
-This page is made from the program: `rico-hdl COMMAND --help` says the same. What is behind the
-options that all conversions share stands in [Options](options.md), with the exit codes."""
+This page is generated from the program; `rico-hdl COMMAND --help` prints the same.
+[Convert](convert.md) explains the options that all conversions share, and the exit codes."""
 
 
 def page() -> str:
@@ -45,24 +45,24 @@ def page() -> str:
 
 
 def _conversions(commands: dict[str, click.Command]) -> list[str]:
-    """What all datasets' commands share, once, and then what is each one's own."""
+    """The options that all datasets' commands share, and then each command's own."""
     specs = registry()
     own = {name: {m.option for m in specs[name].modalities} for name in commands}
     first = next(iter(commands))
     shared = [p for p in _shown(commands[first]) if not own[first] & {*p.opts}]
     usage = "```text\nrico-hdl DATASET SOURCES… --target-dir FOLDER [OPTIONS]\n```"
-    about = "Each dataset has a command. All take these options, besides their sources:"
+    about = "Each dataset has a command. All of them take these options in addition to their sources:"
     parts = ["## rico-hdl DATASET", usage, about, _options(shared)]
     for name, command in commands.items():
         sources = [p for p in _shown(command) if own[name] & {*p.opts}]
         if len(sources) + len(shared) != len(_shown(command)):
-            raise ValueError(f"{name} has other options than {first}: show all of each one's")
+            raise ValueError(f"{name} has other options than {first}: list the options of each command")
         parts += [f"### rico-hdl {name}", _about(specs[name]), _options(sources)]
     return parts
 
 
 def _about(spec: DatasetSpec) -> str:
-    return f"{spec.summary} [{spec.title}](datasets/{spec.name}.md) shows all of it."
+    return f"{spec.summary} See [{spec.title}](datasets/{spec.name}.md)."
 
 
 def _shown(command: click.Command) -> list[click.Option]:
@@ -78,7 +78,7 @@ def _usage(command: click.Command, name: str) -> str:
 
 
 def _context(command: click.Command) -> click.Context:
-    """As if the command were called."""
+    """The context in which the command would be called."""
     above = click.Context(root, **root.context_settings)
     return above if command is root else click.Context(command, parent=above)
 
@@ -94,7 +94,7 @@ def _options(options: Iterable[click.Option]) -> str:
 
 
 def _spellings(option: click.Option) -> list[str]:
-    """The ways to write it, the longest with what follows it."""
+    """The option's spellings, the longest with its value."""
     value = "" if option.is_flag else f" {option.make_metavar(_context(root))}"
     return [*option.opts[:-1], f"{option.opts[-1]}{value}"]
 

@@ -1,6 +1,7 @@
-"""What the spec of a dataset says, as Markdown: the parts of a dataset's page that nobody writes.
+"""The generated parts of a dataset's page.
 
-In: a spec. Out: tables. What is not in the spec, such as the tree of files, stands in the page.
+In: a spec. Out: Markdown tables. Everything else on the page, such as the tree of files, is written
+by hand.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from website.tables import code, table
 
 
 def facts(spec: DatasetSpec) -> str:
-    """What is cited, the command, and a row for each modality."""
+    """The publication to cite, the command, and a row for each modality."""
     rows = [
         (
             code(m.name),
@@ -24,25 +25,25 @@ def facts(spec: DatasetSpec) -> str:
         )
         for m in spec.modalities
     ]
-    head = ("modality", "what it is", "option", "published patches")
+    head = ("modality", "content", "option", "published patches")
     return f"Cite: {spec.citation}\n\nCommand: `rico-hdl {spec.name}`\n\n{table(head, rows)}"
 
 
 def downloads(spec: DatasetSpec) -> str:
-    """The names under which archives are found, and their published checksums."""
+    """The names by which archives are found, and their published checksums."""
     rows = [
-        (code(download.name), code(m.name), code(download.md5) if download.md5 else "not known")
+        (code(download.name), code(m.name), code(download.md5) if download.md5 else "unknown")
         for m in spec.modalities
         for download in m.downloads
     ]
-    about = "Archives are found by these names, and compared with these sums by `--check-archives`:"
+    about = "Archives are found by these names. `--check-archives` compares them with these sums:"
     return f"{about}\n\n{table(('archive', 'modality', 'MD5'), rows)}"
 
 
 def names(spec: DatasetSpec) -> str:
-    """How keys follow from paths, and the names under which readers find bands."""
+    """How keys follow from paths, and the names by which readers find bands."""
     paths = [(code(m.name), code(str(m.files)), code(str(m.key))) for m in spec.modalities]
-    about = "Keys are made of the folders' and files' names:"
+    about = "Keys are built from the names of folders and files:"
     parts = [f"{about}\n\n{table(('modality', 'files', 'key'), paths)}", _presets(spec)]
     return "\n\n".join(filter(None, [*parts, *map(_aliases, spec.modalities)]))
 
@@ -55,7 +56,7 @@ def _presets(spec: DatasetSpec) -> str:
     ]
     if not rows:
         return ""
-    about = "[Readers](../reading.md#presets) find bands by these names, too:"
+    about = "[Readers](../reading.md#presets) also find bands by these names:"
     return f"{about}\n\n{table(('preset', 'modality', 'bands, in this order'), rows)}"
 
 
@@ -69,7 +70,7 @@ def _aliases(modality: Modality) -> str:
 
 
 def bands_text(names: Sequence[str]) -> str:
-    """Names in a row, with those that count up by one drawn together: ``B1 to B126``."""
+    """Names in a row, with numbers that count up by one drawn together: ``B1 to B126``."""
     runs: list[list[str]] = []
     for name in names:
         if runs and _follows(runs[-1][-1], name):
@@ -84,7 +85,7 @@ def bands_text(names: Sequence[str]) -> str:
 
 
 def _follows(before: str, name: str) -> bool:
-    """Whether a name is the one before with a number larger by one."""
+    """Whether a name is the previous one with its number increased by one."""
     pair = [re.fullmatch(r"([A-Za-z]+)(\d+)", part) for part in (before, name)]
     if pair[0] is None or pair[1] is None:
         return False
@@ -96,4 +97,4 @@ GENERATED: Final[dict[str, Callable[[DatasetSpec], str]]] = {
     "facts": facts,
     "names": names,
 }
-"""By the word in the comment ``<!-- site: WORD -->`` that stands for it."""
+"""By the word in the comment ``<!-- site: WORD -->`` that it replaces."""

@@ -1,7 +1,7 @@
-"""Markdown files as sections, and places in the repository as places on the site.
+"""Markdown files as sections, and paths in the repository as paths on the site.
 
-In: documents of the repository. Out: their parts, with links that lead to pages of the site. A link
-to a file that is no page leads to a copy of it. It checks nothing: mkdocs does, strictly.
+In: documents of the repository. Out: their sections, with links to the site's pages. A link to a
+file without a page of its own points to a copy of the file. mkdocs checks the links, strictly.
 """
 
 from __future__ import annotations
@@ -20,15 +20,10 @@ _CODE: Final = re.compile(r"(^```.*?^```|`[^`\n]*`)", re.DOTALL | re.MULTILINE)
 _LINK: Final = re.compile(r"(?:\[([\w./-]+\.md))?\]\(([^)\s]+)\)")
 
 PAGES: Final = {
-    "install.md": ["Install"],
-    "archives.md": ["From the downloaded archives"],
-    "continue.md": ["Continue, repair, add"],
-    "python.md": ["From Python"],
-    "options.md": ["Options", "Exit codes", "The target folder"],
     "datasets/index.md": ["Datasets"],
     "citing.md": ["Citing", "Licence"],
 }
-"""Pages made of sections of the README, by their place on the site."""
+"""Pages made of sections of the README, by their path on the site."""
 
 WHOLE: Final = {
     "CHANGELOG.md": "changelog.md",
@@ -37,10 +32,7 @@ WHOLE: Final = {
     "benchmarks/RESULTS.md": "results.md",
     "benchmarks/RESULTS-read.md": "results-read.md",
 }
-"""Documents outside of `docs/` that are pages as they are."""
-
-_PLACED: Final = {"The main job": "index.md", "Speed": "performance.md"}
-"""Sections of the README that stand on a page with more than that."""
+"""Documents outside `docs/` that are pages as they are."""
 
 
 def anchor(title: str) -> str:
@@ -49,7 +41,7 @@ def anchor(title: str) -> str:
 
 
 def sections(document: str) -> dict[str, str]:
-    """What stands below each heading of a document, up to the next one of any level.
+    """The text below each heading of a document, up to the next heading of any level.
 
     Args:
         document: The file, relative to the repository.
@@ -68,8 +60,8 @@ def sections(document: str) -> dict[str, str]:
 
 
 def readme_pages() -> dict[str, str]:
-    """The page and anchor of each section of the README that stands on one, by its anchor."""
-    found = {anchor(title): page for title, page in _PLACED.items()}
+    """The page and anchor of each section of the README that is on a page, by its anchor."""
+    found: dict[str, str] = {}
     for page, titles in PAGES.items():
         for title in titles:
             found[anchor(title)] = page if title == titles[0] else f"{page}#{anchor(title)}"
@@ -77,7 +69,7 @@ def readme_pages() -> dict[str, str]:
 
 
 def place_of(path: str, fragment: str) -> str:
-    """Where on the site a file of the repository is, with the anchor if there is one."""
+    """The path on the site of a file of the repository, with the anchor if there is one."""
     if path == "README.md":
         return readme_pages().get(fragment, "index.md")
     end = f"#{fragment}" if fragment else ""
@@ -89,14 +81,14 @@ def place_of(path: str, fragment: str) -> str:
 
 
 def outside_code(text: str, change: Callable[[str], str]) -> str:
-    """Change all of a Markdown text but its code."""
+    """Change a Markdown text, except for its code."""
     parts = _CODE.split(text)
     parts[::2] = map(change, parts[::2])
     return "".join(parts)
 
 
 def linked_files(text: str, document: str) -> set[str]:
-    """The files of the repository that a document links to and that are no pages."""
+    """The files of the repository that a document links to and that have no page."""
     found: set[str] = set()
 
     def note(match: re.Match[str]) -> str:
@@ -110,12 +102,12 @@ def linked_files(text: str, document: str) -> set[str]:
 
 
 def relinked(text: str, document: str, page: str) -> str:
-    """A document's text with links as they must be on a page of the site.
+    """A document's text with its links changed to those of a page of the site.
 
     Args:
-        text: All of the document, or a part.
+        text: The whole document or a part of it.
         document: The file, relative to the repository.
-        page: The page on which the text stands.
+        page: The page that shows the text.
     """
 
     def change(match: re.Match[str]) -> str:
@@ -131,15 +123,15 @@ def relinked(text: str, document: str, page: str) -> str:
 
 
 def _title(link: str, document: str) -> str:
-    """What a link is called on the site where a document has a file's name."""
+    """The title of the linked page, which replaces a link text that is a file's name."""
     path = posixpath.normpath(posixpath.join(posixpath.dirname(document), link.partition("#")[0]))
     return next(title for title in sections(path) if title)
 
 
 def bars_in_code(text: str) -> str:
-    """Tables as Python's Markdown reads them: a bar in code needs no backslash there, and shows it.
+    """Tables as Python's Markdown reads them.
 
-    Code hosts need one.
+    Code hosts need a backslash before a bar in inline code; Python's Markdown would show it.
     """
     parts = _CODE.split(text)
     parts[1::2] = [
@@ -149,7 +141,7 @@ def bars_in_code(text: str) -> str:
 
 
 def _resolved(link: str, document: str) -> tuple[str, bool]:
-    """Where a link leads on the site, and whether it does."""
+    """A link's target on the site, and whether the link is to a file of the repository."""
     if re.match(r"[a-z]+:", link):
         return link, False
     path, _, fragment = link.partition("#")

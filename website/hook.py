@@ -1,24 +1,8 @@
-"""What mkdocs calls: pages that are made, and comments in pages that stand for something made.
+"""mkdocs's hook: generated pages, and generated parts of pages.
 
-In: mkdocs's events. Out: the same, with the pages of `website`. ``<!-- site: WORD -->`` in a page
-of a dataset is what its spec says (see `website.datasets`); ``<!-- site: readme TITLE -->`` in any
-page is that section of the README, with its heading.
-
-Plug-ins that were tried in place of parts of `website` (November 2026; lines that each would save,
-packages that it adds):
-
-- mkdocstrings-python 2.0, which was here already, lists the public names by itself (`filters:
-  public`): it replaced a module of 37 lines.
-- mkdocs-click 0.9 (104 lines, 1 package) repeats the shared options for every dataset: 2,481 words
-  in place of 867. With click 8.5 it gives `Sentinel.UNSET` as a default.
-- The privacy plug-in of mkdocs-material 9.8 (38 lines, none), told to fetch nothing, ends the
-  strict build for images, scripts and styles, but not for iframes, videos and `@import`, which
-  `website.offline` finds.
-- mkdocs-macros 1.5 (9 lines, 4 packages; not built) reads every page as a template, and shows its
-  braces on a code host, where comments are invisible.
-- mkdocs-include-markdown 7.3 (3 packages; not built) moves links with a document, but not to the
-  page of the site that shows the file: most of `website.documents` would stay.
-- mkdocs-gen-files: mkdocs 1.6 makes pages itself (`File.generated`).
+``<!-- site: WORD -->`` in a document is replaced: in the page of a dataset by a part of its spec
+(see `website.datasets`), in other pages by charts (see `website.performance`).
+``<!-- site: readme TITLE -->`` is replaced by that section of the README, with its heading.
 """
 
 from __future__ import annotations
@@ -56,7 +40,7 @@ _ASSETS = ROOT / "website" / "assets"
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put the pages of the datasets into the navigation, and watch what pages are made from."""
+    """Add the pages of the datasets to the navigation."""
     for entry in config.nav or []:
         if "Datasets" in entry:
             entry["Datasets"] += [{s.title: f"datasets/{s.name}.md"} for s in registry().values()]
@@ -64,9 +48,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add all that does not lie in `docs/`."""
-    made = {"commands.md": commands.page(), "performance.md": performance.page()}
-    made |= {f"api/{module}.md": f"# {module}\n\n::: {module}\n" for module in _MODULES}
+    """Add the pages and files that are not in `docs/`."""
+    made = {"commands.md": commands.page()}
+    made |= {f"api/{module}.md": api.page(module) for module in api.MODULES}
     made |= {page: _of_readme(page, titles) for page, titles in PAGES.items()}
     for document, page in WHOLE.items():
         text = (ROOT / document).read_text(encoding="utf-8")
@@ -81,7 +65,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def _of_readme(page: str, titles: list[str]) -> str:
-    """A page of sections of the README; the first gives its title."""
+    """A page made of sections of the README; the first one gives its title."""
     parts = [
         f"{'#' if title == titles[0] else '##'} {title}\n\n{sections('README.md')[title]}\n"
         for title in titles
@@ -90,7 +74,7 @@ def _of_readme(page: str, titles: list[str]) -> str:
 
 
 def _linked() -> set[str]:
-    """The files to copy: all that are linked from a document and are no page."""
+    """The files to copy: those that a document links to and that have no page."""
     documents = ["README.md", *WHOLE]
     documents += [str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md")]
     found: set[str] = set()
@@ -100,7 +84,7 @@ def _linked() -> set[str]:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Make links lead to pages of the site, and put in what comments stand for."""
+    """Point links to pages of the site, and replace comments by what is generated."""
     del config, files
     place = page.file.src_uri
     if page.file.generated_by is None:
@@ -108,25 +92,27 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         markdown = relinked(markdown, document, place)
     markdown = _PLACEHOLDER.sub(lambda match: _made(match[1], match[2], place), markdown)
     markdown = bars_in_code(_COMMENT.sub("", markdown))
-    # A shape stays on one line.
+    # Keeps a shape on one line.
     return outside_code(
         markdown, lambda text: _TIMES.sub("\N{NO-BREAK SPACE}x\N{NO-BREAK SPACE}", text)
     )
 
 
 def _made(word: str, argument: str, place: str) -> str:
-    """What a comment stands for."""
+    """The text that replaces a comment."""
     if word == "readme":
         text = f"## {argument}\n\n{sections('README.md')[argument]}"
         return relinked(text, "README.md", place)
+    if word in performance.CHARTS:
+        return performance.CHARTS[word]()
     return GENERATED[word](registry()[PurePosixPath(place).stem])
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Make sure that the site needs no network.
+    """Check that the site needs no network.
 
     Raises:
-        PluginError: A page would fetch something.
+        PluginError: A page fetches something from another site.
     """
     if found := fetched(Path(config.site_dir)):
-        raise PluginError("pages would fetch from elsewhere:\n" + "\n".join(found))
+        raise PluginError("these pages would load files from other sites:\n" + "\n".join(found))

@@ -1,7 +1,6 @@
-"""Whether pages fetch anything from elsewhere when they are viewed.
+"""Finds files that the site's pages would load from other sites.
 
-In: the folder of the built site. Out: what they would fetch. Links that a reader follows are fine.
-Scripts are not looked into: what they fetch is seen in a browser only.
+Links that a reader follows are fine. Scripts are not examined: only a browser shows what they load.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 _FETCHED: Final = (
-    # All that these name, but for the page that a link in the head calls the canonical one.
+    # The canonical address of a page is a link in its head too, but it is not loaded.
     re.compile(r'<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc="((?:https?:)?//[^"]*)"'),
     re.compile(r'<link\b(?![^>]*\brel="?canonical)[^>]*\bhref="((?:https?:)?//[^"]*)"'),
     re.compile(r"""(?:url\(|@import\s+)["']?((?:https?:)?//[^"')]*)"""),
@@ -19,7 +18,7 @@ _FETCHED: Final = (
 
 
 def fetched(site: Path) -> list[str]:
-    """Each page or style that names something to be fetched, with what it is."""
+    """Each page or style sheet that loads something from elsewhere, with its address."""
     found = []
     for path in sorted(site.rglob("*")):
         if path.suffix in {".css", ".html"}:

@@ -1,57 +1,42 @@
-"""The page on speed: the README's words, and the benchmarks' tables as charts.
+"""The benchmarks' tables as charts, for the page on performance.
 
-In: `benchmarks/RESULTS*.md`. Out: Markdown. It measures nothing, and rounds nothing.
+In: `benchmarks/RESULTS*.md`. Out: Markdown with SVG. Numbers are shown as they were measured.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from website.charts import Bar, chart
-from website.documents import relinked, sections
+from website.documents import sections
 from website.tables import read_table
 
-_PAGE: Final = "performance.md"
 _CONVERSION: Final = "benchmarks/RESULTS.md"
 _READING: Final = "benchmarks/RESULTS-read.md"
 
-_ABOUT_CONVERSION: Final = """\
-Each dataset's files, real ones where some were at hand; [all numbers](results.md) tell how it was
-measured, and on which machine."""
-
-_ABOUT_ARCHIVES: Final = "Archives, converted as they are, or unpacked first and then converted:"
-
-_ABOUT_READING: Final = """\
-Patches per second out of the page cache, in random order. Pale bars are no formats, but limits.
-[All numbers](results-read.md) tell how each was read, and on which machine."""
+_ABOUT_ARCHIVES: Final = "Archives, converted directly, or unpacked first and then converted:"
 
 
-def page() -> str:
-    """The whole page."""
-    parts = ["# Performance", relinked(sections("README.md")["Speed"], "README.md", _PAGE)]
-    parts += ["## Conversion", _ABOUT_CONVERSION, *_conversion()]
-    parts += ["## Reading", _ABOUT_READING, *reading(sections(_READING))]
-    return "\n\n".join(parts) + "\n"
-
-
-def _conversion() -> list[str]:
+def conversion() -> list[str]:
+    """The charts of conversion: against the plain way, a mere copy, and unpacking first."""
     measured = read_table(sections(_CONVERSION)["Time"])
     rows = {row["dataset"]: row for row in measured if row["corpus"] == "generated"}
     rows |= {row["dataset"]: row for row in measured if row["corpus"] == "real"}
     archives = read_table(sections(_CONVERSION)["Archives"])
     return [
         chart(
-            "How many times as long the plain way takes (longer is better)",
+            "Plain way / rico-hdl, in time (longer is better)",
             [_times(name, row["plain / rico-hdl"]) for name, row in rows.items()],
         ),
         chart(
-            "How many times as long as a mere copy a conversion takes (shorter is better)",
+            "rico-hdl / mere copy, in time (shorter is better)",
             [_times(name, row["rico-hdl / floor"]) for name, row in rows.items()],
         ),
         _ABOUT_ARCHIVES,
         chart(
-            "How many times as long it takes to unpack first (longer is better)",
+            "Unpacking, then converting / rico-hdl, in time (longer is better)",
             [
                 _times(f"{row['dataset']}, {row['archive']}", row["unpack, convert / rico-hdl"])
                 for row in archives
@@ -68,7 +53,7 @@ def reading(results: dict[str, str]) -> list[str]:
     """A chart for each task and way to read.
 
     Args:
-        results: What stands below each heading of the benchmark's document.
+        results: The text below each heading of the benchmark's document.
     """
     tasks = re.findall(r"^\* \*\*(\w+)\*\*: (.+)$", results["Reading benchmark"], re.MULTILINE)
     rows = read_table(results["For the README"])
@@ -91,10 +76,17 @@ def _rate(reader: str, rate: str) -> Bar:
 
 
 def number(cell: str) -> float:
-    """A cell's number, whatever marks it."""
+    """A cell's number, without emphasis."""
     return float(plain(cell).replace(",", ""))
 
 
 def plain(text: str) -> str:
-    """A text without Markdown's marks."""
+    """A text without Markdown's emphasis and code."""
     return text.replace("*", "").replace("`", "")
+
+
+CHARTS: Final[dict[str, Callable[[], str]]] = {
+    "conversion_charts": lambda: "\n\n".join(conversion()),
+    "reading_charts": lambda: "\n\n".join(reading(sections(_READING))),
+}
+"""By the word in the comment ``<!-- site: WORD -->`` that they replace."""

@@ -12,14 +12,14 @@ def code(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table with a heading; a bar in a cell does not end it."""
+    """A table with a heading; bars in cells are escaped."""
     lines = [head, ["---"] * len(head), *rows]
     cells = ([cell.replace("|", "\\|") for cell in line] for line in lines)
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
 def read_table(section: str) -> list[dict[str, str]]:
-    """The first table in a text: for each row, the cells by column heading, marks dropped."""
+    """The first table in a text: for each row, the cells by column heading."""
     rows: list[list[str]] = []
     for line in section.splitlines():
         if line.startswith("|"):

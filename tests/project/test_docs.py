@@ -1,4 +1,4 @@
-"""The documents: their links, the options and codes they list, the format they specify."""
+"""The documents: links, options, exit codes, and the format that they specify."""
 
 import json
 import os
@@ -21,17 +21,10 @@ from safetensors.numpy import save
 import corpus
 import rico_hdl
 from rico_hdl import errors
-from rico_hdl.checking.inspection import MAX_SAMPLES
 from rico_hdl.cli.commands import root
 from rico_hdl.datasets import registry
-from rico_hdl.decoding.tiff.libtiff import MAX_IMAGE_BYTES
-from rico_hdl.store.manifest import MAX_LAYOUTS
-from rico_hdl.store.writer import COMMIT_BYTES
-from rico_hdl.values import MAX_KEY_BYTES
 from tests.support.documents import (
-    DATASETS,
     DOCUMENTS,
-    README,
     ROOT,
     anchors,
     links,
@@ -40,13 +33,14 @@ from tests.support.documents import (
 )
 from tests.support.reading import records
 
+CONVERT = ROOT / "docs" / "convert.md"
 FORMAT = ROOT / "docs" / "format.md"
 VERIFY = ROOT / "docs" / "verify.md"
 RELIABILITY = ROOT / "docs" / "reliability.md"
 
 
 def name_of(path: Path) -> str:
-    """How a document is called in the list of tests."""
+    """A document's name in the list of tests."""
     return path.relative_to(ROOT).as_posix()
 
 
@@ -57,15 +51,15 @@ def options_of(*names):
     return {option for row in rows for option in row if option}
 
 
-def documented_options(document=README, title="Options"):
-    """The options of a table, in all their spellings."""
+def documented_options(document=CONVERT, title="Options"):
+    """The options in a section's table, in all their spellings."""
     (table,) = [table for table in section(document, title).tables() if "option" in table[0]]
     return {option for row in table for option in re.findall(r"(?<!\w)-[-\w]+", row["option"])}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_links_resolve(document):
-    """Every relative link leads to a file, and every anchor to a heading."""
+    """Every relative link points to a file, and every anchor to a heading."""
     broken = []
     for link in links(document):
         if re.match(r"https?://", link):
@@ -82,7 +76,7 @@ def test_links_resolve(document):
     "document", [path for path in DOCUMENTS if path.parent.name != "benchmarks"], ids=name_of
 )
 def test_lines_are_wrapped(document):
-    """Lines have at most 100 characters, but for those of code, tables and generated documents."""
+    """Lines have at most 100 characters, except in code, tables and generated documents."""
     code, long = False, []
     for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), 1):
         code ^= line.startswith("```")
@@ -93,7 +87,7 @@ def test_lines_are_wrapped(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_make_targets_exist(document):
-    """Every target of `make` that a document names is one."""
+    """Every `make` target that a document names exists."""
     text = document.read_text(encoding="utf-8")
     named = {
         target
@@ -104,37 +98,27 @@ def test_make_targets_exist(document):
     assert named <= set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
 
 
-def test_help_has_every_option_of_the_readme(spec):
-    """A dataset's help lists the README's options and its own sources', and no other."""
+def test_help_has_the_options_of_a_conversion(spec):
+    """A dataset's help lists the documented options and those of its sources, and no others."""
     assert options_of(spec.name) == documented_options() | {m.option for m in spec.modalities}
-
-
-def test_readme_names_the_options_of_other_commands():
-    """The options of the list of datasets and of the program itself stand below the table."""
-    text = " ".join(section(README, "Options").text.split())
-    assert options_of("datasets") == {"-h", "--help", "--json"}
-    assert "`rico-hdl datasets` takes `--json`" in text
-    assert options_of() == {"-h", "--help", "--version"}
-    assert "`rico-hdl --version`" in text
 
 
 @pytest.mark.parametrize(("command", "title"), [("info", "Look inside"), ("verify", "Verify")])
 def test_help_has_the_documented_options(command, title):
-    """The help of a command that looks at a store lists the documented options, and no other."""
+    """The help of `info` and of `verify` lists the documented options, and no others."""
     assert options_of(command) == documented_options(VERIFY, title) | {"-h", "--help"}
 
 
 def test_every_command_is_documented():
-    """Every command that the program lists stands in the README or has a page."""
-    text = README.read_text(encoding="utf-8")
-    text += "".join(path.read_text(encoding="utf-8") for path in DATASETS.glob("*.md"))
+    """Every command that the program lists is shown in a document."""
+    text = "".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
     names = root.list_commands(click.Context(root))
     assert [name for name in names if f"rico-hdl {name}" not in text] == []
 
 
 def test_exit_codes_are_documented():
-    """The README's exit codes are those that errors have, and those of the program's ends."""
-    (table,) = section(README, "Exit codes").tables()
+    """The documented exit codes are those of the errors and those of the command line."""
+    (table,) = section(CONVERT, "Exit codes").tables()
     cli = import_module("rico_hdl.cli")
     raised = {
         value.exit_code
@@ -146,7 +130,7 @@ def test_exit_codes_are_documented():
 
 
 def test_changelog_has_the_version():
-    """The changelog begins with the version in the code, or what is new while one is developed."""
+    """The changelog begins with the version in the code, or with Unreleased during development."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     first = re.search(r"^## (\S+)", text, re.MULTILINE)
     assert first
@@ -156,7 +140,7 @@ def test_changelog_has_the_version():
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A folder with a store called ``store``, of patches of which one could not be converted."""
+    """A folder with a store called ``store``, in which one patch could not be converted."""
     folder = tmp_path_factory.mktemp("format")
     sources = corpus.generate(registry()["uc-merced"], folder, 3)
     next(sources["rgb"].rglob("*.tif")).write_bytes(b"")
@@ -165,7 +149,7 @@ def store(tmp_path_factory):
 
 
 def test_content_digest_is_as_specified(store):
-    """The code that specifies the content digest gives the one in the manifest."""
+    """The code that specifies the content digest computes the one in the manifest."""
     run_section(section(FORMAT, "Content digest"), store)
 
 
@@ -180,8 +164,8 @@ def test_manifest_is_as_specified(store):
 
 
 def test_files_of_a_store_are_as_specified(store):
-    """A target folder holds the files that the README and the specification list, and no other."""
-    (table,) = section(README, "The target folder").tables()
+    """A target folder holds the files that the guide and the specification list, and no others."""
+    (table,) = section(CONVERT, "The target folder").tables()
     found = {path.name for path in (store / "store").iterdir()}
     assert {row["file"] for row in table} == found
     (table,) = section(FORMAT, "Format of a store").tables()
@@ -196,7 +180,7 @@ def take(data, place, fields):
     """Read the fields of a table of the specification.
 
     Returns:
-        The values by field, and the place behind them.
+        The values by field, and the offset of the byte after them.
     """
     values = {}
     for name, kind in fields:
@@ -216,7 +200,7 @@ def take(data, place, fields):
 
 
 def parse_journal(data):
-    """The entries of a journal by key, read by nothing but the tables of the specification."""
+    """The entries of a journal by key, read with the tables of the specification alone."""
     tables = section(FORMAT, "Journal").tables()
     block_fields, content_fields, entry_fields = (
         [(next(iter(row.values())), row["type"]) for row in table] for table in tables
@@ -245,7 +229,7 @@ def parse_journal(data):
 
 
 def test_journal_is_as_specified(store):
-    """Read by the words of the specification, the journal tells what the database holds."""
+    """Read as specified, the journal describes the records of the database."""
     path = store / "store" / "rico-hdl.journal"
     known = parse_journal(path.read_bytes())
     stored = records(store / "store")
@@ -263,7 +247,7 @@ def test_journal_is_as_specified(store):
 
 
 def test_removals_in_the_journal_are_as_specified(store, tmp_path):
-    """Records that are gone from the database are taken back, and the constant ones are marked."""
+    """Entries of records that the database lacks are taken back, and constant records are marked."""
     spec = registry()["uc-merced"]
     sources = corpus.generate(spec, tmp_path, 3)
     for path in sources["rgb"].rglob("*.tif"):
@@ -272,7 +256,7 @@ def test_removals_in_the_journal_are_as_specified(store, tmp_path):
     path = tmp_path / "constant" / "rico-hdl.journal"
     known = parse_journal(path.read_bytes())
     assert [entry["flags"] for entry in known.values()] == [1, 1, 1]
-    # The journal of these, with the database of others, of which two keys are the same.
+    # The journal of these, with a database of other records that has two of the same keys.
     other = tmp_path / "other"
     copytree(store / "store", other)
     copyfile(path, other / path.name)
@@ -282,7 +266,7 @@ def test_removals_in_the_journal_are_as_specified(store, tmp_path):
 
 
 def test_end_of_a_journal_is_as_specified(store):
-    """A block that is cut short, or in which any byte is another, ends the journal."""
+    """A block that is cut short, or has any byte changed, ends the journal."""
     data = (store / "store" / "rico-hdl.journal").read_bytes()
     known = parse_journal(data)
     assert parse_journal(data + data[:-1]) == known
@@ -291,19 +275,8 @@ def test_end_of_a_journal_is_as_specified(store):
         assert parse_journal(data + damaged) == known
 
 
-def test_stored_numbers_are_those_of_the_code():
-    """The numbers that the documents state in words are the constants' values."""
-    said = {path: " ".join(path.read_text(encoding="utf-8").split()) for path in DOCUMENTS}
-    assert MAX_LAYOUTS == 10
-    assert "most frequent layout first, at most ten" in said[FORMAT]
-    assert f"up to {MAX_SAMPLES:,} records spread over it" in said[VERIFY]
-    assert f"up to {COMMIT_BYTES >> 20} MiB of records" in said[RELIABILITY]
-    assert f"an image may have {MAX_IMAGE_BYTES >> 20} MiB" in said[RELIABILITY]
-    assert f"beyond {MAX_KEY_BYTES} bytes" in said[RELIABILITY]
-
-
 def test_store_is_copied_to_a_network_as_documented(tmp_path):
-    """A store that is converted locally and copied with the documented lines verifies."""
+    """A store that is converted locally and copied with the documented lines passes `verify`."""
     (block,) = [b for b in section(RELIABILITY, "Network file systems").blocks if b.commands]
     corpus.generate(registry()["uc-merced"], tmp_path, 2)
     lines = block.text.replace("/tmp/", "local/").replace("/network/", "network/")
@@ -323,7 +296,7 @@ def test_store_is_copied_to_a_network_as_documented(tmp_path):
 
 
 def test_named_tests_exist():
-    """Each promise of docs/reliability.md names tests that there are."""
+    """Each guarantee in docs/reliability.md names tests that exist."""
     (table,) = section(RELIABILITY, "How it is shown").tables()
     missing = []
     for row in table:
@@ -339,7 +312,7 @@ def test_named_tests_exist():
 
 
 def test_order_of_dtypes_is_as_specified():
-    """The safetensors library lays tensors out in the order of dtypes that is specified."""
+    """The safetensors library orders tensors by dtype as specified."""
     text = " ".join(section(FORMAT, "Records").text.split())
     match = re.search(r"order of their dtype \(([^)]*)\)", text)
     assert match

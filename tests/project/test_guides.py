@@ -1,4 +1,4 @@
-"""docs: the guides' commands and code run, and their tables are those of the program."""
+"""docs: the guides' commands and code run, and their tables match the program."""
 
 import re
 import subprocess
@@ -22,15 +22,15 @@ VERIFY = DOCS / "verify.md"
 
 RUN_BY = {
     DOCS / "format.md": "test_docs.py",
-    DOCS / "lightning.md": "test_torch_docs.py",
-    DOCS / "pytorch.md": "test_torch_docs.py",
+    DOCS / "lightning.md": "torch/test_docs.py",
+    DOCS / "pytorch.md": "torch/test_docs.py",
     DOCS / "reading.md": "test_reading_docs.py",
     DOCS / "reliability.md": "test_docs.py",
     README: "test_readme.py",
 }
-"""The documents whose code other tests run; those of the datasets have test_dataset_pages.py."""
+"""The documents whose code other tests run; datasets/test_pages.py runs those of the datasets."""
 ON_THEIR_OWN = {ADDING, START, NETWORK}
-"""Those whose code needs something that a section does not make, see below."""
+"""Documents whose code needs more than `run_section` generates; see below."""
 RUNNABLE = [
     part
     for path in DOCUMENTS
@@ -42,13 +42,13 @@ RUNNABLE = [
 
 @pytest.mark.parametrize("part", RUNNABLE, ids=lambda part: f"{part.document.stem}: {part.title}")
 def test_section_runs(part, tmp_path):
-    """A section's commands and code blocks run as printed, in order, and print what it says."""
+    """A section's commands and code blocks run as printed, in order, and print what it shows."""
     run_section(part, tmp_path)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
 def test_every_block_runs_or_says_why_not(document):
-    """Each block of code has something that a test runs, or a reason why none does."""
+    """Each block of code has something that a test runs, or says why it has not."""
     code = [
         block
         for part in sections(document)
@@ -59,12 +59,12 @@ def test_every_block_runs_or_says_why_not(document):
 
 
 def test_five_minutes_run_from_the_archive_to_a_patch(tmp_path):
-    """The page for beginners runs as a whole; its last section where PyTorch is."""
+    """The page for beginners runs as a whole, its last section only where PyTorch is installed."""
     run_section(merged(sections(START)), tmp_path)
 
 
 def test_a_store_on_a_network_is_read_as_shown(tmp_path):
-    """The code that reads a store where it lies gives a batch."""
+    """The code that reads a store on a network file system returns a batch."""
     spec = registry()["bigearthnet"]
     sources = corpus.generate(spec, tmp_path, 2)
     rico_hdl.convert(spec, sources, tmp_path / "Encoded-BigEarthNet")
@@ -72,7 +72,7 @@ def test_a_store_on_a_network_is_read_as_shown(tmp_path):
 
 
 def test_lines_of_the_original_get_a_notice(tmp_path):
-    """Each line of the original's documentation works, with one notice on stderr."""
+    """Each command of the original's documentation works, with one notice on stderr."""
     part = section(MOVING, "Moving from the original rico-hdl")
     ran = run_section(part, tmp_path)
     notices = [line for done in ran for line in done.stderr.splitlines() if "note:" in line]
@@ -80,7 +80,7 @@ def test_lines_of_the_original_get_a_notice(tmp_path):
 
 
 def flip(folder, offsets):
-    """Change the lowest bit at some places of a folder's data.mdb."""
+    """Flip the lowest bit at some offsets of a folder's data.mdb."""
     path = folder / "data.mdb"
     data = bytearray(path.read_bytes())
     for offset in offsets:
@@ -89,7 +89,7 @@ def flip(folder, offsets):
 
 
 def test_findings_look_as_shown(tmp_path):
-    """Wrong pixels are reported in the lines that the guide shows, with exit code 1."""
+    """Wrong pixels are reported as the guide shows, with exit code 1."""
     (shown,) = [b for b in section(VERIFY, "Verify").blocks if b.language == "text"]
     sources = corpus.generate(registry()["uc-merced"], tmp_path, 2)
     rico_hdl.convert("uc-merced", sources, tmp_path / "store")
@@ -103,13 +103,13 @@ def test_findings_look_as_shown(tmp_path):
 
 
 def test_kinds_of_findings_are_listed():
-    """The table of findings has the kinds that there are."""
+    """The table of findings lists every kind of finding."""
     (table,) = [t for t in section(VERIFY, "Verify").tables() if "finding" in t[0]]
     assert tuple(row["finding"] for row in table) == get_args(Kind)
 
 
 def test_stores_of_the_original_are_verified_and_continued(tmp_path):
-    """What is said of a store of the original holds: info, verify, continue, --sources."""
+    """A store of the original is inspected, verified and continued as the guide says."""
     spec = registry()["uc-merced"]
     sources = corpus.generate(spec, tmp_path, 3)
     rico_hdl.convert(spec, sources, tmp_path / "store")
@@ -134,7 +134,7 @@ def test_stores_of_the_original_are_verified_and_continued(tmp_path):
 
 
 def test_example_spec_becomes_a_command(tmp_path):
-    """The example of a new dataset is all that its command needs."""
+    """The example of a new dataset is enough for its command to work."""
     (block,) = section(ADDING, "Adding a dataset").blocks
     (tmp_path / "specs").mkdir()
     (tmp_path / "specs" / "my_dataset.py").write_text(block.text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The parts of the documentation site that are made; `make site` renders them, strictly."""
+"""The generated parts of the documentation site; `make site` renders them, strictly."""
 
 import re
 import sys
@@ -18,43 +18,32 @@ from website.offline import fetched
 from website.tables import read_table, table
 
 
-def test_links_to_the_readme_lead_to_pages_that_have_the_section():
-    """Each section of the README that a document links to stands on a page of the site."""
+def test_linked_sections_of_the_readme_have_pages():
+    """Each section of the README that another document links to is on a page of the site."""
     linked = {
         link.partition("#")[2]
         for document in DOCUMENTS
         for link in links(document)
-        if "README.md#" in link or (document == README and link.startswith("#"))
+        if "README.md#" in link
     }
-    elsewhere = {"contributing", "moving-from-the-original-rico-hdl", "design-choices"}
-    elsewhere |= {"look-inside-and-verify"}  # these have pages of their own, with more
-    assert linked - elsewhere <= set(readme_pages())
-    assert set(readme_pages()) <= anchors(README)
-
-
-def test_pages_made_of_the_readme_have_their_sections():
-    """The sections that pages are made of are there, each on one page."""
-    titles = [title for page in PAGES.values() for title in page]
-    assert len(set(titles)) == len(titles)
-    assert set(titles) <= {part.title for part in sections(README)}
+    assert linked <= set(readme_pages()) <= anchors(README)
 
 
 @pytest.mark.parametrize(
     ("link", "document", "page", "expected"),
     [
-        ("docs/reading.md", "README.md", "install.md", "reading.md"),
+        ("docs/reading.md", "README.md", "index.md", "reading.md"),
         ("docs/reading.md#arrays", "README.md", "datasets/index.md", "../reading.md#arrays"),
-        ("#exit-codes", "README.md", "install.md", "options.md#exit-codes"),
-        ("#exit-codes", "README.md", "options.md", "#exit-codes"),
-        ("../README.md#install", "docs/start.md", "start.md", "install.md"),
+        ("#licence", "README.md", "index.md", "citing.md#licence"),
+        ("#licence", "README.md", "citing.md", "#licence"),
         ("../README.md", "docs/start.md", "start.md", "index.md"),
         ("../README.md#datasets", "docs/datasets/hydro.md", "datasets/hydro.md", "index.md"),
         ("../examples/demo.py", "docs/start.md", "start.md", "files/examples/demo.py"),
-        ("https://example.org/a", "README.md", "install.md", "https://example.org/a"),
+        ("https://example.org/a", "README.md", "index.md", "https://example.org/a"),
     ],
 )
-def test_links_lead_to_the_page_that_shows_their_target(link, document, page, expected):
-    """A link is relative to the page, to the section's page, or to a copy of the file."""
+def test_links_point_to_the_page_that_shows_their_target(link, document, page, expected):
+    """A link points to a page, relative to its own, or to a copy of the file."""
     if document.count("/") == 2:
         link = f"../{link}"
     assert relinked(f"see [it]({link}).", document, page) == f"see [it]({expected})."
@@ -63,26 +52,26 @@ def test_links_lead_to_the_page_that_shows_their_target(link, document, page, ex
 
 
 def test_links_called_after_files_get_the_pages_titles():
-    """A link whose text is a file's name has the title of the page instead; others keep theirs."""
+    """A link text that is a file's name becomes the title of the page; other texts stay."""
     text = "[docs/format.md](docs/format.md#records), [it](docs/format.md)"
     expected = "[Format of a store](format.md#records), [it](format.md)"
-    assert relinked(text, "README.md", "install.md") == expected
+    assert relinked(text, "README.md", "index.md") == expected
 
 
 def test_bars_in_code_lose_their_backslash():
-    """It would be seen on the site; outside of inline code it stays."""
+    """A bar in inline code loses its backslash; elsewhere the backslash stays."""
     text = "| `a\\|b` | c\\|d |\n\n```\n`a\\|b`\n```\n"
     assert bars_in_code(text) == "| `a|b` | c\\|d |\n\n```\n`a\\|b`\n```\n"
 
 
 def test_documents_outside_of_docs_have_pages():
-    """The documents that are pages as a whole are there, but for one that a benchmark writes."""
+    """The documents that become whole pages exist and are found at their paths."""
     assert {place_of(document, "") for document in WHOLE} == set(WHOLE.values())
     assert all((ROOT / document).is_file() for document in WHOLE)
 
 
 def test_every_page_of_a_dataset_shows_what_the_spec_says(spec):
-    """A page has each of the comments that stand for something made, but for unknown archives."""
+    """A page has each comment that is replaced from the spec, except for unknown archives."""
     text = (ROOT / "docs" / "datasets" / f"{spec.name}.md").read_text(encoding="utf-8")
     words = set(re.findall(r"^<!-- site: (\w+) -->$", text, re.MULTILINE))
     known = any(modality.downloads for modality in spec.modalities)
@@ -97,8 +86,8 @@ def test_every_page_of_a_dataset_shows_what_the_spec_says(spec):
         assert all(download.md5 in made for download in modality.downloads)
 
 
-def test_checksums_stand_beside_their_archives():
-    """The row of an archive has its MD5 sum, or says that none is known."""
+def test_checksums_are_next_to_their_archives():
+    """The row of an archive has its MD5 sum, or says that it is unknown."""
     rows = read_table(downloads(registry()["uc-merced"]))
     assert rows == [
         {
@@ -108,11 +97,11 @@ def test_checksums_stand_beside_their_archives():
         }
     ]
     rows = read_table(downloads(registry()["hydro"]))
-    assert [row["MD5"] for row in rows] == ["not known"]
+    assert [row["MD5"] for row in rows] == ["unknown"]
 
 
 def test_bands_that_count_up_are_drawn_together():
-    """Long runs of bands are told by their ends, short ones one by one."""
+    """Long runs of bands are shown by their ends, short ones one by one."""
     bands = ["B1", "B2", "B3", "B4", "B5", "B7", "B8A", "B9", "B10"]
     assert bands_text(bands) == "`B1` to `B5`, `B7`, `B8A`, `B9`, `B10`"
     assert bands_text(["Red", "Green"]) == "`Red`, `Green`"
@@ -120,7 +109,7 @@ def test_bands_that_count_up_are_drawn_together():
 
 
 def test_reference_has_every_command_and_option():
-    """All commands have a heading, and all of their options that help shows a row."""
+    """Every command has a heading, and every option that its help shows has a row."""
     page = commands.page()
     context = click.Context(root)
     for name in root.list_commands(context):
@@ -134,8 +123,8 @@ def test_reference_has_every_command_and_option():
 
 
 def test_performance_shows_what_was_measured():
-    """Each dataset of the benchmark has a bar with the ratio of its table."""
-    page = performance.page()
+    """Each dataset of the benchmark has a bar with the ratio from its table."""
+    page = performance.CHARTS["conversion_charts"]()
     (rows, *_) = section_of(ROOT / "benchmarks" / "RESULTS.md", "Time").tables()
     last = {row["dataset"]: row["plain / rico-hdl"] for row in rows}
     for name, ratio in last.items():
@@ -144,7 +133,7 @@ def test_performance_shows_what_was_measured():
 
 
 def test_results_of_reading_become_charts(monkeypatch):
-    """The document that `make bench-read` writes gives a chart for each task and way to read."""
+    """The document that `make bench-read` writes becomes a chart per task and way to read."""
     monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT / "benchmarks")])
     from formats.tables import table as written
 
@@ -162,7 +151,7 @@ def test_results_of_reading_become_charts(monkeypatch):
 
 
 def test_bars_are_as_long_as_their_values():
-    """The longest bar is the chart's width, and the others are shares of it."""
+    """The longest bar is as wide as the chart, and the others in proportion."""
     text = chart("A & B", [Bar("a<b", 4, "4"), Bar("half", 2, "2")])
     assert re.findall(r'width="([\d.]+%)"', text) == ["100%", "100.00%", "50.00%"]
     assert "A &amp; B" in text
@@ -189,7 +178,7 @@ def test_tables_are_read_as_they_are_written():
         ("a.css", "a {background: url(data:image/png;base64,aaaa)}", 0),
     ],
 )
-def test_what_a_page_would_fetch_is_found(tmp_path, name, text, n):
-    """Scripts, styles and fonts from elsewhere are found; links are fine."""
+def test_files_loaded_from_other_sites_are_found(tmp_path, name, text, n):
+    """Scripts, styles and fonts from other sites are found; links are fine."""
     (tmp_path / name).write_text(text, encoding="utf-8")
     assert len(fetched(tmp_path)) == n
