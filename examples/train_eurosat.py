@@ -34,7 +34,7 @@ def main() -> None:
     """Train and test with the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help="where the sample and its store go")
-    parser.add_argument("--store", type=Path, help="a store of the real dataset, in place of the sample")
+    parser.add_argument("--store", type=Path, help="a store of the real dataset, to use instead")
     parser.add_argument("--train", type=Path, help="with --store: the split file for training")
     parser.add_argument("--test", type=Path, help="with --store: the split file for testing")
     given = parser.parse_args()

@@ -51,12 +51,12 @@ def _conversions(commands: dict[str, click.Command]) -> list[str]:
     first = next(iter(commands))
     shared = [p for p in _shown(commands[first]) if not own[first] & {*p.opts}]
     usage = "```text\nrico-hdl DATASET SOURCES… --target-dir FOLDER [OPTIONS]\n```"
-    about = "Each dataset has a command. All of them take these options in addition to their sources:"
+    about = "Each dataset has a command. All take these options as well as their sources:"
     parts = ["## rico-hdl DATASET", usage, about, _options(shared)]
     for name, command in commands.items():
         sources = [p for p in _shown(command) if own[name] & {*p.opts}]
         if len(sources) + len(shared) != len(_shown(command)):
-            raise ValueError(f"{name} has other options than {first}: list the options of each command")
+            raise ValueError(f"{name} has other options than {first}: list each one's options")
         parts += [f"### rico-hdl {name}", _about(specs[name]), _options(sources)]
     return parts
 

@@ -247,7 +247,7 @@ def test_journal_is_as_specified(store):
 
 
 def test_removals_in_the_journal_are_as_specified(store, tmp_path):
-    """Entries of records that the database lacks are taken back, and constant records are marked."""
+    """Entries without a record are taken back, and constant records are marked."""
     spec = registry()["uc-merced"]
     sources = corpus.generate(spec, tmp_path, 3)
     for path in sources["rgb"].rglob("*.tif"):

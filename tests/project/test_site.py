@@ -8,12 +8,12 @@ import pytest
 
 from rico_hdl.cli.commands import root
 from rico_hdl.datasets import registry
-from tests.support.documents import DOCUMENTS, README, ROOT, anchors, links, sections
+from tests.support.documents import DOCUMENTS, README, ROOT, anchors, links
 from tests.support.documents import section as section_of
 from website import commands, performance
 from website.charts import Bar, chart
 from website.datasets import GENERATED, bands_text, downloads
-from website.documents import PAGES, WHOLE, bars_in_code, place_of, readme_pages, relinked
+from website.documents import WHOLE, bars_in_code, place_of, readme_pages, relinked
 from website.offline import fetched
 from website.tables import read_table, table
 
