@@ -1,4 +1,4 @@
-"""The one-way order of imports, as docs/architecture.md shows it, and what follows from it."""
+"""The order of layers in docs/architecture.md, and what follows from it."""
 
 import ast
 import re
@@ -32,7 +32,7 @@ def layers():
     numbers = {}
     for row in rows("Layers", "layer"):
         for module in row["modules"].split(", "):
-            assert module not in numbers, f"{module} stands in two layers"
+            assert module not in numbers, f"{module} is in two layers"
             numbers[module] = int(row["layer"])
     return numbers
 
@@ -62,7 +62,7 @@ def own_imports(path: Path) -> set[str]:
 
 
 def libraries(path: Path) -> set[str]:
-    """What a file imports that is neither Python's nor ours."""
+    """The libraries that a file imports, without the standard library and our own modules."""
     tops = {name.split(".")[0] for name in imported(path)}
     # In the standard library since Python 3.14; the table lists it, whatever runs this.
     standard = sys.stdlib_module_names - {"compression"}
@@ -70,12 +70,12 @@ def libraries(path: Path) -> set[str]:
 
 
 def module_id(path: Path) -> str:
-    """How a file is called in the list of tests."""
+    """A file's name in the list of tests."""
     return path.relative_to(PACKAGE).as_posix()
 
 
 def modules_after(code: str, folder: Path) -> set[str]:
-    """The modules that are loaded in a fresh interpreter once it has run some code."""
+    """The modules that a fresh interpreter has loaded after running some code."""
     end = "\nimport sys; open('modules', 'w').write('\\n'.join(sys.modules))"
     subprocess.run([sys.executable, "-c", code + end], cwd=folder, check=True, capture_output=True)
     return set((folder / "modules").read_text().splitlines())
@@ -95,7 +95,7 @@ def test_imports_go_down(path):
 
 
 def test_specs_know_errors_only():
-    """What a dataset is depends on nothing but the errors."""
+    """The model of a dataset depends only on the errors, and the specs only on the model."""
     found = [own_imports(path) for path in SOURCES if module_of(path) == "spec"]
     assert set().union(*found) == {"errors"}
     found = [own_imports(path) for path in SOURCES if module_of(path) == "datasets"]
@@ -103,7 +103,7 @@ def test_specs_know_errors_only():
 
 
 def test_public_names_come_from_the_package():
-    """Each public name is found, and is what its home module calls by that name."""
+    """Each public name exists, and is the object of that name in its home module."""
     package = import_module("rico_hdl")
     for name in package.__all__:
         value = getattr(package, name)
@@ -116,7 +116,7 @@ def test_public_names_come_from_the_package():
 
 
 def test_libraries_stay_in_their_homes():
-    """Each library is imported by the modules that the document lists, and by no other."""
+    """Each library is imported by the modules that the document lists, and by no others."""
     found: dict[str, set[str]] = {}
     for path in SOURCES:
         for library in libraries(path):
@@ -142,7 +142,7 @@ def module_for(spec):
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_id)
 def test_datasets_are_named_in_their_own_module_only(path):
-    """No string or name outside of a dataset's module names the dataset or one of its options."""
+    """No string or name outside a dataset's module names the dataset or one of its options."""
     if path.parent.name == "datasets" and path.name != "__init__.py":
         others = [spec for spec in registry().values() if module_for(spec) != path.stem]
     else:
@@ -165,7 +165,7 @@ def test_datasets_are_named_in_their_own_module_only(path):
 
 @pytest.mark.parametrize("line", ["--help", "hydro --help", "datasets", "--version"])
 def test_help_needs_no_large_library(line, tmp_path):
-    """Help texts and the list of datasets import neither numpy nor codecs nor lmdb nor rich."""
+    """Help texts and the list of datasets import none of numpy, codecs, lmdb and rich."""
     code = "from rico_hdl.cli import run; from rico_hdl.cli.commands import root"
     loaded = modules_after(f"{code}; run(root, {line.split()})", tmp_path)
     assert "rico_hdl.cli.commands" in loaded
@@ -181,13 +181,6 @@ def test_uncompressed_patches_need_no_codec(tmp_path):
     loaded = modules_after(code, tmp_path)
     assert "lmdb" in loaded
     assert loaded & {"imagecodecs", "numpy"} == set()
-
-
-def test_documented_values_exist():
-    """Each central value of the document is a class at the place where the document has it."""
-    for row in rows("Central values", "value"):
-        module, _, name = row["value"].rpartition(".")
-        assert isinstance(getattr(import_module(f"rico_hdl.{module}"), name), type)
 
 
 def test_documented_limits_are_those_of_the_code():
