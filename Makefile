@@ -1,4 +1,4 @@
-# Every target sets up what it needs, from nothing but Python 3.11 or newer with venv and pip.
+# Every target installs what it needs; only Python 3.11 or newer with venv and pip must exist.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,17 +7,16 @@ SETUP := $(VENV)/.set-up
 READ := .venv-read
 SITE := .venv-docs
 WITH_TORCH := .venv-torch
-# PyTorch's build for CPUs is enough; where pip would fetch another one, say so: TORCH='torch==… …'.
+# PyTorch's CPU build is enough; to install another one, set TORCH='torch==… …'.
 TORCH ?= torch==2.13.0
 
 TORCH_TESTS = tests/torch tests/labels tests/reading/test_frameworks.py
 
-# The published type-2 runtime as the head of the AppImage: RUNTIME=FILE, or a file of its name,
-# packaging/appimage/runtime-x86_64. Without either, our own.
-export RUNTIME ?=
+# RUNTIME=FILE uses the published type-2 runtime for the AppImage in place of our own.
+RUNTIME ?=
 APPIMAGE = dist/rico-hdl-$(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/rico_hdl/_version.py)-x86_64.AppImage
 
-# For `make soak` and `make fuzz`: MINUTES=5 is a time budget, SEED=… repeats what failed.
+# For `make soak` and `make fuzz`: MINUTES=5 sets a time budget, SEED=… repeats a failure.
 MINUTES ?=
 SEED ?=
 
@@ -25,26 +24,26 @@ SEED ?=
   artefacts release lock clean
 
 help:
-	@echo "make demo     convert a small sample, check it and read it back"
+	@echo "make demo     convert, verify and read a small sample"
 	@echo "make check    check style and types, and run the fast tests: about a minute"
 	@echo "make test     run the tests"
 	@echo "make soak     run the long rounds: kills, readers, flipped bits (MINUTES=... for a budget)"
 	@echo "make fuzz     run the random tests with fresh seeds (MINUTES=... for a budget)"
 	@echo "make coverage measure which lines and branches the tests run"
-	@echo "make test-torch  run the tests of what needs PyTorch, which it installs"
+	@echo "make test-torch  run the tests that need PyTorch, which it installs"
 	@echo "make lint     check style and formatting"
 	@echo "make types    check types"
-	@echo "make docs     check links, run the documents' code, build their site"
+	@echo "make docs     check the documents, run their code, build their site"
 	@echo "make site     build the documentation site in build/site"
-	@echo "make bench    compare with the plain way, a mere copy, unpacking (BENCH=... for options)"
-	@echo "make bench-read  compare the reading of many formats (BENCH=... for options)"
+	@echo "make bench    measure conversion (BENCH=... for options)"
+	@echo "make bench-read  measure reading from many formats (BENCH=... for options)"
 	@echo "make dist     build the wheel and the sdist"
 	@echo "make image    build the container image"
-	@echo "make appimage build one file for any Linux on x86-64, and check it (RUNTIME=FILE)"
-	@echo "make artefacts  build and check all that users install (ONLY=... for some of it)"
-	@echo "make release  prepare a release (VERSION=x.y.z; RELEASE=--dry-run to look first)"
-	@echo "make lock     resolve the dependencies anew"
-	@echo "make clean    remove all that the other targets made"
+	@echo "make appimage build and check one file that runs on any x86-64 Linux (RUNTIME=FILE)"
+	@echo "make artefacts  build and check everything that users install (ONLY=... for some)"
+	@echo "make release  prepare a release (VERSION=x.y.z; RELEASE=--dry-run to try it)"
+	@echo "make lock     resolve the dependencies again"
+	@echo "make clean    remove everything that the other targets made"
 
 setup: $(SETUP)
 
@@ -73,7 +72,7 @@ fuzz: $(SETUP)
 	$(BIN)/python -m tests.fuzz --numprocesses auto $(if $(MINUTES),--minutes=$(MINUTES)) \
 	  $(if $(SEED),--seed=$(SEED)) $(TEST)
 
-# What a failing test did not reach is missing from the report: it comes in any case.
+# The report is made even if a test fails; the lines that it did not reach are missing.
 coverage: $(SETUP) $(WITH_TORCH)/.set-up
 	rm -rf build/coverage && mkdir -p build/coverage
 	-$(BIN)/coverage run -m pytest --quiet --numprocesses auto
@@ -81,7 +80,7 @@ coverage: $(SETUP) $(WITH_TORCH)/.set-up
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-# In an environment of its own: PyTorch is large, and `make types` must do without.
+# In an environment of its own: PyTorch is large, and `make types` must work without it.
 test-torch: $(WITH_TORCH)/.set-up
 	$(WITH_TORCH)/bin/python -m pytest --numprocesses auto $(TORCH_TESTS) $(TEST)
 
@@ -97,7 +96,7 @@ lint: $(SETUP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-# In a call of their own: scripts of the same name would be one module.
+# In a separate call, because mypy would take scripts of the same name for one module.
 types: $(SETUP)
 	$(BIN)/mypy
 	$(BIN)/mypy $(wildcard packaging/appimage/*.py)
@@ -109,7 +108,7 @@ site: $(SITE)/.set-up
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=src $(SITE)/bin/python -m mkdocs build
 	@echo "the site is in build/site: open build/site/index.html"
 
-# In an environment of its own: `make test` does without what renders pages.
+# In an environment of its own: `make test` does not need mkdocs.
 $(SITE)/.set-up: requirements/docs.txt
 	$(PYTHON) -m venv $(SITE)
 	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/docs.txt
@@ -118,7 +117,7 @@ $(SITE)/.set-up: requirements/docs.txt
 bench: $(SETUP)
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
-# In an environment of its own: what the formats need would change what `make types` sees.
+# In an environment of its own: the formats' libraries would change the result of `make types`.
 bench-read: $(READ)/.set-up
 	$(READ)/bin/python benchmarks/bench_read.py $(BENCH)
 
@@ -136,7 +135,7 @@ dist: $(SETUP)
 image: $(SETUP) dist
 	$(BIN)/python packaging/image.py
 
-# Needs what packaging/appimage/packages.txt lists.
+# Needs the packages listed in packaging/appimage/packages.txt.
 appimage: $(SETUP)
 	$(BIN)/python packaging/appimage/build.py --output $(APPIMAGE)
 	$(BIN)/python packaging/appimage/check.py $(APPIMAGE)
@@ -151,7 +150,7 @@ release: $(SETUP)
 LOCK := $(BIN)/uv pip compile pyproject.toml --upgrade --quiet --generate-hashes \
   --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 ANY := --universal --python-version 3.11
-# Of what users install, too, the releases are those that the tests ran with.
+# Users install the same releases that the tests ran with.
 AS_TESTED := $(ANY) --constraint requirements/dev.txt
 
 lock: $(SETUP)
