@@ -40,10 +40,11 @@ CASES: Final = (
 INTRODUCTION: Final = """\
 ## Archives
 
-Converting an archive as it was downloaded, beside two others:
+Converting an archive as it was downloaded, compared with
 
-* **decompress**: decompressing it to nowhere (`benchmarks/decompress.py`), with the libraries that
-  rico-hdl uses; zip and parquet with {n_workers} threads, tars with one, as there is no other way.
+* **decompress**: decompressing it without writing anything (`benchmarks/decompress.py`), with the
+  libraries that rico-hdl uses; zip and parquet with {n_workers} threads, tars with one, because
+  they can't be split.
 * **unpack, convert**: unpacking it with `tar` or `unzip` (parquet: pyarrow), then converting the
   folder with rico-hdl."""
 

@@ -28,22 +28,22 @@ _LIBRARIES: Final = ("imagecodecs", "lmdb", "numpy", "rasterio", "safetensors", 
 _INTRODUCTION: Final = """\
 # Benchmark
 
-`make bench` made this file. Every figure is of whole processes, from start to exit, with the source
-files in the page cache; the ways take turns, in a different order each round, and what they wrote
-is deleted in between.
+`make bench` wrote this file. Every figure measures whole processes, from start to exit, with the
+source files in the page cache. The programs take turns, in a different order each round, and their
+output is deleted in between.
 
 * **rico-hdl**: this tool, `rico-hdl DATASET … --num-workers {n_workers} --quiet`.
-* **plain**: what one writes by hand (`benchmarks/plain.py`): rasterio, one open for each band, a
-  pool of {n_workers} processes, safetensors, LMDB in transactions of 512 patches. Its records were
-  compared with rico-hdl's, key by key: all are identical.
+* **plain**: a typical script (`benchmarks/plain.py`): rasterio, one open per band, a pool of
+  {n_workers} processes, safetensors, LMDB in transactions of 512 patches. Its records were compared
+  with rico-hdl's, key by key: all are identical.
 * **floor**: the copy floor (`benchmarks/copy_floor.py`): one process reads every patch's file and
   writes as many bytes as the store has into one file, then syncs. It decodes nothing.
-* **codec**: reading and decoding all files with imagecodecs on {n_workers} threads, nothing else;
-  only where files are compressed.
+* **codec**: only reading and decoding all files, with imagecodecs on {n_workers} threads; for
+  compressed files only.
 
 Seconds are medians of {n_rounds} rounds; ratios are medians of the ratios within each round.
-"Generated" files have the publisher's encoding and random pixels about as compressible as real
-ones; "real" files are a few real patches, copied under new names.
+"Generated" files have the publisher's encoding, and random pixels that compress about as well as
+real ones; "real" files are copies of a few real patches under new names.
 """
 
 
@@ -51,9 +51,9 @@ Round = dict[str, "Measurement"]
 """One round, each way once: ``plain``, ``ours`` and ``floor``."""
 
 _MEMORY: Final = """\
-Memory is the largest resident set of any single process. The plain way runs one more process than
-its pool of {n_workers}, so its sum is higher; rico-hdl's includes the pages of the store that it
-has mapped."""
+Memory is the largest resident set of any single process. The plain script runs one more process
+than its pool of {n_workers}, so its total is higher. The memory of rico-hdl includes the mapped
+pages of the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +147,9 @@ def report(
             "",
             *table(rows, TIMES),
             "",
-            "patches/s and MB/s (of records) are rico-hdl's. Starting is part of each run:",
-            f"`rico-hdl --help` takes {help_seconds:.2f} s of processor time, and where numpy is",
-            "needed (all but single-band uncompressed files) its import adds as much again.",
+            "patches/s and MB/s (of records) are those of rico-hdl. Each run includes the start:",
+            f"`rico-hdl --help` takes {help_seconds:.2f} s of processor time. Importing numpy, which",
+            "all but uncompressed single-band files need, takes as much again.",
             "",
             *archive_section(archives, n_workers),
             "",

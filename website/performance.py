@@ -56,7 +56,7 @@ def reading(results: dict[str, str]) -> list[str]:
         results: The text below each heading of the benchmark's document.
     """
     tasks = re.findall(r"^\* \*\*(\w+)\*\*: (.+)$", results["Reading benchmark"], re.MULTILINE)
-    rows = read_table(results["For the README"])
+    rows = read_table(results["Summary"])
     parts = []
     for way in ("two workers", "one process"):
         parts.append(f"### {way[0].upper()}{way[1:]}")

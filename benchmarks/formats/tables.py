@@ -1,8 +1,4 @@
-"""The outcome as Markdown.
-
-In: what was measured. Out: text: tables of rates and ratios, of formats, and a short one for the
-README. It measures nothing.
-"""
+"""The results as Markdown: tables of rates and ratios, of formats, and a summary."""
 
 from __future__ import annotations
 
@@ -26,28 +22,28 @@ if TYPE_CHECKING:
 _INTRODUCTION: Final = """\
 # Reading benchmark
 
-`make bench-read` made this file. One corpus of {n_patches:,} generated Sentinel-2 patches, with
+`make bench-read` wrote this file. One corpus of {n_patches:,} generated Sentinel-2 patches, with
 BigEarthNet's layout and noise as pixels, was written in each format. Each reader then read patches
-in random order, from the page cache, in a process of its own; the readers took turns in {n_rounds}
-rounds. Before the clock started, each cell's first {n_checked} patches were compared with the
-files, pixel by pixel, and each patch was read once, or as many as one second allows.
+in random order, from the page cache, in its own process; the readers took turns in {n_rounds}
+rounds. Before each measurement, the first {n_checked} patches were compared with the files, pixel
+by pixel, and each patch was read once, or as many as one second allows.
 
 {tasks}
 
-Figures are patches per second, medians of the rounds, each timed for {seconds} s; larger is better.
-Beside them stands the ratio to the documented recipe in the same table: the median of the ratios
-within rounds. Rows in *italics* are no formats, but limits."""
+Figures are patches per second: medians of the rounds, each timed for {seconds} s; larger is better.
+Next to each is its ratio to the documented recipe in the same table: the median of the ratios
+within rounds. Rows in *italics* are limits to compare with, not formats."""
 
 _ABOUT: Final = {
     "sample": """\
-One patch after the other, as `__getitem__` of a dataset would read it.""",
+One patch after another, as `__getitem__` of a dataset reads them.""",
     "batch": """\
-{batch_size} patches at once, as one array (for T3 one for each resolution or band), where a format
-has a way to do that; for the recipe, a loop and `numpy.stack`.""",
+{batch_size} patches at once, as one array (for T3 one per resolution or band), for formats that can
+do this; for the recipe, a loop and `numpy.stack`.""",
     "workers": """\
-Batches of {batch_size} as tensors, through PyTorch's `DataLoader` with two worker processes (or the
-loader that the library brings along); for **rico-hdl**, its loader, and for the limits that use
-memory made once, two threads. The consumer does nothing with a batch.""",
+Batches of {batch_size} as tensors, through PyTorch's `DataLoader` with two worker processes, or
+through the library's own loader. The loader of **rico-hdl**, and the limits that use memory made
+once, have two threads. The consumer does nothing with a batch.""",
 }
 _SHORT_READERS: Final = (
     "rico-hdl",
@@ -81,7 +77,7 @@ def report(outcomes: Sequence[Outcome], arguments: argparse.Namespace) -> str:
     if problems := [*_problems(outcomes)]:
         lines += ["", "## Not measured", "", *problems]
     lines += ["", "## Machine", "", *_machine()]
-    lines += ["", "## For the README", "", *table(_short(outcomes, arguments.tasks), 1), ""]
+    lines += ["", "## Summary", "", *table(_short(outcomes, arguments.tasks), 1), ""]
     return "\n".join(lines)
 
 

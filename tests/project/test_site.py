@@ -141,7 +141,7 @@ def test_results_of_reading_become_charts(monkeypatch):
     rows = [["**rico-hdl**", "3,000", "20,000"], ["HDF5", "1,000", "-"], ["*copy*", "9,000", "5"]]
     results = {
         "Reading benchmark": "Text.\n\n* **T1**: RGB, (3, 120, 120) `uint16`\n\nMore.",
-        "For the README": "\n".join(written([head, *rows], 1)),
+        "Summary": "\n".join(written([head, *rows], 1)),
     }
     two, charts_two, one, charts_one = performance.reading(results)
     assert (two, one) == ("### Two workers", "### One process")

@@ -29,7 +29,7 @@ class ConfigILM(Recipe):
     tuning = (
         "`BENv2LDMBReader` with `process_bands_fn`: `numpy.stack` for T1, its own"
         " `stack_and_interpolate(…, 120, 'nearest')` for T2, nothing for T3; labels of a"
-        " `metadata.parquet` with one row for each patch are looked up, and not returned"
+        " `metadata.parquet` with one row per patch are looked up, but not returned"
     )
     modes = ("sample", "workers")
 

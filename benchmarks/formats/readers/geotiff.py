@@ -22,8 +22,8 @@ class GeoTIFFs(RandomReader):
 
     libraries: ClassVar[tuple[str, ...]] = ("rasterio",)
     tuning = (
-        "one open for each band that is wanted, inside one `rasterio.Env` with"
-        " `GDAL_DISABLE_READDIR_ON_OPEN=EMPTY_DIR`, so that GDAL looks for no side files"
+        "one open per requested band, inside one `rasterio.Env` with"
+        " `GDAL_DISABLE_READDIR_ON_OPEN=EMPTY_DIR`, so GDAL does not look for side files"
     )
 
     def __init__(self, folder: Path, corpus: Corpus) -> None:
