@@ -72,8 +72,17 @@ def appimage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+def has_fuse() -> bool:
+    """Whether this process can probably mount with FUSE, determined without mounting."""
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        return False
+    if os.geteuid():
+        return any(map(shutil.which, ("fusermount3", "fusermount")))
+    return may_mount()
+
+
 def may_mount() -> bool:
-    """Whether this process may mount."""
+    """Whether this process can mount."""
     if os.geteuid() or not shutil.which("unshare"):
         return False
     return subprocess.run(["unshare", "--mount", "true"], check=False).returncode == 0
@@ -97,7 +106,7 @@ def run(
 
 
 def assert_cleaned(world: dict[str, str]) -> None:
-    """Nothing is left, a moment after the program has ended."""
+    """No files are left a moment after the program has ended."""
     folder = Path(world["TMPDIR"])
     for _ in range(1000):
         if not any(folder.iterdir()):
@@ -107,7 +116,7 @@ def assert_cleaned(world: dict[str, str]) -> None:
 
 
 def test_the_file_is_an_appimage_of_type_2(appimage):
-    """The mark stands in the head, and the squashfs where --appimage-offset says."""
+    """The head has the mark of type 2, and --appimage-offset prints the squashfs's offset."""
     content = appimage.read_bytes()
     offset = int(run(appimage, "--appimage-offset").stdout)
     assert content[:4] == b"\x7fELF"
@@ -117,14 +126,14 @@ def test_the_file_is_an_appimage_of_type_2(appimage):
 
 @pytest.mark.parametrize("code", [0, 1, 2, 77, 130, 255])
 def test_the_exit_code_is_the_programs(appimage, world, code):
-    """Every exit code comes through as it is, and nothing is said or left."""
+    """Every exit code is passed on unchanged, with no output and no files left."""
     result = run(appimage, "exit", code, env=world)
     assert (result.returncode, result.stdout, result.stderr) == (code, "", "")
     assert_cleaned(world)
 
 
 def test_arguments_come_through(appimage, world):
-    """Arguments are the program's, also empty ones, and the runtime's behind the first."""
+    """All arguments reach the program, even empty ones and later ones of the runtime."""
     words = ["two words", "", "--appimage-help", "-x", "ü"]
     result = run(appimage, "arguments", *words, env=world)
     assert result.stdout.splitlines() == [f"[{word}]" for word in words]
@@ -144,12 +153,12 @@ def test_the_program_learns_where_it_is(appimage, world, tmp_path):
 
 
 def test_the_files_are_whole(appimage, world):
-    """The program reads the very bytes that were packed."""
+    """The program reads exactly the bytes that were packed."""
     assert run(appimage, "read", env=world).stdout == NUMBERS
 
 
 def test_the_umask_is_the_callers_and_does_no_harm(appimage, world):
-    """Files that nobody may read by default are read nevertheless; the program keeps the umask."""
+    """Files are readable even with a umask that forbids it, and the program keeps the umask."""
     command = [appimage, "umask"]
     result = subprocess.run(
         command, env=world, umask=0o777, capture_output=True, text=True, check=True
@@ -160,7 +169,7 @@ def test_the_umask_is_the_callers_and_does_no_harm(appimage, world):
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
 def test_a_killed_program_is_told_from_one_that_ended(appimage, world, name):
-    """A signal that ends the program is what the caller sees, and all is cleaned up."""
+    """The caller sees the signal that ended the program, and all files are removed."""
     number = signal.Signals[name]
     assert run(appimage, "die", number.value, env=world).returncode == -number
     assert_cleaned(world)
@@ -168,7 +177,7 @@ def test_a_killed_program_is_told_from_one_that_ended(appimage, world, name):
 
 @pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_reaches_the_program_once(appimage, world):
-    """The signal of a terminal interrupts the program, which ends as it likes."""
+    """A terminal's signal interrupts the program, which decides how it ends."""
     process = subprocess.Popen(
         [appimage, "wait"], env=world, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -179,8 +188,9 @@ def test_ctrl_c_reaches_the_program_once(appimage, world):
     assert_cleaned(world)
 
 
-def test_the_caller_waits_for_no_process_in_the_background(appimage, world, tmp_path):
-    """A process that outlives the program does not delay the caller, and still finds its files."""
+@pytest.mark.parametrize("world", ["mounted"], indirect=True)
+def test_what_outlives_the_program_keeps_a_mount(appimage, world, tmp_path):
+    """The caller does not wait for a background process, whose files stay as long as it runs."""
     begin = time.monotonic()
     assert run(appimage, "leave", tmp_path / "read", env=world).returncode == 0
     assert time.monotonic() - begin < 0.45
@@ -189,15 +199,40 @@ def test_the_caller_waits_for_no_process_in_the_background(appimage, world, tmp_
 
 
 def test_many_start_at_once(appimage, world):
-    """Starts at the same time are not in each other's way."""
+    """Programs that start at the same time do not disturb each other."""
     with ThreadPoolExecutor(8) as executor:
         results = list(executor.map(lambda _: run(appimage, "read", env=world), range(16)))
     assert all(result.stdout == NUMBERS for result in results)
     assert_cleaned(world)
 
 
+def test_the_next_start_removes_what_was_left(appimage, world):
+    """The remains of a crash are removed; folders in use and other programs' folders stay."""
+    folder = Path(world["TMPDIR"])
+    left, used, foreign = (folder / f"appimage-{name * 6}" for name in "ABC")
+    for place in (left, used, foreign):
+        (place / "root").mkdir(parents=True)
+        (place / "root" / "file").touch()
+        (place / "lock").touch()
+        place.chmod(0o700)
+    foreign.chmod(0o755)
+    with subprocess.Popen(
+        ["flock", str(used / "lock"), "-c", "echo; read line"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as holder:  # fmt: skip
+        holder.stdout.readline()
+        assert run(appimage, "exit", 0, env=world).returncode == 0
+        for _ in range(1000):
+            if set(folder.iterdir()) == {used, foreign}:
+                break
+            time.sleep(0.01)
+        assert set(folder.iterdir()) == {used, foreign}
+        assert (used / "root" / "file").exists()
+        holder.communicate(b"\n")
+
+
 def test_a_folder_that_allows_no_programs_is_not_used(appimage, tmp_path):
-    """Where TMPDIR is mounted noexec, the files are extracted to another folder."""
+    """If TMPDIR is mounted noexec, the files are extracted to another folder."""
     if not may_mount():
         pytest.skip("only root can mount a folder noexec")
     script = 'mount -t tmpfs -o noexec none "$TMPDIR" && exec "$@"'
@@ -210,7 +245,7 @@ def test_a_folder_that_allows_no_programs_is_not_used(appimage, tmp_path):
 
 
 def test_no_folder_at_all_is_an_error_that_says_what_was_tried(appimage):
-    """Where nothing may be written, the message names each folder and what to do."""
+    """If no folder is writable, the message names each folder and what to do."""
     if not may_mount():
         pytest.skip("only root can mount folders noexec")
     folders = ("/tmp", "/var/tmp", "/dev/shm")
@@ -227,7 +262,7 @@ def test_no_folder_at_all_is_an_error_that_says_what_was_tried(appimage):
 
 
 def test_a_file_that_was_cut_off_is_an_error(appimage, tmp_path):
-    """A download that stopped too early says so."""
+    """A truncated download is reported as such."""
     offset = int(run(appimage, "--appimage-offset").stdout)
     for n_bytes in (offset, offset + 1000):
         cut = tmp_path / "cut.AppImage"
@@ -248,7 +283,7 @@ def test_options_of_the_runtime(appimage):
 
 
 def test_files_are_extracted_as_they_were(appimage, tmp_path):
-    """Content, permissions and links are those that were packed, in a folder that was not there."""
+    """Content, permissions and links are those that were packed; a pattern selects files."""
     assert run(appimage, "--appimage-extract", cwd=tmp_path).returncode == 0
     folder = tmp_path / "squashfs-root"
     assert (folder / "folder" / "numbers").read_text() == NUMBERS
@@ -259,8 +294,8 @@ def test_files_are_extracted_as_they_were(appimage, tmp_path):
     assert (again.returncode, "File exists" in again.stderr) == (1, True)
 
 
-def test_extract_and_run_is_the_runtimes(appimage, tmp_path):
-    """--appimage-extract-and-run is the runtime's, what follows is the program's."""
+def test_extract_and_run_needs_no_variable(appimage, tmp_path):
+    """--appimage-extract-and-run belongs to the runtime, later arguments to the program."""
     result = run(
         appimage, "--appimage-extract-and-run", "arguments", "a", env={"TMPDIR": str(tmp_path)}
     )
@@ -268,7 +303,7 @@ def test_extract_and_run_is_the_runtimes(appimage, tmp_path):
 
 
 def test_another_runtime_must_be_an_executable(tmp_path):
-    """What is given as a runtime is looked at before it is put at the head of the file."""
+    """A runtime is checked before it is put at the head of the file."""
     file = tmp_path / "runtime"
     file.write_bytes(b"#!/bin/sh\n" * 100)
     with pytest.raises(steps.StepError, match="no executable"):
@@ -276,7 +311,7 @@ def test_another_runtime_must_be_an_executable(tmp_path):
 
 
 def test_a_machine_without_tools_is_told_from_a_failure(tmp_path):
-    """Exit code 77, with what is missing as the last line."""
+    """A missing tool is exit code 77, with its name in the last line."""
     result = subprocess.run(
         [sys.executable, FOLDER / "build.py", "--output", tmp_path / "file"],
         env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False,
@@ -287,7 +322,7 @@ def test_a_machine_without_tools_is_told_from_a_failure(tmp_path):
 
 
 def test_every_codec_in_use_is_bundled():
-    """Of imagecodecs the AppImage holds what the sources of rico-hdl call."""
+    """The AppImage contains the codecs of imagecodecs that rico-hdl calls."""
     import appdir
 
     sources = "".join(file.read_text() for file in (ROOT / "src").rglob("*.py"))
@@ -296,7 +331,7 @@ def test_every_codec_in_use_is_bundled():
 
 
 def test_every_dependency_is_pinned_with_hashes(tmp_path, monkeypatch):
-    """What is bundled is what the project needs, in the versions of the lock files."""
+    """The bundled libraries are the project's dependencies, in the versions of the lock files."""
     import appdir
 
     lines = list(appdir.pins(appdir.closure("rico-hdl", {"", "parquet"})))

@@ -1,4 +1,4 @@
-"""The reading benchmark's judge: what it accepts, what it rejects, and what it reports."""
+"""The reading benchmark's judge: accepted and rejected samples, and its report."""
 
 import subprocess
 import sys
@@ -25,26 +25,26 @@ def patches(tmp_path_factory):
 
 
 def groups(patches, task, index):
-    """The arrays that a task needs of a patch, by resolution."""
+    """The arrays of a patch that a task needs, by resolution."""
     return {name: patches.groups[name][index] for name in NEEDED[task]}
 
 
 @pytest.mark.parametrize("task", ["T1", "T2", "T3"])
 def test_judge_accepts_what_the_formats_yield(patches, task):
-    """Samples that readers make of plain arrays are what the tasks ask for."""
+    """Samples made from the plain arrays of a patch are accepted."""
     for index in range(3):
         patches.check(task, index, pick(groups(patches, task, index), task))
 
 
 @pytest.mark.parametrize("task", ["T1", "T2", "T3"])
 def test_judge_rejects_pixels_of_another_patch(patches, task):
-    """A sample of another patch is wrong."""
+    """A sample from another patch is rejected."""
     with pytest.raises(WrongPixelsError, match=f"{task} of {patches.keys[1]}.*pixels differ"):
         patches.check(task, 1, pick(groups(patches, task, 2), task))
 
 
 def test_judge_rejects_swapped_bands_and_other_dtypes(patches):
-    """Bands in another order, another dtype, a lost row and a lost band are all wrong."""
+    """A wrong order of bands, a wrong dtype, a lost row and a lost band are all rejected."""
     rgb = pick(groups(patches, "T1", 0), "T1")
     native = {band: p for band, p in patches.expected("T3", 0).items() if band != "B8A"}
     for task, sample in [
@@ -60,7 +60,7 @@ def test_judge_rejects_swapped_bands_and_other_dtypes(patches):
 
 
 def test_judge_knows_bands_by_name_and_by_resolution(patches):
-    """All bands may come one by one or stacked by resolution, in batches, too."""
+    """Bands are accepted one by one or stacked by resolution, and in batches."""
     patches.check("T3", 0, patches.expected("T3", 0))
     stacked = {name: np.asarray(array[:2]) for name, array in patches.groups.items()}
     patches.check_batch("T3", [0, 1], stacked)
@@ -70,7 +70,7 @@ def test_judge_knows_bands_by_name_and_by_resolution(patches):
 
 
 def test_order_holds_every_patch_once_per_permutation():
-    """The endless order is made of whole permutations, the same for the same seed."""
+    """The endless order consists of whole permutations, which the seed determines."""
     order = Order(10, 4, seed=3)
     blocks = [block for block, _ in zip(order, range(5), strict=False)]
     flat = [index for block in blocks for index in block]
@@ -80,7 +80,7 @@ def test_order_holds_every_patch_once_per_permutation():
 
 
 def test_outcome_compares_within_rounds():
-    """A ratio is the median of the rounds' ratios, and what failed once has no figure."""
+    """A ratio is the median of the rounds' ratios; a reader that fails once has no figure."""
     mine, yours = Outcome("rico-hdl"), Outcome("recipe")
     for number, (rate, other) in enumerate([(10, 5), (40, 10), (90, 10)]):
         note = {"mode": "sample", "task": "T1"}
@@ -94,7 +94,7 @@ def test_outcome_compares_within_rounds():
 
 
 def test_a_missing_library_stops_nothing(tmp_path):
-    """The command measures what it can, names the reader that has no library, and continues."""
+    """The benchmark names a reader whose library is missing, and measures the others."""
     blocked = tmp_path / "blocked"
     (blocked / "h5py").mkdir(parents=True)
     (blocked / "h5py" / "__init__.py").write_text("raise ImportError('no h5py here')\n")

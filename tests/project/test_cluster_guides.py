@@ -1,4 +1,4 @@
-"""docs/slurm.md, network.md, local-copy.md: their scripts, run as they stand but for the paths."""
+"""docs/slurm.md, network.md, local-copy.md: their scripts run as shown, except for paths."""
 
 import os
 import re
@@ -25,7 +25,7 @@ SLURM_ID = "4711"
 
 
 def script_of(name, folder):
-    """The one script of a guide, with all that lies on a network or local disk in a folder."""
+    """The script of a guide, with its network and local disks replaced by a folder."""
     blocks = [b for part in sections(DOCS / name) for b in part.blocks if b.language == "sh"]
     (block,) = blocks
     assert block.text.count("/network/") >= 1
@@ -33,14 +33,14 @@ def script_of(name, folder):
 
 
 def environment(folder, **more):
-    """Where scripts find `rico-hdl`, `python`, and a local disk."""
+    """The environment in which scripts find `rico-hdl`, `python` and a local disk."""
     path = os.pathsep.join([str(folder / "bin"), str(TOOLS), os.environ["PATH"]])
     (folder / "local").mkdir(exist_ok=True)
     return os.environ | {"PATH": path, "TMPDIR": str(folder / "local"), **more}
 
 
 def start(script, folder, **more):
-    """Start a script by bash, as a cluster does, with its output kept."""
+    """Start a script with bash, as a cluster does, and keep its output."""
     return subprocess.Popen(
         ["bash", "-c", script],
         cwd=folder,
@@ -52,15 +52,15 @@ def start(script, folder, **more):
 
 
 def ended(process):
-    """The exit code of a script, and what it printed."""
+    """The exit code of a script, and its output."""
     output, _ = process.communicate(timeout=120)
     return process.returncode, output
 
 
 def defers_signals(process):
-    """Whether the script's conversion has a handler for SIGTERM, as it has while it converts.
+    """Whether the script's conversion handles SIGTERM, as it does while it converts.
 
-    Once the signal was noted, its handler is gone: a second one would end the conversion at once.
+    Once it has received the signal, it no longer does: a second one would end it at once.
     """
     mask = 0
     for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
@@ -73,23 +73,23 @@ def defers_signals(process):
 
 
 def wait_until(process, condition):
-    """Wait for something that a running process does."""
+    """Wait until a running process fulfils a condition."""
     while not condition():
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
 
 
 def let_go(pipe, process):
-    """End the wait for a pipe's writer, should the process come to that before it ends."""
+    """Open and close a pipe for writing until the process ends, in case it waits for a writer."""
     while process.poll() is None:
-        with suppress(OSError):  # nobody has opened it for reading
+        with suppress(OSError):  # it is not open for reading
             os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
         time.sleep(0.01)
 
 
 @pytest.fixture
 def job(tmp_path):
-    """What a SLURM job finds: sources under the names in the guide, and a queue to go back to.
+    """The sources of a SLURM job under the names in the guide, and a queue to requeue to.
 
     The queue is a program that notes how it was called; no SLURM runs where tests do.
     """
@@ -113,7 +113,7 @@ def start_job(folder):
 
 @pytest.mark.usefixtures("job")
 def test_job_leaves_the_store_on_the_network(tmp_path):
-    """A job that nobody stops stores what the sources hold, and leaves nothing on the node."""
+    """An undisturbed job converts all sources and leaves no files on the node."""
     code, output = ended(start_job(tmp_path))
     assert code == 0, output
     kept = tmp_path / "network" / "Encoded-BigEarthNet"
@@ -131,7 +131,7 @@ def test_job_leaves_the_store_on_the_network(tmp_path):
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the handlers are read of /proc")
 def test_job_that_is_stopped_saves_requeues_and_continues(job, tmp_path):
-    """SIGTERM to the script saves what is there and queues the job; its next run adds the rest."""
+    """SIGTERM to the script saves the store and requeues the job; its next run adds the rest."""
     source = job / "BigEarthNet-S2.tar.zst"
     blocking = sorted(source.rglob("*_B12.tif"))[3]
     good = blocking.read_bytes()
@@ -162,7 +162,7 @@ def test_job_that_is_stopped_saves_requeues_and_continues(job, tmp_path):
 
 
 def test_job_that_fails_keeps_what_was_saved(job, tmp_path):
-    """Where a source can't be used, the job ends with its code, and the saved store stays."""
+    """If a source can't be used, the job ends with that exit code, and the saved store stays."""
     assert ended(start_job(tmp_path))[0] == 0
     kept = tmp_path / "network" / "Encoded-BigEarthNet"
     before = (kept / "data.mdb").read_bytes()
@@ -173,7 +173,7 @@ def test_job_that_fails_keeps_what_was_saved(job, tmp_path):
 
 
 def test_a_node_copies_a_store_once(tmp_path):
-    """Of processes that start at once one copies, all read the copy, and it outlives them."""
+    """When several processes start at once, one copies, all read the copy, and it stays."""
     spec = registry()["uc-merced"]
     store = tmp_path / "network" / "Encoded-BigEarthNet"
     rico_hdl.convert(spec, corpus.generate(spec, tmp_path / "source", 4), store)
@@ -194,7 +194,7 @@ def test_a_node_copies_a_store_once(tmp_path):
 
 
 def test_a_copy_that_fails_starts_nothing(tmp_path):
-    """Without a store to copy the script ends with an error, and leaves no folder of that name."""
+    """Without a store to copy, the script ends with an error and leaves no such folder."""
     (tmp_path / "train.py").write_text("raise SystemExit('started')\n", encoding="utf-8")
     code, output = ended(start(script_of("local-copy.md", tmp_path), tmp_path))
     assert code == 1
@@ -203,7 +203,7 @@ def test_a_copy_that_fails_starts_nothing(tmp_path):
 
 
 def test_a_new_version_goes_to_a_folder_of_its_own(tmp_path):
-    """The lines that replace a store give a folder that verifies under its new name."""
+    """The lines that replace a store write a folder that passes `verify` under its new name."""
     spec = registry()["uc-merced"]
     sources = corpus.generate(spec, tmp_path / "source", 2)
     rico_hdl.convert(spec, sources, tmp_path / "Encoded-UC-Merced")

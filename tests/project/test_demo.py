@@ -14,7 +14,7 @@ def demo(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_demo_ends_well_and_can_be_repeated(tmp_path):
-    """The demonstration converts, verifies and reads its sample, a second time over the first."""
+    """The demonstration converts, verifies and reads its sample, and can be run again."""
     for _ in range(2):
         done = demo(tmp_path / "demo")
         assert done.returncode == 0, done.stdout + done.stderr
@@ -22,16 +22,14 @@ def test_demo_ends_well_and_can_be_repeated(tmp_path):
         assert "s2              8 written" in done.stdout
         assert "  24 patches, " in done.stdout
         assert ": 24 records, " in done.stdout
-        assert ": all as written\n" in done.stdout
         assert ": 24 patches compared, " in done.stdout
-        assert ": all equal\n" in done.stdout
         assert "24 patches, 120 bands, " in done.stdout
         assert "(3, 120, 120) uint16\n" in done.stdout
         assert str(tmp_path / "demo" / "Encoded-BigEarthNet") in done.stdout
 
 
 def test_demo_notices_a_wrong_pixel(tmp_path):
-    """A store that differs from the GeoTIFFs in one pixel does not pass the comparison."""
+    """A store that differs from the GeoTIFFs in one pixel fails the comparison."""
     assert demo(tmp_path / "demo").returncode == 0
     tiff = next((tmp_path / "demo" / "BigEarthNet-S2").rglob("*_B02.tif"))
     data = bytearray(tiff.read_bytes())
@@ -47,7 +45,7 @@ def test_demo_notices_a_wrong_pixel(tmp_path):
 
 
 def test_demo_spares_a_folder_with_other_files(tmp_path):
-    """The demonstration deletes nothing in a folder that is not its own, and says so."""
+    """The demonstration refuses a folder with other files, and deletes none of them."""
     precious = tmp_path / "demo" / "precious.txt"
     precious.parent.mkdir()
     precious.touch()

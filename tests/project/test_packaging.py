@@ -1,4 +1,4 @@
-"""What is installed: wheel and sdist, the locked requirements, and what builds and checks them."""
+"""Wheel and sdist, the locked requirements, and the scripts that build and check artefacts."""
 
 import hashlib
 import io
@@ -42,7 +42,7 @@ def dist(tmp_path_factory):
 
 
 def metadata_of(dist, kind):
-    """The core metadata of an artefact, which packaging's own rules find valid."""
+    """The core metadata of an artefact, validated by the library packaging."""
     if kind == "wheel":
         with zipfile.ZipFile(dist / NAMES["wheel"]) as wheel:
             text = wheel.read(f"rico_hdl-{project.version()}.dist-info/METADATA")
@@ -54,7 +54,7 @@ def metadata_of(dist, kind):
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
 def test_metadata_is_complete(dist, kind):
-    """Version, licence, Pythons, extras and description are stated; no address is."""
+    """The metadata states version, licence, Pythons, extras and description, but no address."""
     found = metadata_of(dist, kind)
     assert str(found.version) == project.version()
     assert (found.license_expression, found.license_files) == ("MIT", ["LICENSE"])
@@ -70,7 +70,7 @@ def test_metadata_is_complete(dist, kind):
 
 
 def test_wheel_holds_the_package_alone(dist):
-    """The wheel has the package with its marker of types, the licence, and metadata."""
+    """The wheel has the package with its type marker, the licence and metadata, and no more."""
     with zipfile.ZipFile(dist / NAMES["wheel"]) as wheel:
         names = wheel.namelist()
         entry = wheel.read(f"rico_hdl-{project.version()}.dist-info/WHEEL")
@@ -84,7 +84,7 @@ def test_wheel_holds_the_package_alone(dist):
 
 
 def test_sdist_holds_what_its_tests_need(dist, tmp_path):
-    """Unpacked, the sdist passes tests, and builds the same wheel."""
+    """The unpacked sdist passes tests and builds the same wheel."""
     with tarfile.open(dist / NAMES["sdist"]) as sdist:
         sdist.extractall(tmp_path, filter="data")
     root = tmp_path / f"rico_hdl-{project.version()}"
@@ -100,7 +100,7 @@ def test_sdist_holds_what_its_tests_need(dist, tmp_path):
 
 
 def test_version_is_stated_once():
-    """No file states the version but the one that the metadata is made from, and documents."""
+    """Only the file that the metadata is made from, and documents, state the version."""
     stated = f'"{project.version()}"'
     paths = [*(ROOT / "src").rglob("*.py"), *(ROOT / "packaging").rglob("*"), *ROOT.glob("*.toml")]
     files = [path for path in paths if path.is_file() and path.suffix != ".pyc"]
@@ -116,7 +116,7 @@ def pins(name):
 
 
 def test_users_get_the_releases_that_the_tests_run_with():
-    """Every locked release of what users install is one of the development environment."""
+    """Every locked release that users install is in the development environment."""
     assert len(pins("runtime")) > 10
     assert pins("runtime") < pins("runtime-extras")
     releases = {line.partition(";")[0].strip() for line in pins("dev")}
@@ -124,7 +124,7 @@ def test_users_get_the_releases_that_the_tests_run_with():
 
 
 def test_lowest_versions_are_the_bounds():
-    """The file of lowest versions has, of what is asked for, the releases that bounds name."""
+    """The file of lowest versions lists each requirement at its lower bound."""
     extras = PROJECT["optional-dependencies"]
     asked = [*PROJECT["dependencies"], *extras["gdal"], *extras["parquet"]]
     lowest = {r.name: r for r in map(Requirement, pins("lowest"))}
@@ -137,14 +137,14 @@ def test_lowest_versions_are_the_bounds():
 
 @pytest.mark.parametrize("name", ["dev", "lowest", "runtime", "runtime-extras"])
 def test_locked_files_name_no_address(name):
-    """Requirements are locked with hashes, and without the address of any package index."""
+    """Requirements are locked with hashes and name no address of a package index."""
     text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
     assert "--hash=sha256:" in text
     assert not re.search(r"://|--index|--find-links", text)
 
 
 def test_pythons_are_found():
-    """Of each supported Python one is found, this one's version among them, oldest first."""
+    """One interpreter per supported Python is found, including this version, oldest first."""
     found = [tuple(map(int, version.split("."))) for version in pythons.find()]
     assert sys.version_info[:2] in {version[:2] for version in found}
     assert found == sorted(found)
@@ -164,7 +164,7 @@ BUILDS = "open('thing.bin', 'wb').write(bytes(2_000_000))"
 
 
 def test_runner_checks(tmp_path):
-    """An artefact whose scripts succeed is checked; parts that were left out are listed."""
+    """An artefact whose scripts succeed is checked; skipped parts are listed."""
     says = "import sys; print('SKIPPED part: no such thing here', file=sys.stderr)"
     outcome = artefacts.made(artefact_of(tmp_path, BUILDS, says), tmp_path)
     assert (outcome.status, outcome.remark, outcome.n_bytes) == ("checked", "", 2_000_000)
@@ -185,7 +185,7 @@ def test_runner_skips(tmp_path):
 
 @pytest.mark.parametrize("body", ["raise SystemExit(1)", "raise ValueError('wrong')", "{"])
 def test_runner_fails(tmp_path, body):
-    """Any other exit code is a failure, and what comes after is not run."""
+    """Any other exit code is a failure, and later scripts are not run."""
     outcome = artefacts.made(artefact_of(tmp_path, body, BUILDS), tmp_path)
     assert outcome.status == "FAILED"
     assert not (tmp_path / "thing.bin").exists()
@@ -201,7 +201,7 @@ def test_runner_fails(tmp_path, body):
     ],
 )
 def test_exit_code_of_the_runner(status, parts, code, strict_code):
-    """A failure is one; a skip is one where a release is made, also that of a part."""
+    """A failure fails the run; a skip, even of a part, fails it only for a release."""
     outcome = artefacts.Outcome("thing", status, skipped_parts=parts)
     sound = artefacts.Outcome("other")
     assert artefacts.exit_code([sound, outcome], strict=False) == code
@@ -239,14 +239,14 @@ def repository(tmp_path, monkeypatch):
 
 
 def change(root, name):
-    """Write something new into a file."""
+    """Write new content to a file."""
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(path.read_text() + "x\n" if path.exists() else "x\n")
 
 
 def test_artefacts_are_built_in_full_without_a_base(tmp_path, repository):
-    """Without a release, a base or git they are built: nothing proves that they need not be."""
+    """Without a release, a base or git, artefacts are built, because they may be needed."""
     assert changed.decision(tmp_path, {})[0]
     repository("tag", "v1.0.0")
     assert not changed.decision(tmp_path, {})[0]
@@ -274,7 +274,7 @@ def test_artefacts_are_built_in_full_without_a_base(tmp_path, repository):
 def test_artefacts_are_built_if_what_they_are_made_of_changed(
     tmp_path, repository, name, matters, committed
 ):
-    """Changes since the last release matter in packaging and dependencies, committed or not."""
+    """Changes to packaging or dependencies since the last release count, committed or not."""
     repository("tag", "v1.0.0")
     change(tmp_path, name)
     if committed:
@@ -286,7 +286,7 @@ def test_artefacts_are_built_if_what_they_are_made_of_changed(
 
 
 def test_a_branch_is_compared_with_where_it_left_the_main_one(tmp_path, repository):
-    """What changed on main before is no reason on a branch; what main did since is none either."""
+    """Only a branch's own changes count, not those of main before or after it branched off."""
     repository("tag", "v1.0.0")
     change(tmp_path, "Makefile")
     repository("add", "."), repository("commit", "--quiet", "-m", "Before")
@@ -301,7 +301,7 @@ def test_a_branch_is_compared_with_where_it_left_the_main_one(tmp_path, reposito
 
 
 def test_scripts_run_with_nothing_but_python():
-    """Whether to build is decided, and Pythons are found, without an installed package."""
+    """The scripts that decide and find Pythons run without installed packages."""
     code = "import changed, pythons, project; print(project.version())"
     command = [
         sys.executable,
@@ -315,7 +315,7 @@ def test_scripts_run_with_nothing_but_python():
 
 
 def test_packaging_is_no_package():
-    """The folder does not hide the library `packaging` from whoever runs in the root."""
+    """The folder does not hide the library `packaging` from programs that run in the root."""
     assert not (ROOT / "packaging" / "__init__.py").exists()
     code = "import packaging.version; print(packaging.version.__file__)"
     command = [sys.executable, "-c", code]
@@ -324,7 +324,7 @@ def test_packaging_is_no_package():
 
 
 def test_image_archive_is_read_by_docker_too(tmp_path):
-    """The list of layers that docker reads names the blobs that the OCI index leads to."""
+    """The list of layers that docker reads names the blobs of the OCI index."""
     blobs = {}
 
     def blob(content):

@@ -29,7 +29,7 @@ def run(folder, *command):
 
 
 def git(folder, *arguments):
-    """What git says."""
+    """The output of git."""
     result = run(folder, "git", *arguments)
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
@@ -60,12 +60,12 @@ def repository(tmp_path):
 
 
 def state(folder):
-    """What a release changes: the commit, the tags, the files."""
+    """The state that a release changes: the commit, the tags, the files."""
     return [git(folder, *words.split()) for words in ("rev-parse HEAD", "tag", "status --short")]
 
 
 def test_release(repository):
-    """It writes version and date, commits and tags them, and leaves artefacts with their sums."""
+    """A release writes version and date, commits, tags, and leaves artefacts with checksums."""
     if run(ROOT, sys.executable, "-m", "pip", "download", "--no-deps", "-qd", repository / "dist",
            "click").returncode:  # fmt: skip
         pytest.skip("pip gets no packages: the bill of materials is made of installed ones")
@@ -116,7 +116,7 @@ def check_bill(path):
     ],
 )
 def test_release_is_refused(repository, spoil, says):
-    """What speaks against a release is said, and nothing is changed."""
+    """A refused release states the reason and changes nothing."""
     assert run(repository, "sh", "-c", spoil).returncode == 0
     before = state(repository)
     result = release(repository, "9.8.7", "--only", "dist")
@@ -125,7 +125,7 @@ def test_release_is_refused(repository, spoil, says):
 
 
 def test_release_that_is_tried_changes_nothing(repository):
-    """A dry run says what would be done."""
+    """A dry run prints the steps and changes nothing."""
     before = state(repository)
     result = release(repository, "9.8.7", "--dry-run")
     assert (result.returncode, "9.8.7" in result.stdout) == (0, True), result.stderr
@@ -134,7 +134,7 @@ def test_release_that_is_tried_changes_nothing(repository):
 
 
 def test_release_of_what_fails_is_undone(repository):
-    """Where an artefact is not as it should be, nothing is committed, tagged or left changed."""
+    """If an artefact fails its check, nothing is committed, tagged or left changed."""
     (repository / "packaging" / "dist.py").write_text("raise SystemExit('the build is broken')")
     git(repository, "commit", "--quiet", "-am", "Break the build")
     before = state(repository)

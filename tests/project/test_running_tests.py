@@ -1,4 +1,4 @@
-"""How the tests are run: what is left out and left behind, how a random failure is repeated."""
+"""How tests run: skipped tests, leftover files, and how to repeat a random failure."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def test_long(rounds):
 
 @pytest.fixture
 def suite(tmp_path):
-    """Runs a small suite with the plugins and settings of this one."""
+    """Runs a small suite with the plugins and settings of this suite."""
     folder = tmp_path / "suite"
     folder.mkdir()
     (folder / "test_suite.py").write_text(SUITE)
     (tmp_path / "tmp").mkdir()
 
-    # Without what this run may have set, and the plugins of libraries, which take long to import.
+    # Without this run's own settings, and without libraries' plugins, which are slow to import.
     outer = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     outer |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
     names = ["xdist.plugin", "_hypothesis_pytestplugin"]
@@ -89,12 +89,12 @@ def suite(tmp_path):
 
 
 def left_by(tmp_path):
-    """The files below the folder for temporary ones."""
+    """The files in the folder for temporary files."""
     return {path.name for path in (tmp_path / "tmp").rglob("*") if path.is_file()}
 
 
 def numbers(tmp_path):
-    """What the random tests drew, and then nothing."""
+    """The examples that the random tests drew; the list is then cleared."""
     path = tmp_path / "numbers"
     lines = path.read_text().splitlines()
     path.unlink()
@@ -103,14 +103,14 @@ def numbers(tmp_path):
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_a_run_that_passes_leaves_nothing(suite, tmp_path, workers):
-    """Neither the folders of tests nor those that fixtures share are left in the end."""
+    """A run that passes leaves neither the folders of tests nor those of fixtures."""
     done = suite(*workers)
     assert "4 passed" in done.stdout, done.stdout
     assert left_by(tmp_path) == set()
 
 
 def test_a_failure_keeps_its_files_alone(suite, tmp_path):
-    """What a failed test wrote is kept, and replaced by what the next failure keeps."""
+    """The files of a failed test are kept until the next failure."""
     for _ in range(2):
         done = suite("-k", "test_may_fail or test_passes", FAIL="1")
         assert "1 failed, 1 passed" in done.stdout, done.stdout
@@ -120,7 +120,7 @@ def test_a_failure_keeps_its_files_alone(suite, tmp_path):
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next(suite, tmp_path):
-    """The next run removes the files of one that was killed, and not those of another project."""
+    """A run removes the files of an earlier killed run, but not those of another project."""
     assert suite("-k", "die", DIE="1").returncode == -signal.SIGKILL
     assert {"file", "rico-hdl.lock"} <= left_by(tmp_path)
     (folder,) = (tmp_path / "tmp").glob("pytest-of-*")
@@ -132,13 +132,13 @@ def test_what_a_killed_run_left_is_removed_by_the_next(suite, tmp_path):
 
 
 def test_long_and_random_rounds_run_when_asked_for(suite):
-    """Tests marked soak or fuzz are left out, unless they are what is asked for."""
+    """Tests marked soak or fuzz are skipped unless they are selected."""
     assert "4 passed, 2 deselected" in suite().stdout
     assert "1 passed, 5 deselected" in suite("-m", "soak", "--minutes", "0.001").stdout
 
 
 def test_seeds_are_fixed_unless_fresh_ones_are_asked_for(suite, tmp_path):
-    """Two runs draw the same examples; with other seeds they draw others, again the same each."""
+    """Two runs with the same seed draw the same examples, and other seeds draw others."""
     ordinary, drawn = ["-m", "hypothesis or fuzz"], []
     for options in ([], [], ["--hypothesis-seed=1"], ["--hypothesis-seed=2"],
                     ["--hypothesis-seed=1"]):  # fmt: skip
@@ -152,7 +152,7 @@ def test_seeds_are_fixed_unless_fresh_ones_are_asked_for(suite, tmp_path):
 
 
 def test_a_random_failure_says_how_it_is_repeated(suite):
-    """A failure with fresh seeds prints the command that repeats it, and the example."""
+    """A failure with fresh seeds prints the example and the command that repeats it."""
     options = ["-m", "hypothesis or fuzz", "--hypothesis-profile=fuzz", "--hypothesis-seed=5"]
     done = suite(*options, FAIL="1")
     assert re.search(r"make fuzz SEED=5 TEST='.*::test_property'", done.stdout)
@@ -190,7 +190,7 @@ def test_tests_that_are_listed_as_slow_exist():
 
 
 def test_slow_tests_are_left_out_on_request():
-    """With --fast what is listed as slow is not run."""
+    """--fast skips the tests that are listed as slow."""
     listed = fast.listed()[0]
     file, _, function = listed.partition("::")
     assert function

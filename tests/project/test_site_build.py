@@ -1,4 +1,4 @@
-"""`make site`: what it builds, and what it refuses. It needs .venv-docs, which it makes itself."""
+"""`make site` builds a site that needs no network, and refuses broken pages."""
 
 import os
 import re
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="mkdocs is not insta
 
 @pytest.fixture
 def repository(tmp_path):
-    """A copy of what the site is made of, which a test may spoil."""
+    """A copy of the site's sources, which a test may change."""
     for name in ("docs", "website", "benchmarks", "examples", "packaging", "requirements"):
         copytree(ROOT / name, tmp_path / name)
     for path in [*ROOT.glob("*.md"), ROOT / "mkdocs.yml", ROOT / "LICENSE"]:
@@ -39,7 +39,7 @@ def build(folder):
 
 
 def test_site_is_built(repository):
-    """Measurements have pages and charts, public names a reference, and no comment is left over."""
+    """Measurements have pages and charts, and no placeholder is left."""
     done = build(repository)
     assert done.returncode == 0, done.stderr
     site = repository / "build" / "site"
@@ -55,8 +55,8 @@ def test_site_is_built(repository):
         assert not re.search(r"<!-- (site|skip):", path.read_text(encoding="utf-8")), path
 
 
-def test_search_and_styles_lie_in_the_site(repository):
-    """All that pages load is there, and the index of the search is a script, for pages as files."""
+def test_search_and_styles_are_in_the_site(repository):
+    """Every file that pages load exists, and search works on pages opened as files."""
     assert build(repository).returncode == 0
     site = repository / "build" / "site"
     text = (site / "index.html").read_text(encoding="utf-8")
@@ -78,8 +78,8 @@ def test_search_and_styles_lie_in_the_site(repository):
         ('<img src="https://example.org/a.png">', "https://example.org/a.png"),
     ],
 )
-def test_what_is_wrong_fails(repository, spoiled, told):
-    """A broken link or anchor, and what a page would fetch from elsewhere, end the build."""
+def test_broken_pages_fail(repository, spoiled, told):
+    """A broken link or anchor, or a file loaded from another site, fails the build."""
     with (repository / "docs" / "why.md").open("a", encoding="utf-8") as file:
         file.write(f"\n{spoiled}\n")
     done = build(repository)
