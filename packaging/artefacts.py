@@ -1,9 +1,9 @@
-"""Build and check all that users install; a table says what became of each.
+"""Build and check everything that users install, and print a table of the results.
 
-In: the scripts of this folder. A script's exit code is 0 where it did what it is for, 77 where this
-machine lacks what it needs, with the reason as the last line on stderr; anything else is a failure.
-A line ``SKIPPED what: reason`` on stderr names a part that was left out. Out: the table, and exit
-code 1 if something failed. Never: a word for what was skipped that could be read as checked.
+It runs the scripts of this folder. A script ends with exit code 0 if it succeeded, and with 77 if
+this machine lacks something, with the reason as the last line on stderr; anything else is a
+failure. A line ``SKIPPED what: reason`` on stderr reports a skipped part. The exit code is 1 if
+something failed. Anything skipped is always reported as such.
 
     .venv/bin/python packaging/artefacts.py [--strict] [NAME …]
 """
@@ -23,38 +23,40 @@ import project
 
 @dataclass(frozen=True)
 class Artefact:
-    """Something that users install, or a way in which they do."""
+    """Something that users install, or a way to install it."""
 
     name: str
-    """What it is called in the table, and on the command line."""
+    """Its name in the table and on the command line."""
     files: tuple[str, ...]
-    """What it consists of, below the project's root; made anew."""
+    """Its files, relative to the project's root; they are built again."""
     scripts: tuple[tuple[str, ...], ...]
-    """What builds and then checks it: scripts below the root, with their arguments."""
+    """The scripts that build and then check it, relative to the root, with their arguments."""
 
 
 @dataclass
 class Outcome:
-    """What became of an artefact."""
+    """The result of building and checking an artefact."""
 
     name: str
-    """That of the artefact."""
+    """The artefact's name."""
     status: str = "checked"
     """``checked``, ``SKIPPED`` or ``FAILED``."""
     remark: str = ""
     """The reason, unless it was checked."""
     n_bytes: int = 0
-    """The size of its files; 0 where there are none."""
+    """The size of its files; 0 if there are none."""
     seconds: float = 0
-    """How long building and checking took."""
+    """The duration of building and checking, in seconds."""
     skipped_parts: list[str] = field(default_factory=list)
-    """What was left out of a check, and why."""
+    """The skipped parts of a check, and the reasons."""
 
 
 def artefacts(version: str) -> list[Artefact]:
     """All artefacts of a version, in the order in which they are built."""
     dist = {kind: f"dist/{name}" for kind, name in project.names(version).items()}
     appimage = dist["appimage"]
+    # A release uses the published runtime: make artefacts RUNTIME=FILE.
+    runtime = ("--runtime", os.environ["RUNTIME"]) if os.environ.get("RUNTIME") else ()
     return [
         Artefact("dist", (dist["wheel"], dist["sdist"]), (("packaging/dist.py",),)),
         Artefact("install", (), (("packaging/check_install.py",),)),
@@ -75,10 +77,10 @@ def artefacts(version: str) -> list[Artefact]:
 
 
 def main() -> None:
-    """Build and check what the command line names, or everything."""
+    """Build and check the artefacts that the command line names, or all of them."""
     known = artefacts(project.version())
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--strict", action="store_true", help="fail where something is skipped")
+    parser.add_argument("--strict", action="store_true", help="fail if something is skipped")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(a.name for a in known))
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - {artefact.name for artefact in known}:
@@ -90,18 +92,18 @@ def main() -> None:
 
 
 def exit_code(outcomes: Sequence[Outcome], *, strict: bool) -> int:
-    """1 if something failed or, where that counts as well, was skipped, in whole or in part."""
+    """1 if something failed or, with `strict`, if something was skipped, in whole or in part."""
     failed = any(outcome.status == "FAILED" for outcome in outcomes)
     skipped = any(outcome.status == "SKIPPED" or outcome.skipped_parts for outcome in outcomes)
     return int(failed or (strict and skipped))
 
 
 def made(artefact: Artefact, root: Path) -> Outcome:
-    """Run an artefact's scripts, until one does not succeed; what became of it."""
+    """Run an artefact's scripts until one fails, and return the result."""
     outcome = Outcome(artefact.name)
     began = time.monotonic()
     for path in artefact.files:
-        # What an earlier run left must not be taken for what this one made.
+        # Files of an earlier run must not be mistaken for new ones.
         (root / path).unlink(missing_ok=True)
     for script in artefact.scripts:
         print(f"\n=== {artefact.name}: {' '.join(script)}", flush=True)
@@ -109,7 +111,7 @@ def made(artefact: Artefact, root: Path) -> Outcome:
         outcome.skipped_parts += [line for line in said if line.startswith("SKIPPED ")]
         if code:
             outcome.status = "SKIPPED" if code == project.EXIT_SKIPPED else "FAILED"
-            last = said[-1] if said else "it did not say why"
+            last = said[-1] if said else "it gave no reason"
             outcome.remark = f"{script[0]}: {last}"
             break
     outcome.seconds = time.monotonic() - began
@@ -120,7 +122,7 @@ def made(artefact: Artefact, root: Path) -> Outcome:
 
 
 def _run(script: Sequence[str], root: Path) -> tuple[int, list[str]]:
-    """Run a script; its exit code, and the lines that it wrote on stderr, which are shown."""
+    """Run a script and show its stderr; return its exit code and the lines on stderr."""
     process = subprocess.Popen(
         [sys.executable, *script],
         cwd=root,
@@ -140,7 +142,7 @@ def _run(script: Sequence[str], root: Path) -> tuple[int, list[str]]:
 
 
 def table(outcomes: Sequence[Outcome]) -> list[str]:
-    """The lines that say what became of each artefact."""
+    """The lines of the table of results."""
     rows = [("artefact", "result", "size", "time", "")]
     for outcome in outcomes:
         size = f"{outcome.n_bytes / 1e6:.1f} MB" if outcome.n_bytes else "-"

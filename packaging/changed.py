@@ -1,7 +1,7 @@
-"""Decide whether the artefacts are to be built: whether what they are made of may have changed.
+"""Decide whether the artefacts have to be built: whether packaging or dependencies changed.
 
-In: git, and the variables FULL and BASE. Out: one line that says why; exit code 0 if they are to be
-built, 1 if not. Sources alone are no reason: the tests look at them.
+In: git, and the variables FULL and BASE. Out: a line with the reason; exit code 0 if they have to
+be built, 1 if not. A change of the sources alone is not a reason: the tests cover it.
 
     .venv/bin/python packaging/changed.py
 """
@@ -21,20 +21,20 @@ _MATTERS: Final = re.compile(r"(packaging|requirements|\.ci)/.*|pyproject\.toml|
 
 
 def main() -> None:
-    """Say whether they are to be built, and why."""
+    """Print whether they have to be built, and why."""
     build, why = decision(project.ROOT, os.environ)
     print(f"artefacts: {'built and checked' if build else 'not built'}: {why}", flush=True)
     sys.exit(not build)
 
 
 def decision(root: Path, variables: Mapping[str, str]) -> tuple[bool, str]:
-    """Whether to build, and why.
+    """Whether to build, and the reason.
 
     Args:
         root: The project's root.
-        variables: Those of the process. FULL=1 builds in any case. BASE is the state of git to
-            compare with: by default where this branch left ``origin/main``, or, on ``main``, the
-            last release.
+        variables: The environment. FULL=1 always builds. BASE is the commit to compare with: by
+            default the one at which this branch left ``origin/main`` or, on ``main``, the last
+            release.
     """
     if variables.get("FULL") == "1":
         return True, "FULL=1"
@@ -48,13 +48,16 @@ def decision(root: Path, variables: Mapping[str, str]) -> tuple[bool, str]:
         return True, "git can't compare with an earlier state"
     changed = sorted(name for name in listed.split("\0") if _MATTERS.fullmatch(name))
     if not changed:
-        return False, f"nothing that they are made of changed since {base[:12]} (FULL=1 builds)"
+        return (
+            False,
+            f"packaging and dependencies are unchanged since {base[:12]} (FULL=1 builds)",
+        )
     more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
     return True, f"{changed[0]}{more} changed since {base[:12]}"
 
 
 def _base(root: Path) -> str | None:
-    """Where this branch left the main one, or the last release; None without both."""
+    """The commit at which this branch left main, or the last release; None without either."""
     head = _git(root, "rev-parse", "HEAD").strip()
     try:
         fork = _git(root, "merge-base", "HEAD", "origin/main").strip()

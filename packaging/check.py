@@ -1,8 +1,8 @@
 """Check an artefact: it converts a sample, verifies it, and its store has the right digest.
 
 In: the command that runs the artefact, such as ``./rico-hdl.AppImage`` or ``podman run … IMAGE``,
-and a folder that it sees under the same path. Out: exit code 0, or a line that says what differs.
-The judge is the rico-hdl of the environment that runs this: ``make setup`` installs it with pip.
+and a folder that the artefact sees under the same path. Out: exit code 0, or a line that says what
+differs. The reference is the rico-hdl of this environment, which ``make setup`` installs.
 
     .venv/bin/python packaging/check.py --work DIR -- COMMAND …
 """
@@ -26,7 +26,7 @@ def main() -> None:
     """Check the artefact that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--work", type=Path, required=True, help="a folder that the artefact sees")
-    parser.add_argument("command", nargs="+", help="what runs the artefact, behind --")
+    parser.add_argument("command", nargs="+", help="the command that runs the artefact, after --")
     arguments = parser.parse_args()
     work: Path = arguments.work.absolute()
     sources = sample(work)
@@ -38,7 +38,7 @@ def main() -> None:
     if expected["n_written"] != dict.fromkeys(("s1", "s2", "reference-maps"), _N_PATCHES):
         sys.exit(f"the installation converted {expected['n_written']}")
     found = converted(arguments.command, sources, target)
-    # Each verifies the other's store: both must read what both write.
+    # Each verifies the other's store, so both must be able to read it.
     checked = [verified(arguments.command, reference), verified(ours, target)]
     digests = {result["content_digest"] for result in (expected, found, *checked)}
     if len(digests) > 1:
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def sample(work: Path) -> list[str]:
-    """Generate a sample of BigEarthNet; the options that name its folders."""
+    """Generate a sample of BigEarthNet, and return the options that name its folders."""
     rmtree(work / "source", ignore_errors=True)
     generate = [sys.executable, "-m", "corpus", _DATASET, str(work / "source")]
     options = run([*generate, "--n-patches", str(_N_PATCHES)], _ROOT)
@@ -58,7 +58,7 @@ def sample(work: Path) -> list[str]:
 
 
 def converted(command: list[str], sources: list[str], target: Path) -> dict[str, Any]:
-    """Convert the sample; what the conversion says of itself."""
+    """Convert the sample, and return the conversion's summary."""
     found: dict[str, Any] = json.loads(
         run([*command, _DATASET, *sources, "--target-dir", str(target), "--json", "--quiet"])
     )
@@ -68,7 +68,7 @@ def converted(command: list[str], sources: list[str], target: Path) -> dict[str,
 
 
 def verified(command: list[str], target: Path) -> dict[str, Any]:
-    """Verify a store; what that says."""
+    """Verify a store, and return the result."""
     found: dict[str, Any] = json.loads(run([*command, "verify", str(target), "--json"]))
     if found["findings"]:
         sys.exit(f"verify found {found['findings']}")
@@ -76,7 +76,7 @@ def verified(command: list[str], target: Path) -> dict[str, Any]:
 
 
 def run(command: list[str], folder: Path | None = None) -> str:
-    """Run a program; what it prints. Its messages and its failure are this script's."""
+    """Run a program and return its stdout; pass on its messages and its failure."""
     result = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
     if result.returncode:
         sys.exit(f"{' '.join(command)}: exit code {result.returncode}")

@@ -1,8 +1,8 @@
 """Check the container image: it converts and verifies a sample, as a user would run it.
 
-In: the archive of `packaging/image.py`, podman or docker. Out: what was seen, exit code 1 if it is
-not as it should be, 77 where nothing runs containers. Containers have no network, a read-only root,
-and read-only sources; what they write belongs to who calls.
+In: the archive of `packaging/image.py`, podman or docker. Out: the results; exit code 1 if
+something is wrong, 77 if this machine can't run containers. Containers have no network, a read-only
+root and read-only sources; the files that they write belong to the caller.
 
     .venv/bin/python packaging/check_image.py dist/rico-hdl-VERSION-image.tar
 """
@@ -25,7 +25,7 @@ _CHECK: Final = project.ROOT / "packaging" / "check.py"
 _MAX_BYTES: Final = 400_000_000
 _ALONE: Final = ("run", "--rm", "--network", "none", "--read-only")
 _OTHER_USER: Final = 12_345
-"""Somebody without an entry in /etc/passwd, here or in the image."""
+"""A user without an entry in /etc/passwd, here or in the image."""
 
 
 def main() -> None:
@@ -33,7 +33,9 @@ def main() -> None:
     archive = Path(sys.argv[1]).absolute()
     loader = engines.builder()
     if loader is None or loader.name == "buildah":
-        project.skip("neither podman nor docker works here, and nothing else runs containers")
+        project.skip(
+            "neither podman nor docker works here, which are the engines that run containers"
+        )
     try:
         loaded = re.search(r"Loaded image.*: (\S+)$", loader.run("load", "--input", archive))
         if not loaded:
@@ -72,7 +74,7 @@ def _check_conversion(
         work = Path(folder)
         os.chown(work, owner, -1)
         mounts = ["--volume", f"{work}:{work}", "--volume", f"{work}/source:{work}/source:ro"]
-        # podman, unlike docker, has folders in memory at /tmp and elsewhere: here, neither has.
+        # Unlike docker, podman mounts folders in memory at /tmp and elsewhere; this disables them.
         no_folders = ["--read-only-tmpfs=false"] if engine.name == "podman" else []
         command = [engine.name, *_ALONE, *no_folders, *options, *mounts, image]
         check = (sys.executable, str(_CHECK), "--work", str(work), "--", *command)

@@ -1,9 +1,9 @@
 """Check the wheel and the sdist: install them in fresh environments, and use what is installed.
 
 In: ``dist/``, the Pythons of this machine, a package index. Out: a line for each way of installing
-that works; exit code 1 and what was said if one does not; 77 if no package index is reached. What
-can't be tried here is said, and never counted as tried. Environments are made in a temporary folder
-and removed.
+that works; exit code 1 and the output if one fails; 77 if no package index can be reached. Ways
+that can't be tried here are reported as skipped. Environments are created in a temporary folder and
+removed.
 
     .venv/bin/python packaging/check_install.py
 """
@@ -43,10 +43,10 @@ spec, folder = registry()["major-tom-core"], Path(sys.argv[1])
 sources = corpus.generate(spec, folder / "files", 2, modalities=["s2"])
 print(publish(spec, sources, folder / "downloads")["s2"])
 """
-"""Makes a sample of Major-TOM Core as it is downloaded: parquet parts."""
+"""Generates a sample of Major-TOM Core as published: parquet parts."""
 
 _Case = Callable[[Path], None]
-"""A way of installing: what tries it in a folder of its own."""
+"""A way of installing: a function that tries it in its own folder."""
 
 
 class Environment:
@@ -66,13 +66,13 @@ class Environment:
         self.pip("install", "--quiet", "--disable-pip-version-check", *arguments)
 
     def check(self) -> None:
-        """Convert and verify a sample with what is installed, from where its sources are not."""
+        """Convert and verify a sample with the installed package, away from its sources."""
         self.pip("check")
         work = self.folder / "work"
         project.run(sys.executable, _CHECK, "--work", work, "--", self.bin / "rico-hdl")
 
     def check_extras(self) -> None:
-        """Use the extras: compare the sample's store by GDAL, convert parquet parts."""
+        """Use the extras: compare the sample's store with GDAL, convert parquet parts."""
         program, work = self.bin / "rico-hdl", self.folder / "work"
         verify = ("verify", work / "target", "--sources", "--decoder", "gdal", "--json")
         found = json.loads(project.run(program, *verify))
@@ -86,10 +86,10 @@ class Environment:
 
 
 def main() -> None:
-    """Try every way of installing, a few at a time; a line for each."""
+    """Try every way of installing, a few at a time, and print a line for each."""
     found = pythons.find()
     if not found:
-        project.skip("no Python of 3.11 or newer that makes virtual environments was found")
+        project.skip("no Python 3.11 or newer that can create virtual environments was found")
     names = project.names(project.version())
     wheel, sdist = _DIST / names["wheel"], _DIST / names["sdist"]
     project.ask_index()
@@ -106,7 +106,7 @@ def main() -> None:
 
 
 def _cases(wheel: Path, sdist: Path, found: dict[str, Path]) -> dict[str, _Case]:
-    """What is tried, by name; what can't be is said."""
+    """The ways to try, by name; those that can't be tried are reported."""
     newest = list(found.values())[-1]
     cases: dict[str, _Case] = {
         f"wheel, locked versions, Python {version}": partial(_locked, wheel, python)
@@ -115,7 +115,7 @@ def _cases(wheel: Path, sdist: Path, found: dict[str, Path]) -> dict[str, _Case]
     if with_wheels := [python for version, python in found.items() if version.startswith(_LOWEST)]:
         cases["wheel, lowest versions, extras"] = partial(_lowest, wheel, with_wheels[0])
     else:
-        project.skip_part("wheel, lowest versions", "no Python 3.11 or 3.12 is here")
+        project.skip_part("wheel, lowest versions", "this machine has no Python 3.11 or 3.12")
     cases |= {
         "wheel, newest versions, extras": partial(_newest, wheel, newest),
         "sdist, locked versions": partial(_locked, sdist, newest),
@@ -125,13 +125,15 @@ def _cases(wheel: Path, sdist: Path, found: dict[str, Path]) -> dict[str, _Case]
     if _TORCH.exists():
         cases["wheel, extra torch"] = partial(_torch, wheel)
     else:
-        # Elsewhere the extra may mean gigabytes: what PyTorch needs for graphics cards.
-        project.skip_part("wheel, extra torch", "no PyTorch is here: `make test-torch` gets it")
+        # On other machines the extra may download gigabytes, for PyTorch on GPUs.
+        project.skip_part(
+            "wheel, extra torch", "PyTorch is not installed: `make test-torch` installs it"
+        )
     return cases
 
 
 def _tried(name: str, case: _Case, folder: Path) -> bool:
-    """Try one way; whether it works."""
+    """Try one way, and return whether it works."""
     began = time.monotonic()
     folder.mkdir()
     try:
@@ -155,7 +157,7 @@ def _locked(artefact: Path, python: Path, folder: Path) -> None:
 def _lowest(wheel: Path, python: Path, folder: Path) -> None:
     environment = Environment(python, folder)
     environment.install("--require-hashes", "--requirement", _REQUIREMENTS / "lowest.txt")
-    # All is there already; were it not what the wheel asks for, pip would say so.
+    # Everything is installed already; pip would report versions that the wheel does not accept.
     environment.install("--no-index", f"{wheel}[gdal,parquet]")
     environment.check()
     environment.check_extras()
@@ -169,7 +171,7 @@ def _newest(wheel: Path, python: Path, folder: Path) -> None:
 
 
 def _torch(wheel: Path, _folder: Path) -> None:
-    # From what is there alone: were its PyTorch not enough for the extra, this would fail.
+    # Uses installed packages only, so this fails if the PyTorch here does not satisfy the extra.
     resolve = [
         "-m",
         "pip",
@@ -189,7 +191,7 @@ def _uvx(wheel: Path, folder: Path) -> None:
 
 
 def _index() -> list[str]:
-    """The setting that tells uv of pip's package index, where that is not the usual one."""
+    """The setting that tells uv which package index pip uses, if it is not the default one."""
     try:
         url = project.run(sys.executable, "-m", "pip", "config", "get", "global.index-url")
     except project.ProcessError:

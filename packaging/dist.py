@@ -1,7 +1,7 @@
-"""Build the sdist, and the wheel from it, into ``dist/``; look at what is in them.
+"""Build the sdist, and the wheel from it, into ``dist/``, and check their contents.
 
-In: the working tree, and the environment's hatchling: nothing is downloaded. Out: two files, the
-same bytes each time. Never: a file that the project does not mean to publish.
+It uses the environment's hatchling and downloads nothing. The same working tree gives the same
+bytes. A file that is not meant to be published is an error.
 
     .venv/bin/python packaging/dist.py
 """
@@ -20,7 +20,7 @@ _FOLDER: Final = project.ROOT / "dist"
 
 
 def main() -> None:
-    """Build both, and say what they are."""
+    """Build both, and print their names."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else _FOLDER
     try:
         project.run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder)
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def strange_in_wheel(path: Path) -> list[str]:
-    """Files that are neither the package's sources nor metadata; that which is missing."""
+    """Files that are neither the package's sources nor metadata, and missing files."""
     with zipfile.ZipFile(path) as wheel:
         found = set(wheel.namelist())
     package = project.ROOT / "src"
@@ -49,7 +49,7 @@ def strange_in_wheel(path: Path) -> list[str]:
 
 
 def strange_in_sdist(path: Path) -> list[str]:
-    """Files that git does not know, but for the metadata; none where there is no git."""
+    """Files that git does not track, except the metadata; none without git."""
     with tarfile.open(path) as sdist:
         found = {member.name.partition("/")[2] for member in sdist.getmembers()}
     try:

@@ -1,7 +1,6 @@
-"""What builds and runs containers on this machine.
+"""The container engines of this machine: podman, buildah or docker, whichever works.
 
-In: podman, buildah or docker, whichever is there and works. Out: its commands. Never: a change of
-the engine's own settings.
+The engine's own settings are never changed.
 """
 
 from __future__ import annotations
@@ -27,33 +26,33 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
-"""podman's settings where a machine, itself a container, withholds limits and cgroups."""
+"""Settings for podman on a machine that is itself a container without limits and cgroups."""
 
 
-_VARIABLES: Final = {"docker": {"DOCKER_BUILDKIT": "1"}}  # old ones know secrets only then
+_VARIABLES: Final = {"docker": {"DOCKER_BUILDKIT": "1"}}  # older versions need it for secrets
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A program for containers."""
+    """A container engine."""
 
     name: str
     """``podman``, ``buildah`` or ``docker``."""
     environment: dict[str, str] = field(default_factory=dict)
-    """What it is run with."""
+    """Environment variables that it is run with."""
 
     def run(self, *arguments: str | Path) -> str:
-        """Run it; what it prints."""
+        """Run it, and return its stdout."""
         return project.run(self.name, *arguments, environment=self.environment)
 
     def build(self, *arguments: str | Path) -> None:
         """Build an image."""
-        # Without containers of its own for each step: these need what not every machine grants.
+        # No container per step, because some machines lack the rights that this needs.
         alone = () if self.name == "docker" else ("--isolation", "chroot", "--layers=false")
         self.run("build", *alone, *arguments)
 
     def has(self, image: str) -> bool:
-        """Whether it keeps an image."""
+        """Whether it stores an image."""
         inspect = ("inspect", "--type", "image") if self.name == "buildah" else ("inspect",)
         image_command = () if self.name == "buildah" else ("image",)
         try:
@@ -63,7 +62,7 @@ class Engine:
         return True
 
     def keep(self, archive: Path, image: str) -> None:
-        """Make an image of a tar of a root file system."""
+        """Create an image from a tar of a root file system."""
         if self.name != "buildah":
             self.run("import", archive, image)
             return
@@ -72,9 +71,9 @@ class Engine:
         self.run("commit", "--quiet", "--rm", container, image)
 
     def export(self, image: str, path: Path) -> None:
-        """Write an image as an archive that podman and docker load.
+        """Write an image as an archive that podman and docker can load.
 
-        It is an OCI archive, unless docker before 25 writes it: that knows its own form alone.
+        It is an OCI archive, except from docker before 25, which only knows its own format.
         """
         path.parent.mkdir(exist_ok=True)
         path.unlink(missing_ok=True)
@@ -89,13 +88,13 @@ class Engine:
 
 
 def builder() -> Engine | None:
-    """What builds images here; None if nothing does."""
+    """The engine that builds images here; None if there is none."""
     return _first("podman", "buildah", "docker")
 
 
 @contextmanager
 def runner(image: str) -> Iterator[Engine | None]:
-    """What runs containers here, tried with an image's ``/bin/true``; None if nothing does."""
+    """The engine that runs an image's ``/bin/true`` here; None if there is none."""
     engine = _first("podman", "docker")
     with TemporaryDirectory() as folder:
         settings = Path(folder, "containers.conf")
@@ -125,6 +124,6 @@ def _runs(engine: Engine, image: str) -> bool:
 
 
 def as_caller(engine: Engine) -> list[str]:
-    """The options with which a container's files belong to who calls."""
+    """The options that make a container's files belong to the caller."""
     keep = ["--userns", "keep-id"] if engine.name == "podman" and os.getuid() else []
     return [*keep, "--user", f"{os.getuid()}:{os.getgid()}"]

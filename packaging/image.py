@@ -1,9 +1,9 @@
 """Build the container image of the wheel in ``dist/``, and export it as an OCI archive.
 
 In: ``dist/``, `packaging/Dockerfile`, podman, buildah or docker, a package index, a base image.
-Out: ``dist/rico-hdl-VERSION-image.tar``, and the image in the engine's own store. Where the base
-image can't be pulled, one of Debian's packages is made and taken, which is said. Exit code 77 where
-the machine has no engine or no base.
+Out: ``dist/rico-hdl-VERSION-image.tar``, and the image in the engine's own store. If the base image
+can't be pulled, a base built from Debian's packages replaces it, which is reported. The exit code
+is 77 if the machine has no engine or no base.
 
     .venv/bin/python packaging/image.py [--base IMAGE] [--with-extras]
 """
@@ -35,7 +35,7 @@ def main() -> None:
     arguments = parser.parse_args()
     engine = engines.builder()
     if engine is None:
-        project.skip("neither podman nor buildah nor docker works here")
+        project.skip("podman, buildah and docker don't work here")
     project.ask_index()
     version = project.version()
     image = f"localhost/rico-hdl:{version}"
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _base(engine: engines.Engine) -> str:
-    """The Dockerfile's base image, or what takes its place here."""
+    """The Dockerfile's base image, or its replacement on this machine."""
     found = re.search(r"^ARG BASE=(\S+)$", _DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
     if not found:
         raise ValueError(f"{_DOCKERFILE}: no line ARG BASE=…")
@@ -69,18 +69,18 @@ def _base(engine: engines.Engine) -> str:
         return base
     if not engine.has(_SUBSTITUTE):
         if not shutil.which("mmdebstrap"):
-            project.skip(f"{base} can't be pulled, and mmdebstrap is not here: {reason}")
+            project.skip(f"{base} can't be pulled, and mmdebstrap is not installed: {reason}")
         with TemporaryDirectory() as folder:
             archive = Path(folder, "base.tar")
             make = ("mmdebstrap", "--quiet", "--variant=apt", "--include=python3,python3-venv")
             project.run(*make, f"--customize-hook={_CLEAN}", "trixie", archive)
             engine.keep(archive, _SUBSTITUTE)
-    project.skip_part(f"base {base}", f"can't be pulled, Debian's Python instead: {reason}")
+    project.skip_part(f"base {base}", f"can't be pulled, using Debian's Python instead: {reason}")
     return _SUBSTITUTE
 
 
 def _pip_secrets(folder: Path) -> list[str]:
-    """The options that let the build's pip use the same package index as this machine's."""
+    """The options that make pip in the build use this machine's package index."""
     listed = project.run(sys.executable, "-m", "pip", "config", "list")
     found = dict(re.findall(r"^(?:global|install|:env:)\.(\S+?)='(.*)'$", listed, re.MULTILINE))
     lines = [

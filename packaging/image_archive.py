@@ -1,7 +1,7 @@
-"""Make an OCI archive one that every docker loads, too.
+"""Add to an OCI archive the list of layers that every version of docker can load.
 
-In: an archive of one image, as podman and buildah write it. Out: the same, with the list of layers
-that docker reads; docker 25 and newer save images in this very form. OCI's readers pass it over.
+In: an archive of one image, as podman and buildah write it. Out: the same, with the list. docker 25
+and newer save images in this form. Readers of OCI archives ignore the list.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def add_docker_manifest(path: Path, image: str) -> None:
         image: The image's name and tag.
 
     Raises:
-        ValueError: The archive holds not exactly one image.
+        ValueError: The archive does not hold exactly one image.
     """
     with tarfile.open(path) as archive:
         manifests = _json(archive, "index.json")["manifests"]

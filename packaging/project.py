@@ -1,7 +1,6 @@
-"""What the scripts of this folder share: names, versions, and how they say that they skip.
+"""Shared by the scripts of this folder: names, versions, running programs, reporting skips.
 
-In: nothing but the files of the project. Out: paths and exits. Scripts import it as ``project``,
-since the folder is no package.
+Scripts import it as ``project``, because the folder is not a package.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ from typing import Final, NoReturn
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 VERSION_FILE: Final = Path("src", "rico_hdl", "_version.py")
-"""The one place that states the version, from the project's root."""
+"""The only file that states the version, relative to the project's root."""
 
 EXIT_SKIPPED: Final = 77
-"""What a script's exit code is where this machine lacks what it needs; automake's number."""
+"""The exit code of a script if this machine lacks something, as in automake."""
 
 
 class ProcessError(Exception):
-    """A program failed; what it was, and what it said."""
+    """A program failed; the message has its command and its output."""
 
 
 def version(root: Path = ROOT) -> str:
-    """The version that the project's code states."""
+    """The version stated in the project's code."""
     text = (root / VERSION_FILE).read_text(encoding="utf-8")
     found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
     if not found:
@@ -51,15 +50,15 @@ def names(of_version: str) -> dict[str, str]:
 def run(
     *command: str | Path, folder: Path = ROOT, environment: Mapping[str, str] = MappingProxyType({})
 ) -> str:
-    """Run a program; what it prints.
+    """Run a program, and return its stdout.
 
     Args:
         command: The program and its arguments.
-        folder: Where it runs.
-        environment: Variables that it gets besides those of this process.
+        folder: The folder to run it in.
+        environment: Variables in addition to those of this process.
 
     Raises:
-        ProcessError: Its exit code is not 0; with all that it said.
+        ProcessError: Its exit code is not 0; the message has its output.
     """
     words = [str(word) for word in command]
     result = subprocess.run(
@@ -79,21 +78,21 @@ def run(
 
 
 def ask_index() -> None:
-    """Skip this script where pip reaches no package index."""
+    """Skip this script if pip can't reach a package index."""
     with TemporaryDirectory() as folder:
         download = ("-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder)
         try:
             run(sys.executable, *download, "click")
         except ProcessError as error:
-            skip(f"pip gets no packages: {str(error).strip().splitlines()[-1]}")
+            skip(f"pip can't download packages: {str(error).strip().splitlines()[-1]}")
 
 
 def skip(reason: str) -> NoReturn:
-    """End this script: the machine lacks what it needs. The reason is its last line on stderr."""
+    """End this script because the machine lacks something; print the reason as the last line."""
     print(reason, file=sys.stderr)
     sys.exit(EXIT_SKIPPED)
 
 
 def skip_part(part: str, reason: str) -> None:
-    """Say that one of several things was not done; the table of ``make artefacts`` lists it."""
+    """Report a skipped part, which the table of ``make artefacts`` lists."""
     print(f"SKIPPED {part}: {reason}", file=sys.stderr)

@@ -1,7 +1,7 @@
-"""The Pythons of this machine that rico-hdl supports and that can make virtual environments.
+"""The Pythons of this machine that rico-hdl supports and that can create virtual environments.
 
-In: PATH, the versions that pyenv keeps, and what runs this. Out: one interpreter for each 3.x.
-Never: a download.
+In: PATH, pyenv's versions, and this interpreter. Out: one interpreter per 3.x. It never downloads
+one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ASK: Final = "import ensurepip, sys, venv; print(*sys.version_info[:3], sys.ver
 
 
 def find() -> dict[str, Path]:
-    """The interpreters by version, such as ``3.11.7``, oldest first; of each 3.x the newest."""
+    """The interpreters by version, such as ``3.11.7``, oldest first; the newest of each 3.x."""
     newest: dict[tuple[int, ...], tuple[tuple[int, ...], Path]] = {}
     for path in _candidates():
         version = _version(path)
@@ -42,7 +42,7 @@ def _candidates() -> Iterator[Path]:
 
 
 def _version(path: Path) -> tuple[int, ...] | None:
-    """A final release's version; None if it can't make environments, or is none (a dead shim)."""
+    """An interpreter's version; None if it is not final, can't create environments, or fails."""
     try:
         result = subprocess.run(
             [path, "-c", _ASK], capture_output=True, text=True, check=False, timeout=30

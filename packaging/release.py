@@ -1,8 +1,8 @@
 """Prepare a release: version, changelog, artefacts, bill of materials, commit, tag, checksums.
 
 In: a clean ``main`` whose changelog begins with a section ``Unreleased`` or of the version. Out: a
-commit, a tag ``v<VERSION>``, and ``dist/``. The commit is made once all artefacts are built and
-checked; until then a failure leaves the project as it was. Never: an upload, or a push.
+commit, a tag ``v<VERSION>``, and ``dist/``. It commits once all artefacts are built and checked;
+until then a failure leaves the project as it was. It never uploads or pushes.
 
     .venv/bin/python packaging/release.py VERSION [--dry-run] [--allow-skipped]
 """
@@ -34,13 +34,11 @@ def main() -> None:
     """Prepare the release that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("version", help="such as 1.2.3")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and end")
+    parser.add_argument("--dry-run", action="store_true", help="print the steps, and end")
     parser.add_argument(
-        "--allow-skipped", action="store_true", help="release in spite of what was skipped"
+        "--allow-skipped", action="store_true", help="release even if something was skipped"
     )
-    parser.add_argument(
-        "--only", default="", metavar="NAMES", help="release these artefacts, and no others"
-    )
+    parser.add_argument("--only", default="", metavar="NAMES", help="release only these artefacts")
     arguments = parser.parse_args()
     version: str = arguments.version
     try:
@@ -60,20 +58,20 @@ def main() -> None:
     except subprocess.CalledProcessError:
         sys.exit(
             "not everything was built and checked, as the table says: nothing was committed or "
-            "tagged\nto release in spite of what was skipped: RELEASE=--allow-skipped"
+            "tagged\nto release even if something was skipped: RELEASE=--allow-skipped"
         )
     except project.ProcessError as error:
         sys.exit(f"{error}\nnothing was committed or tagged")
 
 
 def problems(version: str) -> list[str]:
-    """What speaks against a release now; nothing if all is well."""
+    """The reasons against a release now; empty if there are none."""
     found = []
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
-        return [f"{version!r} is no version: expected x.y.z"]
+        return [f"{version!r} is not a version: expected x.y.z"]
     tags = _git("tag", "--list", "v*").split()
     if newer := [tag for tag in tags if _numbers(tag[1:]) >= _numbers(version)]:
-        found.append(f"{', '.join(newer)} is there already: expected a newer version")
+        found.append(f"{', '.join(newer)} exists already: expected a newer version")
     if (branch := _git("branch", "--show-current").strip()) != "main":
         found.append(f"this is branch {branch or '(none)'}: releases are made on main")
     if changed := _git("status", "--porcelain").splitlines():
@@ -87,7 +85,7 @@ def problems(version: str) -> list[str]:
 
 
 def first_section(changelog: str) -> tuple[str, str]:
-    """The heading of the changelog's first section, and what stands below it."""
+    """The heading and the text of the changelog's first section."""
     headings = list(_HEADING.finditer(changelog))
     if not headings:
         return "", ""
@@ -107,7 +105,7 @@ def _release(version: str, build: list[str]) -> None:
         names = project.names(version)
         sbom.write(_DIST / names["sbom"])
         _git("add", str(_CODE), str(_CHANGELOG))
-        # Its version may stand there already; the date of its changelog never does.
+        # The code may have the version already; the changelog never has the date.
         _git("commit", "--quiet", "--message", f"Release {version}")
         _git("tag", "--annotate", f"v{version}", "--message", f"rico-hdl {version}")
     files = [_DIST / name for name in names.values() if (_DIST / name).exists()]
@@ -122,7 +120,7 @@ def _release(version: str, build: list[str]) -> None:
 
 
 def _write(version: str) -> None:
-    """Write the version into the code, and with its date into the changelog."""
+    """Write the version to the code, and version and date to the changelog."""
     code = _CODE.read_text(encoding="utf-8")
     _CODE.write_text(code.replace(project.version(), version), encoding="utf-8")
     changelog = _CHANGELOG.read_text(encoding="utf-8")
@@ -132,7 +130,7 @@ def _write(version: str) -> None:
 
 @contextmanager
 def _restored_on_failure() -> Iterator[None]:
-    """Undo what was written if what follows fails or is interrupted."""
+    """Undo the written changes if a later step fails or is interrupted."""
     before = _git("rev-parse", "HEAD").strip()
     try:
         yield

@@ -1,8 +1,8 @@
-"""Write down what an installation of rico-hdl consists of: a CycloneDX bill of materials.
+"""Write a CycloneDX bill of materials of an installation of rico-hdl.
 
 In: `requirements/runtime.txt`, a package index. Out: a JSON file with the release and licence of
-each package that rico-hdl is installed with on this Python, without extras; the same bytes each
-time. Never: an address, of a package index or of anything else.
+each package that is installed with rico-hdl on this Python, without extras. It contains no address,
+of a package index or of anything else, and the same bytes each time.
 
     .venv/bin/python packaging/sbom.py OUT.json
 """
@@ -29,10 +29,10 @@ def main() -> None:
 
 
 def write(path: Path) -> None:
-    """Install what rico-hdl needs, in an environment of its own, and write down what is there.
+    """Install the dependencies of rico-hdl in a separate environment, and list them.
 
     Raises:
-        project.ProcessError: A package can't be had, or the list is not valid CycloneDX.
+        project.ProcessError: A package can't be installed, or the list is not valid CycloneDX.
     """
     path.parent.mkdir(exist_ok=True)
     with TemporaryDirectory() as folder:
@@ -43,7 +43,7 @@ def write(path: Path) -> None:
         lister = Path(sys.executable).with_name("cyclonedx-py")
         options = ("--pyproject", project.ROOT / "pyproject.toml", "--output-reproducible")
         found = json.loads(project.run(lister, "environment", *options, python))
-    # The list says where each package has its home and its chat; what is installed, the rest says.
+    # Links to each package's website and chat are not part of the installation.
     bill = _without(found, "externalReferences")
     version = project.version()
     bill["metadata"]["component"] |= {"version": version, "purl": f"pkg:pypi/rico-hdl@{version}"}
@@ -51,7 +51,7 @@ def write(path: Path) -> None:
 
 
 def _without(value: Any, name: str) -> Any:  # noqa: ANN401 - any JSON
-    """A JSON value without the fields of a name, at any depth."""
+    """A JSON value without the fields of one name, at any depth."""
     if isinstance(value, dict):
         return {key: _without(inner, name) for key, inner in value.items() if key != name}
     if isinstance(value, list):

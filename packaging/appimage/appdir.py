@@ -1,7 +1,7 @@
 """The folder that becomes the squashfs: Debian's Python with its C library, rico-hdl, its wheels.
 
 In: Debian's archive through mmdebstrap, the package index through pip, the project's lock files.
-Out: a folder that runs wherever it lies, with the licence of each thing in it.
+Out: a folder that can be run at any path, with the licences of everything in it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SUITE: Final = "trixie"
 _DEBIAN: Final = ("python3.13", "libstdc++6", "libgcc-s1")
 _PYTHON: Final = "usr/lib/python3.13"
 _PACKAGES: Final = "usr/lib/python3/dist-packages"
-"""Where Debian's Python looks below its prefix."""
+"""Where Debian's Python searches, relative to its prefix."""
 
 _LIBRARIES: Final = "usr/lib/x86_64-linux-gnu"
 _LOADER: Final = "ld-linux-x86-64.so.2"
@@ -37,24 +37,24 @@ _EXTRAS: Final = frozenset({"", "parquet"})
 LOCKS: Final = tuple(
     _ROOT / "requirements" / name for name in ("runtime.txt", "runtime-extras.txt", "dev.txt")
 )
-"""Where versions and hashes come from: of each package, the first that is there and has it."""
+"""The lock files. For each package, the first existing one that pins it counts."""
 
 _PIN: Final = r"^[A-Za-z0-9].*\n(?:[ \t].*\n)*"
-"""A package with its version, its marker and, in the lines that follow, its hashes."""
+"""A package with its version, its marker and, in the following lines, its hashes."""
 
 _MARKERS: Final = {"python_version": "3.13", "python_full_version": "3.13.0"}
 
 _UNUSED: Final = (
-    # Of the standard library: tests, graphical programs, what installs packages, what builds them.
+    # From the standard library: tests, graphical programs, installing and building packages.
     *(f"{_PYTHON}/{name}" for name in ("test", "idlelib", "turtledemo", "tkinter", "ensurepip")),
     *(f"{_PYTHON}/{name}" for name in ("config-*", "EXTERNALLY-MANAGED")),
-    # What needs terminals' and databases' libraries, and nothing here imports.
+    # Modules that require libraries of terminals or databases, which nothing here imports.
     *(f"{_PYTHON}/lib-dynload/{name}*" for name in ("_curses", "readline", "_dbm", "_gdbm")),
     *(
         f"{_PYTHON}/lib-dynload/{name}*"
         for name in ("_sqlite3", "_test", "_ctypes_test", "_xxtest")
     ),
-    # Of the wheels: what compiles against them, what tests them, type information, scripts.
+    # From the wheels: headers, tests, type information, scripts.
     *(f"{_PACKAGES}/{name}" for name in ("bin", "**/tests", "**/*.pyi", "**/*.pyx", "**/*.pxd")),
     *(f"{_PACKAGES}/numpy/{name}" for name in ("_core/include", "_core/lib", "f2py")),
     *(f"{_PACKAGES}/pyarrow/{name}" for name in ("include", "src")),
@@ -62,13 +62,13 @@ _UNUSED: Final = (
     *(f"{_PACKAGES}/pyarrow/libarrow_{name}.so*" for name in ("flight", "python_flight", "s3")),
     *(f"{_PACKAGES}/pyarrow/_{name}.*.so" for name in ("flight", "s3fs", "azurefs", "gcsfs")),
     *(f"{_PACKAGES}/pyarrow/_{name}.*.so" for name in ("orc", "dataset_orc", "pyarrow_cpp_tests")),
-    # Says where on the building machine the wheel lay.
+    # States the wheel's path on the building machine.
     f"{_PACKAGES}/*.dist-info/direct_url.json",
 )
 
 
 CODECS: Final = frozenset({"blosc", "lz4", "tiff", "zstd"})
-"""Of imagecodecs' many codecs, those that rico-hdl uses; each is a module with its libraries."""
+"""The codecs of imagecodecs that rico-hdl uses; each is a module with its libraries."""
 
 _TRIAL: Final = f"""
 import pyarrow.parquet, rico_hdl.cli
@@ -77,7 +77,7 @@ from imagecodecs import {", ".join(f"{codec}_decode" for codec in sorted(CODECS)
 
 
 def build_appdir(appdir: Path, work: Path) -> None:
-    """Fill an empty folder. `work` is for what is needed on the way."""
+    """Fill an empty folder, with `work` for intermediate files."""
     root = work / "debian"
     unpack_debian(root, work)
     copy_python(root, appdir)
@@ -94,7 +94,7 @@ def build_appdir(appdir: Path, work: Path) -> None:
 
 
 def unpack_debian(root: Path, work: Path) -> None:
-    """Fetch Debian's Python and what it depends on; none of their scripts run."""
+    """Download Debian's Python and its dependencies; none of their scripts run."""
     archive = work / "debian.tar"
     run(
         *("mmdebstrap", "--variant=extract", f"--include={','.join(_DEBIAN)}"),
@@ -107,7 +107,7 @@ def unpack_debian(root: Path, work: Path) -> None:
 
 def copy_python(root: Path, appdir: Path) -> None:
     """Copy the interpreter and its standard library."""
-    # A link to the machine's /etc, of which nothing shall be run here.
+    # A link to the machine's /etc, from which nothing may be run here.
     left_out = shutil.ignore_patterns("sitecustomize.py")
     shutil.copytree(root / _PYTHON, appdir / _PYTHON, symlinks=True, ignore=left_out)
     (appdir / "usr/bin").mkdir()
@@ -117,7 +117,7 @@ def copy_python(root: Path, appdir: Path) -> None:
 
 
 def install_wheels(appdir: Path, work: Path) -> None:
-    """Install rico-hdl and what it needs: wheels that fit the bundled interpreter."""
+    """Install rico-hdl and its dependencies, as wheels for the bundled interpreter."""
     wheels = work / "wheels"
     pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
     run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, _ROOT)
@@ -130,7 +130,7 @@ def install_wheels(appdir: Path, work: Path) -> None:
 
 
 def closure(project: str, extras: Iterable[str] = ("",)) -> set[str]:
-    """The names of all that an installed project needs on Linux with the bundled Python."""
+    """The names of all dependencies of an installed project, on Linux with the bundled Python."""
     names: set[str] = set()
     for text in requires(project) or ():
         requirement = Requirement(text)
@@ -146,14 +146,14 @@ def pins(names: set[str]) -> Iterator[str]:
     """The lines of the lock files that pin packages, with their hashes.
 
     Raises:
-        StepError: None pins one of them.
+        StepError: A package is not pinned in any of them.
     """
     locked: dict[str, str] = {}
     for lock in [lock for lock in LOCKS if lock.exists()]:
         here: dict[str, str] = {}
         for block in re.findall(_PIN, lock.read_text(), re.MULTILINE):
             name = canonicalize_name(re.split(r"[=;\[ ]", block)[0])
-            # One name may have a version for each range of Pythons; pip looks at the markers.
+            # A name may have one version per range of Pythons; pip evaluates the markers.
             here[name] = here.get(name, "") + block
         locked = here | locked
     missing = names - locked.keys()
@@ -163,7 +163,7 @@ def pins(names: set[str]) -> Iterator[str]:
 
 
 def prune(appdir: Path) -> None:
-    """Remove what nothing needs at run time."""
+    """Remove files that are not needed at run time."""
     for path in [path for pattern in _UNUSED for path in appdir.glob(pattern)]:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -172,7 +172,7 @@ def prune(appdir: Path) -> None:
 
 
 def prune_codecs(appdir: Path) -> None:
-    """Remove the codecs of imagecodecs that are not used, and the libraries of those."""
+    """Remove unused codecs of imagecodecs, and their libraries."""
     used = {f"_{codec}" for codec in CODECS}
     folder = appdir / _PACKAGES / "imagecodecs"
     for module in folder.glob("_*.so"):
@@ -189,18 +189,18 @@ def prune_codecs(appdir: Path) -> None:
 
 
 def add_libraries(appdir: Path, root: Path) -> None:
-    """Have the shared libraries that are needed, and those that they need, from Debian's packages.
+    """Copy the required shared libraries, and those that they require, from Debian's packages.
 
-    Others, which an earlier call copied for what is pruned by now, are removed.
+    Libraries that an earlier call copied for files that have been pruned since are removed.
 
     Raises:
-        StepError: One is neither there nor in a wheel.
+        StepError: A library is neither in the packages nor in a wheel.
     """
     for file in (appdir / _LIBRARIES).iterdir():
         if file.name != _LOADER:
             file.unlink()
     files = [appdir / INTERPRETER.lstrip("/"), *appdir.rglob("*.so"), *appdir.rglob("*.so.*")]
-    # Wheels bring libraries of their own, and find them by themselves.
+    # Wheels contain their own libraries, and find them themselves.
     present = {file.name for file in files}
     while files:
         missing = needed(files) - present
@@ -222,7 +222,7 @@ def needed(files: Iterable[Path]) -> set[str]:
 
 
 def compile_modules(appdir: Path) -> None:
-    """Compile all modules; the interpreter won't compare them with their sources."""
+    """Compile all modules; the interpreter does not compare them with their sources."""
     # -f: running pip left modules that are compared with the times of their sources.
     options = ("-q", "-f", "-s", appdir, "--invalidation-mode", "unchecked-hash")
     for folder in (_PYTHON, _PACKAGES):
@@ -230,7 +230,7 @@ def compile_modules(appdir: Path) -> None:
 
 
 def copy_licences(root: Path, appdir: Path) -> None:
-    """Copy the licences of all that does not bring its own, as wheels do, and note versions."""
+    """Copy the licences of everything except wheels, which contain their own, and list versions."""
     documents = appdir / "usr/share/doc"
     documents.mkdir(parents=True)
     shutil.copy2(_ROOT / "LICENSE", documents)
@@ -239,10 +239,10 @@ def copy_licences(root: Path, appdir: Path) -> None:
         if (folder / "copyright").exists():
             (documents / folder.name).mkdir()
             shutil.copy2(folder / "copyright", documents / folder.name)
-        # Packages that are Debian's own have no other changelog.
+        # Debian's native packages have no other changelog.
         names = ("changelog.Debian.gz", "changelog.gz")
         for changes in [folder / name for name in names if (folder / name).exists()][:1]:
-            # The first line is that of the newest version: name (version) suite; urgency
+            # The first line describes the newest version: name (version) suite; urgency
             with gzip.open(changes, "rt", encoding="utf-8") as lines:
                 versions.append(f"{folder.name}: {lines.readline().partition(';')[0]}\n")
     (documents / "debian-packages.txt").write_text("".join(versions))
@@ -250,5 +250,5 @@ def copy_licences(root: Path, appdir: Path) -> None:
         target = documents / "linked" / package
         target.mkdir(parents=True)
         licence = Path("/usr/share/doc", package, "copyright")
-        if licence.exists():  # other distributions have them elsewhere
+        if licence.exists():  # other distributions keep them elsewhere
             shutil.copy2(licence, target)

@@ -1,8 +1,7 @@
-"""Build the AppImage: one file that runs on any Linux on x86-64.
+"""Build the AppImage: one file that runs on any x86-64 Linux.
 
 In: this checkout, Debian's archive, the package index. Out: the file that --output names; exit code
-77 and a reason if this machine lacks something. Nothing outside of build/appimage and the output is
-written.
+77 and a reason if this machine lacks something. It writes only to build/appimage and the output.
 
     .venv/bin/python packaging/appimage/build.py --output dist/rico-hdl.AppImage [--runtime FILE]
 
@@ -32,16 +31,10 @@ _PROGRAMS: Final = ("gcc", "readelf", "mmdebstrap", "mksquashfs")
 
 
 def main() -> None:
-    """Build what the command line names."""
+    """Build the file that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, required=True, help="the file to write")
-    parser.add_argument(
-        "--runtime",
-        type=Path,
-        default=os.environ.get("RUNTIME") or (_PUBLISHED if _PUBLISHED.exists() else None),
-        help=f"its head: a published type-2 runtime; by default the variable RUNTIME, "
-        f"{_PUBLISHED.name} in this folder, or our own",
-    )
+    parser.add_argument("--runtime", type=Path, help="a type-2 runtime to use in place of our own")
     arguments = parser.parse_args()
     need(*_PROGRAMS)
     shutil.rmtree(_WORK, ignore_errors=True)
@@ -61,12 +54,13 @@ def main() -> None:
 
 
 def write_image(runtime: Path, appdir: Path, output: Path) -> None:
-    """Write the file: the runtime, and behind it the folder as a squashfs.
+    """Write the file: the runtime, followed by the folder as a squashfs.
 
-    The same content gives the same bytes: times are cut off at the last commit's, all is root's.
+    The same content gives the same bytes: no time is later than the last commit's, and every file
+    belongs to root.
     """
     squashfs = _WORK / "squashfs"
-    # 128 KiB is what the kernel reads ahead, and what squashfuse then decompresses at once.
+    # The kernel reads 128 KiB ahead, which squashfuse then decompresses at once.
     options = ("-comp", "zstd", "-Xcompression-level", "19", "-b", "128K")
     run(
         *("mksquashfs", appdir, squashfs, *options, "-all-root", "-noappend", "-no-xattrs"),
@@ -84,7 +78,7 @@ def write_image(runtime: Path, appdir: Path, output: Path) -> None:
 
 
 def epoch() -> str:
-    """The time that nothing in the file is younger than, in seconds since 1970."""
+    """The latest time of any file in it, in seconds since 1970."""
     if "SOURCE_DATE_EPOCH" in os.environ:
         return os.environ["SOURCE_DATE_EPOCH"]
     return run("git", "-C", _ROOT, "log", "-1", "--format=%ct").strip()

@@ -1,8 +1,8 @@
-"""Check an AppImage by running it: on this machine, and on others as far as this one can be them.
+"""Check an AppImage by running it on this machine, and on others that this one can imitate.
 
-In: the file. Out: a line for each world, which says that it was checked, or why not; exit code 0,
-77 if nothing could be checked here, anything else if something is wrong. Nothing is left behind but
-the roots in build/roots, which the next run uses again.
+In: the file. Out: a line for each world, which says that it was checked, or why it was not; exit
+code 0, 77 if nothing could be checked here, anything else if something is wrong. It leaves only the
+roots in build/roots, which the next run reuses.
 
     .venv/bin/python packaging/appimage/check.py dist/rico-hdl-0.1.0-x86_64.AppImage
 """
@@ -31,20 +31,20 @@ from rico_hdl.datasets import registry
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path.append(str(_ROOT))
-from corpus import generate  # noqa: E402 - it lies in the project's root
+from corpus import generate  # noqa: E402 - it is in the project's root
 from corpus.archives import PUBLISHED, publish  # noqa: E402
 
 _MAX_BYTES: Final = 110_000_000
 _N_STARTS: Final = 3
 _N_PATCHES_TO_STOP: Final = 1000
-"""Enough patches for the conversion to be under way when it is interrupted."""
+"""Enough patches for the conversion to be running when it is interrupted."""
 
 _N_PATCHES: Final = 3
-"""Of each modality of each dataset."""
+"""Patches of each modality of each dataset."""
 
 _PATIENCE_SECONDS: Final = 30
 _CLEANED_SECONDS: Final = 10
-"""How long the process that cleans up may take; it takes milliseconds."""
+"""Time limit for the process that cleans up, in seconds; it takes milliseconds."""
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
         shutil.copy2(given, file)
         done = [tried(world, work, file) for world in worlds(file)]
     if not any(done):
-        raise NotHereError("no world could be made here")
+        raise NotHereError("no world could be created here")
 
 
 def worlds(file: Path) -> list[World]:
@@ -79,7 +79,7 @@ def worlds(file: Path) -> list[World]:
 
 
 def check_size(file: Path) -> None:
-    """Hold the file to its limit."""
+    """Check that the file is not larger than its limit."""
     n_bytes = file.stat().st_size
     if n_bytes > _MAX_BYTES:
         raise StepError(f"{file} has {n_bytes / 1e6:.1f} MB, more than {_MAX_BYTES / 1e6:.0f}")
@@ -87,7 +87,7 @@ def check_size(file: Path) -> None:
 
 
 def tried(world: World, work: Path, file: Path) -> bool:
-    """Check the AppImage in a world, and say what came of it; whether it was checked."""
+    """Check the AppImage in a world and print the result; return whether it was checked."""
     try:
         command = world.command(work, file)
     except NotHereError as reason:
@@ -103,7 +103,7 @@ def tried(world: World, work: Path, file: Path) -> bool:
 
 
 def checked(world: World, command: list[str], work: Path) -> float:
-    """Check the AppImage in a world; how long it takes to start, in seconds."""
+    """Check the AppImage in a world, and return how long it takes to start, in seconds."""
     environment = {**os.environ, "TMPDIR": str(work / "tmp")}
     if not world.mounts:
         environment["APPIMAGE_EXTRACT_AND_RUN"] = "1"  # the published runtime must be told
@@ -137,12 +137,12 @@ def mounts(command: list[str], environment: Mapping[str, str]) -> bool:
 
 
 def check_interrupt(command: list[str], environment: Mapping[str, str], work: Path) -> None:
-    """See that Ctrl-C in the middle of a conversion gives the exit code of rico-hdl itself."""
+    """Check that Ctrl-C during a conversion gives rico-hdl's own exit code."""
     source, target = work / "many", work / "stopped"
     generate = [sys.executable, "-m", "corpus", "bigearthnet", str(source)]
     options = run(*generate, "--n-patches", str(_N_PATCHES_TO_STOP), folder=_ROOT)
     words = [word for line in options.splitlines() for word in line.split(" ", 1)]
-    # A script's shell makes what it starts with & ignore SIGINT, which children inherit.
+    # A shell makes programs started with & ignore SIGINT, which children inherit.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*command, "bigearthnet", *words, "--target-dir", str(target), "--num-workers", "1"],
@@ -156,7 +156,7 @@ def check_interrupt(command: list[str], environment: Mapping[str, str], work: Pa
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not (target / "data.mdb").exists() and time.monotonic() < deadline:
         time.sleep(0.005)
-    # As a terminal does it: every process of the group gets the signal.
+    # As in a terminal, every process of the group gets the signal.
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=_PATIENCE_SECONDS)
     shutil.rmtree(source)
@@ -166,7 +166,7 @@ def check_interrupt(command: list[str], environment: Mapping[str, str], work: Pa
 
 
 def check_datasets(command: list[str], environment: Mapping[str, str], work: Path) -> None:
-    """See that every dataset is converted from its archives: no codec or library was left out."""
+    """Check that every dataset can be converted, so no codec or library is missing."""
     ours = [sys.executable, "-m", "rico_hdl"]
     for spec in registry().values():
         folder = work / spec.name
@@ -174,7 +174,7 @@ def check_datasets(command: list[str], environment: Mapping[str, str], work: Pat
         known = spec.name in PUBLISHED
         archives = publish(spec, sources, folder / "downloads") if known else sources
         digests = set()
-        # Folders too: of compressed files, their decoders are others than those of archives.
+        # Folders too, because compressed files use other decoders than archives do.
         for number, given in enumerate((archives, sources)):
             paths = [(spec.modality(name).option, str(path)) for name, path in given.items()]
             options = [word for pair in paths for word in pair]
@@ -188,7 +188,7 @@ def check_datasets(command: list[str], environment: Mapping[str, str], work: Pat
 
 
 def start_seconds(command: list[str], environment: Mapping[str, str]) -> float:
-    """How long the shortest command takes; the median of some."""
+    """The median duration of the shortest command, in seconds."""
     seconds = []
     for _ in range(_N_STARTS):
         begin = time.perf_counter()
@@ -198,7 +198,7 @@ def start_seconds(command: list[str], environment: Mapping[str, str]) -> float:
 
 
 def check_clean(temporary: Path) -> None:
-    """See that nothing is left in the folder for temporary files: no folder, and so no mount."""
+    """Check that nothing is left in the folder for temporary files: no folder, and so no mount."""
     deadline = time.monotonic() + _CLEANED_SECONDS
     while (left := sorted(temporary.iterdir())) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -1,6 +1,6 @@
-"""The compiled parts: the runtime at the head of the file, and the launcher inside.
+"""The compiled parts: the runtime at the head of the file, and the launcher inside it.
 
-In: C sources of this folder. Out: static executables, the runtime with the mark of AppImages.
+In: the C sources of this folder. Out: static executables, the runtime with the mark of AppImages.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from steps import NotHereError, StepError, run
 
 _HERE: Final = Path(__file__).resolve().parent
 INTERPRETER: Final = "/usr/lib/python3.13/interpreter"
-"""Where the launcher finds Debian's interpreter, below the AppDir."""
+"""The path of Debian's interpreter for the launcher, relative to the AppDir."""
 
 _MARK: Final = b"AI\x02"
 _MARK_OFFSET: Final = 8
-"""In bytes: where type 2 of the format has it, in a part of ELF's head that no loader reads."""
+"""The offset of the mark of type 2, in bytes, in a part of the ELF header that no loader reads."""
 
 _COMPILE: Final = (
     *("gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"),
@@ -30,14 +30,14 @@ LINKED: Final = (
     *("libc6-dev", "libsquashfuse-dev"),
     *("liblz4-dev", "liblzma-dev", "libzstd-dev", "zlib1g-dev"),
 )
-"""Debian's packages with what is linked into the executables, whose licences go with them."""
+"""Debian's packages that are linked into the executables, and whose licences are included."""
 
 
 def build_runtime(target: Path) -> None:
     """Compile our own runtime.
 
     Raises:
-        NotHereError: There is no compiler, or a library is missing.
+        NotHereError: The compiler or a library is missing.
         StepError: It does not compile.
     """
     _probe()
@@ -46,25 +46,25 @@ def build_runtime(target: Path) -> None:
 
 
 def _probe() -> None:
-    """Tell a machine that lacks libraries from sources that are wrong."""
-    header = Path("/usr/include/squashfuse/squashfuse.h")
+    """Distinguish a machine without the libraries from an error in the sources."""
+    headers = [Path("/usr/include/squashfuse/ll.h"), Path("/usr/include/fuse3/fuse_lowlevel.h")]
     names = [f"lib{option.removeprefix('-l')}.a" for option in _RUNTIME_LIBRARIES]
-    missing = [] if header.exists() else [str(header)]
-    # gcc prints the path of a file that it finds, and the mere name of one that it does not.
+    missing = [str(header) for header in headers if not header.exists()]
+    # gcc prints the path of a file that it finds, and only the name of one that it does not find.
     missing += [name for name in names if run("gcc", f"-print-file-name={name}").strip() == name]
     if missing:
-        raise NotHereError(f"needs {', '.join(missing)}: install what packages.txt lists")
+        raise NotHereError(f"needs {', '.join(missing)}: install the packages in packages.txt")
 
 
 def mark(runtime: Path) -> None:
     """Write the mark of an AppImage of type 2 into an executable.
 
     Raises:
-        StepError: It is no 64-bit ELF file.
+        StepError: It is not a 64-bit ELF file.
     """
     content = bytearray(runtime.read_bytes())
     if content[:5] != b"\x7fELF\x02":
-        raise StepError(f"{runtime} is no executable for a 64-bit Linux")
+        raise StepError(f"{runtime} is not an executable for 64-bit Linux")
     content[_MARK_OFFSET : _MARK_OFFSET + len(_MARK)] = _MARK
     runtime.write_bytes(content)
 

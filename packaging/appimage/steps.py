@@ -1,7 +1,4 @@
-"""What building and checking have in common: programs that are run, and two ways to end early.
-
-In: commands. Out: what they print. Nothing here knows what an AppImage is.
-"""
+"""Shared by building and checking: running programs, and two ways to end early."""
 
 from __future__ import annotations
 
@@ -14,24 +11,24 @@ from pathlib import Path
 from typing import Final
 
 NOT_HERE_CODE: Final = 77
-"""The exit code for what this machine can't do, as automake has it."""
+"""The exit code if this machine can't do something, as in automake."""
 
 
 class NotHereError(Exception):
-    """This machine lacks something, which the message names."""
+    """This machine lacks something, named in the message."""
 
 
 class StepError(Exception):
-    """A step failed; the message is for people."""
+    """A step failed; the message is for the user."""
 
 
 def run(
     *command: str | Path, env: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> str:
-    """Run a program; what it prints.
+    """Run a program, and return its stdout.
 
     Raises:
-        StepError: It failed. The message has all that it said.
+        StepError: It failed. The message has its output.
     """
     words = [str(word) for word in command]
     result = subprocess.run(
@@ -44,20 +41,20 @@ def run(
 
 
 def need(*programs: str) -> None:
-    """Make sure that this is a machine of the right kind, and has programs.
+    """Check that this is a machine of the right kind and has some programs.
 
     Raises:
-        NotHereError: It is not, or has not.
+        NotHereError: It is another kind, or lacks a program.
     """
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         raise NotHereError(f"needs Linux on x86_64, this is {sys.platform} on {platform.machine()}")
     missing = [program for program in programs if not shutil.which(program)]
     if missing:
-        raise NotHereError(f"needs {', '.join(missing)}: install what packages.txt lists")
+        raise NotHereError(f"needs {', '.join(missing)}: install the packages in packages.txt")
 
 
 def end(main: Callable[[], None]) -> None:
-    """Call a script's function, and turn what it raises into a message and an exit code."""
+    """Call a script's function, and turn its exceptions into a message and an exit code."""
     try:
         main()
     except NotHereError as error:

@@ -1,8 +1,8 @@
-"""The machines that the AppImage must run on, as far as one machine can be all of them.
+"""The worlds: kinds of machines that the AppImage must run on, imitated on one machine.
 
-In: a folder for the work, the AppImage in it. Out: for each world the command that runs the
-AppImage in there, or why that can't be had here. Worlds are mount namespaces: whatever they mount
-ends with the last process in them.
+In: a working folder with the AppImage in it. Out: for each world the command that runs the AppImage
+in it, or why it is not available here. Worlds are mount namespaces: their mounts end with the last
+process in them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from steps import NotHereError, StepError, need, run
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _ROOTS: Final = _ROOT / "build" / "roots"
 _NOBODY: Final = "65534"
-"""Both user and group id of a user that owns nothing."""
+"""The user and group id of a user that owns nothing."""
 
 _FUNCTIONS: Final = """
-# A folder of devices, with those that are named besides.
+# A folder of devices, with the named ones in addition.
 devices() {
   folder=$1; shift
   mount -t tmpfs -o mode=755 devices "$folder"
@@ -43,7 +43,7 @@ enter() {
 }
 """
 
-# What a user may have set, and what must not matter.
+# Variables that a user may have set, and that must have no effect.
 _HOSTILE: Final = (
     "env -u HOME PYTHONHOME=/nowhere PYTHONPATH=/nowhere PYTHONSTARTUP=/nowhere "
     "LD_LIBRARY_PATH=/nowhere LD_PRELOAD=/nowhere.so LC_ALL=xx_YY.ISO-8859-1 PATH=/nowhere"
@@ -51,12 +51,12 @@ _HOSTILE: Final = (
 
 
 def _debian() -> Path:
-    """The root of a Debian 11, made once."""
+    """The root of a Debian 11, created once."""
     return _made("debian-11", "--variant=essential", "bullseye")
 
 
 def _bare() -> Path:
-    """A root with no C library: nothing but a static busybox, and not even a name for its shell."""
+    """A root without a C library: only a static busybox, and no shell under any name."""
     root = _ROOTS / "bare"
     for folder in ("bin", "dev", "proc", "tmp"):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def _bare() -> Path:
 
 
 def _made(name: str, *options: str) -> Path:
-    """A root that mmdebstrap makes."""
+    """A root created by mmdebstrap."""
     root = _ROOTS / name
     if root.exists():
         return root
@@ -90,19 +90,19 @@ class World:
 
     name: str
     mounts: bool
-    """Whether a runtime that can mount shall do so there; if not, it shall extract the files."""
+    """Whether the AppImage has to mount itself there; otherwise it has to extract itself."""
 
     script: str
-    """Shell commands that end in those that run ``$FILE "$@"``."""
+    """Shell commands, the last of which run ``$FILE "$@"``."""
 
     root: Callable[[], Path] | None = None
-    """What makes the folder that the commands know as ``$ROOT``."""
+    """Creates the folder that is ``$ROOT`` in the commands."""
 
     def command(self, work: Path, file: Path) -> list[str]:
-        """What runs the AppImage in this world, but for the arguments.
+        """The command that runs the AppImage in this world, without arguments.
 
         Raises:
-            NotHereError: There is no such world to be had here.
+            NotHereError: This world is not available here.
         """
         if self.mounts:
             _probe_fuse(as_user="user" in self.name)
@@ -120,12 +120,12 @@ class World:
 
     @property
     def is_special(self) -> bool:
-        """Whether this is another world than that of whoever runs this."""
+        """Whether this world differs from the current one."""
         return self.script != _HERE
 
 
 def _probe() -> None:
-    """Find out whether this machine lets us make worlds."""
+    """Find out whether this machine allows creating worlds."""
     if os.geteuid():
         raise NotHereError("needs root, to mount and to change the user")
     need("unshare", "setpriv", "chroot", "mknod")
@@ -137,9 +137,9 @@ def _probe() -> None:
 
 
 def _probe_fuse(*, as_user: bool) -> None:
-    """Find out whether this machine lets root, or a user, mount by FUSE."""
+    """Find out whether this machine allows root, or a user, to mount with FUSE."""
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
-        raise NotHereError("this machine has no /dev/fuse, or it may not be used")
+        raise NotHereError("this machine has no /dev/fuse, or does not allow its use")
     if as_user or os.geteuid():
         if not shutil.which("fusermount3") and not shutil.which("fusermount"):
             raise NotHereError("needs fusermount3: Debian's package fuse3")

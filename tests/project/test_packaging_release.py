@@ -109,8 +109,8 @@ def check_bill(path):
     [
         ("touch x", "not clean: x"),
         ("git checkout --quiet -b other", "branch other"),
-        ("git tag v9.8.7", "v9.8.7 is there already"),
-        ("git tag v10.0.0", "v10.0.0 is there already"),
+        ("git tag v9.8.7", "v9.8.7 exists already"),
+        ("git tag v10.0.0", "v10.0.0 exists already"),
         ("sed -i s/Unreleased/0.0.1/ CHANGELOG.md; git commit -qam x", "begins with '0.0.1'"),
         ("echo '## Unreleased' >CHANGELOG.md; git commit -qam x", "says nothing"),
     ],
