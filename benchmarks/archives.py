@@ -1,7 +1,6 @@
-"""Measure conversions of archives against decompressing alone, and against unpacking first.
+"""Compare conversions of archives with decompressing alone, and with unpacking first.
 
-In: a `Bench`. Out: rows and their table. A module of ``bench.py``; it runs by itself, too, and then
-prints only.
+``bench.py`` uses it. Run on its own, it only prints its table.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ CASES: Final = (
     ("ssl4eo-s12", "s2a", "published", (10, 400)),
     ("major-tom-core", "s2", "published", (2, 24)),
 )
-"""What is measured. The published forms: see `corpus.archives`."""
+"""The archives to measure. `corpus.archives` describes the published forms."""
 
 INTRODUCTION: Final = """\
 ## Archives
@@ -64,7 +63,7 @@ _HEADINGS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ArchiveRow:
-    """All that was measured with one archive."""
+    """The measurements of one archive."""
 
     name: str
     """The dataset."""
@@ -75,11 +74,11 @@ class ArchiveRow:
     record_bytes: int
     """Bytes of ``data.mdb``."""
     rounds: tuple[dict[str, Measurement], ...]
-    """What was measured, each way once in each round: ``ours``, ``decompress``, ``unpack`` and
-    ``convert``, the last two of which count together."""
+    """The measurements of each round by program: ``ours``, ``decompress``, ``unpack`` and
+    ``convert``; the last two are added up."""
 
     def seconds(self, *ways: str) -> float:
-        """The median of the wall times of some ways together."""
+        """The median of the summed wall times of some programs."""
         return median(sum(round_[way].seconds for way in ways) for round_ in self.rounds)
 
     def ratio(self, numerators: tuple[str, ...], denominator: str) -> float:
@@ -90,7 +89,7 @@ class ArchiveRow:
         )
 
     def cells(self) -> list[str]:
-        """What stands in the table."""
+        """The cells of the table."""
         return [
             self.name,
             self.form,
@@ -106,7 +105,7 @@ class ArchiveRow:
 
 
 class ArchiveBench:
-    """Makes archives, runs the ways, and keeps their outputs apart."""
+    """Creates archives, runs the programs, and keeps their outputs separate."""
 
     def __init__(self, work: Path, n_workers: int, n_rounds: int) -> None:
         self._work = work
@@ -119,7 +118,7 @@ class ArchiveBench:
         """Make an archive, measure it, delete it.
 
         Raises:
-            CommandError: A way failed.
+            CommandError: A program failed.
         """
         packed = self._work / "packed"
         packed.mkdir()
@@ -196,7 +195,7 @@ def main() -> None:
     parser.add_argument("--scale", choices=("small", "full"), default="full")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--num-workers", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--only", default="", help="cases that hold this text")
+    parser.add_argument("--only", default="", help="only archives whose name contains this text")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="rico-hdl-bench-") as work:
         bench = ArchiveBench(Path(work), arguments.num_workers, arguments.rounds)

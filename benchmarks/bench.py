@@ -1,7 +1,7 @@
-"""Measure rico-hdl against the plain way and against the copy floor; archives against unpacking.
+"""Compare rico-hdl with the plain script, with the copy floor, and with unpacking archives.
 
-In: nothing but this repository; where ``../shared/samples`` exists, real files too. Out: a table on
-standard output and ``benchmarks/RESULTS.md``. All else is written to a folder that is deleted.
+In: this repository and, if ``../shared/samples`` exists, real files. Out: a table on standard
+output and ``benchmarks/RESULTS.md``. Everything else is written to a folder that is deleted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SAMPLES: Final = _ROOT.parent / "shared" / "samples"
 _SAMPLES_TEXT: Final = "../shared/samples"
 
 _N_PATCHES: Final = {
-    # Patches of each modality: (small, full). Full takes some seconds the plain way.
+    # Patches of each modality: (small, full). Full takes the plain script some seconds.
     "bigearthnet": (200, 3000),
     "eurosat-multi-spectral": (200, 2700),
     "hydro": (16, 240),
@@ -46,10 +46,10 @@ _N_PATCHES: Final = {
     "uc-merced": (200, 2100),
 }
 _LEFT_OUT: Final = {"--bigearthnet-reference-maps-dir"}
-"""Sources that are not measured: with the compressed maps, the row of the uncompressed patches
-would be neither the one nor the other."""
+"""Sources that are not measured, because compressed maps would distort the row of the
+uncompressed patches."""
 _COMPRESSED: Final = {"hydro", "hyspecnet-11k", "major-tom-core"}
-"""Datasets whose time goes mostly into the codec."""
+"""Datasets that spend most of their time in the codec."""
 
 
 _N_HELP_RUNS: Final = 9
@@ -73,13 +73,13 @@ class Corpus:
 
 
 class Bench:
-    """Runs the ways and keeps their outputs apart."""
+    """Runs the programs and keeps their outputs separate."""
 
     def __init__(self, work: Path, n_workers: int, n_rounds: int) -> None:
         self._work = work
         self._n_workers = n_workers
         self._n_rounds = n_rounds
-        # The packages are used from the working tree, installed or not.
+        # The packages come from the working tree, installed or not.
         paths = [str(_ROOT), str(_ROOT / "src"), os.environ.get("PYTHONPATH", "")]
         self._environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
@@ -89,7 +89,7 @@ class Bench:
         return self._corpus("generated", dataset, [*command, "--n-patches", str(n_patches)])
 
     def real(self, dataset: str, n_patches: int) -> Corpus:
-        """Write a corpus of real files under new names; without sources where there are none."""
+        """Write a corpus of real files under new names; without real files, it has no sources."""
         command = [str(_HERE / "real.py"), dataset, str(_SAMPLES), self._out("corpus")]
         return self._corpus("real", dataset, [*command, "--n-patches", str(n_patches)])
 
@@ -97,13 +97,13 @@ class Bench:
         """Check a corpus, measure it, delete it.
 
         Raises:
-            CommandError: A way failed, or the records differ.
+            CommandError: A program failed, or the records differ.
         """
-        # The first run of each way fills the page cache, and is the one that is checked.
+        # The first run of each program fills the page cache, and its result is checked.
         self._plain(corpus)
         self._ours(corpus)
         checked = json.loads(self._python("judge.py", self._out("plain"), self._out("ours")).output)
-        # A store that is mapped writable is larger than what it holds.
+        # A store that is mapped writable is larger than its content.
         data = (self._work / "ours" / "data.mdb").stat()
         store_bytes = min(data.st_size, data.st_blocks * 512)
         self._clear("plain", "ours")
@@ -133,7 +133,7 @@ class Bench:
         return median(run(command, self._environment).cpu_seconds for _ in range(_N_HELP_RUNS))
 
     def _round(self, ways: Ways, number: int) -> Round:
-        """Run each way once, beginning with another one each time."""
+        """Run each program once, starting with a different one each time."""
         measured: Round = {}
         first = number % len(ways)
         for name in [*ways][first:] + [*ways][:first]:
@@ -154,7 +154,7 @@ class Bench:
         return self._python("copy_floor.py", self._out("floor"), str(n_bytes), *corpus.folders)
 
     def _codec(self, corpus: Corpus) -> float:
-        """The best of the rounds: it is a floor too."""
+        """The fastest of the rounds, because it is a lower bound too."""
         arguments = ("codec.py", str(self._n_workers), *corpus.folders)
         return min(float(self._python(*arguments).output) for _ in range(self._n_rounds))
 
@@ -209,7 +209,7 @@ def main() -> None:
 
 
 def _archives(arguments: argparse.Namespace, work: Path) -> list[ArchiveRow]:
-    """Measure the archives of the datasets that are measured."""
+    """Measure the archives of the selected datasets."""
     bench = ArchiveBench(work, arguments.num_workers, arguments.rounds)
     rows = []
     for dataset, modality, form, (small, full) in CASES:
@@ -226,10 +226,10 @@ def _arguments() -> argparse.Namespace:
         "--datasets", nargs="+", choices=sorted(LAYOUTS), default=sorted(LAYOUTS), metavar="DATASET"
     )
     parser.add_argument("--scale", choices=("small", "full"), default="full")
-    parser.add_argument("--n-patches", type=int, help="of each modality, instead of a scale")
+    parser.add_argument("--n-patches", type=int, help="patches of each modality")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--num-workers", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--work-dir", type=Path, help="where to make the temporary folder")
+    parser.add_argument("--work-dir", type=Path, help="where to create the temporary folder")
     parser.add_argument("--output", type=Path, default=_HERE / "RESULTS.md")
     return parser.parse_args()
 

@@ -1,7 +1,7 @@
-"""Measure how fast patches are read, from every format that one could train from.
+"""Measure how fast patches are read from formats that are suitable for training.
 
-In: this repository and whatever libraries are installed. Out: tables on standard output and in
-``benchmarks/RESULTS-read.md``. See the package ``formats`` beside this file.
+In: this repository and the installed libraries. Out: tables on standard output and in
+``benchmarks/RESULTS-read.md``. See the package ``formats`` next to this file.
 """
 
 from formats.command import main

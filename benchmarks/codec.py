@@ -1,7 +1,7 @@
-"""The codec's share: decode every file with imagecodecs on some threads, and nothing else.
+"""The codec's share: only decode every file, with imagecodecs on some threads.
 
-In: a dataset's source folders. Out: the seconds that reading and decoding took, on standard output.
-It stores nothing; interpreter start and file search are not counted.
+In: a dataset's source folders. Out: the seconds of reading and decoding, on standard output. It
+stores nothing; starting the interpreter and finding files are not counted.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _BUFFER_BYTES = 4 << 20
 _NOT_PATCHES = ("-QL_", "-THUMBNAIL", "cloud_mask", "thumbnail", "metadata.json")
-"""Parts of the names of files that lie next to patches and are not converted."""
+"""Parts of the names of files that are next to patches and are not converted."""
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def walk(folder: str) -> Iterator[str]:
-    """The files of patches below a folder."""
+    """The files of patches in a folder, at any depth."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir():
@@ -58,7 +58,7 @@ def copy(paths: Iterator[str], arguments: argparse.Namespace) -> None:
 
 
 def write(out: int, data: memoryview) -> int:
-    """Write all of `data`; how many bytes that were."""
+    """Write all of `data`, and return its number of bytes."""
     written = 0
     while written < len(data):
         written += os.write(out, data[written:])

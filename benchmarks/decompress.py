@@ -1,8 +1,8 @@
-"""Decompress archives to nowhere: what converting them can't be faster than.
+"""Decompress archives without writing anything: no conversion of them can be faster.
 
-In: archives. Out: nothing; the time is what counts. Tars are decompressed as one stream by the same
-libraries that rico-hdl uses, one thread, no look at the members; members of zips and cells of
-parquet are read and decompressed by as many threads as the conversion has.
+Tars are decompressed as one stream with the libraries that rico-hdl uses, in one thread, without
+parsing members. Members of zips and cells of parquet are read and decompressed in as many threads
+as the conversion has.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _Joined(io.RawIOBase):
 
 
 def main() -> None:
-    """Read all that the command line names."""
+    """Read all archives that the command line names."""
     n_workers = int(sys.argv[1])
     for place in map(Path, sys.argv[2:]):
         for path in archives_in(place) if place.is_dir() else [place]:

@@ -1,7 +1,7 @@
-"""Where each dataset's patches lie, written down by hand.
+"""The files, keys and bands of each dataset's patches, written by hand.
 
-The benchmark's plain way must be an independent judge of keys and records. So this table repeats
-what the specs say, in other words, and imports nothing from them.
+The benchmark's plain script has to be an independent judge of keys and records. This table
+therefore repeats the information in the specs, and imports nothing from them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ class Layout:
     """How the patches of one modality are found, named and read."""
 
     glob: str
-    """Finds one path for each patch below the source folder: its folder, or its only file."""
+    """A pattern of one path per patch in the source folder: its folder, or its only file."""
     key: str
     """Its key, with the format fields ``stem``, ``name`` and ``parent`` of that path."""
     bands: tuple[str, ...]
-    """Names of the bands; in a file with several they are in this order."""
+    """Names of the bands, in the order of a file with several bands."""
     file: str = ""
     """Name of a band's file in the patch's folder, with the fields ``name`` and ``band``; empty
-    where one file holds all bands."""
+    if one file holds all bands."""
 
 
 _S2 = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")

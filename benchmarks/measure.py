@@ -1,7 +1,7 @@
 """Run a command and measure it as a whole process.
 
-In: a command line. Out: wall seconds, processor seconds, peak memory. It keeps nothing that the
-command wrote but its standard output.
+In: a command line. Out: wall seconds, processor seconds, peak memory, and the command's standard
+output.
 """
 
 from __future__ import annotations
@@ -18,22 +18,21 @@ if TYPE_CHECKING:
 
 
 class CommandError(Exception):
-    """A command that was to be measured failed."""
+    """A measured command failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What one run of a command took."""
+    """The cost of one run of a command."""
 
     seconds: float
     """Wall time, from start to exit."""
     cpu_seconds: float
-    """User and system time, of child processes too."""
+    """User and system time, including child processes."""
     peak_bytes: int
-    """Largest resident set of any single process: where several share the work, the sum is
-    higher."""
+    """Largest resident set of any single process; the total of several processes is higher."""
     output: str
-    """What it printed on standard output."""
+    """Its standard output."""
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> Measurement:
@@ -43,9 +42,9 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> Measurement:
     loaded its own program.
 
     Raises:
-        CommandError: It exits with another status than 0.
+        CommandError: Its exit status is not 0.
     """
-    os.sync()  # What others left to write back would be measured here.
+    os.sync()  # Otherwise, writing back the output of earlier commands would be measured too.
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as messages:
         started = time.perf_counter()
         process = subprocess.Popen(

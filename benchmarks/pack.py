@@ -1,7 +1,7 @@
-"""Make a corpus and pack it: an archive to convert, and nothing else.
+"""Generate a corpus and pack it into an archive to convert.
 
-In: a dataset, a form of archive, a number of patches, a folder. Out: the archive there, and on
-standard output the option and the path to give. The files that were packed are deleted.
+In: a dataset, a form of archive, a number of patches, a folder. Out: the archive in that folder,
+and on standard output the option and the path to pass. The packed files are deleted.
 """
 
 from __future__ import annotations

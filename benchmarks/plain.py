@@ -1,8 +1,8 @@
-"""The plain way: what one writes by hand, with rasterio, a process pool, safetensors and LMDB.
+"""The plain way: a typical script with rasterio, a process pool, safetensors and LMDB.
 
-In: a dataset's source folders. Out: an LMDB. Each band is read with an open of its own, as the
-original rico-hdl does it; the store is written in transactions of 512 patches, with LMDB's default
-durability. It shares no code with this project, so it is also the judge of its records.
+In: a dataset's source folders. Out: an LMDB. It opens a file for each band, as the original
+rico-hdl does, and writes transactions of 512 patches with LMDB's default durability. It shares no
+code with this project, so it also judges the project's records.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Task = tuple[str, list[tuple[str, Path, int]]]
-"""A patch's key and, for each band, its name, its file and its one-based index in the file."""
+"""A patch's key, and the name, the file and the one-based index in the file of each band."""
 
 _MAP_SIZE_BYTES = 1 << 40
 _PATCHES_PER_TRANSACTION = 512
 _PATCHES_PER_TASK = 8
-"""Patches handed to a process at once, if there are enough for all."""
+"""Patches handed to a process at once, if there are enough for every process."""
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def convert(task: Task) -> tuple[str, bytes]:
     """The key and the record of a patch."""
     key, bands = task
     arrays = {}
-    # UC Merced has no georeference, which does not matter here.
+    # UC Merced has no georeferencing, which is irrelevant here.
     warnings.simplefilter("ignore", NotGeoreferencedWarning)
     for name, path, index in bands:
         with rasterio.open(path) as file:

@@ -1,7 +1,7 @@
-"""Grow a dataset out of a few real files, by copying them under new patch names.
+"""Create a dataset from a few real files, by copying them under new patch names.
 
-In: a folder with real patches of several datasets. Out: source folders, one ``OPTION FOLDER`` line
-each on standard output; nothing where the folder holds no patch of this dataset.
+In: a folder with real patches of several datasets. Out: source folders, each with a line ``OPTION
+FOLDER`` on standard output; none if the folder holds no patch of this dataset.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FOLDERS: Final = {
     ("ssl4eo-s12", "s2a"): "SSL4EO-S12/s2a",
     ("uc-merced", "rgb"): "UCMerced_LandUse",
 }
-"""Where the samples of a modality lie; the others have none."""
+"""The folders with samples of a modality; other modalities have none."""
 
 
 def main() -> None:

@@ -1,7 +1,4 @@
-"""The benchmark's result as Markdown.
-
-In: what was measured. Out: text. It measures nothing.
-"""
+"""The results of the benchmark as Markdown."""
 
 from __future__ import annotations
 
@@ -48,7 +45,7 @@ real ones; "real" files are copies of a few real patches under new names.
 
 
 Round = dict[str, "Measurement"]
-"""One round, each way once: ``plain``, ``ours`` and ``floor``."""
+"""The measurements of one round by program: ``plain``, ``ours`` and ``floor``."""
 
 _MEMORY: Final = """\
 Memory is the largest resident set of any single process. The plain script runs one more process
@@ -58,7 +55,7 @@ pages of the store."""
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """All that was measured with one corpus."""
+    """The measurements of one corpus."""
 
     name: str
     """The dataset."""
@@ -73,12 +70,12 @@ class Row:
     record_bytes: int
     """Bytes of the records: the pixels and the records' headers, less than 1 % of them."""
     codec_seconds: float | None
-    """Of decoding alone; None where the files are not compressed."""
+    """Seconds of decoding alone; None if the files are not compressed."""
     rounds: tuple[Round, ...]
     """What was measured."""
 
     def seconds(self, way: str) -> float:
-        """The median wall time of a way."""
+        """The median wall time of a program."""
         return median(round_[way].seconds for round_ in self.rounds)
 
     def ratio(self, numerator: str, denominator: str) -> float:
@@ -88,16 +85,16 @@ class Row:
         )
 
     def cpu_seconds(self, way: str) -> float:
-        """The median processor time of a way."""
+        """The median processor time of a program."""
         return median(round_[way].cpu_seconds for round_ in self.rounds)
 
     def peak_bytes(self, way: str) -> int:
-        """The largest memory of a process of that way."""
+        """The largest memory of any process of a program."""
         return max(round_[way].peak_bytes for round_ in self.rounds)
 
 
 Column = tuple[str, "Callable[[Row], str]"]
-"""A heading and what stands below it."""
+"""A heading, and the function that gives its cells."""
 
 TIMES: Final[tuple[Column, ...]] = (
     ("dataset", lambda row: row.name),
@@ -169,7 +166,7 @@ def report(
 
 
 def table(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
-    """The lines of a Markdown table, padded so that it reads well as text too."""
+    """The lines of a Markdown table, padded to be readable as text too."""
     cells = [[heading for heading, _ in columns]]
     cells += [[show(row) for _, show in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -202,7 +199,7 @@ def machine() -> list[str]:
 
 
 def _processor() -> str:
-    """The processor's name as Linux knows it."""
+    """The processor's name according to Linux."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,7 +1,6 @@
-"""Unpack an archive as one would by hand.
+"""Unpack an archive with ``tar``, ``unzip`` or, for parquet, pyarrow.
 
-In: an archive, or a folder of some, and a folder. Out: the files there, by ``tar``, ``unzip`` or,
-for parquet, by pyarrow.
+In: an archive or a folder of archives, and a target folder. Out: the files in that folder.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from rico_hdl.sources.opening import archives_in, parts_of
 
 
 def main() -> None:
-    """Unpack what the command line names."""
+    """Unpack the archives that the command line names."""
     place, folder = Path(sys.argv[1]), Path(sys.argv[2])
     folder.mkdir(parents=True)
     for path in archives_in(place) if place.is_dir() else [place]:

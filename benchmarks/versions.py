@@ -1,8 +1,8 @@
-"""Reading, measured in two versions of the package by turns.
+"""Compare how fast two versions of the package read, in alternating runs.
 
-In: two folders with the package's sources. Out: for each task, the median of the ratios of time
-between neighbouring runs, each in a process of its own, and how far they spread. Machines are
-noisy, so one run says nothing: only many pairs do, one right after the other.
+In: two folders with the package's sources. Out: for each task, the median and the quartiles of the
+time ratios of neighbouring runs, each in its own process. Machines are noisy, so single runs are
+not conclusive; only many pairs are.
 
     .venv/bin/python benchmarks/versions.py BEFORE/src src
 """
@@ -42,14 +42,14 @@ TASKS: dict[str, dict[str, Any]] = {
     "T3 batches": {"grouped": True},
     "T3 by band": {"grouped": "band"},
 }
-"""Options of a read: three bands; ten bands of one size; all bands as they are."""
+"""Options of a read: three bands; ten bands resampled to one size; all bands as stored."""
 
 
 def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("before", help="folder of the sources to compare with, such as OLD/src")
-    parser.add_argument("after", help="folder of the sources that are measured")
+    parser.add_argument("before", help="sources to compare with, such as OLD/src")
+    parser.add_argument("after", help="sources to measure")
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.5, help="for each task, in each run")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
@@ -63,7 +63,7 @@ def main() -> None:
             [once(tree, folder, arguments) for tree in (arguments.before, arguments.after)]
             for _ in range(arguments.pairs)
         ]
-    print("| task | before, patches/s | after / before in time, median | quarter to quarter |")
+    print("| task | before, patches/s | after / before in time, median | quartiles |")
     print("|---|--:|--:|--:|")
     for task in pairs[0][0]:
         ratios = [after[task] / before[task] for before, after in pairs]
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def make(folder: Path) -> None:
-    """A store of patches of noise."""
+    """A store whose patches are noise."""
     noise = np.random.default_rng(0)
     with lmdb.open(os.fspath(folder), map_size=2**30) as env:
         for first in range(0, N_PATCHES, 100):
@@ -87,7 +87,7 @@ def make(folder: Path) -> None:
 
 
 def once(tree: str, folder: str, arguments: argparse.Namespace) -> dict[str, float]:
-    """Seconds for each patch in one version, by task."""
+    """Seconds per patch in one version, by task."""
     command = [sys.executable, __file__, "-", "-", "--measure", folder]
     command += ["--seconds", str(arguments.seconds)]
     environment = {**os.environ, "PYTHONPATH": os.path.abspath(tree)}  # noqa: PTH100
@@ -99,8 +99,8 @@ def once(tree: str, folder: str, arguments: argparse.Namespace) -> dict[str, flo
 
 
 def measure(folder: str, seconds: float) -> dict[str, float]:
-    """Seconds for each patch, by task."""
-    import rico_hdl  # noqa: PLC0415 - from the sources that are measured
+    """Seconds per patch, by task."""
+    import rico_hdl  # noqa: PLC0415 - from the measured sources
 
     chance = random.Random(0)
     with rico_hdl.open(folder) as store:
@@ -121,7 +121,7 @@ def measure(folder: str, seconds: float) -> dict[str, float]:
 
 
 def batches(store: Any, keys: Any, options: dict[str, Any]) -> Callable[[], int]:  # noqa: ANN401 - of any version
-    """What reads a batch of patches in random order into the same memory."""
+    """A function that reads the next batch, in random order, into the same memory."""
     chance = random.Random(0)
     reader = store.reader(**options)
     out = reader.empty(keys[0], N_BATCH)
@@ -134,7 +134,7 @@ def batches(store: Any, keys: Any, options: dict[str, Any]) -> Callable[[], int]
 
 
 def timed(read: Callable[[], int], seconds: float) -> float:
-    """Seconds for each patch, after a round that is not counted."""
+    """Seconds per patch, after a round that is not counted."""
     start = perf_counter()
     while perf_counter() - start < seconds / 4:
         read()

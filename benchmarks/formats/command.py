@@ -1,6 +1,6 @@
-"""The command line: make the corpus, write every format, measure in rounds, report.
+"""The command line: generate the corpus, write every format, measure in rounds, report.
 
-In: options. Out: tables on standard output and in a file. With ``--work-dir`` what is done stays,
+In: options. Out: tables on standard output and in a file. With ``--work-dir`` the files are kept,
 and the same command continues.
 """
 
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def run(work: Path, arguments: argparse.Namespace) -> None:
-    """Do all that is not done yet, and report."""
+    """Run all jobs that are not done yet, and report."""
     _settle(work, arguments)
     start = time.monotonic()
 
@@ -69,7 +69,7 @@ def run(work: Path, arguments: argparse.Namespace) -> None:
 
 
 def _taking_turns(outcomes: Iterable[Outcome], number: int, n_rounds: int) -> list[Outcome]:
-    """Those that work, beginning with another one each round."""
+    """The readers that work, starting with a different one each round."""
     working = [outcome for outcome in outcomes if outcome.broken is None]
     first = len(working) * number // n_rounds
     return working[first:] + working[:first]
@@ -87,7 +87,7 @@ def _job(arguments: argparse.Namespace, number: int) -> list[str]:
 
 
 def _settle(work: Path, arguments: argparse.Namespace) -> None:
-    """Keep what must stay the same in a working folder, or end if it does not."""
+    """Save the options that must not change in a working folder; end if they did."""
     names = ("patches", "tasks", "modes", "seconds")
     settings = {name: getattr(arguments, name) for name in names}
     path = work / "settings.json"
@@ -108,6 +108,6 @@ def _arguments() -> argparse.Namespace:
     add("--seconds", type=float, default=0.5, help="to time each cell for (default: 0.5)")
     add("--n-checked", type=int, default=256, help="patches of each cell (default: 256)")
     add("--timeout", type=float, default=120, help="seconds for a reader's round (default: 120)")
-    add("--work-dir", type=Path, help="keep all there; the same command continues")
+    add("--work-dir", type=Path, help="keep all files there; the same command continues")
     add("--output", type=Path, default=_OUTPUT)
     return parser.parse_args()

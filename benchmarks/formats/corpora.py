@@ -1,7 +1,6 @@
-"""Make the corpus: BigEarthNet-like Sentinel-2 patches, as GeoTIFFs and as plain arrays.
+"""Generate the corpus: BigEarthNet-like Sentinel-2 patches, as GeoTIFFs and as plain arrays.
 
-In: a number of patches. Out: a folder. The arrays are read from the GeoTIFFs with tifffile, so that
-neither rico-hdl nor rasterio is their own judge.
+The arrays are read from the GeoTIFFs with tifffile, so neither rico-hdl nor rasterio judges itself.
 """
 
 from __future__ import annotations

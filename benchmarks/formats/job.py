@@ -1,8 +1,8 @@
-"""One job of the benchmark, in a process of its own: ``python -m formats.job …``.
+"""One job of the benchmark, in its own process: ``python -m formats.job …``.
 
-In: a working folder. Out: files in it, one line of JSON for each cell that was measured, so that
-what a crash or a time limit leaves behind is of use. Each reader has a process of its own: no
-library meets another one's threads, and a failure ends nothing but that reader.
+In: a working folder. Out: files in it, and one line of JSON per measured cell, which are useful
+even after a crash or a time limit. Each reader has its own process, so libraries do not affect each
+other, and a failure ends only that reader.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ def main() -> None:
     measure.set_defaults(do=measure_reader)
     arguments = parser.parse_args()
     arguments.do(arguments)
-    # Libraries leave threads behind that wait for each other at the end, and nothing is left to do.
+    # Some libraries leave threads that wait for each other at the end, when all work is done.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
 
 
 def make_corpus(arguments: argparse.Namespace) -> None:
-    """Make the corpus."""
+    """Generate the corpus."""
     from formats.corpora import make  # noqa: PLC0415 - only this job needs it
 
     folder = arguments.work / "corpus"
@@ -71,7 +71,7 @@ def make_corpus(arguments: argparse.Namespace) -> None:
 
 
 def write_store(arguments: argparse.Namespace) -> None:
-    """Write the corpus in a reader's format, and say what that gave."""
+    """Write the corpus in a reader's format, and print its size."""
     kind = reader(arguments.reader)
     folder = arguments.work / "stores" / READERS[arguments.reader].store
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def measure_reader(arguments: argparse.Namespace) -> None:
             out.flush()
 
         note(versions=versions(kind), tuning=kind.tuning)
-        # Workers first, as long as this process has opened nothing that they could inherit.
+        # Workers first, before this process opens anything that they could inherit.
         for mode in sorted(set(arguments.modes) & set(kind.modes), key="workers".__ne__):
             for task in sorted(set(arguments.tasks) & set(kind.tasks)):
                 cell = {"mode": mode, "task": task}
@@ -108,7 +108,7 @@ def measure_reader(arguments: argparse.Namespace) -> None:
                     note(**cell, patches_per_second=rate)
                 except WrongPixelsError as error:
                     note(**cell, wrong=str(error))
-                except Exception as error:  # noqa: BLE001 - whatever a library raises
+                except Exception as error:  # noqa: BLE001 - libraries raise anything
                     traceback.print_exc()
                     note(**cell, failed=_reason(error))
         note(done=True)
@@ -123,7 +123,7 @@ class Cells:
         self._order = order
 
     def rate(self, mode: str, task: str, n_checked: int, seconds: float) -> float:
-        """Patches per second, of a stream whose first patches were compared with the truth.
+        """Patches per second of a stream, after comparing its first patches with the truth.
 
         Raises:
             WrongPixelsError: They differ.
@@ -136,7 +136,7 @@ class Cells:
             if mode == "workers"
             else self._it.batches(task, self._order)
         )
-        with closing(stream):  # Workers that are still reading would slow down what comes next.
+        with closing(stream):  # Workers that are still reading would slow down the next cell.
             if self._it.is_checked:
                 for indices, batch in islice(stream, -(-n_checked // BATCH_SIZE)):
                     self._check_batch(task, indices, batch)
@@ -158,13 +158,13 @@ class Cells:
 
 
 def _reason(error: Exception) -> str:
-    """An error in one line; of those that bring a traceback along, the last line."""
+    """An error in one line; the last line of one whose message contains a traceback."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[-1] if lines else ''}"[:300]
 
 
 def warm(folder: Path) -> None:
-    """Read all files once, so that they are in the page cache."""
+    """Read all files once to get them into the page cache."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb", buffering=0) as file:

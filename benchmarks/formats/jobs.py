@@ -1,7 +1,7 @@
-"""Run jobs, each in a process that can be stopped, and keep what they found in a working folder.
+"""Run jobs, each in a process that can be stopped, and keep their results in a working folder.
 
-In: a working folder, readers. Out: what was written and measured, or why not. A job that crashes,
-hangs or lacks its library ends nothing but itself, and what is done already is not done again.
+In: a working folder, readers. Out: results, or the reason for a failure. A job that crashes, hangs
+or lacks its library affects no others, and finished jobs are not repeated.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Final
 _BENCHMARKS: Final = Path(__file__).resolve().parents[1]
 _ROOT: Final = _BENCHMARKS.parent
 _QUIET: Final = {
-    # Nothing here may look for newer versions or data sets elsewhere.
+    # Nothing here may look for newer versions or datasets online.
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
     "LITDATA_DISABLE_VERSION_CHECK": "1",
@@ -31,7 +31,7 @@ _N_LINES: Final = 3
 
 
 class JobError(Exception):
-    """A job did not end well; the message says why, in one line."""
+    """A job failed; the message gives the reason in one line."""
 
 
 class Jobs:
@@ -46,7 +46,7 @@ class Jobs:
         self._environment = os.environ | _QUIET | caches | search
 
     def corpus(self, n_patches: int) -> None:
-        """Make the corpus.
+        """Generate the corpus.
 
         Raises:
             JobError: It failed.
@@ -54,7 +54,7 @@ class Jobs:
         self._once(self._work / "corpus", ["corpus", str(self._work), str(n_patches)])
 
     def write(self, reader: str, store: str) -> int:
-        """Write a reader's files, and return how many bytes they have.
+        """Write a reader's files, and return their size in bytes.
 
         Raises:
             JobError: It failed.
@@ -64,9 +64,9 @@ class Jobs:
         return int(json.loads(written.splitlines()[-1])["n_bytes"])
 
     def measure(self, reader: str, number: int, options: list[str]) -> list[dict[str, Any]]:
-        """Measure a reader in one round: what its process noted, cell by cell.
+        """Measure a reader in one round, and return its process's notes, cell by cell.
 
-        Of a process that did not end well, the last note has the key ``failed`` and no other.
+        If the process fails, the last note has the single key ``failed``.
         """
         output = self._work / "results" / f"{reader}.{number}.jsonl"
         output.parent.mkdir(exist_ok=True)
@@ -80,17 +80,17 @@ class Jobs:
         return notes
 
     def _once(self, folder: Path, arguments: list[str]) -> str:
-        """Run a job that fills a folder, unless it was done; what it printed."""
+        """Run a job that fills a folder, unless it is done, and return its output."""
         done = folder.with_name(f"{folder.name}.done")
         if not done.exists():
-            # What a job left unfinished is of no use, and writers want to begin with nothing.
+            # Unfinished files of a job are useless, and writers require an empty folder.
             rmtree(folder, ignore_errors=True)
             printed = self._run(arguments)
             done.write_text(printed, encoding="utf-8")
         return done.read_text(encoding="utf-8")
 
     def _run(self, arguments: list[str]) -> str:
-        """Run a job; what it printed.
+        """Run a job, and return its output.
 
         Raises:
             JobError: It failed, or took too long.
@@ -110,7 +110,7 @@ class Jobs:
         except subprocess.TimeoutExpired:
             raise JobError(f"stopped after {self._timeout_seconds:.0f} s") from None
         finally:
-            # Its workers, too: whatever is left would slow down the next one.
+            # Its workers too, because remaining ones would slow down the next job.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -121,7 +121,7 @@ class Jobs:
 
 
 def _notes(path: Path) -> list[dict[str, Any]]:
-    """The lines that a job wrote, as far as it came."""
+    """The lines that a job has written so far."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").splitlines()

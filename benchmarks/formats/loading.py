@@ -1,7 +1,7 @@
 """PyTorch's `DataLoader` around a reader.
 
-In: a reader and an order of patches. Out: batches of tensors. Workers fork or spawn as PyTorch's
-default is; they open their own files.
+In: a reader and an order of patches. Out: batches of tensors. Workers start with PyTorch's default
+method, and open their own files.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Patches(Dataset[Any]):
         self._reader = reader
         self._task = task
 
-    def __getitem__(self, index: int) -> Any:  # noqa: ANN401 - whatever PyTorch can stack
-        # Opened by the worker that reads, not by the process that makes the dataset.
+    def __getitem__(self, index: int) -> Any:  # noqa: ANN401 - anything that PyTorch can stack
+        # Opened by the worker that reads, not by the process that creates the dataset.
         if "_read" not in self.__dict__:
             self._read = self._reader.single(self._task)
         return self._read(index)
@@ -55,12 +55,12 @@ def load(reader: RandomReader, task: str, order: Iterable[Indices], n_workers: i
 
 
 def unchanged(batch: object) -> object:
-    """What a dataset made is a batch already."""
+    """Return the batch unchanged: the dataset made it."""
     return batch
 
 
 def as_tensors(batch: object) -> object:
-    """A batch of arrays as tensors of the same memory, which PyTorch moves without pickling."""
+    """A batch of arrays as tensors that share its memory, which PyTorch moves without pickling."""
     if isinstance(batch, dict):
         return {name: as_tensors(array) for name, array in batch.items()}
     return torch.from_numpy(batch) if isinstance(batch, np.ndarray) else batch

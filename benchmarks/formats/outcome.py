@@ -1,6 +1,6 @@
-"""What is known of a reader: rates by cell and round, versions, and why something is missing.
+"""The results of a reader: rates by cell and round, versions, and reasons for missing values.
 
-In: the notes of jobs. Out: medians and ratios. It starts nothing.
+In: the notes of jobs. Out: medians and ratios.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ Cell = tuple[str, str]
 
 @dataclass(slots=True)
 class Outcome:
-    """All that was found out about a reader."""
+    """The results of a reader."""
 
     name: str
     """A key of `readers.READERS`."""
     n_bytes: int | None = None
     """Bytes of its files."""
     broken: str | None = None
-    """Why it can't be used at all, such as a library that is missing."""
+    """The reason why it can't be used at all, such as a missing library."""
     versions: dict[str, str] = field(default_factory=dict)
-    """Of its libraries."""
+    """The versions of its libraries."""
     tuning: str = ""
-    """How it was tuned, as Markdown."""
+    """Its tuning, as Markdown."""
     rates: dict[Cell, dict[int, float]] = field(default_factory=dict)
     """Patches per second, by round."""
     problems: dict[Cell, str] = field(default_factory=dict)
-    """Why a cell has no rate."""
+    """The reason why a cell has no rate."""
 
     def note(self, number: int, notes: Iterable[dict[str, Any]]) -> Iterator[str]:
-        """Take in what a job noted in a round; what is worth telling, line by line."""
+        """Add a job's notes of a round, and yield lines to print."""
         for note in notes:
             if "versions" in note:
                 self.versions, self.tuning = note["versions"], note["tuning"]
@@ -54,13 +54,13 @@ class Outcome:
                 yield f"{cell[0]:8}{cell[1]}  {self.problems[cell]}"
 
     def rate(self, cell: Cell) -> float | None:
-        """The median rate; None where there is none, or where a round failed."""
+        """The median rate; None if there is none or a round failed."""
         if cell in self.problems or cell not in self.rates:
             return None
         return median(self.rates[cell].values())
 
     def ratio(self, cell: Cell, to: Outcome) -> float | None:
-        """The median of the ratios within rounds, of those rounds that both were measured in."""
+        """The median of the ratios within the rounds in which both were measured."""
         if self.rate(cell) is None or to.rate(cell) is None:
             return None
         mine, yours = self.rates[cell], to.rates[cell]

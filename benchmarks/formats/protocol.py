@@ -1,7 +1,7 @@
-"""What a reader is: a format, how it is written, and how each task is read from it.
+"""The protocol of a reader: how to write a format, and how to read each task from it.
 
-In: a folder of its own. Out: samples and batches with the indices of their patches, so that whoever
-checks them needs not know in which order a format yields them. A reader measures nothing.
+In: a folder. Out: samples and batches with the indices of their patches, so they can be checked
+whatever order a format yields them in. A reader measures nothing.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     Indices = Sequence[int]
     Samples = Generator[tuple[int, object], None, None]
-    """Patches and what was read of each."""
+    """Patches and the sample of each."""
     Batches = Generator[tuple[Indices, object], None, None]
-    """Patches and what was read of them: an array or tensor (N, …), or a dictionary of them."""
+    """Patches and their batch: an array or tensor (N, …), or a dictionary of them."""
 
 MODES: Final[dict[str, str]] = {
     "sample": "one process, sample by sample",
@@ -34,24 +34,24 @@ MODES: Final[dict[str, str]] = {
 class Reader(ABC):
     """One way of reading the corpus.
 
-    Making one opens nothing, so it may be sent to other processes; it opens its files when it is
-    first read from, in each process anew. What it yields is memory of its own or of a ring of
-    buffers, never a view of a file: every task moves its bytes.
+    Creating one opens nothing, so it may be sent to other processes; each process opens the files
+    at its first read. It yields its own memory or a ring of buffers, never a view of a file: every
+    task moves its bytes.
     """
 
     libraries: ClassVar[tuple[str, ...]]
-    """Distributions whose versions matter."""
+    """Distributions whose versions are reported."""
     tuning: ClassVar[str]
-    """How it was tuned, as Markdown."""
+    """Its tuning, as Markdown."""
     tasks: ClassVar[tuple[str, ...]] = ("T1", "T2", "T3")
-    """Tasks that it can do."""
+    """Tasks that it supports."""
     modes: ClassVar[tuple[str, ...]] = ("sample", "workers")
-    """Modes that it has; the tables show a dash for others."""
+    """Modes that it supports; the tables show a dash for others."""
     checked_as: ClassVar[dict[str, str]] = {}
-    """Where it yields something else for a task: what that is, as `tasks.Corpus.expected` knows
-    it."""
+    """For tasks with another result than usual: the name of that result in
+    `tasks.Corpus.expected`."""
     is_checked: ClassVar[bool] = True
-    """Whether what it yields are pixels at all."""
+    """Whether it yields pixels at all."""
 
     def __init__(self, folder: Path, corpus: Corpus) -> None:
         """Read what `write` left in `folder`; of `corpus`, only its keys may be used."""
@@ -65,7 +65,7 @@ class Reader(ABC):
 
     @abstractmethod
     def samples(self, task: str, order: Iterable[Indices]) -> Samples:
-        """Single patches, without end; in `order` where the format can do that."""
+        """An endless stream of single patches, in `order` if the format supports it."""
 
     def batches(self, task: str, order: Iterable[Indices]) -> Batches:
         """Batches as the format makes them, in this process; only with the mode ``batch``."""
@@ -80,10 +80,10 @@ class RandomReader(Reader):
     """A reader that can read any patch at any time."""
 
     start_method: ClassVar[str | None] = None
-    """How worker processes must start; None for PyTorch's default."""
+    """The start method of worker processes; None for PyTorch's default."""
     batches_in_workers: ClassVar[bool] = False
-    """Whether workers read whole batches; otherwise single patches, which PyTorch stacks. Each
-    reader takes what is faster."""
+    """Whether workers read whole batches; otherwise they read single patches, which PyTorch
+    stacks. Each reader uses the faster one."""
 
     @abstractmethod
     def single(self, task: str) -> Callable[[int], Sample]:
@@ -115,7 +115,7 @@ class RandomReader(Reader):
 
 
 class Order:
-    """An endless random order of patches, in batches: one permutation after the other."""
+    """An endless random order of patches, in batches: one permutation after another."""
 
     def __init__(self, n_patches: int, batch_size: int, seed: int) -> None:
         self._n_patches = n_patches
@@ -133,7 +133,7 @@ class Order:
 
 
 def versions(reader: type[Reader]) -> dict[str, str]:
-    """The versions of a reader's libraries, by name; "?" where one runs without being installed."""
+    """The versions of a reader's libraries, by name; "?" if one runs without being installed."""
     found = {}
     for name in reader.libraries:
         try:

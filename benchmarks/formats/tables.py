@@ -111,7 +111,7 @@ def _rows(outcomes: Sequence[Outcome], mode: str, tasks: Iterable[str]) -> list[
 
 
 def _ratio(ratio: float | None) -> str:
-    """Two digits that say something."""
+    """A ratio with two significant digits."""
     if ratio is None:
         return _NONE
     return f"{ratio:.1f}" if ratio >= 0.95 else f"{ratio:.2g}"
@@ -123,7 +123,7 @@ def _title(outcome: Outcome) -> str:
 
 
 def _formats(outcomes: Sequence[Outcome]) -> list[list[str]]:
-    """Sizes and versions of those that work."""
+    """Sizes and versions of the readers that work."""
     rows = [["reader", "MB on disk", "with"]]
     for outcome in outcomes:
         if outcome.broken is None:
@@ -134,7 +134,7 @@ def _formats(outcomes: Sequence[Outcome]) -> list[list[str]]:
 
 
 def _tuning(outcomes: Sequence[Outcome]) -> Iterable[str]:
-    """How each was tuned, as its own documents recommend and what was found to be faster."""
+    """The tuning of each reader: recommendations of its documents, and what measured faster."""
     for outcome in outcomes:
         if outcome.tuning:
             yield f"* {_title(outcome)}: {outcome.tuning}."
@@ -151,7 +151,7 @@ def _problems(outcomes: Sequence[Outcome]) -> Iterable[str]:
 
 
 def _short(outcomes: Sequence[Outcome], tasks: Iterable[str]) -> list[list[str]]:
-    """Patches per second in one process, the better of its two ways, and with two workers."""
+    """Patches per second in one process, the faster of its two ways, and with two workers."""
     tasks = list(tasks)
     by_name = {outcome.name: outcome for outcome in outcomes}
     rows = [["patches per second", *(f"{task}, one process" for task in tasks)]]
@@ -170,11 +170,11 @@ def _short(outcomes: Sequence[Outcome], tasks: Iterable[str]) -> list[list[str]]
 
 
 def table(rows: Sequence[Sequence[str]], n_text_columns: int) -> list[str]:
-    """The lines of a Markdown table, padded so that it reads well as text too.
+    """The lines of a Markdown table, padded to be readable as text too.
 
     Args:
         rows: Cells, the heading first.
-        n_text_columns: So many columns are flush left, the others flush right.
+        n_text_columns: The number of columns that are aligned left; the others are aligned right.
     """
     widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
 

@@ -1,7 +1,7 @@
-"""What is read: the bands, the three tasks, and what each must yield.
+"""The bands, the three tasks, and the expected result of each.
 
 In: the pixels of all patches, one array per resolution. Out: expected samples, and whether a sample
-or a batch is what was expected. It knows no format.
+or a batch equals them. It is independent of formats.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 Sample = Array | dict[str, Array]
-"""What one patch yields: an array, or for T3 arrays by band or by resolution."""
+"""The sample of one patch: an array, or for T3 arrays by band or by resolution."""
 
 BATCH_SIZE: Final = 128
 PATCHES_PER_SHARD: Final = 250
-"""For formats that cut the corpus into files: 40 MB each, enough of them for two workers."""
+"""For formats that split the corpus into files: 40 MB each, enough files for two workers."""
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "10m": ("B02", "B03", "B04", "B08"),
@@ -32,11 +32,11 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Bands by resolution; formats without names store one array per group, in this order."""
 SIDES: Final = {"10m": 120, "20m": 60, "60m": 20}
-"""Rows, and columns, of a band."""
+"""The rows, and columns, of a band."""
 BANDS: Final = tuple(sorted(band for group in GROUPS.values() for band in group))
 RGB: Final = ("B04", "B03", "B02")
 RGB_OF_10M: Final = slice(2, None, -1)
-"""Where `RGB` lies in the group of 10 m."""
+"""The positions of `RGB` in the group of 10 m."""
 TEN: Final = GROUPS["10m"] + GROUPS["20m"]
 
 TASKS: Final[dict[str, str]] = {
@@ -45,25 +45,25 @@ TASKS: Final[dict[str, str]] = {
     "T3": "all twelve bands as they are: 4 of (120, 120), 6 of (60, 60), 2 of (20, 20) uint16",
 }
 NATIVE_T2: Final = "T2, native"
-"""T2 as it is stored: uint16 by resolution, to be converted and upsampled on the device."""
+"""T2 as stored: uint16 by resolution, to be converted and upsampled on the device."""
 NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "T1": ("10m",),
     "T2": ("10m", "20m"),
     NATIVE_T2: ("10m", "20m"),
     "T3": ("10m", "20m", "60m"),
 }
-"""Which resolutions a task needs."""
+"""The resolutions that a task needs."""
 
 
 class WrongPixelsError(Exception):
-    """A reader yielded something else than what is in the files."""
+    """A reader yielded something other than the content of the files."""
 
 
 def upsampled(ten: Array, twenty: Array) -> npt.NDArray[np.float32]:
     """T2 from the groups of 10 m and 20 m, of one patch or of a batch.
 
-    Formats that yield plain arrays share this, the fastest of six ways that were tried in numpy, so
-    that what differs is reading.
+    Formats that yield plain arrays share this function, the fastest of six ways tried in numpy, so
+    they differ only in reading.
 
     Args:
         ten: (…, 4, 120, 120) uint16.
@@ -73,7 +73,7 @@ def upsampled(ten: Array, twenty: Array) -> npt.NDArray[np.float32]:
     if image.ndim == 3:
         upsample_into(image, ten, twenty)
     else:
-        # Patch by patch: what is between stays in the processor's cache.
+        # Patch by patch, because intermediate results then stay in the processor's cache.
         for row, narrow, coarse in zip(image, ten, twenty, strict=True):
             upsample_into(row, narrow, coarse)
     return image
@@ -83,7 +83,7 @@ def upsample_into(image: npt.NDArray[np.float32], ten: Array, twenty: Array) -> 
     """Fill (10, 120, 120) of one patch from (4, 120, 120) and (6, 60, 60)."""
     n_ten, side = len(ten), twenty.shape[-1]
     image[:n_ten] = ten
-    # Two equal pixels of 4 bytes beside each other are one value of 8, in any byte order.
+    # Two equal neighbouring pixels of 4 bytes are one value of 8 bytes, in any byte order.
     pairs = twenty.astype(np.float32).view(np.uint32).astype(np.uint64)
     pairs |= pairs << np.uint64(32)
     image[n_ten:].view(np.uint64).reshape(-1, side, 2, side)[:] = pairs[:, :, np.newaxis]
@@ -94,15 +94,15 @@ class Corpus:
     """The patches that every format holds."""
 
     keys: tuple[str, ...]
-    """The patches, sorted; an index is a place in here."""
+    """The patches, sorted; indices are positions in this list."""
     groups: dict[str, Array]
     """By resolution: (patches, bands, rows, columns) uint16, mapped from files."""
     geotiffs: Path
-    """The folder with the files that BigEarthNet would publish."""
+    """The folder with the files as BigEarthNet publishes them."""
 
     @classmethod
     def load(cls, folder: Path) -> Corpus:
-        """The corpus that `corpora.make` left in a folder."""
+        """The corpus that `corpora.make` wrote to a folder."""
         keys = json.loads((folder / "keys.json").read_text(encoding="utf-8"))
         groups = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in GROUPS}
         return cls(tuple(keys), groups, folder / "BigEarthNet-S2")
@@ -111,11 +111,11 @@ class Corpus:
         return len(self.keys)
 
     def expected(self, task: str, index: int) -> Sample:
-        """What a task yields for a patch; for T3 and `NATIVE_T2` by band."""
+        """The expected sample of a patch; for T3 and `NATIVE_T2` by band."""
         if task == "T1":
             return np.ascontiguousarray(self.groups["10m"][index, RGB_OF_10M])
         if task == "T2":
-            # Not `upsampled`, which is used by what is to be checked.
+            # Not `upsampled`, because the checked readers use it.
             twenty = self.groups["20m"][index].repeat(2, axis=1).repeat(2, axis=2)
             return np.concatenate([self.groups["10m"][index], twenty]).astype(np.float32)
         return {
@@ -125,7 +125,7 @@ class Corpus:
         }
 
     def check(self, task: str, index: int, sample: object) -> None:
-        """Compare what a reader yielded for one patch, shapes and dtypes included.
+        """Compare a reader's sample of one patch, including shapes and dtypes.
 
         Args:
             task: A key of `TASKS`, or `NATIVE_T2`.
@@ -161,7 +161,7 @@ class Corpus:
 
 
 def by_band(sample: object) -> dict[str, Array]:
-    """The bands of what T3 yielded, which may be stacked by resolution."""
+    """The bands of a sample of T3, which may be stacked by resolution."""
     if not isinstance(sample, dict):
         raise WrongPixelsError(f"T3 yielded {type(sample).__name__} instead of a dictionary")
     bands: dict[str, Array] = {}
@@ -176,7 +176,7 @@ def by_band(sample: object) -> dict[str, Array]:
 
 
 def as_array(value: object) -> Array:
-    """An array, of an array or a tensor."""
+    """An array, from an array or a tensor."""
     return value if isinstance(value, np.ndarray) else np.asarray(value)
 
 
@@ -190,11 +190,11 @@ def _compare(what: str, found: Array, expected: Array) -> None:
 
 
 def pick(groups: Mapping[str, Array], task: str) -> Sample:
-    """A task's sample or batch from arrays by resolution, copied where they are views.
+    """A task's sample or batch from arrays by resolution, copied if they are views.
 
     Args:
-        groups: (…, bands, rows, columns) by resolution; for T1 only that of 10 m is needed, for T2
-            those of 10 m and 20 m.
+        groups: (…, bands, rows, columns) by resolution; T1 needs only that of 10 m, T2 those of
+            10 m and 20 m.
         task: A key of `TASKS`.
     """
     if task == "T1":

@@ -1,6 +1,6 @@
 """Time a stream of samples or batches.
 
-In: something that yields without end. Out: patches per second. It checks nothing.
+In: an endless iterator. Out: patches per second. It checks no pixels.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SAMPLES_PER_LOOK: Final = 16
-"""Samples between two looks at the clock."""
+"""Samples between two readings of the clock."""
 _WARM_SECONDS: Final = 1.0
-"""Longest time before the clock starts; fast readers have read each patch once before that."""
+"""Maximal warm-up time in seconds; fast readers read each patch once in less."""
 _MIN_BATCHES: Final = 6
-"""Batches to time at least: workers deliver in bursts."""
+"""Minimal number of batches to time, because workers deliver in bursts."""
 
 
 def samples_per_second(
     stream: Iterator[tuple[int, object]], n_patches: int, seconds: float
 ) -> float:
-    """Read single samples for that long.
+    """Read single samples for some seconds.
 
     Args:
-        stream: Samples, each let go before the next but one is made.
-        n_patches: Patches to read before the clock starts, so that pages are mapped.
-        seconds: How long to measure.
+        stream: Samples, each released before the next but one is made.
+        n_patches: Patches to read before the clock starts, to map pages.
+        seconds: Duration of the measurement.
     """
     _advance(stream, n_patches, _SAMPLES_PER_LOOK)
     return _rate(stream, _SAMPLES_PER_LOOK, seconds, 1) * _SAMPLES_PER_LOOK
@@ -36,13 +36,13 @@ def samples_per_second(
 def batches_per_second(
     stream: Iterator[tuple[object, object]], n_warm: int, seconds: float, multiple: int
 ) -> float:
-    """Read batches for that long.
+    """Read batches for some seconds.
 
     Args:
         stream: Batches.
         n_warm: Batches to read before the clock starts.
-        seconds: How long to measure.
-        multiple: The number of batches is a multiple of this: workers take turns.
+        seconds: Duration of the measurement.
+        multiple: The number of batches is a multiple of this, because workers take turns.
     """
     _advance(stream, n_warm, multiple)
     return _rate(stream, multiple, seconds, -(-_MIN_BATCHES // multiple)) * multiple

@@ -1,6 +1,6 @@
-"""The readers, one module for each library, loaded only when they are used.
+"""The readers, one module per library, loaded only when they are used.
 
-A module whose library is missing fails to import; whoever runs the readers says so and goes on.
+A module whose library is missing fails to import; the benchmark reports that and continues.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 class Listing(NamedTuple):
-    """What is known of a reader without its library."""
+    """The description of a reader that needs no library."""
 
     title: str
-    """In the tables."""
+    """Its title in the tables."""
     home: str
-    """Module and class."""
+    """Its module and class."""
     store: str
-    """The folder that it reads. Several readers may share one, which any of them can write."""
+    """The folder that it reads. Readers may share a folder, and any of them can write it."""
     is_limit: bool = False
-    """It is no format that one would train from, but shows what is possible."""
+    """Whether it is a limit to compare with, and not a format."""
 
 
 READERS: Final[dict[str, Listing]] = {
@@ -50,14 +50,14 @@ READERS: Final[dict[str, Listing]] = {
 }
 """By the reader's name, in the order of the tables."""
 BASELINE: Final = "recipe"
-"""The reader that ratios refer to."""
+"""The reader that ratios are relative to."""
 
 
 def reader(name: str) -> type[Reader]:
     """The class of a reader.
 
     Raises:
-        Exception: Its library is missing, or fails to be imported in whatever way.
+        Exception: Its library is missing, or can't be imported.
     """
     module, _, class_name = READERS[name].home.partition(":")
     found = getattr(import_module(f"formats.readers.{module}"), class_name)

@@ -1,4 +1,4 @@
-"""Arrow columns of bytes as arrays, for the formats that store those."""
+"""Arrow columns of bytes as arrays, for the formats that store such columns."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SHAPES: Final = {name: (len(bands), SIDES[name], SIDES[name]) for name, bands in
 
 
 def array(column: Any, name: str) -> Array:  # noqa: ANN401 - pyarrow has no types
-    """The pixels of a `large_binary` array, in which the values lie one behind the other.
+    """The pixels of a `large_binary` array with contiguous values.
 
     Args:
-        column: One row for each patch, none of them null.
+        column: One row per patch, none of them null.
         name: The resolution.
     """
     _, offsets, data = column.buffers()

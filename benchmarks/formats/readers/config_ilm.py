@@ -55,7 +55,7 @@ class ConfigILM(Recipe):
         return read
 
     def _metadata(self) -> str:
-        """A table like the publisher's, beside the store."""
+        """A table like the publisher's, next to the store."""
         path = self.folder.parent / "metadata.parquet"
         if not path.exists():
             labels = [["Pastures"]] * len(self.keys)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class GeoTIFFs(RandomReader):
-    """One file for each band."""
+    """One file per band."""
 
     libraries: ClassVar[tuple[str, ...]] = ("rasterio",)
     tuning = (
@@ -34,7 +34,7 @@ class GeoTIFFs(RandomReader):
 
     @classmethod
     def write(cls, corpus: Corpus, folder: Path) -> None:
-        """The corpus is made of them: only say where they are."""
+        """Write only the path of the corpus, which consists of these files."""
         (folder / "elsewhere").write_text(str(corpus.geotiffs), encoding="utf-8")
 
     def single(self, task: str) -> Callable[[int], Sample]:

@@ -1,4 +1,4 @@
-"""HDF5 through h5py: one dataset for each resolution."""
+"""HDF5 through h5py: one dataset per resolution."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class HDF5(RandomReader):
 
     libraries: ClassVar[tuple[str, ...]] = ("h5py",)
     tuning = (
-        "one dataset for each resolution, chunks of one patch, no filter, latest file format;"
+        "one dataset per resolution, chunks of one patch, no filter, latest file format;"
         " `read_direct` into new arrays; the file is opened in each process with `locking=False`"
     )
 

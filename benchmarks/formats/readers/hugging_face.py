@@ -25,7 +25,7 @@ class Arrays(RandomReader):
 
     libraries: ClassVar[tuple[str, ...]] = ("datasets", "pyarrow")
     tuning = (
-        "`Array3D` columns, one for each resolution; `save_to_disk`, `load_from_disk`,"
+        "`Array3D` columns, one per resolution; `save_to_disk`, `load_from_disk`,"
         " `select_columns`, `with_format('numpy', dtype=numpy.uint16)`"
     )
     features: ClassVar[dict[str, Any]] = {
@@ -43,7 +43,7 @@ class Arrays(RandomReader):
             for index in range(len(corpus)):
                 yield {name: cls.cell(group[index]) for name, group in corpus.groups.items()}
 
-        # A cache of its own: with the usual one, another corpus would come back.
+        # A separate cache, because the default one would return another corpus.
         cache = folder / "cache"
         features = Features(cls.features)
         table = Dataset.from_generator(rows, features=features, cache_dir=str(cache))
@@ -52,7 +52,7 @@ class Arrays(RandomReader):
 
     @staticmethod
     def cell(group: Array) -> object:
-        """What a column holds of a patch."""
+        """A patch's value in a column."""
         return np.asarray(group)
 
     def table(self, task: str) -> Any:  # noqa: ANN401 - a dataset
@@ -81,10 +81,10 @@ class Arrays(RandomReader):
 
 
 class Bytes(Arrays):
-    """Columns of bytes, which no document recommends, and which is several times faster."""
+    """Columns of bytes, which no document recommends but which are several times faster."""
 
     tuning = (
-        "`large_binary` columns, one for each resolution; `with_format('arrow')` and"
+        "`large_binary` columns, one per resolution; `with_format('arrow')` and"
         " `numpy.frombuffer`, by batch after `combine_chunks`"
     )
     features: ClassVar[dict[str, Any]] = {name: Value("large_binary") for name in SHAPES}
@@ -109,7 +109,7 @@ class Bytes(Arrays):
         return read
 
     def batched(self, task: str) -> Callable[[Indices], Sample]:
-        """Read the buffers of several rows, after Arrow has put each column in one piece."""
+        """Read the buffers of several rows, after Arrow has made each column contiguous."""
         table = self.table(task).with_format("arrow")
 
         def read(indices: Indices) -> Sample:

@@ -26,7 +26,7 @@ class Lance(RandomReader):
 
     libraries: ClassVar[tuple[str, ...]] = ("pylance", "pyarrow")
     tuning = (
-        "`large_binary` columns, one for each resolution, compression off: of three layouts and"
+        "`large_binary` columns, one per resolution, compression off: of three layouts and"
         " four versions of the format the fastest; `take`; workers are spawned, since its threads"
         " do not survive a fork"
     )

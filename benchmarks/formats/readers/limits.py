@@ -1,4 +1,4 @@
-"""What is possible: memory maps, a plain copy, and a loader that reads nothing."""
+"""Limits to compare with: memory maps, a plain copy, and a loader that reads nothing."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ _N_BUFFERS = 4
 
 
 class Buffer(NamedTuple):
-    """Memory for a batch, made once."""
+    """Memory for a batch, allocated once."""
 
     batch: Sample
-    """What is handed out."""
+    """The batch that is handed out."""
     fill: Callable[[Indices], None]
     """Fills it with these patches, as many as it has rows."""
 
 
 class MemoryMap(RandomReader):
-    """One `.npy` for each resolution."""
+    """One `.npy` per resolution."""
 
     libraries: ClassVar[tuple[str, ...]] = ("numpy",)
     tuning = "`numpy.load(…, mmap_mode='r')`, indexed, and copied"
@@ -91,7 +91,7 @@ class MemoryMap(RandomReader):
 
 
 class MemoryMapRing(MemoryMap):
-    """The same into buffers that are made once, in turn, by two threads."""
+    """The same, into a ring of reused buffers that two threads fill."""
 
     tuning = (
         "by batch into one buffer that is used again; with two workers: two threads fill a ring of"
@@ -125,7 +125,7 @@ class MemoryMapRing(MemoryMap):
 
 
 class Copy(MemoryMapRing):
-    """A file that holds exactly what a task yields, patch after patch, and one copy of it."""
+    """A file that holds exactly the bytes of a task, patch by patch, and one copy of each."""
 
     tuning = (
         "a mapped file with just the bytes that T1 or T3 yields, each patch's in one piece; one"
@@ -137,7 +137,7 @@ class Copy(MemoryMapRing):
 
     @classmethod
     def write(cls, corpus: Corpus, folder: Path) -> None:
-        """One file for each task."""
+        """One file per task."""
         np.save(folder / "T1.npy", corpus.groups["10m"][:, RGB_OF_10M].reshape(len(corpus), -1))
         flat = [np.asarray(corpus.groups[name]).reshape(len(corpus), -1) for name in GROUPS]
         np.save(folder / "T3.npy", np.concatenate(flat, axis=1))
@@ -165,7 +165,7 @@ class Copy(MemoryMapRing):
 
 
 class Nothing(RandomReader):
-    """Empty batches through a `DataLoader`: what no format can pass there."""
+    """Empty batches through a `DataLoader`, where no format can be faster."""
 
     libraries: ClassVar[tuple[str, ...]] = ("torch",)
     tuning = "the same array for each patch, so that only stacking and moving of batches remain"
@@ -174,7 +174,7 @@ class Nothing(RandomReader):
 
     @classmethod
     def write(cls, corpus: Corpus, folder: Path) -> None:
-        """It needs nothing, but shares a folder."""
+        """It needs no files, but shares a folder."""
         MemoryMap.write(corpus, folder)
 
     def single(self, task: str) -> Callable[[int], Sample]:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from formats.tasks import Corpus, Sample
 
 if "streaming" not in sys.modules and (_found := find_spec("streaming")):
-    # The package imports torchvision for datasets that nothing here uses, and fails where that was
-    # built for another PyTorch. So only what lies below it is imported.
+    # The package imports torchvision for datasets that are not used here, and fails if that was
+    # built for another PyTorch. Only its submodules are therefore imported.
     _package = ModuleType("streaming")
     _package.__path__ = list(_found.submodule_search_locations or ())
     sys.modules["streaming"] = _package
@@ -51,7 +51,7 @@ class Mosaic(RandomReader):
 
     libraries: ClassVar[tuple[str, ...]] = ("mosaicml-streaming",)
     tuning = (
-        "shards of 40 MB, one `ndarray` column of fixed shape for each resolution, no compression;"
+        "shards of 40 MB, one `ndarray` column of fixed shape per resolution, no compression;"
         " `StreamingDataset(local=…)`, indexed; with workers iterated with `shuffle=True`"
     )
 
@@ -92,7 +92,7 @@ class Mosaic(RandomReader):
                 yield batch["index"].tolist(), batch["image"]
 
     def _dataset(self, task: str, *, shuffle: bool = False) -> Shards:
-        # It shares memory under names that a process before this one may have left behind.
+        # It shares memory under names that an earlier process may have left.
         clean_stale_shared_memory()
         folder = str(self.folder / "shards")
         return Shards(task, local=folder, batch_size=BATCH_SIZE, shuffle=shuffle)

@@ -21,9 +21,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     NATIVE_T2: {"bands": TEN, "grouped": True},
     "T3": {"grouped": "band"},
 }
-"""What is asked of the store, by task."""
+"""The options of reading, by task."""
 _N_AHEAD = 2048
-"""Batches that are planned at once, where an order must end: more than are timed."""
+"""Batches of a finite order; more than are timed."""
 
 
 class Ours(Recipe):
@@ -59,14 +59,14 @@ class Ours(Recipe):
             yield indices, images(batch)
 
     def dataset(self, task: str) -> Any:  # noqa: ANN401 - rico_hdl.torch needs torch to be typed
-        """The patches as PyTorch wants them."""
+        """The patches as a dataset for PyTorch."""
         from rico_hdl.torch import PatchDataset  # noqa: PLC0415 - as above
 
         return PatchDataset(self.folder, self.keys, **_OPTIONS[task])
 
 
 class OurBuffers(Ours):
-    """The same into memory that is made once."""
+    """The same, into reused memory."""
 
     libraries: ClassVar[tuple[str, ...]] = Ours.libraries
     tuning = "`read_batch(…, out=)`, always the same memory"
@@ -81,7 +81,7 @@ class OurBuffers(Ours):
 
 
 class OurLoader(Ours):
-    """`Store.batches` and `rico_hdl.torch.loader`: threads that fill memory that is used again."""
+    """`Store.batches` and `rico_hdl.torch.loader`: threads that fill reused memory."""
 
     libraries: ClassVar[tuple[str, ...]] = (*Ours.libraries, "torch")
     tuning = (
@@ -111,7 +111,7 @@ class OurLoader(Ours):
 
 
 class OurNative(OurLoader):
-    """The same without conversion: what the device does faster is left to it."""
+    """The same without conversion, which the device does faster."""
 
     libraries: ClassVar[tuple[str, ...]] = OurLoader.libraries
     tuning = (

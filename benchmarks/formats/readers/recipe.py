@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @cache  # open the store once in each process, when it is first used there
 def open_store(path: str) -> Any:  # noqa: ANN401 - lmdb has no types
-    """As the README does it."""
+    """Open the store as the README does."""
     return lmdb.open(path, readonly=True, lock=False, readahead=False)
 
 
@@ -45,7 +45,7 @@ class Recipe(RandomReader):
         rico_hdl.convert("bigearthnet", {"s2": corpus.geotiffs}, folder)
 
     def single(self, task: str) -> Callable[[int], Sample]:
-        """Decode all bands of a record, use those that are wanted."""
+        """Decode all bands of a record, and use the requested ones."""
         torch.set_num_threads(1)  # As in a worker of PyTorch's loader.
         path, keys = str(self.folder), [key.encode() for key in self.keys]
 

@@ -24,7 +24,7 @@ _N_SHUFFLED = 1000
 
 
 class WebDataset(Reader):
-    """A tar member of safetensors for each patch."""
+    """A tar member of safetensors per patch."""
 
     libraries: ClassVar[tuple[str, ...]] = ("webdataset", "safetensors")
     tuning = (

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Zarr(RandomReader):
-    """One array for each resolution."""
+    """One array per resolution."""
 
     libraries: ClassVar[tuple[str, ...]] = ("zarr", "zarrs")
     tuning = (
