@@ -1,8 +1,8 @@
-"""Sample datasets made from the specs, with each dataset's real TIFF encoding.
+"""Sample datasets generated from the specs, with each dataset's real TIFF encoding.
 
 In: a `DatasetSpec`. Out: folders laid out as the publisher's, with pixels that encode their own
-place. It needs numpy and tifffile (numcodecs for Zarr stores), never a network or a real file, and
-none of the code that it is there to test.
+position. It needs numpy and tifffile (numcodecs for Zarr stores), but no network, no real file, and
+none of the code that it helps to test.
 """
 
 from corpus.encodings import Encoding, encoding_of

@@ -1,7 +1,7 @@
 """Sample datasets as their publishers offer them for download.
 
-In: the folders that `corpus.generate` wrote, or real ones. Out: archives with the names, paths,
-formats and order of members of the published ones, small.
+In: the folders that `corpus.generate` wrote, or real ones. Out: small archives with the names,
+paths, formats and order of members of the published ones.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PUBLISHED: Final = {
     "ssl4eo-s12-v1.1": {"s1": "zarr", "s2c": "zarr", "s2a": "zarr"},
     "uc-merced": {"rgb": "zip"},
 }
-"""The form of each modality's archives, by dataset and modality; SpectralEarth's is not known."""
+"""The form of each modality's archives, by dataset and modality; SpectralEarth's is unknown."""
 
 _NAMES: Final = {
     ("bigearthnet", "s1"): ("BigEarthNet-S1.tar.zst", "BigEarthNet-S1"),
@@ -58,7 +58,7 @@ _NAMES: Final = {
     ("ssl4eo-s12-v1.1", "s2a"): ("train/S2L2A", ""),
     ("uc-merced", "rgb"): ("UCMerced_LandUse.zip", "UCMerced_LandUse"),
 }
-"""The name of the archive, or the folder of many, and the folder at its top."""
+"""The name of the archive or of the folder of archives, and the archive's top folder."""
 
 _N_PARTS: Final = 3
 
@@ -74,12 +74,12 @@ COMPRESSIONS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "tar.xz": lambda data: lzma.compress(data, preset=1),
     "tar.bz2": lambda data: bz2.compress(data, 1),
 }
-"""What makes a compressed tar of a plain one, by its suffix."""
+"""Functions that compress a tar, by suffix."""
 
 
 @dataclass(frozen=True)
 class TarStyle:
-    """How a tar is written."""
+    """The style in which a tar is written."""
 
     format: int = tarfile.GNU_FORMAT
     """One of tarfile's formats."""
@@ -90,7 +90,7 @@ class TarStyle:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """All files in a folder and below, as sorted paths relative to it."""
+    """All files in a folder, at any depth, as sorted paths relative to it."""
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
 
 
@@ -104,8 +104,8 @@ def tar_of(
 
     Args:
         folder: The folder.
-        top: What stands in front of each path in the archive.
-        style: How it is written.
+        top: The prefix of each path in the archive.
+        style: The style to write it in.
         paths: The files to take, relative to the folder, in that order; by default all, sorted.
     """
     buffer = io.BytesIO()
@@ -147,7 +147,7 @@ def zip_of(folder: Path, top: str = "", method: int = zipfile.ZIP_DEFLATED) -> b
 
 
 def split(data: bytes, prefix: Path, n_parts: int = _N_PARTS) -> list[Path]:
-    """Write data in parts named as ``split`` does: aa, ab and so on behind a prefix."""
+    """Write data in parts named as by ``split``: a prefix followed by aa, ab and so on."""
     step = -(-len(data) // n_parts)
     parts = []
     for i in range(n_parts):
@@ -166,8 +166,8 @@ def publish(spec: DatasetSpec, sources: Mapping[str, Path], downloads: Path) -> 
         downloads: The folder to write to.
 
     Returns:
-        By modality, what to name as its source: its archive, the first part of a split one, the
-        last volume of a set, or the folder of several archives.
+        The source to name for each modality: its archive, the first part of a split archive, the
+        last of several volumes, or the folder of several archives.
     """
     written = {}
     for name, folder in sources.items():
@@ -215,7 +215,7 @@ def _write_volumes(folder: Path, path: Path, top: str) -> Path:
 
 
 def _write_parquet(folder: Path, path: Path, top: str) -> Path:
-    """Parts with one row for each product, a row group each, a column for each file."""
+    """Parts with one row per product, each in its own row group, and one column per file."""
     import pyarrow as pa  # noqa: PLC0415 - only this form needs it
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -239,7 +239,7 @@ def _write_parquet(folder: Path, path: Path, top: str) -> Path:
 
 
 def _write_zarr(folder: Path, path: Path, top: str) -> Path:
-    """Stores are published as they are: here the last one for validation, all others to train."""
+    """Stores are published as they are: the last one for validation, all others for training."""
     del top
     stores = sorted(folder.iterdir())
     n_train = max(1, len(stores) - 1)

@@ -1,4 +1,4 @@
-"""The unrelated files that real releases hold next to the patches, and that must be left out.
+"""The other files next to the patches in real releases, which must be skipped.
 
 In: a spec and a modality. Out: file names with their bytes; `corpus.generate` writes them.
 """
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 Files = dict[str, bytes]
 """Names in the patch's folder, with format fields, and contents."""
 
-# Beginnings of files: enough for what looks at names or first bytes.
+# Only the beginnings of files, which is enough for code that checks names or first bytes.
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
 
 
 def companions(spec: DatasetSpec, modality: Modality, patch: Patch) -> Files:
-    """Paths below the source folder and contents of what lies next to a patch."""
+    """Paths in the source folder, and contents, of the files next to a patch."""
     make = _COMPANIONS.get((spec.name, modality.name), dict)
     return {f"{patch.folder}/{name.format(**patch.fields)}": data for name, data in make().items()}
 

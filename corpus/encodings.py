@@ -1,8 +1,8 @@
-"""How each dataset's files are encoded: a table, and a default for specs that are not in it.
+"""The encoding of each dataset's files: a table, and a default for specs that are not in it.
 
-In: a spec and a modality. Out: an `Encoding`, which `corpus.tiff` turns into bytes; of Zarr stores
-it says the dtype and the noise, see `corpus.zarrs.Storage` for the rest. The values were
-read off files of the publishers' releases; where none was at hand the entry says so.
+In: a spec and a modality. Out: an `Encoding`, which `corpus.tiff` turns into bytes. For Zarr stores
+it states the dtype and the noise; see `corpus.zarrs.Storage` for the rest. The values come from
+files of the publishers' releases; entries without such files say so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rico_hdl.spec import DatasetSpec, Modality
 
 GDAL_STRIP_BYTES: Final = 8192
-"""GDAL puts as many rows into a strip as fit into this, and at least one (libtiff's default)."""
+"""The size of GDAL's strips in bytes, which have at least one row (libtiff's default)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,26 +22,26 @@ class Encoding:
     """The TIFF encoding of a modality's files."""
 
     compression: Literal["lzw", "adobe_deflate"] | None = None
-    """Of strips or tiles; None for none."""
+    """The compression of strips or tiles; None for none."""
     predictor: int = 1
     """TIFF tag 317: 1 for none, 2 for horizontal differences."""
     planar: Literal["contig", "separate"] = "contig"
-    """TIFF tag 284: bands interleaved pixel by pixel, or one after the other."""
+    """TIFF tag 284: bands interleaved by pixel, or one after another."""
     rows_per_strip: int | None = None
     """Rows in a strip; None for GDAL's rule."""
     tile: tuple[int, int] | None = None
-    """(rows, columns) of a tile, even where it is larger than the raster; None for strips."""
+    """(rows, columns) of a tile, which may be larger than the raster; None for strips."""
     photometric: Literal["minisblack", "rgb"] = "minisblack"
     """TIFF tag 262."""
     geo_tags: bool = True
-    """Whether the file says where on Earth it lies."""
+    """Whether the file is georeferenced."""
     nodata: str | None = None
     """GDAL's nodata value (tag 42113) as text; None for none."""
     dtype: str = "uint16"
     """The numpy name of the samples; a dtype in the spec takes precedence."""
     noise_bits: int = 11
-    """Random bits of a sample of `corpus.noise`; chosen so that compressed files are about as large
-    as real ones."""
+    """Random bits of a sample of `corpus.noise`, for which compressed files are about as large as
+    real ones."""
 
 
 _SSL4EO = Encoding(planar="separate")
@@ -62,16 +62,16 @@ _ENCODINGS: Final = {
         nodata="-32768",
         noise_bits=5,
     ),
-    # No real file of the S1 products was at hand; they are described as RTC backscatter.
+    # Not read from real files of the S1 products, which are described as RTC backscatter.
     ("major-tom-core", "s1"): replace(_MAJOR_TOM, dtype="float32"),
     ("major-tom-core", "s2"): replace(_MAJOR_TOM, noise_bits=9),
-    # No real file was at hand: EnMAP's dtype, GDAL's default encoding.
+    # Not read from real files: EnMAP's dtype, GDAL's default encoding.
     ("spectral-earth-enmap", "enmap"): Encoding(dtype="int16"),
     ("ssl4eo-s12", "s1"): _SSL4EO,
     ("ssl4eo-s12", "s2c"): _SSL4EO,
     ("ssl4eo-s12", "s2a"): _SSL4EO,
-    # Zarr stores, of which dtype and noise count. L1C's dtype is said to be that of L2A; the noise
-    # gets as small as patches of v1.0 do (0.73) by the codec that is expected.
+    # Zarr stores, which use only dtype and noise. L1C's dtype is assumed to be that of L2A. The
+    # expected codec compresses the noise as well as patches of v1.0 (0.73).
     ("ssl4eo-s12-v1.1", "s2c"): Encoding(dtype="int16", noise_bits=9),
     ("ssl4eo-s12-v1.1", "s2a"): Encoding(noise_bits=9),
     ("uc-merced", "rgb"): Encoding(

@@ -1,7 +1,7 @@
 """Write a sample dataset.
 
-In: a spec. Out: folders with files, as a user has them after unpacking the publisher's archives; of
-a dataset that is published as Zarr stores, folders with these.
+In: a spec. Out: folders with files, as after unpacking the publisher's archives; for a dataset that
+is published as Zarr stores, folders with such stores.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rico_hdl.spec import Band, DatasetSpec, Modality
 
 _N_COMPRESSED: Final = 4
-"""Different contents of compressed noise files of one shape: encoding each would take minutes."""
+"""Number of distinct compressed noise files per shape; encoding each file would take minutes."""
 
 
 def generate(
@@ -36,15 +36,15 @@ def generate(
     modalities: Collection[str] | None = None,
     noise: bool = False,
 ) -> dict[str, Path]:
-    """Write `n_patches` of each modality below `root`, each modality in its usual folder.
+    """Write `n_patches` of each modality to `root`, each modality in its usual folder.
 
     Args:
         spec: The dataset.
-        root: The folder to write below; made if it is missing.
-        n_patches: How many patches of each modality; see `corpus.patches` for their names.
+        root: The folder to write to; created if it does not exist.
+        n_patches: The number of patches of each modality; see `corpus.patches` for their names.
         modalities: Names of the modalities to write; None for all.
-        noise: Pixels for benchmarks instead of `corpus.pixels`: made faster, and about as
-            compressible as real ones. Compressed files then repeat a few contents.
+        noise: Write noise instead of `corpus.pixels`, for benchmarks: it is faster to generate,
+            and about as compressible as real pixels. Compressed files then repeat a few contents.
 
     Returns:
         The source folder of each modality, by name.
@@ -75,7 +75,7 @@ class _Contents:
         self._compressed: dict[object, bytes] = {}
 
     def of(self, patch: Patch, bands: tuple[Band, ...]) -> bytes:
-        """The file of a patch that holds these bands."""
+        """The file with these bands of a patch."""
         shape = shape_of(self._spec, self._modality, bands[0], patch.number)
         if not self._noise or self._encoding.compression is None:
             return self._encoded(patch.key, bands, shape)
@@ -104,7 +104,7 @@ class _Contents:
 def _write(
     spec: DatasetSpec, modality: Modality, source: Path, n_patches: int, contents: _Contents
 ) -> None:
-    """Write the patches of one modality and what lies next to them."""
+    """Write the patches of one modality and the other files next to them."""
     bands_of_files: list[tuple[Band, ...]] = [modality.bands]
     if modality.one_file_per_band:
         bands_of_files = [(band,) for band in modality.bands]

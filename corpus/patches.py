@@ -1,4 +1,4 @@
-"""The names and sizes of sample patches, made from a modality's example.
+"""The names and sizes of sample patches, derived from a modality's example.
 
 In: a spec and a modality. Out: patches that its templates match, spread over several folders. It
 touches no file system.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rico_hdl.spec import Band, DatasetSpec, Modality
 
 _N_FOLDERS: Final = 4
-"""Different values of every field but the last, where no names are given below."""
+"""Number of distinct values of every field except the last, unless names are listed below."""
 
 _NAMES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("eurosat-multi-spectral", "class"): (
@@ -30,7 +30,7 @@ _NAMES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
         "sparseresidential", "storagetanks", "tenniscourt",
     ),
 }  # fmt: skip
-"""Values of fields that don't count, by dataset and field."""
+"""Values of fields that are names, not numbers, by dataset and field."""
 
 _DEFAULT_SHAPE: Final = (64, 64)
 _10M, _20M, _60M = (264, 264), (132, 132), (44, 44)
@@ -45,7 +45,7 @@ _SHAPES: Final[Mapping[tuple[str, str], Mapping[str, tuple[int, int]]]] = {
     ),
     ("major-tom-core", "s1"): dict.fromkeys(("vh", "vv"), (1068, 1068)),
 }
-"""Usual (rows, columns) by dataset, modality and band, where the spec states none."""
+"""Usual (rows, columns) by dataset, modality and band, if the spec states none."""
 
 _DEVIATIONS: Final[Mapping[tuple[str, str], tuple[int, tuple[int, int], tuple[int, int]]]] = {
     # (period, nominal shape, deviating shape): one in each period of patches.
@@ -60,9 +60,9 @@ _DEVIATIONS: Final[Mapping[tuple[str, str], tuple[int, tuple[int, int], tuple[in
 _LAST_DIGITS: Final = re.compile(r"[0-9]+(?=[^0-9]*\Z)")
 
 N_TIMES: Final = 4
-"""Patches of each location in a Zarr store: one for each time."""
+"""Patches per location in a Zarr store: one per time."""
 _N_LOCATIONS: Final = 246_144
-_STEP: Final = 60_577  # has no divisor in common with the number above: no location comes twice
+_STEP: Final = 60_577  # coprime to the number above, so no location occurs twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,37 +70,37 @@ class Patch:
     """One sample patch of a modality."""
 
     number: int
-    """Zero-based place in the order of generation."""
+    """Zero-based position in the order of generation."""
     key: str
     """Its key in the store."""
     fields: dict[str, str]
     """The values of the template's fields, without the band."""
     folder: str
-    """The folder that holds its files, below the source folder, with ``/``; may be empty."""
+    """The folder of its files, relative to the source folder, with ``/``; may be empty."""
     files: tuple[str, ...]
-    """Its files below the source folder: one for each band in band order, or one for all."""
+    """Its files, relative to the source folder: one per band in band order, or one for all."""
 
 
 def patches(spec: DatasetSpec, modality: Modality, n: int) -> list[Patch]:
     """The first `n` sample patches; the same ones begin any longer list.
 
-    The example's fields are varied: digits count up with their width kept, other values have their
-    last run of digits varied, and a value that begins with another one (a patch named after its
-    scene) goes on doing so. All fields but the last one repeat, so folders hold several patches.
-    Of a Zarr store come all times of one location together; locations follow each other in no
-    order, as they do in the published stores.
+    The example's fields are varied: numbers count up and keep their width, the last run of digits
+    varies in other values, and a value that begins with another one (a patch named after its scene)
+    continues to do so. All fields except the last one repeat, so folders hold several patches. All
+    times of a location in a Zarr store come together; the locations are not sorted, as in the
+    published stores.
 
     Raises:
-        ValueError: The example does not fit the modality's templates, or they make no unique keys.
+        ValueError: The example does not match the modality's templates, or the keys are not unique.
     """
     if modality.encoding == "npy":
         return [_patch_in_store(spec, modality, number) for number in range(n)]
     found = [_patch(spec, modality, number, spread=True) for number in range(n)]
     if len({patch.key for patch in found}) < n:
-        # A key that leaves fields out: count in all of them.
+        # The key omits fields: count in all of them.
         found = [_patch(spec, modality, number, spread=False) for number in range(n)]
     if len({patch.key for patch in found}) < n:
-        raise ValueError(f"{spec.name} {modality.name}: {modality.key} makes no unique keys")
+        raise ValueError(f"{spec.name} {modality.name}: {modality.key} does not give unique keys")
     return found
 
 
@@ -161,7 +161,7 @@ def _fields_of_example(spec: DatasetSpec, modality: Modality) -> dict[str, str]:
 
 
 def _varied(value: str, step: int, old: Mapping[str, str], new: Mapping[str, str]) -> str:
-    """`value`, `step` places further on."""
+    """The value `step` positions after `value`."""
     if value.isdigit():
         return _counted(value, step)
     # The longest earlier value that this one begins with, if it is a name and not a number.

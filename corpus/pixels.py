@@ -1,4 +1,4 @@
-"""Pixels that encode their own place, and noise for benchmarks.
+"""Pixels that encode their own position, and noise for benchmarks.
 
 In: a key, a band, a shape, a dtype. Out: an array that depends on nothing else. Neither function
 reads or writes files.
@@ -33,15 +33,15 @@ _FLOATS: Final = {
 }
 
 _POOL_SIZE: Final = 1 << 22
-"""Random samples that noise is cut from; more than any patch has pixels in one band."""
+"""Number of random samples that noise is cut from; more than the pixels of any band."""
 
 
 def pixels(key: str, band_position: int, shape: Shape, dtype: str) -> npt.NDArray[Any]:
     """The pixels of one band, each a hash of (key, band, row, column).
 
-    A swapped band, a transposed axis, a shifted row or another patch's pixels thus differ almost
-    everywhere. Floats have both signs, no infinity, a NaN with a payload as the first pixel and
-    -0.0 as the last one; compare them as bytes.
+    A swapped band, a transposed axis, a shifted row or another patch's pixels therefore differ
+    almost everywhere. Floats have both signs, no infinity, a NaN with a payload as the first pixel
+    and -0.0 as the last one; compare them as bytes.
 
     Args:
         key: The patch's key.
@@ -64,7 +64,7 @@ def pixels(key: str, band_position: int, shape: Shape, dtype: str) -> npt.NDArra
 
 
 def noise(key: str, band_position: int, shape: Shape, dtype: str, n_bits: int) -> npt.NDArray[Any]:
-    """Pixels for benchmarks: fast to make, and as hard to compress as `n_bits` random bits.
+    """Pixels for benchmarks: fast to generate, and as hard to compress as `n_bits` random bits.
 
     Args:
         key: The patch's key.

@@ -42,7 +42,7 @@ def encoded(stack: npt.NDArray[Any], encoding: Encoding) -> bytes:
 
     Args:
         stack: (band, row, column), of the encoding's dtype.
-        encoding: How to write it.
+        encoding: The encoding of the file.
     """
     if encoding.compression is not None:
         return _written(stack, encoding)
@@ -59,7 +59,7 @@ def _stored(stack: npt.NDArray[Any], encoding: Encoding) -> npt.NDArray[Any]:
 
 @lru_cache(maxsize=256)
 def _template(encoding: Encoding, shape: tuple[int, int, int]) -> tuple[bytes, bytes]:
-    """What precedes and follows the pixels of uncompressed files of one shape.
+    """The bytes before and after the pixels of uncompressed files of one shape.
 
     Raises:
         ValueError: tifffile did not write the pixels in one piece.
@@ -70,7 +70,7 @@ def _template(encoding: Encoding, shape: tuple[int, int, int]) -> tuple[bytes, b
     pieces = zip(offsets[1:], offsets, sizes, strict=False)
     n_bytes = int(np.prod(shape)) * np.dtype(encoding.dtype).itemsize
     if sum(sizes) != n_bytes or any(later != start + size for later, start, size in pieces):
-        raise ValueError(f"the pixels of {shape} {encoding} do not lie in one piece")
+        raise ValueError(f"the pixels of {shape} {encoding} are not contiguous")
     return data[: offsets[0]], data[offsets[0] + n_bytes :]
 
 
@@ -108,10 +108,9 @@ def _written(stack: npt.NDArray[Any], encoding: Encoding) -> bytes:
 
 
 def _with_planar_configuration(data: bytes, encoding: Encoding) -> bytes:
-    """A single-band file with the tag that tifffile leaves out and GDAL always writes.
+    """A single-band file with the tag that GDAL always writes and tifffile does not.
 
-    It takes the place of the resolution unit, which comes next in the order of tags that the format
-    demands.
+    It replaces the resolution unit, which is the next tag in the order required by the format.
     """
     edited = bytearray(data)
     (directory,) = struct.unpack_from("<I", data, 4)
@@ -121,4 +120,4 @@ def _with_planar_configuration(data: bytes, encoding: Encoding) -> bytes:
             value = 2 if encoding.planar == "separate" else 1
             struct.pack_into("<HHIHH", edited, entry, _PLANAR_CONFIGURATION, _SHORT, 1, value, 0)
             return bytes(edited)
-    raise ValueError("tifffile wrote no resolution unit, whose place is needed")
+    raise ValueError("tifffile wrote no resolution unit to replace")

@@ -22,7 +22,7 @@ def volumes(data: bytes, path: Path, n_volumes: int) -> list[Path]:
     Args:
         data: A zip that `zipfile` wrote: without zip64 records and comment.
         path: The last volume, ``….zip``.
-        n_volumes: How many volumes; their sizes differ by a byte at most, but for the last.
+        n_volumes: The number of volumes; their sizes differ by at most a byte, except the last.
 
     Returns:
         The volumes in order.
@@ -31,7 +31,7 @@ def volumes(data: bytes, path: Path, n_volumes: int) -> list[Path]:
     end = len(data) - _END.size
     _, _, _, _, n_entries, directory_bytes, directory, _ = _END.unpack_from(data, end)
     directory += len(_SPLIT_MARK)
-    # Neither the directory nor any header may be cut: all cuts lie within members' data or ends.
+    # Neither the directory nor a header may be cut: all cuts are in members' data or at their end.
     places = _places(data, directory, n_entries)
     step = directory // n_volumes
     cuts = [0, *(_uncut(i * step, places) for i in range(1, n_volumes))]
@@ -70,7 +70,7 @@ def _places(data: bytes, directory: int, n_entries: int) -> list[tuple[int, int]
 
 
 def _uncut(cut: int, places: list[tuple[int, int]]) -> int:
-    """The nearest place at or behind a cut that lies in no header."""
+    """The nearest position at or after a cut that is not in a header."""
     for start, stop in places:
         if start < cut < stop:
             return stop

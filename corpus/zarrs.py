@@ -1,8 +1,8 @@
-"""Sample datasets of zipped Zarr v2 stores, as their publisher has them.
+"""Sample datasets of zipped Zarr v2 stores, as published.
 
-In: patches and their pixels, or pixels of one's own. Out: ``.zarr.zip`` files with the arrays that
-real ones have beside the pixels. Written by hand, with numcodecs for the compression,
-so that every way to store the same pixels can be had; a test reads them with the zarr library.
+In: patches and their pixels, or any other pixels. Out: ``.zarr.zip`` files, including the other
+arrays of real stores. They are written by hand, with numcodecs for the compression, in order to
+cover every way to store the same pixels; a test reads them with the zarr library.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from rico_hdl.spec import Band, Modality
 
 _N_SAMPLES: Final = 64
-"""Samples of a published store; the last ones of a small sample dataset have fewer."""
+"""Samples of a published store; the last stores of a small sample dataset have fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """How a store's arrays are stored; by default as xarray does it with zarr-python 2."""
+    """The storage of a store's arrays; by default that of xarray with zarr-python 2."""
 
     chunks: tuple[int, ...] | None = None
     """(samples, times, bands, rows, columns) of a chunk; None for all samples at one time, which is
-    how "timestamps are chunked separately" (the publisher's README) is read here."""
+    how "timestamps are chunked separately" (the publisher's README) is interpreted here."""
     compressor: Mapping[str, object] | None = field(
         default_factory=lambda: {
             "id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0,
@@ -44,21 +44,21 @@ class Storage:
     )  # fmt: skip
     """The compressor's settings; None for none."""
     order: Literal["C", "F"] = "C"
-    """How pixels follow each other in a chunk."""
+    """The order of pixels in a chunk."""
     separator: Literal[".", "/"] | None = None
-    """What the metadata say of the names of chunks; None for nothing, which means a dot."""
+    """The separator in the names of chunks; None to omit it, which means a dot."""
     byte_order: Literal["<", ">"] = "<"
-    """Of pixels and text."""
+    """The byte order of pixels and text."""
     text: Literal["U", "S", "O"] = "U"
     """numpy's kind of text: UTF-32, bytes, or objects, which are stored as UTF-8 with lengths."""
     fill_value: object = None
-    """As JSON has it. xarray gives floats NaN, and integers none."""
+    """The fill value in JSON. xarray writes NaN for floats, and none for integers."""
     without: Collection[tuple[int, ...]] = ()
-    """Chunks of pixels that are left out, by their place in the grid."""
+    """Chunks of pixels that are omitted, by their position in the grid."""
     consolidated: bool = True
-    """Whether all metadata stand in one more file."""
+    """Whether an additional file holds all metadata."""
     compression: int = zipfile.ZIP_STORED
-    """Of the zip file."""
+    """The compression of the zip file."""
 
 
 def write_stores(
@@ -73,7 +73,7 @@ def write_stores(
         modality: The patches' modality.
         folder: The folder to write to.
         patches: The patches, all times of a location together, see `corpus.patches`.
-        pixels: Gives the pixels of one band of a patch; all bands are of one shape and dtype.
+        pixels: Returns the pixels of one band of a patch; all bands have the same shape and dtype.
     """
     for number, (start, stop) in enumerate(_stores(len(patches)), 1):
         part, n_times = patches[start:stop], min(N_TIMES, stop - start)
@@ -113,7 +113,7 @@ def write_store(
         cube: The pixels: (sample, time, band, row, column).
         samples: The name of each sample.
         bands: The name of each band.
-        storage: How it is written; by default as the published ones.
+        storage: Its storage; by default that of published stores.
     """
     storage = storage or Storage()
     with zipfile.ZipFile(path, "w", storage.compression) as file:
@@ -141,7 +141,7 @@ def _stores(n_patches: int) -> Iterator[tuple[int, int]]:
 def _files(
     cube: npt.NDArray[Any], samples: Sequence[str], bands: Sequence[str], storage: Storage
 ) -> Iterator[tuple[str, bytes]]:
-    """The names and contents of a store's files, the metadata of all in one excepted."""
+    """The names and contents of a store's files, except the file of all metadata."""
     n_samples, n_times, _, rows, columns = cube.shape
     yield ".zgroup", _as_json({"zarr_format": 2})
     yield ".zattrs", _as_json({})
@@ -216,7 +216,7 @@ def _array(
 def _chunk(
     values: npt.NDArray[Any], index: tuple[int, ...], chunks: tuple[int, ...], storage: Storage
 ) -> bytes:
-    """One chunk; beyond the ends of the array it holds what no reader may show."""
+    """One chunk; beyond the ends of the array it holds values that no reader may return."""
     part = values[tuple(slice(i * n, (i + 1) * n) for i, n in zip(index, chunks, strict=True))]
     beyond: Any = "?" if values.dtype.kind in "USO" else 77
     whole = np.full(chunks, beyond, values.dtype, order=storage.order)
