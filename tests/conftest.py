@@ -1,4 +1,4 @@
-"""Settings and fixtures that all tests share."""
+"""Settings and fixtures shared by all tests."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "samples"
 
 @pytest.fixture(scope="session")
 def samples() -> Path:
-    """Real files of seven datasets, where a contributor has them."""
+    """Real files of seven datasets, if they are available."""
     if not SAMPLES.is_dir():
-        pytest.skip("no real sample files: ../shared/samples is not there")
+        pytest.skip("no real sample files: ../shared/samples does not exist")
     return SAMPLES
 
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Signals reach this process and its children, although the run may ignore them.
+    """Signals reach this process and its children, even if the run ignores them.
 
-    A script's shell makes what it starts with ``&`` ignore SIGINT; nohup makes it ignore SIGHUP.
+    A shell makes programs started with ``&`` ignore SIGINT; nohup makes them ignore SIGHUP.
     Children inherit that, unlike a handler.
     """
     before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler)}

@@ -1,8 +1,8 @@
-"""Runs the property tests and the fuzzers with fresh seeds, again and again, until time is up.
+"""Runs the property tests and the fuzzers repeatedly with fresh seeds, until time is up.
 
-`python -m tests.fuzz [--minutes M] [--seed N] [TEST ...]`: without minutes there is one round. A
-failure ends it, after a command that repeats it and, from hypothesis, the falsifying example and a
-``@reproduce_failure`` to turn it into a test. With a seed that failed there is one round, the same.
+`python -m tests.fuzz [--minutes M] [--seed N] [TEST ...]`: without minutes there is one round. It
+ends at the first failure, and prints a command that repeats it and, from hypothesis, the falsifying
+example and a ``@reproduce_failure`` to turn it into a test. A given seed repeats one round.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SELECTION = "(hypothesis or fuzz) and not soak"
 
 
 def main() -> int:
-    """Run rounds; the exit code is that of pytest."""
+    """Run rounds, and return pytest's exit code."""
     parser = argparse.ArgumentParser(description="Run the property tests with fresh seeds.")
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--seed", type=int)

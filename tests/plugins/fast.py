@@ -1,7 +1,7 @@
-"""The fast subset of the tests, for `make check`: all but those that are listed as slow.
+"""The fast subset of the tests, for `make check`: all except those listed as slow.
 
-In: ``tests/slow.txt``, one test function a line. ``--fast`` leaves these out. A whole run reports
-others that took long, and rewrites the list with ``--record-slow``: it is never edited by hand.
+``tests/slow.txt`` has one test function per line, which ``--fast`` skips. A whole run reports other
+slow tests, and ``--record-slow`` rewrites the list.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import pytest
 
 _LIST = Path(__file__).parents[1] / "slow.txt"
 _SLOW_SECONDS = 0.4
-"""A test function with all its parameters and fixtures that takes longer is slow."""
+"""A test function is slow if it takes longer, in seconds, with all its parameters and fixtures."""
 _NEWLY_SLOW_SECONDS = 10 * _SLOW_SECONDS
-"""On a busy machine everything takes longer: only what exceeds this is reported."""
+"""Only tests that take longer, in seconds, are reported, because machines may be busy."""
 _N_REPORTED = 10
 
 _seconds: Counter[str] = Counter()
@@ -29,7 +29,7 @@ def listed() -> list[str]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the two options."""
     group = parser.getgroup("rico-hdl")
-    group.addoption("--fast", action="store_true", help=f"Leave out the tests in {_LIST.name}")
+    group.addoption("--fast", action="store_true", help=f"Skip the tests in {_LIST.name}")
     group.addoption(
         "--record-slow", action="store_true", help=f"Write {_LIST.name} from a whole run"
     )
@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Add up what each function takes; the main process gets the reports of all workers."""
+    """Add up the time of each function; the main process gets the reports of all workers."""
     _seconds[_function_of(report.nodeid)] += report.duration
 
 

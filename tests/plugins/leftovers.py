@@ -1,7 +1,7 @@
-"""A run leaves nothing behind in the system's temporary folder, but what a failed test used.
+"""A run leaves only the files of failed tests in the system's temporary folder.
 
-pytest removes the folder of a test that passes. Here the folders that fixtures of a module share
-are removed after the module, and those of runs that were killed before the next run.
+pytest removes the folder of a test that passes. This plugin removes the folders that the fixtures
+of a module share, after the module, and those of killed runs, before the next run.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _held = pytest.StashKey[IO[bytes]]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Remove what killed runs left; hold a lock by which the next run knows that this one lives."""
+    """Remove the folders of killed runs; hold a lock that shows that this run is alive."""
     config = session.config
     if fcntl is None or hasattr(config, "workerinput") or config.option.basetemp is not None:
         return
     base = config._tmp_path_factory.getbasetemp()
-    new = base / f"{_LOCK}.new"  # it has its name once it is locked
+    new = base / f"{_LOCK}.new"  # renamed once it is locked
     config.stash[_held] = new.open("wb")
     fcntl.flock(config.stash[_held], fcntl.LOCK_EX)
     new.rename(base / _LOCK)
@@ -39,7 +39,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Leave the folders of failed tests to pytest, which keeps those of one run."""
+    """Let pytest manage the folders of failed tests; it keeps those of one run."""
     file = session.config.stash.get(_held, None)
     if file is None:
         return
@@ -52,7 +52,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def _shared_folders(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """Remove what the module's fixtures made, unless one of its tests failed.
+    """Remove the files of the module's fixtures, unless one of its tests failed.
 
     Automatic fixtures come first, so this one ends after all others of the module.
     """

@@ -1,11 +1,11 @@
-"""Rounds of random tests: how many there are, and from which seed.
+"""Rounds of random tests: their number and their seed.
 
 In: ``--minutes`` and hypothesis' own ``--hypothesis-profile=fuzz`` and ``--hypothesis-seed``. Out:
 the fixtures ``rounds`` and ``seed``, and, for a test that fails with fresh seeds, the command that
 repeats it.
 
-A test marked ``soak`` runs long rounds, a test marked ``fuzz`` random ones; both are left out
-unless ``-m`` asks for them, as `make soak` and `make fuzz` do.
+A test marked ``soak`` runs long rounds, a test marked ``fuzz`` random ones; both are skipped unless
+``-m`` selects them, as `make soak` and `make fuzz` do.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ALWAYS = {
     "deadline": None,
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 }
-# The same examples in every run: a failure in CI is a failure at home, and no run is unlucky.
+# The same examples in every run, so that a failure in CI can be repeated everywhere.
 settings.register_profile("rico-hdl", derandomize=True, **_ALWAYS)
 settings.register_profile("fuzz", derandomize=False, print_blob=True, **_ALWAYS)
 settings.load_profile("rico-hdl")
@@ -38,12 +38,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("rico-hdl").addoption(
         "--minutes",
         type=float,
-        help="Time for soak and fuzz tests together; without it each runs its own number of rounds",
+        help="Time for all soak and fuzz tests; without it each runs its own number of rounds",
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run the modules in another order in each round: time may be up before the last one.
+    """Run the modules in a different order in each round: time may be up before the last one.
 
     The items of one module stay together: they share its fixtures.
     """
@@ -59,7 +59,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip the property tests that the budget leaves no time for."""
+    """Skip the property tests for which the budget leaves no time."""
     minutes = item.config.getoption("minutes")
     if minutes is None or item.get_closest_marker("soak"):
         return
@@ -69,7 +69,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Say how a failure that came from a fresh seed is repeated."""
+    """Print the command that repeats a failure with a fresh seed."""
     report = yield
     seed = item.config.getoption("hypothesis_seed")
     if report.failed and seed is not None:
@@ -82,7 +82,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 def rounds(request: pytest.FixtureRequest) -> Callable[[int], Iterator[int]]:
     """Counts the rounds of a test from zero, up to the given number.
 
-    Under ``--minutes`` the soak tests share that time equally instead, and others stop when it is
+    With ``--minutes``, the soak tests share that time equally instead, and others stop when it is
     up. At least one round is run.
     """
     minutes = request.config.getoption("minutes")
@@ -105,7 +105,7 @@ def rounds(request: pytest.FixtureRequest) -> Callable[[int], Iterator[int]]:
 
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
-    """A seed of the test's own: always the same, unless ``--hypothesis-seed`` gives a fresh one."""
+    """The test's own seed: always the same, unless ``--hypothesis-seed`` gives a fresh one."""
     fresh = request.config.getoption("hypothesis_seed")
     name = request.node.nodeid if fresh is None else f"{fresh} {request.node.nodeid}"
     return zlib.crc32(name.encode())

@@ -1,7 +1,7 @@
 """Reading Markdown files as data: sections, code blocks, tables, trees, links.
 
-In: the repository's documents. Out: values that tests compare with what the program does, and a way
-to run a document's code as a reader would.
+In: the repository's documents. Out: values that tests compare with the program, and a function that
+runs a document's code as a reader would.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ class Block:
     """A fenced code block."""
 
     language: str
-    """What follows the opening fence, such as ``python``."""
+    """The word after the opening fence, such as ``python``."""
     text: str
     """Its lines, without the fences."""
     line: int
     """One-based line of its opening fence."""
     skip: str | None
-    """Why it is not run, from an HTML comment in front."""
+    """The reason for not running it, from an HTML comment before the fence."""
 
     @property
     def needs(self) -> str | None:
-        """The module without which it is skipped; where there is one, it is run."""
+        """The module that it needs; it runs only if that module is installed."""
         match = _NEEDS.fullmatch(self.skip or "")
         return match[1] if match else None
 
@@ -64,7 +64,7 @@ class Block:
 
     @property
     def shown(self) -> list[tuple[str, str]]:
-        """The commands behind ``$`` of a console block, each with the output shown below it."""
+        """The commands after ``$`` in a console block, each with the output shown below it."""
         if self.language != "console":
             return []
         found = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", self.text, re.MULTILINE)
@@ -73,7 +73,7 @@ class Block:
 
     @property
     def can_run(self) -> bool:
-        """Whether there is anything in it that a test can run."""
+        """Whether it contains code that a test can run."""
         if self.skip and not self.needs:
             return False
         return self.language == "python" or bool(self.commands)
@@ -81,7 +81,7 @@ class Block:
 
 @dataclass
 class Section:
-    """A heading and what stands below it, up to the next heading of any level."""
+    """A heading and the text below it, up to the next heading of any level."""
 
     document: Path
     """The file."""
@@ -90,17 +90,17 @@ class Section:
     level: int
     """1 for ``#``."""
     lines: list[str] = field(default_factory=list)
-    """The lines below the heading, code included."""
+    """The lines below the heading, including code."""
     blocks: list[Block] = field(default_factory=list)
     """The code blocks."""
 
     @property
     def text(self) -> str:
-        """All that stands below the heading."""
+        """The text below the heading."""
         return "\n".join(self.lines)
 
     def tables(self) -> list[list[dict[str, str]]]:
-        """Its tables: for each row, the cells by column heading; backquotes are dropped."""
+        """Its tables: for each row, the cells by column heading, without backquotes."""
         rows = [
             [cell.strip().replace("`", "") for cell in re.split(r"(?<!\\)\|", line.strip("|"))]
             if line.startswith("|")
@@ -152,7 +152,7 @@ def section(document: Path, title: str) -> Section:
 
 
 def merged(parts: Iterable[Section]) -> Section:
-    """Sections of one document as if no heading stood between them."""
+    """Sections of one document, merged into one."""
     first, *others = parts
     whole = Section(first.document, first.title, first.level, [*first.lines], [*first.blocks])
     for part in others:
@@ -162,7 +162,7 @@ def merged(parts: Iterable[Section]) -> Section:
 
 
 def anchors(document: Path) -> set[str]:
-    """The anchors that a document's headings get, by the rule that code hosts share."""
+    """The anchors of a document's headings, by the rule that code hosts share."""
     found: set[str] = set()
     for heading in sections(document)[1:]:
         kept = re.sub(r"[^\w\- ]", "", heading.title.lower()).replace(" ", "-")
@@ -174,13 +174,13 @@ def anchors(document: Path) -> set[str]:
 
 
 def links(document: Path) -> list[str]:
-    """The targets of a document's links, code left out."""
+    """The targets of a document's links outside code."""
     text = re.sub(r"```.*?```|`[^`\n]*`", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
     return re.findall(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)", text)
 
 
 def tree_files(text: str) -> dict[str, str]:
-    """The files of an indented tree, each with the remark behind ``#``, if any.
+    """The files of an indented tree, each with the comment after ``#``, if any.
 
     Two spaces make a level, and folders end in ``/``.
     """
@@ -201,25 +201,25 @@ class Ran:
     """A finished command."""
 
     arguments: list[str]
-    """What was run."""
+    """Its arguments."""
     stdout: str
-    """What it printed there."""
+    """Its output."""
     stderr: str
-    """And there."""
+    """Its messages."""
 
 
 def specs_named_in(section: Section) -> list[DatasetSpec]:
-    """The datasets that a section's code works with."""
+    """The datasets that a section's code uses."""
     code = " ".join(block.text for block in section.blocks if block.can_run)
     return [spec for name, spec in registry().items() if re.search(rf"\b{name}(?![\w-])", code)]
 
 
 def run_section(section: Section, folder: Path, n_patches: int = 2) -> list[Ran]:
-    """Run a section's code in order, in a folder with the datasets that it works with.
+    """Run a section's code in order, in a folder with the datasets that it uses.
 
-    Commands are real processes, pasted unchanged; so are the Python blocks. Each must end with exit
-    status 0. Where a Python block prints, the remark behind the call says what; below a console
-    block's command stands its output.
+    Commands and Python blocks run unchanged, as real processes, and must end with exit status 0.
+    They must print the text of the comments after ``print`` calls, and the output below the
+    commands of console blocks.
 
     Returns:
         The commands, in order.
@@ -242,7 +242,7 @@ def run_section(section: Section, folder: Path, n_patches: int = 2) -> list[Ran]
         if block.language == "python" and (block.needs is None or find_spec(block.needs)):
             script = folder / f"line_{block.line}.py"
             script.write_text(block.text, encoding="utf-8")
-            # Other libraries' deprecations are theirs; ours and the recipe's must not show.
+            # Warnings fail, except in blocks that need other libraries, which may warn themselves.
             strict = ["-W", "error"] if block.needs is None else []
             printed = _run([sys.executable, *strict, script.name], folder, block).stdout
             expected = re.findall(r"print\(.*\)  # (.*)", block.text)
@@ -251,14 +251,14 @@ def run_section(section: Section, folder: Path, n_patches: int = 2) -> list[Ran]
 
 
 def steady(output: str, folder: Path | None = None) -> str:
-    """An output without what differs between two runs: times, rates, the folder, the version."""
+    """An output without the parts that differ between runs: times, rates, folder, version."""
     text = output if folder is None else output.replace(str(folder), "/data")
     text = re.sub(r"rico-hdl \d+\.\d+\.\d+(\.dev\d+)?", "rico-hdl …", text)
     return re.sub(r"in [\d.]+ s \([\d.]+ [kMGT]?B/s\)", "in … s (… B/s)", text)
 
 
 def _run(command: list[str], folder: Path, block: Block) -> subprocess.CompletedProcess[str]:
-    """Run a command where ``rico-hdl`` is the one of this interpreter's environment."""
+    """Run a command with the ``rico-hdl`` of this interpreter's environment."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         command,

@@ -1,7 +1,7 @@
 """Small labelled stores: BigEarthNet with pairs, labels and reference maps, and EuroSAT.
 
-In: a folder. Out: stores that the converter made of generated files, and the publishers' tables
-beside them. What belongs together is known without the code that is tested.
+In: a folder. Out: stores converted from generated files, and the publishers' tables next to them.
+Pairs and labels are known independently of the tested code.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rico_hdl.labels import CLASSES, CODES
 
 SPLITS = ("train", "validation", "test")
 UNMAPPED = (0, 122, 335, 423, 999)
-"""Codes that belong to none of the 19 classes, some of them not even to CORINE."""
+"""Codes that belong to none of the 19 classes, some of which are not even in CORINE."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Labelled:
-    """A store and what its publisher offers beside the archives."""
+    """A store, and the other files that its publisher offers."""
 
     store: Path
     metadata: Path
     snow_cloud: Path
     rows: list[Row]
-    """Those of the metadata, in the order of the file, which is not that of the keys."""
+    """The rows of the metadata, in the order of the file, which differs from that of the keys."""
     snow_rows: list[Row]
 
 
@@ -60,7 +60,7 @@ def bigearthnet(folder: Path, n: int = 12, n_snow: int = 3) -> Labelled:
         path.parent.mkdir(parents=True)
         tifffile.imwrite(path, codes(i), compression="deflate", predictor=2)
         names = [CLASSES[(i + k * 5) % 19] for k in range(i % 4)]
-        # Pairs that no order of keys would give.
+        # Pairs that don't follow from any order of keys.
         rows.append(Row(key, s1[-1 - i], names, SPLITS[i % 3]))
     store = folder / "Encoded-BigEarthNet"
     rico_hdl.convert(spec, {**sources, "reference-maps": maps}, store)
@@ -72,9 +72,9 @@ def bigearthnet(folder: Path, n: int = 12, n_snow: int = 3) -> Labelled:
 
 
 def codes(i: int) -> np.ndarray:
-    """The reference map of the patch with that number: each pixel another code than its neighbour.
+    """The reference map of a patch by number: each pixel differs from its neighbour.
 
-    All codes of all classes occur in each, and some of none.
+    It contains all codes of all classes, and some that belong to none.
     """
     every = [*(code for group in CODES.values() for code in group), *UNMAPPED]
     places = np.arange(120)[:, None] * 7 + np.arange(120) * 11 + i
@@ -105,6 +105,6 @@ def write_metadata(path: Path, rows: list[Row], *, flagged: bool = False) -> Non
 
 
 def upsampled(array: np.ndarray, size: int = 120) -> np.ndarray:
-    """A square band at a size that is a multiple of its own: each pixel repeated."""
+    """A square band enlarged to a multiple of its size by repeating pixels."""
     n = size // len(array)
     return np.repeat(np.repeat(array, n, 0), n, 1)
