@@ -12,8 +12,9 @@ TORCH ?= torch==2.13.0
 
 TORCH_TESTS = tests/torch tests/labels tests/reading/test_frameworks.py
 
-# RUNTIME=FILE uses the published type-2 runtime for the AppImage in place of our own.
-RUNTIME ?=
+# The published type-2 runtime for the AppImage: RUNTIME=FILE, or the file
+# packaging/appimage/runtime-x86_64. Without either, our own is used.
+export RUNTIME ?=
 APPIMAGE = dist/rico-hdl-$(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/rico_hdl/_version.py)-x86_64.AppImage
 
 # For `make soak` and `make fuzz`: MINUTES=5 sets a time budget, SEED=… repeats a failure.

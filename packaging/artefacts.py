@@ -55,8 +55,6 @@ def artefacts(version: str) -> list[Artefact]:
     """All artefacts of a version, in the order in which they are built."""
     dist = {kind: f"dist/{name}" for kind, name in project.names(version).items()}
     appimage = dist["appimage"]
-    # A release uses the published runtime: make artefacts RUNTIME=FILE.
-    runtime = ("--runtime", os.environ["RUNTIME"]) if os.environ.get("RUNTIME") else ()
     return [
         Artefact("dist", (dist["wheel"], dist["sdist"]), (("packaging/dist.py",),)),
         Artefact("install", (), (("packaging/check_install.py",),)),

@@ -3,6 +3,22 @@
 ``<!-- site: WORD -->`` in a document is replaced: in the page of a dataset by a part of its spec
 (see `website.datasets`), in other pages by charts (see `website.performance`).
 ``<!-- site: readme TITLE -->`` is replaced by that section of the README, with its heading.
+
+Plug-ins that were tried in place of parts of `website` (November 2026; in parentheses the lines
+that each would save and the packages that it adds):
+
+- mkdocstrings-python 2.0, which was installed already, lists the public names by itself (`filters:
+  public`). It replaced a module of 37 lines.
+- mkdocs-click 0.9 (104 lines, 1 package) repeats the shared options for every dataset: 2,481 words
+  instead of 867. With click 8.5 it prints `Sentinel.UNSET` as a default.
+- The privacy plug-in of mkdocs-material 9.8 (38 lines, none), configured not to download anything,
+  fails the strict build for images, scripts and styles, but not for iframes, videos and `@import`,
+  which `website.offline` finds.
+- mkdocs-macros 1.5 (9 lines, 4 packages; not built) reads every page as a template. Code hosts show
+  its braces, whereas comments are invisible.
+- mkdocs-include-markdown 7.3 (3 packages; not built) adapts links to the including page, but not to
+  the site's page of the linked file: most of `website.documents` would stay.
+- mkdocs-gen-files: mkdocs 1.6 generates pages itself (`File.generated`).
 """
 
 from __future__ import annotations
@@ -35,7 +51,7 @@ _PLACEHOLDER = re.compile(r"^<!-- site: (\w+)(?: (.+))? -->$", re.MULTILINE)
 _COMMENT = re.compile(r"^<!-- skip: .* -->\n", re.MULTILINE)
 _TIMES = re.compile(r"(?<=\d) x (?=\d)")
 _MODULES = ("rico_hdl", "rico_hdl.torch", "rico_hdl.labels")
-"""What mkdocstrings documents: the names in each module's ``__all__``."""
+"""The modules whose names in ``__all__`` mkdocstrings documents."""
 _ASSETS = ROOT / "website" / "assets"
 
 
@@ -50,7 +66,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages and files that are not in `docs/`."""
     made = {"commands.md": commands.page()}
-    made |= {f"api/{module}.md": api.page(module) for module in api.MODULES}
+    made |= {f"api/{module}.md": f"# {module}\n\n::: {module}\n" for module in _MODULES}
     made |= {page: _of_readme(page, titles) for page, titles in PAGES.items()}
     for document, page in WHOLE.items():
         text = (ROOT / document).read_text(encoding="utf-8")
@@ -112,7 +128,7 @@ def on_post_build(config: MkDocsConfig) -> None:
     """Check that the site needs no network.
 
     Raises:
-        PluginError: A page fetches something from another site.
+        PluginError: A page loads something from another site.
     """
     if found := fetched(Path(config.site_dir)):
         raise PluginError("these pages would load files from other sites:\n" + "\n".join(found))

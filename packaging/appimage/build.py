@@ -34,7 +34,13 @@ def main() -> None:
     """Build the file that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, required=True, help="the file to write")
-    parser.add_argument("--runtime", type=Path, help="a type-2 runtime to use in place of our own")
+    parser.add_argument(
+        "--runtime",
+        type=Path,
+        default=os.environ.get("RUNTIME") or (_PUBLISHED if _PUBLISHED.exists() else None),
+        help=f"its head: a published type-2 runtime; by default the variable RUNTIME, "
+        f"{_PUBLISHED.name} in this folder, or our own",
+    )
     arguments = parser.parse_args()
     need(*_PROGRAMS)
     shutil.rmtree(_WORK, ignore_errors=True)

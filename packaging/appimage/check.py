@@ -31,7 +31,7 @@ from rico_hdl.datasets import registry
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path.append(str(_ROOT))
-from corpus import generate  # noqa: E402 - it is in the project's root
+from corpus import generate  # noqa: E402 - it lies in the project's root
 from corpus.archives import PUBLISHED, publish  # noqa: E402
 
 _MAX_BYTES: Final = 110_000_000

@@ -47,9 +47,9 @@ def build_runtime(target: Path) -> None:
 
 def _probe() -> None:
     """Distinguish a machine without the libraries from an error in the sources."""
-    headers = [Path("/usr/include/squashfuse/ll.h"), Path("/usr/include/fuse3/fuse_lowlevel.h")]
+    header = Path("/usr/include/squashfuse/squashfuse.h")
     names = [f"lib{option.removeprefix('-l')}.a" for option in _RUNTIME_LIBRARIES]
-    missing = [str(header) for header in headers if not header.exists()]
+    missing = [] if header.exists() else [str(header)]
     # gcc prints the path of a file that it finds, and only the name of one that it does not find.
     missing += [name for name in names if run("gcc", f"-print-file-name={name}").strip() == name]
     if missing:

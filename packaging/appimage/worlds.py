@@ -90,7 +90,7 @@ class World:
 
     name: str
     mounts: bool
-    """Whether the AppImage has to mount itself there; otherwise it has to extract itself."""
+    """Whether a runtime that can mount must do so there; otherwise it must extract the files."""
 
     script: str
     """Shell commands, the last of which run ``$FILE "$@"``."""

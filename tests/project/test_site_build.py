@@ -39,7 +39,7 @@ def build(folder):
 
 
 def test_site_is_built(repository):
-    """Measurements have pages and charts, and no placeholder is left."""
+    """Measurements have charts, public names have a reference, and no placeholder is left."""
     done = build(repository)
     assert done.returncode == 0, done.stderr
     site = repository / "build" / "site"
