@@ -21,7 +21,7 @@ WITH_CODE = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with the store that the document works with."""
+    """A folder with the store that the document uses."""
     folder = tmp_path_factory.mktemp("docs")
     spec = registry()["bigearthnet"]
     rico_hdl.convert(spec.name, corpus.generate(spec, folder, 2), folder / "Encoded-BigEarthNet")
@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("part", WITH_CODE, ids=lambda part: part.title)
 def test_code_runs_and_prints_what_is_shown(part, folder):
-    """Each block of code runs, in a process of its own, and prints what its comments show."""
+    """Each block of code runs, in its own process, and prints what its comments show."""
     run_section(part, folder)
 
 

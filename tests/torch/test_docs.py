@@ -1,4 +1,4 @@
-"""docs/pytorch.md, lightning.md: their code runs, and their tables are those of the code."""
+"""docs/pytorch.md, lightning.md: their code runs, and their tables match the code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WITH_CODE = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with the stores and files that the document works with."""
+    """A folder with the stores and files that the documents use."""
     folder = tmp_path_factory.mktemp("docs")
     labelled.bigearthnet(folder)
     for name, target, n in (
@@ -50,7 +50,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("part", WITH_CODE, ids=lambda part: part.title)
 def test_code_runs_and_prints_what_is_shown(part, folder):
-    """Each block of code runs, in a process of its own, and prints what stands behind it."""
+    """Each block of code runs, in its own process, and prints what its comments show."""
     needs = {block.needs for block in part.blocks if block.needs}
     missing = [name for name in needs if find_spec(name) is None]
     if missing:
@@ -64,7 +64,7 @@ def test_five_minutes_end_with_a_batch(tmp_path):
 
 
 def test_classes_are_those_of_the_code():
-    """The table of classes has the codes of each, in the order that labels count."""
+    """The table of classes lists the codes of each class, in the order of the labels."""
     (table,) = section(DOCUMENT, "BigEarthNet").tables()
     rows = [
         (row["class"], tuple(map(int, row["its codes in CORINE Land Cover"].split(", "))))
@@ -81,7 +81,7 @@ def test_classes_are_those_of_the_code():
     ],
 )
 def test_options_are_those_of_the_code(title, column, function, left_out):
-    """The tables of options name all arguments, and no others."""
+    """The tables of options list every argument, and no others."""
     (table,) = section(DOCUMENT, title).tables()
     named = [name for row in table for name in row[column].split(", ")]
     parameters = inspect.signature(function).parameters
