@@ -21,8 +21,8 @@ APPIMAGE = dist/rico-hdl-$(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/r
 MINUTES ?=
 SEED ?=
 
-.PHONY: help setup demo check test soak fuzz coverage test-torch lint types docs site bench bench-read dist image appimage \
-  artefacts release lock clean
+.PHONY: help setup demo check test soak fuzz coverage test-torch lint types docs site bench bench-read \
+  bench-ablation dist image appimage artefacts release lock clean
 
 help:
 	@echo "make demo     convert a small sample, check it and read it back"
@@ -38,6 +38,7 @@ help:
 	@echo "make site     build the documentation site in build/site"
 	@echo "make bench    compare with the plain way, a mere copy, unpacking (BENCH=... for options)"
 	@echo "make bench-read  compare the reading of many formats (BENCH=... for options)"
+	@echo "make bench-ablation  compare the ways to copy that reading could have (BENCH=...)"
 	@echo "make dist     build the wheel and the sdist"
 	@echo "make image    build the container image"
 	@echo "make appimage build one file for any Linux on x86-64, and check it (RUNTIME=FILE)"
@@ -117,6 +118,9 @@ $(SITE)/.set-up: requirements/docs.txt
 
 bench: $(SETUP)
 	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+bench-ablation: $(SETUP)
+	$(BIN)/python benchmarks/ablation_read.py $(BENCH)
 
 # In an environment of its own: what the formats need would change what `make types` sees.
 bench-read: $(READ)/.set-up
