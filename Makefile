@@ -21,8 +21,8 @@ APPIMAGE = dist/rico-hdl-$(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/r
 MINUTES ?=
 SEED ?=
 
-.PHONY: help setup demo check test soak fuzz coverage test-torch lint types docs site bench bench-read dist image appimage \
-  artefacts release lock clean
+.PHONY: help setup demo check test soak fuzz coverage test-torch lint types docs site bench bench-read \
+  bench-ablation dist image appimage artefacts release lock clean
 
 help:
 	@echo "make demo     convert, verify and read a small sample"
@@ -38,6 +38,7 @@ help:
 	@echo "make site     build the documentation site in build/site"
 	@echo "make bench    measure conversion (BENCH=... for options)"
 	@echo "make bench-read  measure reading from many formats (BENCH=... for options)"
+	@echo "make bench-ablation  measure the ways to copy that reading could have (BENCH=...)"
 	@echo "make dist     build the wheel and the sdist"
 	@echo "make image    build the container image"
 	@echo "make appimage build and check one file that runs on any x86-64 Linux (RUNTIME=FILE)"
@@ -117,6 +118,9 @@ $(SITE)/.set-up: requirements/docs.txt
 
 bench: $(SETUP)
 	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+bench-ablation: $(SETUP)
+	$(BIN)/python benchmarks/ablation_read.py $(BENCH)
 
 # In an environment of its own: the formats' libraries would change the result of `make types`.
 bench-read: $(READ)/.set-up

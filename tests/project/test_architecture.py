@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 from types import UnionType
@@ -113,6 +114,25 @@ def test_public_names_come_from_the_package():
             continue
         called = getattr(value, "__name__", name)  # may have an older name besides
         assert home is None or getattr(import_module(home), called) is value
+
+
+def test_dir_lists_the_public_names():
+    """What completes a name in an editor or a shell offers the public names, and no others."""
+    package = import_module("rico_hdl")
+    assert dir(package) == sorted(package.__all__)
+
+
+def test_no_imports_go_in_circles():
+    """The modules of reading and torch can be sorted so that each imports earlier ones only."""
+    for folder in ("reading", "torch"):
+        needs = {
+            f"rico_hdl.{folder}.{path.stem}": {
+                name for name in imported(path) if name.startswith(f"rico_hdl.{folder}.")
+            }
+            for path in (PACKAGE / folder).glob("*.py")
+            if path.stem != "__init__"
+        }
+        assert set(TopologicalSorter(needs).static_order()) >= set(needs)
 
 
 def test_libraries_stay_in_their_homes():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Unpack, get_type_hints
 
 import pytest
 
@@ -10,7 +11,7 @@ import corpus
 import rico_hdl
 from rico_hdl import errors
 from rico_hdl.datasets import registry
-from rico_hdl.reading.options import ON_SIZE
+from rico_hdl.reading.options import ON_SIZE, BatchOptions, ReadOptions
 from tests.support.documents import ROOT, run_section, section, sections
 
 DOCUMENT = ROOT / "docs" / "reading.md"
@@ -50,10 +51,16 @@ def test_options_are_those_of_the_code():
     """The table lists every option of reading, and each value of on_size is explained."""
     (table,) = section(DOCUMENT, "Arrays").tables()
     named = {row["option"] for row in table}
-    parameters = inspect.signature(rico_hdl.Store.read_batch).parameters
-    assert named == set(parameters) - {"self", "keys"}
-    single = inspect.signature(rico_hdl.Store.read).parameters
-    assert set(single) - {"self", "key"} == named - {"on_size", "grouped"}
+    assert named == {"out"} | BatchOptions.__optional_keys__
+    assert named - {"on_size", "grouped"} == {"out"} | ReadOptions.__optional_keys__
+    for method, kind in (
+        ("read", ReadOptions),
+        ("read_batch", BatchOptions),
+        ("reader", BatchOptions),
+        ("batches", BatchOptions),
+    ):
+        hints = get_type_hints(getattr(rico_hdl.Store, method))
+        assert hints["options"] == Unpack[kind]
     (table,) = section(DOCUMENT, "Patches of unusual size").tables()
     assert tuple(row["on_size"].strip('"') for row in table) == ON_SIZE
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import rico_hdl
 from rico_hdl.errors import SizeError, UnknownBandError, UnknownKeyError, UsageError
-from rico_hdl.reading import blocks
+from rico_hdl.reading import array_plan
 from tests.support.reading import same_bits
 from tests.support.stores import S2_SIDES, numbered, s2_patch, s2_patches, stacked, store_of
 
@@ -86,8 +86,8 @@ def test_batch_equals_stacked_patches(store, *, keys, bands, size, resampling, d
     ids=str,
 )
 def test_blocks_of_any_length_read_the_same(store, monkeypatch, block_bytes, options):
-    """How many records are gathered at a time changes no pixel."""
-    monkeypatch.setattr(blocks, "_BLOCK_BYTES", block_bytes)
+    """How many records are resampled at a time changes no pixel."""
+    monkeypatch.setattr(array_plan, "_BLOCK_BYTES", block_bytes)
     wanted = KEYS[::-1] + KEYS[5:9]
     with rico_hdl.open(store.path) as other:
         reader = other.reader(**options)

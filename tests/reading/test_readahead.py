@@ -62,7 +62,7 @@ def test_wanted_parts_are_announced_while_reading_is_slow(tmp_path, announced):
         keys = list(store)
         reader = store.reader(bands="rgb")
         reader.read(keys[0])
-        pages, places = store.records.settled(keys[1:5], lambda *found: found)
+        ((_, pages, places),) = store.records.settled(keys[1:5], lambda located: located)
         layout = store.records.layout(pages, *places[0].tolist(), keys[1])
         last = max(layout.bands[name].stop for name in RGB)
         store.records.ahead.cold = True

@@ -557,3 +557,19 @@ def test_every_error_is_ours(store):
         with pytest.raises(RicoError) as caught:
             use()
         assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "wrong"),
+    [
+        ("read", ("S2A_patch_000",), "band"),
+        ("read", ("S2A_patch_000",), "on_size"),
+        ("read_batch", (["S2A_patch_000"],), "n_threads"),
+        ("reader", (), "out"),
+    ],
+)
+def test_options_that_a_method_lacks_are_refused(store, method, arguments, wrong):
+    """An option that is misspelled or another method's is a TypeError that names both."""
+    getattr(store, method)(*arguments, bands="rgb")
+    with pytest.raises(TypeError, match=rf"Store\.{method}\(\) got .* argument '{wrong}'"):
+        getattr(store, method)(*arguments, bands="rgb", **{wrong: "skip"})

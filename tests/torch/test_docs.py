@@ -17,6 +17,7 @@ from tests.support.documents import DOCS, merged, run_section, section, sections
 pytest.importorskip("torch", reason="torch is not installed: make test-torch")
 pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra parquet)")
 
+from rico_hdl.reading.options import SampleOptions
 from rico_hdl.torch import PatchDataset, loader
 from rico_hdl.torch.loading import MAX_THREADS
 
@@ -76,7 +77,7 @@ def test_classes_are_those_of_the_code():
 @pytest.mark.parametrize(
     ("title", "column", "function", "left_out"),
     [
-        ("Samples", "argument", PatchDataset.__init__, {"self"}),
+        ("Samples", "argument", PatchDataset.__init__, {"self", "options"}),
         ("Batches", "option", loader, {"dataset"}),
     ],
 )
@@ -85,7 +86,8 @@ def test_options_are_those_of_the_code(title, column, function, left_out):
     (table,) = section(DOCUMENT, title).tables()
     named = [name for row in table for name in row[column].split(", ")]
     parameters = inspect.signature(function).parameters
-    assert sorted(named) == sorted(set(parameters) - left_out)
+    options = SampleOptions.__optional_keys__ if "options" in left_out else set()
+    assert sorted(named) == sorted((set(parameters) - left_out) | options)
     if "default" in table[0]:
         defaults = {row[column]: row["default"] for row in table}
         assert defaults["batch_size"] == str(parameters["batch_size"].default)

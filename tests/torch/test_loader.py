@@ -503,6 +503,29 @@ print("threads", threading.active_count())
 """
 
 
+def test_loader_threads_compute_alone(dataset):
+    """In the loader's threads torch uses one thread each, and elsewhere as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    seen = []
+
+    def look(batch):
+        seen.append(torch.get_num_threads())
+        return batch
+
+    try:
+        with loader(dataset, 4, transform=look) as batches:
+            list(batches)
+        assert set(seen) == {1}
+        assert torch.get_num_threads() == 3
+        other = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        other.start()
+        other.join()
+        assert seen[-1] == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.usefixtures("interruptible")
 def test_interrupt_ends_the_loop(store):
     """Ctrl-C in a training loop is a KeyboardInterrupt at once, and the process ends well."""

@@ -4,7 +4,7 @@ In: a store of this tool or of the original rico-hdl. Out: numpy arrays that are
 nothing, takes no lock, and never imports more than numpy.
 """
 
-from rico_hdl.reading.bands import BandMemory
+from rico_hdl.reading.band_memory import BandMemory
 from rico_hdl.reading.batches import Batches
 from rico_hdl.reading.keys import Keys
 from rico_hdl.reading.options import BY_BAND, Grouping

@@ -18,18 +18,20 @@ import numpy as np
 import numpy.typing as npt
 
 from rico_hdl.errors import UsageError
+from rico_hdl.reading.band_memory import BandArrays
 from rico_hdl.reading.keys import Keys
-from rico_hdl.reading.reader import Batch, Images, PatchReader
+from rico_hdl.reading.reader import Batch, PatchReader
+from rico_hdl.reading.record_plan import Images
 
 _Slot = list[Images]
-"""One place of the ring: its buffers, once they are made."""
+"""One place of the ring: its buffers, once they exist."""
 
 
 class Batches(Iterator[Batch]):
     """Batches in a fixed order. Made by `Store.batches`; also a context manager.
 
     ``len()`` is the number of batches. A batch's arrays are valid until ``prefetch`` more batches
-    were asked for; then they are overwritten. The threads end with the last batch, with an error,
+    are requested; then they are overwritten. The threads end with the last batch, with an error,
     with `close`, or when this goes out of scope.
     """
 
@@ -102,8 +104,8 @@ class Batches(Iterator[Batch]):
 
 
 class _Work:
-    """What the threads and their consumer share. It knows nothing of the consumer, so that one who
-    goes away without a word is noticed.
+    """What the threads and their consumer share. It knows nothing of the consumer, so it
+    is noticed when the consumer is dropped.
     """  # noqa: D205 - one sentence
 
     def __init__(
@@ -144,7 +146,7 @@ class _Work:
         """The next batch and its buffers, as soon as it is there; None after the last one.
 
         Args:
-            freed: Buffers that nobody looks at any more.
+            freed: Buffers that are no longer in use.
         """
         with self._changed:
             self._free += freed
@@ -178,6 +180,8 @@ class _Work:
 
 def _first_rows(images: Images, n: int) -> Images:
     """The first rows of all arrays."""
+    if isinstance(images, BandArrays):
+        return images.first(n)
     if isinstance(images, dict):
         return {name: array[:n] for name, array in images.items()}
     return images[:n]

@@ -31,7 +31,7 @@ _Shapes = frozenset[tuple[str, Shape]]
 
 
 @dataclass(frozen=True)
-class Contents:
+class ModalityContents:
     """One modality's part of a store."""
 
     bands: tuple[str, ...]
@@ -49,13 +49,13 @@ class Catalogue:
     """What a store holds."""
 
     dataset: str | None
-    """The dataset's name; None where it can't be told."""
-    modalities: Mapping[str, Contents]
+    """The dataset's name; None where it is unknown."""
+    modalities: Mapping[str, ModalityContents]
     """By the modality's name, in the publisher's order."""
     is_whole: bool
     """Whether it is known of all records; if not, of some of them."""
 
-    def contents_of(self, layout: RecordLayout) -> Contents | None:
+    def contents_of(self, layout: RecordLayout) -> ModalityContents | None:
         """The part of the store that a record belongs to: records are told apart by their bands."""
         names = layout.bands.keys()
         for contents in self.modalities.values():
@@ -81,7 +81,7 @@ def read(target: Path, pages: Pages, layouts: Layouts, ahead: ReadAhead) -> Cata
 
 def _told(manifest: Manifest, spec: DatasetSpec) -> Catalogue:
     """What the manifest says; without modalities where it does not say all."""
-    found: dict[str, Contents] = {}
+    found: dict[str, ModalityContents] = {}
     for modality in spec.modalities:
         state = manifest.modalities.get(modality.name)
         if state is None or not state.n_patches:
@@ -112,14 +112,14 @@ def _sampled(
         spec = max(registry().values(), key=lambda one: _fit(one, usual), default=None)
         if spec is None or not any(_fit(spec, usual)):
             spec = None
-    found: dict[str, Contents] = {}
+    found: dict[str, ModalityContents] = {}
     for modality in spec.modalities if spec else ():
         shapes = usual.pop(frozenset(modality.band_names), None)
         if shapes is not None:
             found[modality.name] = _contents(modality, shapes)
     for names, shapes in usual.items():
         name = f"{UNKNOWN}-{len(found)}" if UNKNOWN in found else UNKNOWN
-        found[name] = Contents(tuple(sorted(names, key=in_order)), shapes)
+        found[name] = ModalityContents(tuple(sorted(names, key=in_order)), shapes)
     return Catalogue(spec.name if spec else None, found, is_whole=pages.n_entries <= N_SAMPLES)
 
 
@@ -138,8 +138,8 @@ def _fit(spec: DatasetSpec, usual: Mapping[frozenset[str], Mapping[str, Shape]])
     return len(there), len(same)
 
 
-def _contents(modality: Modality, shapes: Mapping[str, Shape]) -> Contents:
-    return Contents(
+def _contents(modality: Modality, shapes: Mapping[str, Shape]) -> ModalityContents:
+    return ModalityContents(
         modality.band_names,
         shapes,
         {preset.name: preset.bands for preset in modality.presets},

@@ -1,33 +1,26 @@
 """Records copied out of a store one by one, as a file of their own.
 
 In: records as bytes. Out: memory that is read as ``data.mdb`` is. It serves where a batch can't be
-read at once because another process commits to the store all the while.
+read at once because another process keeps committing to the store.
 """
 
 from __future__ import annotations
 
 import mmap
 from collections.abc import Sequence
-from typing import Protocol, Self
+from typing import Final, Self
 
 import numpy as np
 
-from rico_hdl.reading.blocks import GATHERED_BYTES, RECORD_PLACE
+from rico_hdl.reading.band_memory import GATHERED_BYTES, RECORD_PLACE
 from rico_hdl.reading.keys import Offsets
-
-
-class File(Protocol):
-    """Memory with records, and what can be asked of it."""
-
-    data: mmap.mmap
-    """All its bytes."""
-
-    def will_need(self, start: int, n_bytes: int) -> None:
-        """Have the system read a part of it into its cache, without waiting for it."""
 
 
 class Copies:
     """A `File` of some records; see `Copies.of`."""
+
+    certain: Final = True
+    """Nothing writes to it."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self.data = data

@@ -30,7 +30,7 @@ class Keys(KeysView[str], Sequence[str]):
         names: The names in UTF-8, in one block.
         begins: Where each of them begins in the block.
         ends: Where each of them ends in it.
-        places: Where the record of each lies in the file, as in `rico_hdl.store.Place`: an array of
+        places: Where the record of each is in the file, as in `rico_hdl.store.Place`: an array of
             shape (n, 2).
         fingerprint: The state of the file for which this is true; see `rico_hdl.store.Pages`. None
             if it is true for none.
@@ -51,7 +51,7 @@ class Keys(KeysView[str], Sequence[str]):
         self._begins = begins
         self._ends = ends
         self.places = places
-        """Where the record of each lies, of shape (n, 2)."""
+        """Where the record of each is, of shape (n, 2)."""
         self.fingerprint = fingerprint
         """The state of the file for which the places are true; None for none."""
         self._is_sorted = is_sorted
@@ -142,5 +142,5 @@ def check_texts(names: Sequence[bytes], path: Path) -> None:
         except UnicodeDecodeError:
             raise StoreError(
                 f"{path} is damaged: its key {name!r} is not UTF-8",
-                "See what rico-hdl verify finds. Restore it from a copy, or convert again.",
+                "Run rico-hdl verify. Restore it from a copy, or convert again.",
             ) from None

@@ -1,6 +1,6 @@
 """How records are laid out: each header parsed once, however many records have it.
 
-In: the bytes of ``data.mdb`` and where a record lies in them. Out: its layout, the same object for
+In: the bytes of ``data.mdb`` and where a record is in them. Out: its layout, the same object for
 the same header, so that what was worked out for a layout can be kept with it. No pixel is touched.
 """
 
@@ -49,7 +49,7 @@ class RecordLayout:
             return False
         words = np.frombuffer(data, np.uint64, len(data) // 8)
         wanted = (starts // 8)[:, None] + np.arange(self.n_header // 8)
-        # A record of so many bytes lies in the file, so there is nothing to clip.
+        # The file holds a record of so many bytes, so there is nothing to clip.
         return bool((words.take(wanted, mode="clip") == self._words).all())
 
 
@@ -60,7 +60,7 @@ class Layouts:
         self._known: dict[tuple[bytes, int], RecordLayout] = {}
 
     def of(self, data: mmap.mmap, start: int, stop: int) -> RecordLayout:
-        """The layout of the record that lies at ``data[start:stop]``.
+        """The layout of the record at ``data[start:stop]``.
 
         Raises:
             RecordError: See `rico_hdl.record.parse`.

@@ -1,23 +1,23 @@
-"""How arrays shall look: what a caller asks for, checked once.
+"""How arrays should look: the options of reading, and an `Options` checked once for all of them.
 
-In: the arguments of a call. Out: an `Options`, which every stage reads. Nothing here opens a file.
+In: the keyword arguments of a call. Out: an `Options`, which every stage reads. Nothing here opens
+a file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from rico_hdl.errors import UsageError
 from rico_hdl.reading.resampling import RESAMPLINGS, Resampling
+from rico_hdl.reading.runs import Size
 from rico_hdl.reading.selection import Bands, terms_of
 
-Size = tuple[int, int]
-"""(rows, columns)."""
 Grouping = bool | Literal["band"]
 """Whether there is an array for each resolution, or for each band."""
 
@@ -26,6 +26,66 @@ BY_BAND: Final = "band"
 
 ON_SIZE: Final = ("error", "skip", "pad", "crop", "pad+crop", "keep")
 """What to do with patches that deviate from their modality's usual size."""
+
+
+class PixelOptions(TypedDict, total=False):
+    """How pixels are computed."""
+
+    resampling: Resampling
+    """How bands of another size are brought to the requested one: ``nearest``, the default,
+    ``bilinear`` or ``bicubic``, as torch's ``interpolate`` does it."""
+    dtype: npt.DTypeLike | None
+    """Of the result; None, the default, for that of the bands, or of ``out``. Integers that do not
+    fit wrap around; floats are not cast to integers."""
+
+
+class ReadOptions(PixelOptions, total=False):
+    """The options of reading a patch, all of them optional."""
+
+    bands: Bands
+    """Names, aliases or presets such as ``rgb`` or ``10m+20m``; None, the default, for all, in the
+    publisher's order."""
+    size: int | Size | None
+    """(rows, columns) of the result, or one number for both; None, the default, for that of the
+    bands, which then must agree."""
+
+
+class GroupOptions(TypedDict, total=False):
+    """How patches, and bands of different resolution, are put into arrays."""
+
+    on_size: str
+    """What to do with patches whose bands are not of the size that most of their modality have:
+    ``error``, the default; ``skip`` leaves them out; ``pad`` fills what is missing with zeros and
+    ``crop`` cuts off what is too much, both at the bottom and on the right; ``pad+crop`` does both;
+    ``keep`` takes them as they are."""
+    grouped: Grouping
+    """Whether bands stay at their own resolution: True makes one array for each resolution,
+    ``"band"`` one for each band, which is the fastest way to read most bands; False, the default,
+    makes a single array."""
+
+
+class BatchOptions(ReadOptions, GroupOptions, total=False):
+    """The options of reading several patches, all of them optional."""
+
+
+class SampleOptions(PixelOptions, GroupOptions, total=False):
+    """The options of reading samples, but for ``bands`` and ``size``, all of them optional."""
+
+
+def check_names(method: str, given: Mapping[str, object], known: type) -> None:
+    """Make sure that a call has no other options than its own.
+
+    Args:
+        method: What was called.
+        given: Its options.
+        known: The `TypedDict` of those that it has.
+
+    Raises:
+        TypeError: It has others, as Python itself raises it.
+    """
+    for name in given:
+        if name not in known.__optional_keys__:  # type: ignore[attr-defined] # of a TypedDict
+            raise TypeError(f"{method}() got an unexpected keyword argument {name!r}")
 
 
 @dataclass(frozen=True)
@@ -49,14 +109,14 @@ class Options:
     def of(  # noqa: PLR0913 - one argument for each option
         cls,
         *,
-        bands: Bands,
-        size: int | Size | None,
-        resampling: Resampling,
-        dtype: npt.DTypeLike | None,
-        on_size: str,
-        grouped: Grouping,
+        bands: Bands = None,
+        size: int | Size | None = None,
+        resampling: Resampling = "nearest",
+        dtype: npt.DTypeLike | None = None,
+        on_size: str = "error",
+        grouped: Grouping = False,
     ) -> Options:
-        """Options from the arguments of a call.
+        """Options from the arguments of a call: see `BatchOptions`.
 
         Raises:
             UsageError: One of them has no such value, or two exclude each other.

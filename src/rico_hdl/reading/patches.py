@@ -1,6 +1,6 @@
 """All bands of a patch at once: one copy of the record's pixels, and arrays that share it.
 
-In: a record's layout and where it lies. Out: arrays by band, as they are stored, of any shape. They
+In: a record's layout and place. Out: arrays by band, as they are stored, of any shape. They
 own their memory together, and stay valid whatever becomes of the store.
 """
 

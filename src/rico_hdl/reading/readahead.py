@@ -1,10 +1,9 @@
-"""Having the system read what will be copied next, where it must come from a disk.
+"""Asks the kernel to prefetch what is copied next, where it comes from a disk.
 
-In: parts of ``data.mdb`` that are about to be read. Out: a word to the system, which then reads
-them all at once while the first are waited for. Left alone, each page that is missing is waited for
-one after the other, together with whatever lies around it: on a cold disk that was ten times
-slower. Where the file is in the system's cache the word is wasted time, so that it is given only
-while reading is slow.
+The kernel then reads all announced parts of ``data.mdb`` at once, while the first are copied.
+Without that, each missing page is waited for one after the other, together with its neighbours,
+which was ten times slower on a cold disk. Where the file is in the kernel's cache, announcing is
+wasted time, so it is done only while reading is slow.
 """
 
 from __future__ import annotations
@@ -15,20 +14,25 @@ from typing import Final
 
 import numpy as np
 
-from rico_hdl.reading.copies import File
+from rico_hdl.reading.file import File
 from rico_hdl.reading.keys import Offsets
 
 PIECE_BYTES: Final = 256 * 2**10
 """The system ignores what is beyond its own limit for one request, which is seldom lower."""
 GAP_BYTES: Final = 64 * 2**10
-"""Bytes that are read besides rather than asking twice."""
+"""Unwanted bytes that are read along rather than asking twice."""
 
+# The three numbers below were measured when this module was written (8d0fad3), on a virtual machine
+# with two cores and a virtual disk. A slower processor takes a warm file for a cold one now and
+# then, which costs a few microseconds for each record. A disk as fast as memory is taken for a warm
+# file, and needs no announcements.
 _WARM_SECONDS: Final = 8e-6
-"""What it takes at most to announce a record and look at it, if it is in the cache: 3 to 4 us were
-measured, and 25 to 40 where it came from a disk."""
+"""How long it takes at most to announce a record and look at it, if it is in the cache: 3 to 4 µs
+were measured there, and 25 to 40 µs where the record came from the disk."""
 _SECONDS_PER_PATCH: Final = 30e-6
 _SECONDS_PER_BYTE: Final = 0.5e-9
-"""What takes longer than these two together waits for a disk, or is not hurt by a useless word."""
+"""What takes longer than these two together waits for a disk, or is slow enough for a useless
+announcement not to matter: three times what a patch took in the cache, and copying at 2 GB/s."""
 
 Span = tuple[int, int]
 """Offset and length of bytes that are read."""

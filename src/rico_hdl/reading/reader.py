@@ -6,7 +6,7 @@ follows from the options is worked out once for each layout of records.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any, Final, NamedTuple
@@ -14,24 +14,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from rico_hdl.errors import SizeError, UsageError
-from rico_hdl.reading.bands import BandMemory
-from rico_hdl.reading.copies import File
-from rico_hdl.reading.keys import Keys, Offsets
+from rico_hdl.reading.band_memory import BandMemory
+from rico_hdl.reading.file import File
+from rico_hdl.reading.keys import Keys
 from rico_hdl.reading.layouts import RecordLayout
 from rico_hdl.reading.options import Options
-from rico_hdl.reading.plan import Array
-from rico_hdl.reading.planning import UNGROUPED, Plan, plan_of
-from rico_hdl.reading.readahead import PIECE_BYTES
-from rico_hdl.reading.records import Records
-
-Images = Array | dict[str, Array]
-"""One array; or, grouped, one for each resolution or band."""
+from rico_hdl.reading.protocol import Located, Records
+from rico_hdl.reading.record_plan import NO_PLAN, UNGROUPED, Images, RecordPlan, plan_of
 
 _MAX_PLANS: Final = 1024
-_NO_PLAN: Final = Plan(
-    {}, by_band=False, memory=None, only=None, deviates="", spans=[(0, PIECE_BYTES)], patience=0
-)
-"""What is done before any layout is known: nothing, but the whole record is announced."""
 _N_NAMED: Final = 5
 """Patches that an error names; the others are counted."""
 
@@ -64,13 +55,13 @@ class PatchReader:
     """
 
     def __init__(self, records: Records, options: Options) -> None:
-        # Not the store: it keeps its readers, and a circle would keep the file open after both.
+        # Not the store: it keeps its readers, and a cycle would keep the file open after both.
         self.records = records
         """Where it reads from."""
         self.options = options
         """How arrays look."""
-        self._plans: dict[RecordLayout, Plan] = {}
-        self._last = (RecordLayout(b"", -1, []), _NO_PLAN)
+        self._plans: dict[RecordLayout, RecordPlan] = {}
+        self._last = (RecordLayout(b"", -1, []), NO_PLAN)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return PatchReader, (self.records, self.options)
@@ -101,9 +92,12 @@ class PatchReader:
         else:
             if pages.certain:
                 return images
-        return self.records.settled(
-            [key], lambda file, places: self._image(key, out, file, *places[0].tolist())
-        )
+        return self.records.settled([key], partial(self._located_image, key, out))
+
+    def _located_image(self, key: str, out: Images | None, located: Sequence[Located]) -> Images:
+        """The patch, once its place is known."""
+        (_, file, places), *_ = located
+        return self._image(key, out, file, *places[0].tolist())
 
     def _image(self, key: str, out: Images | None, file: File, start: int, stop: int) -> Images:
         """The patch whose record is at that place of a file."""
@@ -122,7 +116,7 @@ class PatchReader:
             plan.only.fill(data, start, image)
             images: Images = image
         else:
-            arrays = _empty(plan, ()) if out is None else _checked(out, plan, ())
+            arrays = plan.empty() if out is None else plan.checked(out)
             plan.fill(data, start, arrays)
             images = arrays if out is None else out
         if perf_counter() - begin > plan.patience:
@@ -153,55 +147,47 @@ class PatchReader:
             raise UsageError("there are no keys to read", "Give at least one.")
         return self.records.settled(keys, partial(self._batch, keys, out))
 
-    def _batch(self, keys: Sequence[str], out: Images | None, file: File, places: Offsets) -> Batch:
-        """The patches whose records are at those places of a file."""
-        ahead = self.records.ahead
+    def _batch(self, keys: Sequence[str], out: Images | None, located: Sequence[Located]) -> Batch:
+        """The patches, once their places are known."""
+        ahead, n = self.records.ahead, len(keys)
         if ahead.cold:
-            ahead.announce(file, places, self._last[1].spans)
+            for _, file, places in located:
+                ahead.announce(file, places, self._last[1].spans)
         begin = perf_counter()
-        plan = self._common_plan(file, places)
-        if plan is None or plan.deviates:
-            batch, plan = self._read_mixed(file, keys, places, out)
+        layout, plan = self._last
+        # Almost always, all are laid out as the last one that was read.
+        if plan.deviates or not all(layout.are_of(file.data, at) for _, file, at in located):
+            batch, plan = self._read_mixed(keys, out, located)
         else:
-            arrays = (
-                _checked(out, plan, (len(keys),)) if out is not None else _empty(plan, (len(keys),))
-            )
-            plan.fill_rows(file.data, places[:, 0], range(len(keys)), arrays)
-            batch = Batch(_fixed(keys), _unwrapped(arrays, plan))
-        if perf_counter() - begin > len(keys) * plan.patience:
+            arrays = plan.empty(n) if out is None else plan.checked(out, n)
+            for rows, file, places in located:
+                plan.fill_rows(file.data, places[:, 0], rows, arrays)
+            batch = Batch(_fixed(keys), plan.unwrapped(arrays))
+        if perf_counter() - begin > n * plan.patience:
             ahead.cold = True
         return batch
 
-    def _common_plan(self, file: File, places: Offsets) -> Plan | None:
-        """What is done with all of some records, if all are laid out as the last one that was read.
-
-        That is looked at for all of them at once; None where it is not so.
-        """
-        layout, plan = self._last
-        if layout.are_of(file.data, places):
-            return plan
-        return None
-
     def _read_mixed(
-        self, file: File, keys: Sequence[str], places: Offsets, out: Images | None
-    ) -> tuple[Batch, Plan]:
+        self, keys: Sequence[str], out: Images | None, located: Sequence[Located]
+    ) -> tuple[Batch, RecordPlan]:
         """Patches that may be laid out in different ways, and what was done with the first."""
         names = _fixed(keys)
-        plans = self._plans_of(file, names, places.tolist())
+        plans = self._plans_of(names, located)
         first = plans[0]
-        if any(plan.deviates for plan in set(plans)):
-            kept = self._kept(names, plans)
+        kept = self._kept(names, plans)
+        if len(kept) < len(names):
             names = names[kept] if isinstance(names, Keys) else tuple([names[i] for i in kept])
-            places, plans = places[kept], [plans[i] for i in kept]
-        self._check_agreement(names, plans)
-        n = len(names)
-        arrays = _empty(first, (n,)) if out is None else _checked(out, first, (len(keys),))
-        for plan in dict.fromkeys(plans):
-            rows = [i for i, one in enumerate(plans) if one is plan]
-            plan.fill_rows(file.data, places[rows, 0], rows, arrays)
-        if n < len(keys):
-            arrays = {name: array[:n] for name, array in arrays.items()}
-        return Batch(names, _unwrapped(arrays, first)), first
+        self._check_agreement(names, [plans[i] for i in kept])
+        arrays = first.empty(len(kept)) if out is None else first.checked(out, len(keys))
+        row_of = {i: row for row, i in enumerate(kept)}
+        for rows, file, places in located:
+            for plan in dict.fromkeys(plans[i] for i in rows if i in row_of):
+                some = [j for j, i in enumerate(rows) if plans[i] is plan]
+                wanted = [row_of[rows[j]] for j in some]
+                plan.fill_rows(file.data, places[some, 0], wanted, arrays)
+        if len(kept) < len(keys):
+            arrays = {name: array[: len(kept)] for name, array in arrays.items()}
+        return Batch(names, first.unwrapped(arrays)), first
 
     def describe(self, key: str) -> ArraySpec | dict[str, ArraySpec]:
         """What the array of a patch looks like, without reading it.
@@ -223,7 +209,7 @@ class PatchReader:
         return found if self.options.grouped else found[UNGROUPED]
 
     def memory(self, key: str) -> BandMemory | None:
-        """How patches like that of a key lie in one memory; None if they do not.
+        """How patches like that of a key share one memory; None if they do not.
 
         They do with ``grouped="band"``, unless bands are converted or brought to another size.
 
@@ -240,7 +226,7 @@ class PatchReader:
             RicoError: See `read`.
         """
         plan = self._plan_for(key)
-        return _unwrapped(_empty(plan, (n,)), plan)
+        return plan.unwrapped(plan.empty(n))
 
     def fits(self, key: str, images: Images) -> bool:
         """Whether arrays are such as `empty` makes for patches like that of a key."""
@@ -263,35 +249,32 @@ class PatchReader:
         Raises:
             RicoError: See `read`.
         """
-        plans = self.records.settled(
-            keys, lambda file, places: self._plans_of(file, keys, places.tolist())
-        )
+        plans = self.records.settled(keys, partial(self._plans_of, keys))
         return [key for key, plan in zip(keys, plans, strict=True) if plan.deviates]
 
-    def _plans_of(
-        self, file: File, keys: Iterable[str], places: Iterable[tuple[int, int]]
-    ) -> list[Plan]:
-        """What is done with each of some records."""
-        data = file.data
+    def _plans_of(self, keys: Sequence[str], located: Sequence[Located]) -> list[RecordPlan]:
+        """What is done with each of some records, in the order of their keys."""
         layout, plan = self._last
-        found = []
-        for key, (start, stop) in zip(keys, places, strict=True):
-            if (
-                stop - start != layout.n_bytes
-                or data[start : start + layout.n_header] != layout.header
-            ):
-                layout, plan = self._planned(file, start, stop, key)
-            found.append(plan)
+        found = [plan] * len(keys)
+        for rows, file, places in located:
+            data = file.data
+            for row, (start, stop) in zip(rows, places.tolist(), strict=True):
+                if (
+                    stop - start != layout.n_bytes
+                    or data[start : start + layout.n_header] != layout.header
+                ):
+                    layout, plan = self._planned(file, start, stop, keys[row])
+                found[row] = plan
         self._last = layout, plan
         return found
 
-    def _plan_for(self, key: str) -> Plan:
+    def _plan_for(self, key: str) -> RecordPlan:
         """What is done with the record of a key."""
-        return self.records.settled(
-            [key], lambda file, places: self._plans_of(file, [key], places.tolist())[0]
-        )
+        return self.records.settled([key], partial(self._plans_of, [key]))[0]
 
-    def _planned(self, file: File, start: int, stop: int, key: str) -> tuple[RecordLayout, Plan]:
+    def _planned(
+        self, file: File, start: int, stop: int, key: str
+    ) -> tuple[RecordLayout, RecordPlan]:
         """The layout of a record, and what is done with records of that layout."""
         layout = self.records.layout(file, start, stop, key)
         plan = self._plans.get(layout)
@@ -303,7 +286,7 @@ class PatchReader:
             self._plans[layout] = plan
         return layout, plan
 
-    def _kept(self, keys: Sequence[str], plans: Sequence[Plan]) -> list[int]:
+    def _kept(self, keys: Sequence[str], plans: Sequence[RecordPlan]) -> list[int]:
         """The positions of patches of the usual size.
 
         Raises:
@@ -329,7 +312,7 @@ class PatchReader:
             tuple(deviating),
         )
 
-    def _check_agreement(self, keys: Sequence[str], plans: Sequence[Plan]) -> None:
+    def _check_agreement(self, keys: Sequence[str], plans: Sequence[RecordPlan]) -> None:
         """Make sure that patches fit into the same arrays.
 
         Raises:
@@ -337,9 +320,7 @@ class PatchReader:
         """
         first: tuple[str, dict[str, Any]] | None = None
         for plan in dict.fromkeys(plans):
-            arrays = {
-                name: (plan.shape_of(array), array.dtype) for name, array in plan.arrays.items()
-            }
+            arrays = plan.described()
             key = keys[plans.index(plan)]
             if first is None:
                 first = key, arrays
@@ -353,7 +334,7 @@ class PatchReader:
 
 
 def _fixed(keys: Sequence[str]) -> Sequence[str]:
-    """Keys that nobody can change: those of a store, or a tuple."""
+    """Keys that can't change: those of a store, or a tuple."""
     return keys if isinstance(keys, Keys) else tuple(keys)
 
 
@@ -363,59 +344,3 @@ def _shown(arrays: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> str:
         f"{name} {dtype} {'x'.join(map(str, shape))}".lstrip()
         for name, (shape, dtype) in arrays.items()
     )
-
-
-def _empty(plan: Plan, rows: tuple[int, ...]) -> dict[str, Array]:
-    """New arrays for patches, not initialised.
-
-    Args:
-        plan: What they are filled with.
-        rows: The length of their first axis, or nothing for a single patch.
-
-    Raises:
-        UsageError: Memory does not suffice.
-    """
-    try:
-        if plan.memory and rows:
-            return plan.memory.views(plan.memory.new(*rows))
-        return {
-            name: np.empty(rows + plan.shape_of(array), array.dtype)
-            for name, array in plan.arrays.items()
-        }
-    except (MemoryError, ValueError) as error:
-        raise UsageError(
-            f"there is no memory for {' x '.join(map(str, rows))} patches of "
-            f"{sum(array.n_bytes for array in plan.arrays.values())} bytes: {error}",
-            "Read fewer at once.",
-        ) from error
-
-
-def _checked(out: Images, plan: Plan, rows: tuple[int, ...]) -> dict[str, Array]:
-    """The arrays that a caller gave, by name.
-
-    Raises:
-        UsageError: They have other names, shapes or dtypes than the patches, or can't be written.
-    """
-    hint = "PatchReader.empty makes one that fits; dtype= chooses another type."
-    if isinstance(out, dict) != (plan.only is None) or (
-        isinstance(out, dict) and out.keys() != plan.arrays.keys()
-    ):
-        found_names = f"a dictionary with {', '.join(out)}" if isinstance(out, dict) else "none"
-        wanted = "an array" if plan.only else f"a dictionary with {', '.join(plan.arrays)}"
-        raise UsageError(f"out= is {found_names}, expected {wanted}", hint)
-    given = out if isinstance(out, dict) else {UNGROUPED: out}
-    for name, array in plan.arrays.items():
-        found, shape = given[name], rows + plan.shape_of(array)
-        fits = isinstance(found, np.ndarray) and found.flags.writeable
-        if not fits or found.shape != shape or found.dtype != array.dtype:
-            what = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found)
-            raise UsageError(
-                f"out= is {what}, expected an array that can be written, {array.dtype} {shape}",
-                hint,
-            )
-    return given
-
-
-def _unwrapped(images: dict[str, Array], plan: Plan) -> Images:
-    """The only array, where they are not grouped."""
-    return images if plan.only is None else images[UNGROUPED]

@@ -1,13 +1,13 @@
-"""The records of a store: where each one lies, how it is laid out, and what they are together.
+"""The records of a target folder: where each one is, how it is laid out, what they are together.
 
 In: a target folder and keys. Out: the file, mapped once for each process on first use, and places
 in it. What is learned is kept and travels with a pickle where it is the same elsewhere; the file
 does not. No pixel is touched.
 
 Another process may write to the store at any time. Everything that is read goes through
-`Records.settled` or `Records.of_file`, which read again until the result is that of one committed
-state (`rico_hdl.store.Pages.certain`). Only `PatchReader.read` and `Store.__getitem__`, where a
-call costs too much, check for themselves first.
+`MappedRecords.settled` or `MappedRecords.of_file`, which read again until the result is that of one
+committed state (`rico_hdl.store.Pages.certain`). Only `PatchReader.read` and `Store.__getitem__`,
+where a call costs too much, check for themselves first.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from time import sleep
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 
 from rico_hdl.errors import RecordError, StoreError, UnknownKeyError
 from rico_hdl.reading import catalogue
 from rico_hdl.reading.catalogue import Catalogue
-from rico_hdl.reading.copies import Copies, File
+from rico_hdl.reading.copies import Copies
+from rico_hdl.reading.file import File
 from rico_hdl.reading.keys import Keys, Offsets, check_texts
 from rico_hdl.reading.layouts import Layouts, RecordLayout
+from rico_hdl.reading.protocol import Located, T
 from rico_hdl.reading.readahead import HEADER, ReadAhead
 from rico_hdl.store import DATA_NAME, JOURNAL_NAME, Pages
 
@@ -47,11 +49,9 @@ _PAUSE_SECONDS: Final = 0.01
 """How often a file that is missing, or no LMDB yet, is tried again while there is a journal, and
 how long each is waited for: longer than a conversion takes to make a new file."""
 
-_T = TypeVar("_T")
 
-
-class Records:
-    """What readers of a store share. Safe for threads and forks, and can be pickled.
+class MappedRecords:
+    """The `Records` of one target folder.
 
     Args:
         path: The folder that holds ``data.mdb``.
@@ -66,9 +66,9 @@ class Records:
     def _begin(self) -> None:
         """Set what does not travel."""
         self.closed = False
-        """Whether it was closed."""
+        """See `Records.closed`."""
         self.ahead = ReadAhead()
-        """Whether reading waits for a disk."""
+        """See `Records.ahead`."""
         self._layouts = Layouts()
         self._pages: Pages | None = None
 
@@ -90,7 +90,7 @@ class Records:
             raise StoreError(f"{self.path}: {what}", "Name the folder of a store.")
 
     def close(self) -> None:
-        """Let go of the file, as soon as nobody reads from it any more."""
+        """See `Records.close`."""
         self.closed = True
         self._pages = None
 
@@ -144,7 +144,7 @@ class Records:
 
     @property
     def catalogue(self) -> Catalogue:
-        """What the store holds."""
+        """See `Records.catalogue`."""
         found = self._known
         if found is None:
             found = self._known = self.of_file(
@@ -152,7 +152,7 @@ class Records:
             )
         return found
 
-    def of_file(self, read: Callable[[Pages], _T]) -> _T:
+    def of_file(self, read: Callable[[Pages], T]) -> T:
         """What a function reads from the file, in one committed state.
 
         Args:
@@ -174,24 +174,15 @@ class Records:
             self._renew(pages)
         raise self._too_fast()
 
-    def settled(self, keys: Sequence[str], read: Callable[[File, Offsets], _T]) -> _T:
-        """What a function reads from the records of some keys, each in a committed state.
-
-        Args:
-            keys: The keys.
-            read: Called with the file and the start and stop of each record in it, of shape (n, 2),
-                until its result is certain; what it raises before is ignored.
-
-        Raises:
-            UnknownKeyError: There is no record for a key.
-            StoreError: It was closed, is damaged, or is written to faster than it is read.
-        """
+    def settled(self, keys: Sequence[str], read: Callable[[Sequence[Located]], T]) -> T:
+        """See `Records.settled`."""
+        rows = range(len(keys))
         for _ in range(_ATTEMPTS):
             pages, places = self._places(keys)
             if places is None:
                 continue
             try:
-                found = read(pages, places)
+                found = read((Located(rows, pages, places),))
             except Exception:
                 if pages.certain:
                     raise
@@ -200,7 +191,7 @@ class Records:
                     return found
             self._renew(pages)
         copies, places = Copies.of([self._copy(key) for key in keys])
-        return read(copies, places)
+        return read((Located(rows, copies, places),))
 
     def _copy(self, key: str) -> bytes:
         """The record of a key, byte for byte."""
@@ -244,12 +235,7 @@ class Records:
         raise self._too_fast()
 
     def place(self, key: str) -> tuple[Pages, int, int]:
-        """As `find`, for a key that is expected to be there.
-
-        Raises:
-            UnknownKeyError: There is none.
-            StoreError: It was closed, or is damaged.
-        """
+        """See `Records.place`."""
         pages = self._pages
         if pages is not None:  # as almost always, and without one more call
             try:
@@ -263,12 +249,12 @@ class Records:
             raise self._unknown(key)
         return found
 
-    def is_there(self, key: str) -> bool:
-        """Whether there is a record for a key, in the newest state.
+    def __len__(self) -> int:
+        self.latest()
+        return self.of_file(lambda pages: pages.n_entries)
 
-        Raises:
-            StoreError: It was closed, or is damaged.
-        """
+    def __contains__(self, key: str) -> bool:
+        # A key that is not found is certain to be absent; one that is found may have been torn.
         for _ in range(_ATTEMPTS_IN_ALL):
             found = self.find(key)
             if found is None or found[0].certain:
@@ -277,20 +263,16 @@ class Records:
         raise self._too_fast()
 
     def locate(self, keys: Sequence[str]) -> Keys:
-        """Some keys with where their records lie, in the order in which they are given.
-
-        Raises:
-            UnknownKeyError: There is none for a key.
-            StoreError: It was closed, or is damaged.
-        """
+        """See `Records.locate`."""
         names = [key.encode() for key in keys]
-        return self.settled(
-            keys,
+
+        def found(located: Sequence[Located]) -> Keys:
+            (_, file, places), *_ = located
             # Copies have no state: their places count for nothing.
-            lambda file, places: Keys.of(
-                names, places, getattr(file, "fingerprint", None), is_sorted=False
-            ),
-        )
+            fingerprint = getattr(file, "fingerprint", None)
+            return Keys.of(names, places, fingerprint, is_sorted=False)
+
+        return self.settled(keys, found)
 
     def _places(self, keys: Sequence[str]) -> tuple[Pages, Offsets | None]:
         """The file, and where the records of some keys start and stop in it, of shape (n, 2).
@@ -313,13 +295,10 @@ class Records:
         return pages, np.array(places, np.int64).reshape(-1, 2)
 
     def keys(self) -> Keys:
-        """All keys, sorted, and where their records lie.
+        """See `Records.keys`.
 
         While a conversion writes, these may be the keys of several of its states: each was in the
         store at some time, and none is missing that was there all the time.
-
-        Raises:
-            StoreError: It was closed, is damaged, or is written to faster than it is read.
         """
         names: list[bytes] = []
         places: list[tuple[int, int]] = []
@@ -348,11 +327,7 @@ class Records:
         raise self._too_fast()
 
     def layout(self, file: File, start: int, stop: int, key: str) -> RecordLayout:
-        """How the record at a place of a file is laid out.
-
-        Raises:
-            StoreError: It is no record.
-        """
+        """See `Records.layout`."""
         try:
             return self._layouts.of(file.data, start, stop)
         except RecordError as error:
@@ -362,17 +337,14 @@ class Records:
             ) from error
 
     def layouts(self, keys: Keys) -> Iterator[RecordLayout]:
-        """How the records of some keys are laid out.
-
-        Raises:
-            StoreError: One of them is no record.
-        """
+        """See `Records.layouts`."""
         for first in range(0, len(keys), _HEADERS_AT_ONCE):
             some = keys[first : first + _HEADERS_AT_ONCE]
             yield from self.settled(some, partial(self._layouts_at, some))
 
-    def _layouts_at(self, keys: Keys, file: File, places: Offsets) -> list[RecordLayout]:
+    def _layouts_at(self, keys: Keys, located: Sequence[Located]) -> list[RecordLayout]:
         """The layouts of records whose places are known."""
+        (_, file, places), *_ = located
         if self.ahead.cold:
             self.ahead.announce(file, places, HEADER)
         return [

@@ -113,7 +113,7 @@ class _Nearest:
         self.bits = np.dtype(self._pair[0]) if self._pair else None
 
     def memory(self, shape: Sequence[int]) -> Array:
-        """Memory of the bands' pixels, each with room for its copy where two lie side by side."""
+        """Memory of the bands' pixels, each with room for its copy where two are neighbours."""
         return np.empty(shape, self._pair[1] if self._pair else self._dtype)
 
     def __call__(self, memory: Array, out: Array) -> None:
@@ -190,7 +190,7 @@ def _summed(bands: Array, taps: _Taps, axis: int) -> Array:
 def _nearest(n: int, m: int) -> npt.NDArray[np.intp]:
     """The zero-based position in the source of each of ``m`` pixels made from ``n``.
 
-    In single precision, as torch computes it: for some sizes it falls beside the exact position.
+    In single precision, as torch computes it: for some sizes it is next to the exact position.
     """
     scale = np.float32(n) / np.float32(m)
     positions: npt.NDArray[np.intp] = np.arange(m, dtype=np.float32).__mul__(scale).astype(np.intp)
@@ -233,7 +233,7 @@ def _far(t: Array) -> Array:
 
 
 def _centres(n: int, m: int, dtype: np.dtype[Any]) -> Array:
-    """Where the centres of ``m`` pixels lie among ``n``, in units of the latter."""
+    """Where the centres of ``m`` pixels are among ``n``, in units of the latter."""
     scale = dtype.type(n) / dtype.type(m)
     centres: Array = scale * (np.arange(m, dtype=dtype) + dtype.type(0.5)) - dtype.type(0.5)
     return centres

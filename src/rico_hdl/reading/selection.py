@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
 from rico_hdl.errors import UnknownBandError, UsageError
-from rico_hdl.reading.catalogue import Contents, in_order
+from rico_hdl.reading.catalogue import ModalityContents, in_order
 from rico_hdl.reading.layouts import RecordLayout
 from rico_hdl.spec import ALL_BANDS, JOINT
 
@@ -40,7 +40,7 @@ def terms_of(bands: Bands) -> tuple[str, ...]:
 
 
 def chosen(
-    terms: Sequence[str], layout: RecordLayout, contents: Contents | None, where: str
+    terms: Sequence[str], layout: RecordLayout, contents: ModalityContents | None, where: str
 ) -> tuple[str, ...]:
     """The bands of a record that were asked for, in that order.
 
@@ -56,12 +56,14 @@ def chosen(
     return tuple(name for term in terms for name in _meant(term, layout, contents, where))
 
 
-def names_of(layout: RecordLayout, contents: Contents | None) -> tuple[str, ...]:
+def names_of(layout: RecordLayout, contents: ModalityContents | None) -> tuple[str, ...]:
     """All bands of a record, in the publisher's order or in that of their numbers."""
     return contents.bands if contents else tuple(sorted(layout.bands, key=in_order))
 
 
-def _meant(term: str, layout: RecordLayout, contents: Contents | None, where: str) -> Iterator[str]:
+def _meant(
+    term: str, layout: RecordLayout, contents: ModalityContents | None, where: str
+) -> Iterator[str]:
     if term in layout.bands:
         yield term
     elif term == ALL_BANDS:
@@ -74,7 +76,7 @@ def _meant(term: str, layout: RecordLayout, contents: Contents | None, where: st
         raise UnknownBandError(f"{where} has no band {term!r}", _hint(term, layout, contents))
 
 
-def _hint(term: str, layout: RecordLayout, contents: Contents | None) -> str:
+def _hint(term: str, layout: RecordLayout, contents: ModalityContents | None) -> str:
     names = names_of(layout, contents)
     presets = list(contents.presets) if contents else []
     aliases = list(contents.aliases) if contents else []

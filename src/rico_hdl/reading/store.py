@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final, Self
+from typing import Any, Final, Self, Unpack
 
 import numpy as np
-import numpy.typing as npt
 
 from rico_hdl.errors import UsageError
 from rico_hdl.reading.batches import Batches, Chunks
-from rico_hdl.reading.catalogue import Contents
-from rico_hdl.reading.copies import File
+from rico_hdl.reading.catalogue import ModalityContents
+from rico_hdl.reading.file import File
 from rico_hdl.reading.keys import Keys
 from rico_hdl.reading.layouts import RecordLayout
-from rico_hdl.reading.options import Grouping, Options, Size
+from rico_hdl.reading.options import BatchOptions, Options, ReadOptions, check_names
 from rico_hdl.reading.patches import PatchPlan
-from rico_hdl.reading.plan import Array
+from rico_hdl.reading.protocol import Located, Records
 from rico_hdl.reading.readahead import patience, spans_of
-from rico_hdl.reading.reader import Images, PatchReader
-from rico_hdl.reading.records import Records
-from rico_hdl.reading.resampling import Resampling
+from rico_hdl.reading.reader import PatchReader
+from rico_hdl.reading.record_plan import Images
+from rico_hdl.reading.records import MappedRecords
+from rico_hdl.reading.runs import Array
 from rico_hdl.reading.selection import Bands, names_of
 from rico_hdl.spec import ALL_BANDS
 from rico_hdl.system.processors import n_usable_processors
@@ -48,9 +49,8 @@ def open(path: str | os.PathLike[str]) -> Store:  # noqa: A001 - as gzip.open an
     Raises:
         StoreError: There is none.
     """
-    store = Store(path)
-    store.records.check()
-    return store
+    MappedRecords(path).check()
+    return Store(path)
 
 
 class Store(Mapping[str, dict[str, Array]]):
@@ -65,8 +65,8 @@ class Store(Mapping[str, dict[str, Array]]):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.records = Records(path)
-        """Where each record lies; what the readers of this store share."""
+        self.records: Records = MappedRecords(path)
+        """Where each record is; what the readers of this store share."""
         self._begin()
 
     def _begin(self) -> None:
@@ -114,15 +114,13 @@ class Store(Mapping[str, dict[str, Array]]):
     # What it holds
 
     def __len__(self) -> int:
-        self.records.latest()
-        return self.records.of_file(lambda pages: pages.n_entries)
+        return len(self.records)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.records.keys())
 
     def __contains__(self, key: object) -> bool:
-        # A key that is not found is certain to be absent; one that is found may have been torn.
-        return isinstance(key, str) and self.records.is_there(key)
+        return isinstance(key, str) and key in self.records
 
     def keys(self, modality: str | None = None) -> Keys:
         """All keys, or those of a modality, sorted.
@@ -147,7 +145,7 @@ class Store(Mapping[str, dict[str, Array]]):
         """Some keys together with where their records lie, which spares looking for each again.
 
         Args:
-            keys: The keys, in the order that they shall have.
+            keys: The keys, in the order that they should have.
 
         Raises:
             UnknownKeyError: The store does not have one of them.
@@ -157,7 +155,7 @@ class Store(Mapping[str, dict[str, Array]]):
 
     @property
     def dataset(self) -> str | None:
-        """The dataset's name; None where it can't be told."""
+        """The dataset's name; None where it is unknown."""
         return self.records.catalogue.dataset
 
     @property
@@ -188,7 +186,7 @@ class Store(Mapping[str, dict[str, Array]]):
         contents = self._contents(modality)
         return {**contents.presets, ALL_BANDS: contents.bands}
 
-    def _contents(self, modality: str | None) -> Contents:
+    def _contents(self, modality: str | None) -> ModalityContents:
         known = self.records.catalogue.modalities
         if modality is None and len(known) == 1:
             return next(iter(known.values()))
@@ -214,9 +212,12 @@ class Store(Mapping[str, dict[str, Array]]):
         else:
             if pages.certain:
                 return patch
-        return self.records.settled(
-            [key], lambda file, places: self._patch(key, file, *places[0].tolist())
-        )
+        return self.records.settled([key], partial(self._located_patch, key))
+
+    def _located_patch(self, key: str, located: Sequence[Located]) -> dict[str, Array]:
+        """All bands of the patch, once its place is known."""
+        (_, file, places), *_ = located
+        return self._patch(key, file, *places[0].tolist())
 
     def _patch(self, key: str, file: File, start: int, stop: int) -> dict[str, Array]:
         """All bands of the patch whose record is at that place of a file."""
@@ -236,29 +237,13 @@ class Store(Mapping[str, dict[str, Array]]):
             records.ahead.cold = True
         return patch
 
-    def read(  # noqa: PLR0913 - one argument for each option
-        self,
-        key: str,
-        *,
-        bands: Bands = None,
-        size: int | Size | None = None,
-        resampling: Resampling = "nearest",
-        dtype: npt.DTypeLike | None = None,
-        out: Array | None = None,
-    ) -> Array:
+    def read(self, key: str, *, out: Array | None = None, **options: Unpack[ReadOptions]) -> Array:
         """Some bands of a patch as one array, whatever the patch's size is.
 
         Args:
             key: The patch.
-            bands: Names, aliases or presets such as ``rgb`` or ``10m+20m``; None for all, in the
-                publisher's order.
-            size: (rows, columns) of the result, or one number for both; None for that of the bands,
-                which then must agree.
-            resampling: How bands of another size are brought to it: ``nearest``, ``bilinear`` or
-                ``bicubic``, as torch's ``interpolate`` does it.
-            dtype: Of the result; None for that of the bands, or of ``out``. Integers that do not
-                fit wrap around; numbers with a point are not cast to integers.
             out: The array to fill.
+            **options: ``bands``, ``size``, ``resampling`` and ``dtype``: see `ReadOptions`.
 
         Returns:
             ``out``, or a new array of shape (C, H, W).
@@ -270,44 +255,27 @@ class Store(Mapping[str, dict[str, Array]]):
             UsageError: An option does not fit.
             StoreError: The store is closed or damaged.
         """
-        if dtype is None and out is not None:
-            dtype = out.dtype
-        reader = self._reader(bands, size, resampling, dtype, "keep", grouped=False)
+        if out is not None and options.get("dtype") is None:
+            options["dtype"] = out.dtype
+        reader = self._reader("read", ReadOptions, {**options})
         image: Any = reader.read(key, out)
         return image  # type: ignore[no-any-return]
 
-    def read_batch(  # noqa: PLR0913 - one argument for each option
-        self,
-        keys: Sequence[str],
-        *,
-        bands: Bands = None,
-        size: int | Size | None = None,
-        resampling: Resampling = "nearest",
-        dtype: npt.DTypeLike | None = None,
-        out: Images | None = None,
-        on_size: str = "error",
-        grouped: Grouping = False,
+    def read_batch(
+        self, keys: Sequence[str], *, out: Images | None = None, **options: Unpack[BatchOptions]
     ) -> Images:
         """Some bands of several patches as one array.
 
         Args:
             keys: The patches, in any order, also several times.
-            bands: See `read`.
-            size: See `read`.
-            resampling: See `read`.
-            dtype: See `read`.
             out: The array to fill, of shape (N, C, H, W); grouped, a dictionary of arrays.
-            on_size: What to do with patches whose bands are not of the size that most of their
-                modality have: ``error``; ``skip`` leaves them out; ``pad`` fills what is missing
-                with zeros and ``crop`` cuts off what is too much, both at the bottom and on the
-                right; ``pad+crop``; ``keep`` takes them as they are.
-            grouped: Leave bands at their own resolution: True makes one array for each resolution,
-                ``"band"`` one for each band, which is the fastest way to read most bands.
+            **options: ``bands``, ``size``, ``resampling``, ``dtype``, ``on_size`` and ``grouped``:
+                see `BatchOptions`.
 
         Returns:
             ``out``, or a new array of shape (N, C, H, W); grouped, a dictionary with one for each
             resolution, such as ``120x120``, or one of shape (N, H, W) for each band. The latter
-            share one memory where bands are only copied: each band of each patch is in one piece
+            share one memory where bands are only copied: each band of each patch is contiguous
             there. With ``skip``, fewer rows; `PatchReader.read_batch` says which.
 
         Raises:
@@ -317,10 +285,9 @@ class Store(Mapping[str, dict[str, Array]]):
             UsageError: An option does not fit.
             StoreError: The store is closed or damaged.
         """
-        if dtype is None and isinstance(out, np.ndarray):
-            dtype = out.dtype
-        reader = self._reader(bands, size, resampling, dtype, on_size, grouped=grouped)
-        return reader.read_batch(keys, out).images
+        if isinstance(out, np.ndarray) and options.get("dtype") is None:
+            options["dtype"] = out.dtype
+        return self._reader("read_batch", BatchOptions, {**options}).read_batch(keys, out).images
 
     def batches(  # noqa: PLR0913 - one argument for each option
         self,
@@ -329,16 +296,11 @@ class Store(Mapping[str, dict[str, Array]]):
         batch_size: int,
         shuffle: bool = False,
         seed: int = 0,
-        bands: Bands = None,
-        size: int | Size | None = None,
-        resampling: Resampling = "nearest",
-        dtype: npt.DTypeLike | None = None,
-        on_size: str = "error",
-        grouped: Grouping = False,
         prefetch: int = 2,
         n_threads: int | None = None,
         drop_last: bool = False,
         copy: bool = False,
+        **options: Unpack[BatchOptions],
     ) -> Batches:
         """All patches, or some, in batches that threads read ahead.
 
@@ -347,17 +309,12 @@ class Store(Mapping[str, dict[str, Array]]):
             batch_size: How many there are in a batch.
             shuffle: Whether they come in another order: the same for the same seed and number.
             seed: Of the order; give another one for each epoch.
-            bands: See `read`.
-            size: See `read`.
-            resampling: See `read`.
-            dtype: See `read`.
-            on_size: See `read_batch`. With ``skip``, batches may have fewer patches.
-            grouped: See `read_batch`.
             prefetch: Batches that are read ahead, at least 1; also how long a batch stays valid:
-                until so many more were asked for.
+                until so many more are requested.
             n_threads: Threads that read; None for as many as are of use.
             drop_last: Whether a last batch that is not full is left out.
             copy: Whether each batch has memory of its own, which is slower, and stays valid.
+            **options: See `read_batch`. With ``on_size="skip"``, batches may have fewer patches.
 
         Returns:
             An iterator of `Batch`.
@@ -369,7 +326,7 @@ class Store(Mapping[str, dict[str, Array]]):
         for name, value in (("batch_size", batch_size), ("prefetch", prefetch)):
             if value < 1:
                 raise UsageError(f"{name}={value} is less than 1", "Give at least 1.")
-        reader = self._reader(bands, size, resampling, dtype, on_size, grouped=grouped)
+        reader = self._reader("batches", BatchOptions, {**options})
         wanted = self.keys() if keys is None else keys
         order = np.arange(len(wanted))
         if shuffle:
@@ -395,55 +352,32 @@ class Store(Mapping[str, dict[str, Array]]):
             UnknownBandError: A patch does not have a band.
             StoreError: The store is closed or damaged.
         """
-        reader = self._reader(bands, None, "nearest", None, "skip", grouped=True)
+        reader = self.reader(bands=bands, on_size="skip", grouped=True)
         return reader.deviating(self.keys() if keys is None else keys)
 
-    def reader(  # noqa: PLR0913 - one argument for each option
-        self,
-        *,
-        bands: Bands = None,
-        size: int | Size | None = None,
-        resampling: Resampling = "nearest",
-        dtype: npt.DTypeLike | None = None,
-        on_size: str = "error",
-        grouped: Grouping = False,
-    ) -> PatchReader:
+    def reader(self, **options: Unpack[BatchOptions]) -> PatchReader:
         """A reader that always has these options; see `read_batch`.
 
         Raises:
             UsageError: An option does not fit.
         """
-        return self._reader(bands, size, resampling, dtype, on_size, grouped=grouped)
+        return self._reader("reader", BatchOptions, {**options})
 
-    def _reader(  # noqa: PLR0913 - one argument for each option; called for each patch
-        self,
-        bands: Bands,
-        size: int | Size | None,
-        resampling: Resampling,
-        dtype: npt.DTypeLike | None,
-        on_size: str,
-        *,
-        grouped: Grouping,
-    ) -> PatchReader:
-        """The reader with these options; the same one for the same options."""
-        if isinstance(bands, list):
-            bands = tuple(bands)
-        known: tuple[Any, ...] = (bands, size, resampling, dtype, on_size, grouped)
+    def _reader(self, method: str, known: type, options: dict[str, Any]) -> PatchReader:
+        """The reader with a method's options; the same one for the same options."""
+        if isinstance(options.get("bands"), list):
+            options["bands"] = tuple(options["bands"])
+        choice: tuple[Any, ...] = (method, *options.items())
         try:
-            return self._readers[known]
+            return self._readers[choice]
         except KeyError:
             pass
         except TypeError:  # a list, which is no key
-            known = ()
-        options = Options.of(
-            bands=bands,
-            size=size,
-            resampling=resampling,
-            dtype=dtype,
-            on_size=on_size,
-            grouped=grouped,
-        )
+            choice = ()
+        check_names(f"Store.{method}", options, known)
+        if known is ReadOptions:
+            options["on_size"] = "keep"
         if len(self._readers) >= _MAX_READERS:
             self._readers.clear()
-        reader = PatchReader(self.records, options)
-        return self._readers.setdefault(known, reader) if known else reader
+        reader = PatchReader(self.records, Options.of(**options))
+        return self._readers.setdefault(choice, reader) if choice else reader

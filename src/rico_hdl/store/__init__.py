@@ -7,13 +7,14 @@ the only place that imports lmdb. It never looks into a record beyond its header
 from rico_hdl.store.history import NewestEntries
 from rico_hdl.store.journal import JOURNAL_NAME, JournalEntry
 from rico_hdl.store.manifest import MANIFEST_NAME, LayoutCount, Manifest, layouts_of
-from rico_hdl.store.pages import Pages, Place
+from rico_hdl.store.pages import Pages
 from rico_hdl.store.provenance import UNPROVEN
 from rico_hdl.store.reader import StoreReader
 from rico_hdl.store.reconciling import read_journal, unsettled
 from rico_hdl.store.snapshot import RecordView, Snapshot
 from rico_hdl.store.structure import Structure
 from rico_hdl.store.target import DATA_NAME, check_target
+from rico_hdl.store.tree import Place
 from rico_hdl.store.writer import StoreWriter
 
 __all__ = [

@@ -30,8 +30,9 @@ from rico_hdl.store.length import check_length
 from rico_hdl.store.lmdb_format import PAGE_HEADER
 from rico_hdl.store.locking import is_locked
 from rico_hdl.store.manifest import MANIFEST_NAME, Manifest
-from rico_hdl.store.pages import Pages, Place
+from rico_hdl.store.pages import Pages
 from rico_hdl.store.target import DATA_NAME
+from rico_hdl.store.tree import Place
 
 _N_TRIES: Final = 200
 _PAUSE_SECONDS: Final = 0.005

@@ -40,7 +40,8 @@ from rico_hdl.store.lmdb_format import (
     meta_at,
 )
 from rico_hdl.store.page_set import PageSet
-from rico_hdl.store.pages import Pages, Place
+from rico_hdl.store.pages import Pages
+from rico_hdl.store.tree import Place
 from rico_hdl.values import MAX_KEY_BYTES
 
 _RUN: Final = struct.Struct("<QHHI")  # how overflow pages begin: number, padding, flags, pages

@@ -15,21 +15,21 @@ import torch
 from rico_hdl.errors import UsageError
 from rico_hdl.reading import BY_BAND, BandMemory
 from rico_hdl.torch.dtypes import torch_dtype
-from rico_hdl.torch.fields import Arrays, Entry, Field, Images, Part, Positions
+from rico_hdl.torch.fields import Arrays, Channels, Entry, ImageField, Positions, SampleField
 
 
 @dataclass(frozen=True)
-class Bands:
+class BandField:
     """An entry ``image_<band>`` for each band of one or several modalities."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[Channels, ...]
     """Whose bands they are; their readers group by band."""
     name: str = "image"
     """What entries begin with."""
     _described: list[tuple[dict[str, Entry], BandMemory | None]] = field(
         default_factory=list, compare=False, repr=False
     )
-    """For each part its entries, and how they lie in one memory; looked up once."""
+    """For each part its entries, and how they share one memory; looked up once."""
 
     def entries(self) -> dict[str, Entry]:
         """The bands, each of (row, column).
@@ -80,7 +80,7 @@ class Bands:
     def _entry(self, band: str) -> str:
         return f"{self.name}_{band}"
 
-    def _parts(self) -> Iterator[tuple[str, Part, dict[str, Entry], BandMemory | None]]:
+    def _parts(self) -> Iterator[tuple[str, Channels, dict[str, Entry], BandMemory | None]]:
         """For each part the name of its memory, its entries, and its memory."""
         if not self._described:
             for part in self.parts:
@@ -95,7 +95,7 @@ class Bands:
             yield f"{self.name}-{i}", part, own, memory
 
 
-def images_of(*parts: Part) -> Field:
+def images_of(*parts: Channels) -> SampleField:
     """The images of one or several modalities, as their readers group them."""
     by_band = parts[0].reader.options.grouped == BY_BAND
-    return Bands(parts) if by_band else Images(parts)
+    return BandField(parts) if by_band else ImageField(parts)

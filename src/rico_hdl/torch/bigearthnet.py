@@ -17,7 +17,7 @@ from rico_hdl.labels import CLASSES, IGNORE_INDEX, PatchTable, index_of_code, re
 from rico_hdl.reading import Grouping, Store
 from rico_hdl.reading.resampling import Resampling
 from rico_hdl.torch.bands import images_of
-from rico_hdl.torch.fields import Column, Field, Masks, Part
+from rico_hdl.torch.fields import Channels, LabelField, MaskField, SampleField
 from rico_hdl.torch.membership import OnMissing, present
 from rico_hdl.torch.patches import PatchDataset, Transform, opened_store
 
@@ -99,14 +99,16 @@ class BigEarthNet(PatchDataset):
         if grouped:
             options = {"grouped": grouped}
         chosen = _bands_of(store, wanted, bands)
-        fields: list[Field] = [
-            images_of(*(Part(store.reader(bands=chosen[m], **options), keys[m]) for m in wanted))
+        fields: list[SampleField] = [
+            images_of(
+                *(Channels(store.reader(bands=chosen[m], **options), keys[m]) for m in wanted)
+            )
         ]
         if _MULTI_HOT in targets:
-            fields.append(Column("label", table.labels[there], np.dtype(np.float32)))
+            fields.append(LabelField("label", table.labels[there], np.dtype(np.float32)))
         if _MASK in targets:
-            codes = Part(store.reader(size=None if grouped else size), keys[_MAPS])
-            fields.append(Masks(codes, index_of_code(classes, ignore_index)))
+            codes = Channels(store.reader(size=None if grouped else size), keys[_MAPS])
+            fields.append(MaskField(codes, index_of_code(classes, ignore_index)))
         self.classes = tuple(classes)
         """The class behind each index."""
         self._compose(store, keys[_S2 if _S2 in wanted else _S1], fields, transform)

@@ -1,4 +1,4 @@
-"""EuroSAT and UC Merced, whose classes stand in the keys, and HySpecNet-11k, which has none.
+"""EuroSAT and UC Merced, whose keys name the class, and HySpecNet-11k, which has no classes.
 
 In: a store, and the publisher's split file if only a part of it is wanted. Out: datasets for
 PyTorch.
@@ -7,7 +7,7 @@ PyTorch.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from rico_hdl.labels import (
@@ -31,7 +31,29 @@ Split = str | os.PathLike[str] | None
 _UC_MERCED_SIZE: Final = (256, 256)  # all but 44 of 2,100 patches
 
 
-class EuroSAT(PatchDataset):
+class _ClassesInKeys(PatchDataset):
+    """Patches whose keys name their class; see `EuroSAT`."""
+
+    classes: tuple[str, ...]
+    """The class behind each index."""
+    _usual: Mapping[str, Any] = {}
+    """Options unless others are given."""
+
+    def __init__(
+        self,
+        target: Target,
+        split: Split = None,
+        bands: str | Sequence[str] | None = None,
+        *,
+        missing: OnMissing = "error",
+        **options: Any,  # noqa: ANN401 - passed on
+    ) -> None:
+        store, keys = _patches(target, split, file_stem, missing)
+        labels = class_indexes_of_keys(keys, self.classes)
+        super().__init__(store, keys, bands, labels=labels, **{**self._usual, **options})
+
+
+class EuroSAT(_ClassesInKeys):
     """EuroSAT's multi-spectral patches, each with the index of its class as ``label``.
 
     Args:
@@ -51,54 +73,17 @@ class EuroSAT(PatchDataset):
     classes = EUROSAT_CLASSES
     """The class behind each index."""
 
-    def __init__(
-        self,
-        target: Target,
-        split: Split = None,
-        bands: str | Sequence[str] | None = None,
-        *,
-        missing: OnMissing = "error",
-        **options: Any,  # noqa: ANN401 - passed on
-    ) -> None:
-        store, keys = _patches(target, split, file_stem, missing)
-        labels = class_indexes_of_keys(keys, self.classes)
-        super().__init__(store, keys, bands, labels=labels, **options)
 
-
-class UCMerced(PatchDataset):
+class UCMerced(_ClassesInKeys):
     """UC Merced's patches, each with the index of its class as ``label``.
 
-    The 44 patches that are a few pixels smaller or larger are resampled to 256 x 256.
-
-    Args:
-        target: The store, or its folder.
-        split: A file with a file name in each row, such as ``airplane00.tif``; None for all.
-        bands: Names, or None for red, green and blue.
-        missing: As for `EuroSAT`.
-        **options: Those of `PatchDataset`, such as ``transform`` and ``dtype``.
-
-    Raises:
-        SourceError: The split file can't be used.
-        StoreError: The store can't be read, or lacks patches.
-        UsageError: An option can't be carried out, or a key has none of the classes.
+    The 44 patches that are a few pixels smaller or larger are resampled to 256 x 256. Arguments and
+    errors are those of `EuroSAT`; a row of the split names a file such as ``airplane00.tif``.
     """
 
     classes = UC_MERCED_CLASSES
     """The class behind each index."""
-
-    def __init__(
-        self,
-        target: Target,
-        split: Split = None,
-        bands: str | Sequence[str] | None = None,
-        *,
-        missing: OnMissing = "error",
-        **options: Any,  # noqa: ANN401 - passed on
-    ) -> None:
-        store, keys = _patches(target, split, file_stem, missing)
-        labels = class_indexes_of_keys(keys, self.classes)
-        usual: dict[str, Any] = {"size": _UC_MERCED_SIZE, "on_size": "keep"}
-        super().__init__(store, keys, bands, labels=labels, **(usual | options))
+    _usual: Mapping[str, Any] = {"size": _UC_MERCED_SIZE, "on_size": "keep"}
 
 
 class HySpecNet(PatchDataset):

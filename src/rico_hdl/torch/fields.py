@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from rico_hdl.errors import UsageError
 from rico_hdl.reading import ArraySpec, Keys, PatchReader
-from rico_hdl.torch.gathering import GatheringReader
 
 Positions = Sequence[int] | npt.NDArray[np.intp]
 """Zero-based positions of patches in a dataset."""
@@ -36,7 +35,7 @@ class Entry(NamedTuple):
     """The band behind each channel of an image."""
 
 
-class Field(Protocol):
+class SampleField(Protocol):
     """One or several entries of a sample that are filled in together."""
 
     def entries(self) -> dict[str, Entry]:
@@ -48,26 +47,20 @@ class Field(Protocol):
         ...
 
 
-class Part:
-    """Some channels of an image, all from one modality.
+class Channels(NamedTuple):
+    """Some channels of an image, all from one modality."""
 
-    Args:
-        reader: The store, bands and options.
-        keys: The patch of each position.
-    """
-
-    def __init__(self, reader: PatchReader, keys: Keys) -> None:
-        self.reader: PatchReader = GatheringReader(reader)
-        """The store, bands and options."""
-        self.keys = keys
-        """The patch of each position."""
+    reader: PatchReader
+    """The store, bands and options."""
+    keys: Keys
+    """The patch of each position."""
 
 
 @dataclass(frozen=True)
-class Images:
+class ImageField:
     """The field ``image``: the bands of one or several modalities, one after the other."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[Channels, ...]
     """Whose channels follow each other."""
     name: str = "image"
     """The entry; where resolutions stay apart, ``<name>_<rows>x<columns>`` are the entries."""
@@ -123,7 +116,7 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Column:
+class LabelField:
     """An entry that is known beforehand, such as ``label``."""
 
     name: str
@@ -143,10 +136,10 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Masks:
+class MaskField:
     """The field ``mask``: a class index for each pixel, from a band that holds codes."""
 
-    part: Part
+    part: Channels
     """One band of integer codes, as it is stored."""
     table: npt.NDArray[np.int64]
     """The class index of each code."""
@@ -159,7 +152,7 @@ class Masks:
         Raises:
             UsageError: There are several bands, or no codes in them.
         """
-        (spec,) = Images((self.part,)).entries().values()
+        (spec,) = ImageField((self.part,)).entries().values()
         n_bands, *size = spec.shape
         if n_bands != 1 or spec.dtype not in (np.uint8, np.uint16):
             raise UsageError(
@@ -173,11 +166,11 @@ class Masks:
         chosen = self.part.keys[np.asarray(positions, np.intp)]
         codes = self.part.reader.read_batch(chosen).images
         assert not isinstance(codes, dict)  # noqa: S101 - its reader does not group
-        # "clip" writes straight into out; no uint16 lies outside of the table.
+        # "clip" writes straight into out; the table has all values of a uint16.
         np.take(self.table, codes[:, 0], out=out[self.name], mode="clip")
 
 
-def merged(fields: Iterable[Field]) -> dict[str, Entry]:
+def merged(fields: Iterable[SampleField]) -> dict[str, Entry]:
     """The entries of all fields.
 
     Raises:

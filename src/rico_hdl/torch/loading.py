@@ -46,7 +46,7 @@ class Sampler(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class LoaderOptions:
     """What a loader does; `loader` explains the options."""
 
     batch_size: int
@@ -62,9 +62,9 @@ class Plan:
 class Loader:
     """An iterable of batches, to be iterated once for each epoch.
 
-    A batch is valid as long as it is held: its memory is used again once nobody holds a tensor of
-    it any more. So a loop over the loader needs the memory of a few batches, and who keeps batches
-    needs more.
+    A batch is valid as long as it is held: its memory is used again once no tensor of it is
+    left. So a loop over the loader needs the memory of a few batches, and keeping batches takes
+    more.
 
     Breaking off an iteration, an exception or Ctrl-C ends it: batches that are being read are
     finished and dropped. The threads then wait for the next epoch; they end with the loader, or
@@ -74,11 +74,11 @@ class Loader:
     Args:
         dataset: Where samples come from.
         subset: The zero-based positions in the dataset that count; None for all.
-        plan: What to do.
+        options: What to do.
     """
 
     def __init__(
-        self, dataset: PatchDataset, subset: npt.NDArray[np.intp] | None, plan: Plan
+        self, dataset: PatchDataset, subset: npt.NDArray[np.intp] | None, options: LoaderOptions
     ) -> None:
         self.dataset = dataset
         """The dataset that the samples are from."""
@@ -86,14 +86,16 @@ class Loader:
         """The number of the epoch that the next iteration is; each iteration adds one."""
         self.waited_s = 0.0
         """Seconds that the trainer waited for batches, in all iterations so far."""
-        self._subset, self._plan = subset, plan
-        self._begin_anew()
+        self._subset, self._options = subset, options
+        self._reset()
 
-    def _begin_anew(self) -> None:
-        plan = self._plan
+    def _reset(self) -> None:
+        options = self._options
         # Beside the batches ahead, the trainer holds one, and another while it is given the next.
-        n_kept = plan.prefetch + 2
-        self._ring = Ring(self.dataset.memory, plan.batch_size, n_kept, pinned=plan.pin_memory)
+        n_kept = options.prefetch + 2
+        self._ring = Ring(
+            self.dataset.memory, options.batch_size, n_kept, pinned=options.pin_memory
+        )
         self._crew: Crew | None = None
         self._pid = os.getpid()
         self._ahead: deque[Future[Batch]] = deque()
@@ -101,9 +103,9 @@ class Loader:
 
     def __len__(self) -> int:
         """Batches in an epoch, of this rank."""
-        plan = self._plan
-        n = plan.order.n_own if plan.sampler is None else len(plan.sampler)
-        return n_batches(n, plan.batch_size, drop_last=plan.drop_last)
+        options = self._options
+        n = options.order.n_own if options.sampler is None else len(options.sampler)
+        return n_batches(n, options.batch_size, drop_last=options.drop_last)
 
     def set_epoch(self, epoch: int) -> None:
         """Let the next iteration be that epoch, such as where a training run is continued."""
@@ -112,19 +114,19 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         """The batches of an epoch."""
         if os.getpid() != self._pid:
-            self._begin_anew()  # a forked process has none of its parent's threads
+            self._reset()  # a forked process has none of its parent's threads
         self._end()
         order = self._positions(self.epoch)
         self.epoch += 1
         self._iteration = iteration = object()
-        chosen = batches(order, self._plan.batch_size, drop_last=self._plan.drop_last)
+        chosen = batches(order, self._options.batch_size, drop_last=self._options.drop_last)
         return self._deliver(iteration, chosen)
 
     def _positions(self, epoch: int) -> npt.NDArray[np.intp]:
         """The zero-based positions in the dataset, in the order of an epoch."""
-        sampler = self._plan.sampler
+        sampler = self._options.sampler
         if sampler is None:
-            order = self._plan.order.positions(epoch)
+            order = self._options.order.positions(epoch)
         else:
             if hasattr(sampler, "set_epoch"):
                 sampler.set_epoch(epoch)
@@ -135,7 +137,7 @@ class Loader:
         self, iteration: object, chosen: Iterator[npt.NDArray[np.intp]]
     ) -> Iterator[Batch]:
         try:
-            self._ahead.extend(map(self._submit, islice(chosen, self._plan.prefetch)))
+            self._ahead.extend(map(self._submit, islice(chosen, self._options.prefetch)))
             while self._ahead:
                 started = perf_counter()
                 batch = self._ahead.popleft().result()
@@ -156,7 +158,7 @@ class Loader:
         """Let a thread read a batch."""
         if self._crew is None:
             prepare = partial(_compute_alone, torch.get_num_threads())
-            self._crew = Crew(self._plan.n_threads, prepare)
+            self._crew = Crew(self._options.n_threads, prepare)
         return self._crew.submit(self._read, positions, self._ring.lend(len(positions)))
 
     def _read(self, positions: npt.NDArray[np.intp], memory: Loan) -> Batch:
@@ -170,7 +172,7 @@ class Loader:
                 batch = {**tensors, "key": list(self.dataset.keys[positions])}
             else:
                 batch = default_collate(self.dataset.samples(positions, tensors))
-            return batch if self._plan.transform is None else self._plan.transform(batch)
+            return batch if self._options.transform is None else self._options.transform(batch)
         except Exception as error:
             first = self.dataset.keys[int(positions[0])]
             error.add_note(f"in a batch of {len(positions)} patches, the first of which is {first}")
@@ -189,7 +191,7 @@ class Loader:
         self._end()
         if self._crew is not None:
             self._crew.end()
-        self._begin_anew()
+        self._reset()
 
     def __enter__(self) -> Self:
         return self
@@ -203,7 +205,7 @@ class Loader:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._begin_anew()
+        self._reset()
 
 
 def _compute_alone(n_usual: int) -> None:
@@ -250,7 +252,7 @@ def loader(  # noqa: PLR0913 - the options that users know from PyTorch's loader
         world_size: How many those are; None asks, too.
         n_threads: None for as many as this process may use processors, at most `MAX_THREADS`.
         prefetch: Batches that are read ahead; None for one more than there are threads.
-        pin_memory: Whether batches lie in memory that copies with ``non_blocking=True`` can use;
+        pin_memory: Whether batches are in memory that copies with ``non_blocking=True`` can use;
             without an accelerator it does nothing. Memory is not used again before the copies have
             been made that were begun on the current stream of the thread that iterates.
 
@@ -272,8 +274,10 @@ def loader(  # noqa: PLR0913 - the options that users know from PyTorch's loader
     n = len(patches) if subset is None else len(subset)
     order = Order(n, shuffle, seed, rank, world_size, drop_last)
     pinned = pin_memory and torch.accelerator.is_available()
-    plan = Plan(batch_size, order, drop_last, sampler, transform, threads, ahead, pinned)
-    return Loader(patches, subset, plan)
+    options = LoaderOptions(
+        batch_size, order, drop_last, sampler, transform, threads, ahead, pinned
+    )
+    return Loader(patches, subset, options)
 
 
 def _whole(dataset: object) -> tuple[PatchDataset, npt.NDArray[np.intp] | None]:

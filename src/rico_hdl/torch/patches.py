@@ -10,18 +10,26 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from rico_hdl.errors import UsageError
-from rico_hdl.reading import Grouping, Keys, Store
+from rico_hdl.reading import Keys, Store
 from rico_hdl.reading import open as open_store
-from rico_hdl.reading.resampling import Resampling
-from rico_hdl.torch.bands import Bands, images_of
-from rico_hdl.torch.fields import Arrays, Column, Entry, Field, Part, Positions, merged
+from rico_hdl.reading.options import SampleOptions, check_names
+from rico_hdl.torch.bands import BandField, images_of
+from rico_hdl.torch.fields import (
+    Arrays,
+    Channels,
+    Entry,
+    LabelField,
+    Positions,
+    SampleField,
+    merged,
+)
 from rico_hdl.torch.membership import known
 
 if TYPE_CHECKING:
@@ -54,19 +62,16 @@ class PatchDataset(Dataset):
         transform: Makes another sample of each sample. To reach worker processes that are not
             forked it must be picklable, so no lambda.
         labels: The label of each key: an array of (key, …). Samples get a tensor of its rows.
-        resampling: ``"nearest"``, ``"bilinear"`` or ``"bicubic"``.
-        dtype: The numpy name of the image's dtype; None for the stored one.
-        on_size: What becomes of patches of unusual size; ``"skip"`` leaves them out from the
-            beginning. See `rico_hdl.Store.read_batch`.
-        grouped: Whether bands stay at their native resolution: True for an array for each,
-            ``"band"`` for one for each band.
+        **options: ``resampling``, ``dtype``, ``on_size`` and ``grouped``: see
+            `rico_hdl.Store.read_batch`. ``on_size="skip"`` leaves patches of unusual size out
+            from the beginning.
 
     Raises:
         StoreError: The store can't be read.
         UsageError: An option can't be carried out, or a key is not in the store.
     """
 
-    def __init__(  # noqa: PLR0913 - the options of a read, spelled out
+    def __init__(  # noqa: PLR0913 - all of them are public
         self,
         store: Store | str | os.PathLike[str],
         keys: Sequence[str] | None = None,
@@ -75,36 +80,28 @@ class PatchDataset(Dataset):
         transform: Transform | None = None,
         *,
         labels: npt.ArrayLike | None = None,
-        resampling: Resampling = "nearest",
-        dtype: npt.DTypeLike | None = None,
-        on_size: str = "error",
-        grouped: Grouping = False,
+        **options: Unpack[SampleOptions],
     ) -> None:
+        check_names("PatchDataset.__init__", options, SampleOptions)
         opened = opened_store(store)
         chosen = opened.keys() if keys is None else known(opened, keys)
         values = None if labels is None else np.asarray(labels)
         if values is not None and len(values) != len(chosen):
             raise UsageError(f"{len(values)} labels for {len(chosen)} keys")
-        if on_size == "skip":
+        if options.get("on_size") == "skip":
+            options["on_size"] = "error"
             unusual = set(opened.deviating(chosen, bands=bands))
             kept = np.array([i for i, key in enumerate(chosen) if key not in unusual], np.intp)
             chosen = chosen[kept]
             values = None if values is None else values[kept]
-        reader = opened.reader(
-            bands=bands,
-            size=size,
-            resampling=resampling,
-            dtype=dtype,
-            on_size="error" if on_size == "skip" else on_size,
-            grouped=grouped,
-        )
-        fields: list[Field] = [images_of(Part(reader, chosen))]
+        reader = opened.reader(bands=bands, size=size, **options)
+        fields: list[SampleField] = [images_of(Channels(reader, chosen))]
         if values is not None:
-            fields.append(Column("label", values, values.dtype))
+            fields.append(LabelField("label", values, values.dtype))
         self._compose(opened, chosen, fields, transform)
 
     def _compose(
-        self, store: Store, keys: Keys, fields: Sequence[Field], transform: Transform | None
+        self, store: Store, keys: Keys, fields: Sequence[SampleField], transform: Transform | None
     ) -> None:
         """Make it a dataset of these fields."""
         if not len(keys):
@@ -118,7 +115,7 @@ class PatchDataset(Dataset):
         self._fields = tuple(fields)
         self._entries: dict[str, Entry] = merged(fields)
         self._memory = dict(self._entries)
-        self._bands = tuple(field for field in fields if isinstance(field, Bands))
+        self._bands = tuple(field for field in fields if isinstance(field, BandField))
         for field in self._bands:
             for name in field.entries():
                 del self._memory[name]
@@ -183,7 +180,7 @@ class PatchDataset(Dataset):
                 part.fill(positions, out)
 
     def samples(self, positions: Positions, batch: Mapping[str, torch.Tensor]) -> list[Sample]:
-        """The samples that lie in a batch, without a copy, each transformed."""
+        """The samples of a batch, without a copy, each transformed."""
         found: list[Sample] = []
         for row, position in enumerate(positions):
             sample: Sample = {name: tensor[row] for name, tensor in batch.items()}

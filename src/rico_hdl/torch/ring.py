@@ -1,8 +1,7 @@
 """Memory for batches that is made once and used again.
 
-In: what a sample is made of. Out: arrays to fill. An array is used again as soon as nobody holds a
-tensor of what it held last, and never before: whoever keeps batches costs new memory, not wrong
-pixels.
+In: what a sample is made of. Out: arrays to fill. An array is used again as soon as no tensor of
+its last content is left, and never before: keeping batches costs new memory, not wrong pixels.
 
 New memory costs a page fault for every 4 KiB when it is first written, which takes longer than
 copying the pixels. That is why it is worth keeping.
@@ -41,11 +40,11 @@ class Buffer:
 
     @property
     def free(self) -> bool:
-        """Whether nobody holds what it was last lent for."""
+        """Whether nothing holds what it was last lent for."""
         return self._holder is None or self._holder() is None
 
     def lend(self, n: int) -> npt.NDArray[Any]:
-        """The first `n` samples, to be filled; not free as long as anybody holds them.
+        """The first `n` samples, to be filled; not free as long as anything holds them.
 
         A tensor that wraps the array holds it, and so does every view of that tensor.
         """
@@ -84,7 +83,7 @@ class Ring:
         return sum(map(len, self._buffers.values()))
 
     def lend(self, n: int) -> Loan:
-        """Memory for `n` samples that nobody holds, made if there is none."""
+        """Memory for `n` samples that is free, made if there is none."""
         return Loan({name: self._take(name) for name in self._entries}, n)
 
     def _take(self, name: str) -> Buffer:

@@ -1,7 +1,7 @@
 """What is done with records of one layout, given options.
 
-In: a record's layout, what is known of its modality, options. Out: a `Plan`, or an error that says
-why the bands don't make the arrays that were asked for.
+In: a record's layout, what is known of its modality, options. Out: a `RecordPlan`, or an error that
+says why the bands don't make the requested arrays.
 """
 
 from __future__ import annotations
@@ -15,21 +15,25 @@ import numpy as np
 import numpy.typing as npt
 
 from rico_hdl.errors import SizeError, UsageError
-from rico_hdl.reading.bands import BandMemory
-from rico_hdl.reading.catalogue import Contents
+from rico_hdl.reading.array_plan import ArrayPlan
+from rico_hdl.reading.band_memory import BandMemory
+from rico_hdl.reading.catalogue import ModalityContents
 from rico_hdl.reading.layouts import RecordLayout
-from rico_hdl.reading.options import BY_BAND, Options, Size
-from rico_hdl.reading.plan import Array, ArrayPlan
-from rico_hdl.reading.readahead import Span, patience, spans_of
+from rico_hdl.reading.options import BY_BAND, Options
+from rico_hdl.reading.readahead import PIECE_BYTES, Span, patience, spans_of
+from rico_hdl.reading.runs import Array, Size
 from rico_hdl.reading.selection import chosen
 from rico_hdl.record import Tensor
 
 UNGROUPED: Final = ""
 """The name of the only array where bands are not grouped by resolution."""
 
+Images = Array | dict[str, Array]
+"""One array; or, grouped, one for each resolution or band."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class RecordPlan:
     """What is done with records of one layout. Compared by identity."""
 
     arrays: Mapping[str, ArrayPlan]
@@ -38,7 +42,7 @@ class Plan:
     by_band: bool
     """Whether each has one band, and no axis for it."""
     memory: BandMemory | None
-    """How the arrays lie in one memory, if they are by band and can do so."""
+    """How the arrays share one memory, if they are by band and can do so."""
     only: ArrayPlan | None
     """The single one, where they are not grouped."""
     deviates: str
@@ -52,10 +56,14 @@ class Plan:
         """The shape of an array of one patch, as the caller sees it."""
         return array.shape[1:] if self.by_band else array.shape
 
+    def described(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+        """Shape and dtype of each array of one patch, by name."""
+        return {name: (self.shape_of(array), array.dtype) for name, array in self.arrays.items()}
+
     def fill(self, data: mmap.mmap, start: int, arrays: Mapping[str, Array]) -> None:
         """Copy one record into arrays; see `ArrayPlan.fill`."""
         for name, plan in self.arrays.items():
-            plan.fill(data, start, self._with_axis(arrays[name]))
+            plan.fill(data, start, arrays[name][None] if self.by_band else arrays[name])
 
     def fill_rows(
         self,
@@ -65,25 +73,86 @@ class Plan:
         arrays: Mapping[str, Array],
     ) -> None:
         """Copy records into rows of arrays; see `ArrayPlan.fill_rows`."""
-        if self.memory and isinstance(rows, range):
-            memory = self.memory.behind(arrays)
-            if memory is not None and self.memory.fill(data, starts, memory):
-                return
+        if (
+            self.memory is not None
+            and isinstance(rows, range)
+            and self.memory.fill(data, starts, rows, arrays)
+        ):
+            return
         for name, plan in self.arrays.items():
-            plan.fill_rows(data, starts, rows, self._with_axis(arrays[name]))
+            array = arrays[name][:, None] if self.by_band else arrays[name]
+            plan.fill_rows(data, starts, rows, array)
 
-    def _with_axis(self, array: Array) -> Array:
-        """An array with an axis for bands."""
-        return array[..., None, :, :] if self.by_band else array
+    def empty(self, *rows: int) -> dict[str, Array]:
+        """New arrays for patches, not initialised.
+
+        Args:
+            rows: The length of their first axis, or nothing for a single patch.
+
+        Raises:
+            UsageError: Memory does not suffice.
+        """
+        try:
+            if self.memory is not None and rows:
+                return self.memory.new(*rows)
+            return {
+                name: np.empty(rows + shape, dtype)
+                for name, (shape, dtype) in self.described().items()
+            }
+        except (MemoryError, ValueError) as error:
+            raise UsageError(
+                f"there is no memory for {' x '.join(map(str, rows))} patches of "
+                f"{sum(array.n_bytes for array in self.arrays.values())} bytes: {error}",
+                "Read fewer at once.",
+            ) from error
+
+    def checked(self, out: Images, *rows: int) -> dict[str, Array]:
+        """The arrays that a caller gave, by name.
+
+        Raises:
+            UsageError: They have other names, shapes or dtypes than the patches, or can't be
+                written.
+        """
+        hint = "PatchReader.empty makes one that fits; dtype= chooses another type."
+        if isinstance(out, dict) != (self.only is None) or (
+            isinstance(out, dict) and out.keys() != self.arrays.keys()
+        ):
+            found_names = f"a dictionary with {', '.join(out)}" if isinstance(out, dict) else "none"
+            wanted = "an array" if self.only else f"a dictionary with {', '.join(self.arrays)}"
+            raise UsageError(f"out= is {found_names}, expected {wanted}", hint)
+        given = out if isinstance(out, dict) else {UNGROUPED: out}
+        for name, (of_one, dtype) in self.described().items():
+            found, shape = given[name], rows + of_one
+            fits = isinstance(found, np.ndarray) and found.flags.writeable
+            if not fits or found.shape != shape or found.dtype != dtype:
+                what = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else None
+                raise UsageError(
+                    f"out= is {what or type(found)}, expected an array that can be written, "
+                    f"{dtype} {shape}",
+                    hint,
+                )
+        return given
+
+    def unwrapped(self, arrays: dict[str, Array]) -> Images:
+        """The only array, where they are not grouped."""
+        return arrays if self.only is None else arrays[UNGROUPED]
 
 
-def plan_of(layout: RecordLayout, contents: Contents | None, options: Options, where: str) -> Plan:
+NO_PLAN: Final = RecordPlan(
+    {}, by_band=False, memory=None, only=None, deviates="", spans=[(0, PIECE_BYTES)], patience=0
+)
+"""What is done before any layout is known: nothing, but the whole record is announced."""
+
+
+def plan_of(
+    layout: RecordLayout, contents: ModalityContents | None, options: Options, where: str
+) -> RecordPlan:
     """Work out what is done with records of a layout.
 
     Args:
         layout: Their layout.
         contents: What is known of their modality, if anything.
-        options: How arrays shall look.
+        options: How arrays should look.
         where: One of the records, for errors.
 
     Raises:
@@ -124,7 +193,7 @@ def plan_of(layout: RecordLayout, contents: Contents | None, options: Options, w
             resampling=options.resampling,
         )
     extents = [(tensor.start, tensor.stop - tensor.start) for tensor in tensors]
-    return Plan(
+    return RecordPlan(
         arrays,
         by_band,
         BandMemory.of(arrays) if by_band else None,
@@ -193,7 +262,7 @@ def _common_dtype(tensors: Sequence[Tensor], options: Options, where: str) -> np
         return np.dtype(tensors[0].dtype)
     if not all(np.can_cast(dtype, options.dtype, "same_kind") for dtype in by_dtype):
         raise UsageError(
-            f"{where}: {found}, and dtype={options.dtype} would lose what is behind the point",
+            f"{where}: {found}, and dtype={options.dtype} would lose the fraction of floats",
             "Read it in its own dtype, and convert it as the numbers require.",
         )
     return options.dtype
