@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -289,42 +288,6 @@ def test_signals_end_with_130_and_the_same_command_continues(bigearthnet, tmp_pa
     again = run(*command)
     assert again.returncode == 0, again.stderr
     assert records(target).keys() == set(patches)
-
-
-def test_progress_bars_on_a_terminal(bigearthnet, tmp_path):
-    """On a terminal there is a bar for each source; the summary still goes to stdout."""
-    leader, follower = pty.openpty()
-    command = [sys.executable, "-m", "rico_hdl", "bigearthnet", "--target-dir", tmp_path / "target"]
-    process = subprocess.Popen(
-        [*map(str, command), *map(str, source_options(BIGEARTHNET, bigearthnet))],
-        stdout=subprocess.PIPE,
-        stderr=follower,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
-        text=True,
-    )
-    os.close(follower)
-    shown = b""
-    try:
-        while chunk := os.read(leader, 4096):
-            shown += chunk
-    except OSError:  # Linux reports the end of a pseudo-terminal as an error
-        pass
-    stdout, _ = process.communicate(timeout=60)
-    os.close(leader)
-    assert process.returncode == 0
-    text = shown.decode()
-    for modality in BIGEARTHNET.modalities:
-        assert f"{modality.name}: {modality.title}" in text
-    assert "6/6" in text
-    assert "6 written" in stdout
-
-
-def test_no_bars_in_a_log(bigearthnet, tmp_path):
-    """Without a terminal, stderr is plain text: no control characters, no carriage returns."""
-    options = source_options(BIGEARTHNET, bigearthnet)
-    result = run("bigearthnet", *options, "--target-dir", tmp_path / "target")
-    assert "found 6 s1, 6 s2, 6 reference-maps patches" in result.stderr
-    assert not set(result.stderr) & {"\r", "\x1b"}
 
 
 def test_closed_stdout_is_no_traceback():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import shutil
 import subprocess
 import sys
@@ -21,26 +20,6 @@ from tests.support.running import run
 
 BIGEARTHNET = registry()["bigearthnet"]
 EUROSAT = registry()["eurosat-multi-spectral"]
-
-
-def on_a_terminal(*arguments):
-    """The exit code and what a command prints where stderr is a terminal."""
-    leader, follower = pty.openpty()
-    command = [sys.executable, "-m", "rico_hdl", *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=follower, text=True)
-    os.close(follower)
-    shown = b""
-    while True:
-        try:
-            chunk = os.read(leader, 4096)
-        except OSError:  # the other end is closed
-            break
-        if not chunk:
-            break
-        shown += chunk
-    os.close(leader)
-    stdout, _ = process.communicate(timeout=60)
-    return process.returncode, stdout, shown.decode()
 
 
 @pytest.mark.parametrize("debug", [False, True])
@@ -126,17 +105,6 @@ def store(bigearthnet, tmp_path):
     """A small store."""
     convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
     return tmp_path / "target"
-
-
-def test_verification_shows_a_bar_on_a_terminal(store):
-    """On a terminal a bar comes to the number of records; the result still goes to stdout."""
-    code, stdout, shown = on_a_terminal("verify", store)
-    assert code == 0
-    assert "18 records" in stdout
-    assert "18/18" in shown
-    assert "/s, " in shown
-    code, stdout, shown = on_a_terminal("verify", store, "--quiet")
-    assert (code, stdout, shown) == (0, "", "")
 
 
 def test_many_findings_are_counted(store):

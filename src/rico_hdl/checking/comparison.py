@@ -40,6 +40,7 @@ from rico_hdl.values import (
     ArchiveFailureKind,
     Failure,
     PatchFailure,
+    Position,
     Record,
     SourceRead,
 )
@@ -176,6 +177,10 @@ class _Comparison:
                     self._doubts.fail(result)
                 elif isinstance(result, SourceRead):
                     self._source_read(result)
+                elif isinstance(result, Position) and result.n_bytes:
+                    self._observer.on_archive(
+                        result.modality, result.location, result.n_bytes_read, result.n_bytes
+                    )
 
     def _source_read(self, source: SourceRead) -> None:
         name, location = source.origin

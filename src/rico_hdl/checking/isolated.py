@@ -176,6 +176,10 @@ class _Reporter(Observer):
         self.flush()
         self._send("on_start", n_records)
 
+    def on_archive(self, modality: str, location: str, n_bytes_read: int, n_bytes: int) -> None:
+        """See `Observer`."""
+        self._send("on_archive", modality, location, n_bytes_read, n_bytes)
+
     def on_records(self, n_records: int, n_bytes: int) -> None:
         """See `Observer`."""
         self._n_records += n_records

@@ -34,7 +34,7 @@ def run_conversion(job: Job) -> int:
         RicoError: The conversion can't be carried out.
     """
     try:
-        with progress_for(job.spec, quiet=job.quiet) as progress:
+        with progress_for(job.progress, job.sources, quiet=job.quiet) as progress:
             summary = convert(
                 job.spec,
                 job.sources,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import click
 
@@ -17,6 +17,14 @@ from rico_hdl.sources.opening import is_called_archive
 from rico_hdl.spec import DatasetSpec, Modality
 
 OnError = Literal["skip", "stop"]
+
+PROGRESS_OPTION: Final[dict[str, Any]] = {
+    "type": click.Choice(["auto", "bars", "lines", "json", "none"]),
+    "default": "auto",
+    "show_default": True,
+    "help": "How progress is shown: auto is bars on a terminal, and lines elsewhere.",
+}
+"""What commands that take time say about their option ``--progress``."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class Job:
     """Whether stdout carries JSON."""
     quiet: bool
     """Whether nothing but errors is printed."""
+    progress: str
+    """How progress is shown: a value of ``--progress``."""
     dry_run: bool
     """Whether nothing is written."""
     overwrite: bool
@@ -114,6 +124,7 @@ def options_for(spec: DatasetSpec) -> list[click.Parameter]:
             is_flag=True,
             help="Compare archives with the MD5 sums that their publishers state.",
         ),
+        click.Option(["--progress"], **PROGRESS_OPTION),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
         click.Option(["--quiet"], is_flag=True, help="Print nothing but errors."),
     ]
@@ -148,6 +159,7 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
         report=report,
         as_json=values["as_json"],
         quiet=values["quiet"],
+        progress=values["progress"],
         dry_run=values["dry_run"],
         overwrite=values["overwrite"],
         check_archives=values["check_archives"],

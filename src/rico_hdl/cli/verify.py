@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from rico_hdl.cli.options import source_options, sources_from
+from rico_hdl.cli.options import PROGRESS_OPTION, source_options, sources_from
 from rico_hdl.cli.text import bytes_text
 from rico_hdl.errors import UsageError
 from rico_hdl.spec import DatasetSpec
@@ -49,6 +49,7 @@ _N_FINDINGS = 100
     metavar="N",
     help="Threads.  [default: all processors this process may use]",
 )
+@click.option("--progress", **PROGRESS_OPTION)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing but findings and errors.")
 @click.pass_context
@@ -70,10 +71,11 @@ def _verify(  # noqa: PLR0913 - the command's options
     n_workers: int | None,
     as_json: bool,
     quiet: bool,
+    progress: str,
 ) -> int:
     # Imported here: help texts must not pay for them. And nothing that the other process imports.
     from rico_hdl.checking.isolated import run_isolated  # noqa: PLC0415
-    from rico_hdl.cli.verification_progress import verification_progress  # noqa: PLC0415
+    from rico_hdl.cli.progress import progress_for  # noqa: PLC0415
     from rico_hdl.system.interruption import raised_signals  # noqa: PLC0415
 
     sources = _given_sources(target, arguments)
@@ -88,8 +90,9 @@ def _verify(  # noqa: PLR0913 - the command's options
         options["make_decoder"] = GdalDecoder
     check: Literal["verify", "compare_with_sources"]
     check = "compare_with_sources" if with_sources else "verify"
-    with raised_signals(), verification_progress(quiet=quiet) as progress:
-        result = run_isolated(check, target, None if quiet else progress, **options)
+    with raised_signals(), progress_for(progress, quiet=quiet) as observer:
+        watching = observer if observer.period else None
+        result = run_isolated(check, target, watching, **options)
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))
     else:
