@@ -26,8 +26,9 @@ GATHERED_BYTES: Final = 4096
 records begin at the same place of a piece."""
 RECORD_PLACE: Final = 16
 """Where in a piece records begin that have pages of their own: behind a page's header."""
-_MOST: Final = 1.25
-"""Memory for a record, in parts of what is wanted of it: keeping a batch keeps all of it."""
+_MOST: Final = 4 / 3
+"""Memory for a record, as a multiple of its wanted bytes: keeping a batch keeps all of it. Three
+bands of 4 KiB take four pages, and copying band by band would take more than twice as long."""
 
 
 class BandPlace(NamedTuple):
