@@ -6,7 +6,7 @@ from rico_hdl.datasets import registry
 
 
 class Partial:
-    """Has one method of an observer, and is none."""
+    """Has one method of an observer but is not one."""
 
     def __init__(self):
         self.seen = []
@@ -32,7 +32,7 @@ def sources(tmp_path):
 
 
 def test_an_observer_needs_only_some_methods(sources, tmp_path):
-    """Any object with some of an observer's methods can watch a conversion or a verification."""
+    """Any object with some of an observer's methods can observe a conversion or a verification."""
     observer = Partial()
     rico_hdl.convert("uc-merced", sources, tmp_path / "store", observer=observer)
     assert sum(n for _, n, _ in observer.seen) == 3
@@ -42,5 +42,5 @@ def test_an_observer_needs_only_some_methods(sources, tmp_path):
 
 
 def test_the_old_name_of_observers_goes_on_working():
-    """Version 0.1.0 had another class for those of verifications."""
+    """The name that version 0.1.0 had for the observer of verifications still works."""
     assert rico_hdl.VerificationObserver is rico_hdl.Observer

@@ -1,4 +1,4 @@
-"""Records: the same bytes as the safetensors library's, and nothing accepted that is not one."""
+"""Records have the same bytes as the safetensors library's, and nothing else is accepted as one."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ DTYPES = (
     "uint64", "int64", "float64",
 )  # fmt: skip
 
-# In UTF-16 the last of these sorts before the one in front of it, in UTF-8 behind it.
+# In UTF-16 the last of these sorts before the preceding one, in UTF-8 after it.
 ODD = st.sampled_from(list('"\\/\b\f\n\r\t\0\x1f\x7f\x80\u2028é木\uffee\U0001f6f0'))
 NAMES = st.text(st.one_of(ODD, st.characters(codec="utf-8")), max_size=6).filter(
     lambda name: name != "__metadata__"
@@ -30,7 +30,7 @@ SHAPES = st.lists(st.integers(0, 5), max_size=3).map(tuple)
 
 
 def laid_out(draw, array):
-    """The same values in one of the memory layouts that arrays come in."""
+    """The same values in one of the memory layouts that arrays can have."""
     how = draw(st.sampled_from(["plain", "fortran", "interleaved", "backwards", "big-endian"]))
     if how == "fortran":
         return np.asfortranarray(array)
@@ -47,7 +47,7 @@ def laid_out(draw, array):
 
 @st.composite
 def patches(draw, dtypes=DTYPES):
-    """Names with arrays of random bits: NaN payloads and negative zeros included."""
+    """Names with arrays of random bits, including NaN payloads and negative zeros."""
     arrays = {}
     for name in draw(st.lists(NAMES, unique=True, max_size=6)):
         dtype = np.dtype(draw(st.sampled_from(dtypes)))
@@ -61,7 +61,7 @@ def patches(draw, dtypes=DTYPES):
 
 
 def raster_of(array):
-    """A raster with an array's values; its bytes are made by numpy, whatever the layout."""
+    """A raster with an array's values; numpy makes its bytes, for any memory layout."""
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return Raster(array.dtype.name, array.shape, little.tobytes())
 
@@ -72,7 +72,7 @@ def encode_arrays(arrays):
 
 
 def with_header(entries, data=b""):
-    """A record with any header: bytes, text, or something to make JSON of."""
+    """A record with any header: bytes, text, or a value to encode as JSON."""
     text = entries if isinstance(entries, str | bytes) else json.dumps(entries)
     raw = text if isinstance(text, bytes) else text.encode()
     return len(raw).to_bytes(8, "little") + raw + data
@@ -83,7 +83,7 @@ def with_header(entries, data=b""):
 @example({"\U0001f6f0": np.zeros(1, "u1"), "\uffee": np.ones(1, "u1")})
 @example({f"B{i}": np.full((2, 2), i, "<u2") for i in (1, 10, 100, 2)})
 def test_encode_writes_what_the_library_writes(arrays):
-    """For any names, dtypes and shapes the record is the library's, byte for byte."""
+    """For any names, dtypes and shapes, the record equals the library's, byte for byte."""
     plain = {
         name: np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
         for name, array in arrays.items()
@@ -93,7 +93,7 @@ def test_encode_writes_what_the_library_writes(arrays):
 
 @pytest.mark.skipif(sys.byteorder == "big", reason="the library's input is native")
 def test_dtypes_are_ordered_as_in_the_library():
-    """All dtypes in one record, each with names on both sides of the others', follow its order."""
+    """All dtypes in one record, each with names before and after the others', are in its order."""
     arrays = {
         f"{prefix}{dtype}": np.ones((1, 3), dtype) for prefix in ("z", "a") for dtype in DTYPES
     }
@@ -118,7 +118,7 @@ def test_decode_gives_back_what_was_encoded(arrays):
 @BOUNDED
 @given(patches())
 def test_layout_and_size_are_those_of_the_record(arrays):
-    """Parsed entries tell where each raster's bytes lie, in the order of the layout."""
+    """Parsed entries give the position of each raster's bytes, in the order of the layout."""
     record = encode_arrays(arrays)
     rasters = {name: raster_of(array) for name, array in arrays.items()}
     tensors = parse(record)
@@ -131,7 +131,7 @@ def test_layout_and_size_are_those_of_the_record(arrays):
 
 
 def test_record_bytes_is_the_length():
-    """The announced length is the record's."""
+    """The predicted length is the record's."""
     arrays = {name: np.zeros((3, 5), "uint16") for name in ("B1", "B2")}
     assert record_bytes(arrays, "uint16", [(3, 5)] * 2) == len(encode_arrays(arrays))
 
@@ -139,7 +139,7 @@ def test_record_bytes_is_the_length():
 @BOUNDED
 @given(patches(), st.data())
 def test_every_truncation_is_refused(arrays, data):
-    """A record with its end cut off, or with bytes to spare, is a RecordError."""
+    """A record with its end cut off, or with extra bytes, is a RecordError."""
     record = encode_arrays(arrays)
     at = data.draw(st.integers(0, len(record) - 1))
     for damaged in (record[:at], record + b"\0", record[: at // 2]):
@@ -150,7 +150,7 @@ def test_every_truncation_is_refused(arrays, data):
 @BOUNDED
 @given(patches(("uint8", "int16")), st.data())
 def test_what_is_accepted_the_library_reads_alike(arrays, data):
-    """A record with bytes changed is refused, or read as the library reads it."""
+    """A record with changed bytes is refused, or read as the library reads it."""
     record = bytearray(encode_arrays(arrays))
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(record) - 1))
@@ -168,8 +168,8 @@ def test_what_is_accepted_the_library_reads_alike(arrays, data):
 @BOUNDED
 @given(st.binary(max_size=64))
 def test_garbage_is_refused(garbage):
-    """Bytes that are no record are a RecordError, with a header length in front or without."""
-    assume(garbage.strip(b" ") != b"{}")  # with its length in front it is a record without bands
+    """Bytes that are not a record are a RecordError, with or without a header length."""
+    assume(garbage.strip(b" ") != b"{}")  # with its length in front, it is a record without bands
     for record in (garbage, len(garbage).to_bytes(8, "little") + garbage):
         with pytest.raises(RecordError):
             parse(record)
@@ -239,7 +239,7 @@ ENTRY = {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}
     ],
 )  # fmt: skip
 def test_parse_refuses(entries):
-    """A header that the format does not allow is a RecordError with one line, and nothing else."""
+    """A header that the format does not allow is a RecordError with a message of one line."""
     with pytest.raises(RecordError) as caught:
         parse(with_header(entries, b"\1\2\3\4"))
     assert "\n" not in caught.value.message
@@ -248,13 +248,13 @@ def test_parse_refuses(entries):
 
 @pytest.mark.parametrize("length", [0, 1, 10**8 + 1, 2**63, 2**64 - 1])
 def test_parse_refuses_header_lengths(length):
-    """A header length that is too small, or more than there is, is a RecordError."""
+    """A header length that is too small or exceeds the record is a RecordError."""
     with pytest.raises(RecordError):
         parse(length.to_bytes(8, "little") + b'{"a":1}')
 
 
 def test_metadata_is_no_band():
-    """Text metadata, as other writers add it, is skipped."""
+    """Text metadata that other writers add is skipped."""
     array = np.arange(4, dtype="u1")
     record = safetensors.numpy.save({"a": array}, metadata={"made": "elsewhere"})
     assert [tensor.name for tensor in parse(record)] == ["a"]

@@ -1,8 +1,7 @@
 """The errors that rico-hdl raises on purpose.
 
 Every message says what is wrong, where, and what was expected and found; the hint says what to do
-next. The command line prints both and exits with the class's exit code; it never shows a traceback
-for one of these.
+next. The command line prints both, exits with the class's exit code, and never shows a traceback.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ _EMPTY: Mapping[str, object] = MappingProxyType({})
 
 
 class RicoError(Exception):
-    """The base of every error raised on purpose.
+    """Base class of every error raised on purpose.
 
     Args:
         message: What is wrong, where, and what was expected and found.
-        hint: What the user can do about it; may span several lines.
+        hint: What the user can do about it; may have several lines.
     """
 
     exit_code = 1
@@ -37,7 +36,7 @@ class RicoError(Exception):
 
 
 class UsageError(RicoError):
-    """A call or command line that can't be carried out as it stands."""
+    """A call or command line that can't be carried out as given."""
 
     exit_code = 2
 
@@ -51,7 +50,7 @@ class UnknownBandError(UsageError):
 
 
 class SizeError(UsageError):
-    """Patches whose bands are not of the size that was asked for, or not all of one size."""
+    """Patches whose bands differ in size, from the requested size or from each other."""
 
     def __init__(self, message: str, hint: str = "", keys: Sequence[str] = ()) -> None:
         super().__init__(message, hint)
@@ -72,19 +71,19 @@ class SourceError(RicoError):
 
 
 class StoreError(RicoError):
-    """A target that can't be used: not writable, full, damaged, or somebody else's."""
+    """A target that can't be used: not writable, full, damaged, or another tool's."""
 
     exit_code = 4
 
 
 class ArchiveError(RicoError):
-    """An archive, or a member of it, that is damaged or beyond a bound."""
+    """An archive or archive member that is damaged or exceeds a limit."""
 
 
 class IncompleteArchiveError(ArchiveError):
-    """An archive that was read to its end, and of which something can't be accounted for.
+    """An archive that was read to its end, but not fully accounted for.
 
-    Whatever it gave is as sound as its format can tell, but members may be missing.
+    Its members are intact as far as its format can show, but some may be missing.
     """
 
 
@@ -93,7 +92,7 @@ class TiffError(RicoError):
 
 
 class RecordError(RicoError):
-    """Bytes that are no record, or arrays that can't be stored as one."""
+    """Bytes that are not a record, or arrays that can't be stored as one."""
 
 
 class InterruptedRunError(RicoError):
@@ -106,4 +105,4 @@ class InterruptedRunError(RicoError):
     ) -> None:
         super().__init__(message, hint)
         self.summary = summary
-        """What was done until then: the JSON-ready form of `rico_hdl.Summary`."""
+        """What was done before the interruption: the JSON-ready form of `rico_hdl.Summary`."""

@@ -11,37 +11,37 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Receives progress; override the methods that you need.
+    """Receives progress; override the methods you need.
 
-    An object of any other class works, too, with whichever of these methods it has. All calls come
-    from the thread that called `rico_hdl.convert`, `rico_hdl.verify` or
+    An object of any other class works, too, if it has some of these methods. All calls come from
+    the thread that called `rico_hdl.convert`, `rico_hdl.verify` or
     `rico_hdl.compare_with_sources`.
     """
 
     def on_plan(self, plan: Plan) -> None:
-        """The patches in folders are known; nothing is written yet.
+        """The patches in folders are known; nothing has been written yet.
 
         Args:
             plan: Its ``n_patches`` maps the name of each modality that is read from a folder to the
-                number of patches found. Archives are read from beginning to end, so their number of
-                patches is unknown until then.
+                number of patches found. The number of patches in an archive is unknown until the
+                archive has been read to its end.
         """
 
     def on_start(self, n_records: int) -> None:
-        """A verification knows how many records it is going to read."""
+        """A verification is about to read this many records."""
 
     def on_archive(self, modality: str, location: str, n_bytes_read: int, n_bytes: int) -> None:
-        """An archive is being read: called several times a second, and once at its end.
+        """An archive is being read: called several times a second and once at its end.
 
         Args:
             modality: The modality's name.
             location: The path of the archive.
-            n_bytes_read: Bytes of its files that were read so far.
-            n_bytes: Bytes of its files.
+            n_bytes_read: Bytes of its files read so far.
+            n_bytes: Total bytes of its files.
         """
 
     def on_patches(self, modality: str, n_patches: int, n_bytes: int) -> None:
-        """Patches were stored, or found to be stored already.
+        """Patches were stored, or turned out to be stored already.
 
         Args:
             modality: The modality's name.
@@ -50,7 +50,7 @@ class Observer:
         """
 
     def on_records(self, n_records: int, n_bytes: int) -> None:
-        """A verification read records.
+        """A verification has read records.
 
         Args:
             n_records: Records since the last call.
@@ -65,7 +65,7 @@ class Observer:
 
 
 def observing(observer: object | None) -> Observer:
-    """An `Observer` that passes calls on to an object with any of its methods."""
+    """An `Observer` that forwards calls to an object with any of its methods."""
     if isinstance(observer, Observer):
         return observer
     found = Observer()

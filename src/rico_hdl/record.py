@@ -1,11 +1,11 @@
 """Records: the safetensors bytes of a patch.
 
-In: band names and rasters. Out: the same bytes that the safetensors library writes for the same
-names and arrays (a test compares them for any dtype and shape), without the detour through numpy.
-The way back gives views, without a copy.
+In: band names and rasters. Out: the bytes that the safetensors library writes for the same names
+and arrays (a test compares them for every dtype and any shape), without going through numpy.
+Decoding returns views, without a copy.
 
-Format: https://huggingface.co/docs/safetensors - eight bytes little-endian header length, a JSON
-header padded with spaces to a multiple of eight, the raw C-order little-endian buffers.
+Format: https://huggingface.co/docs/safetensors - an eight-byte little-endian header length, a JSON
+header padded with spaces to a multiple of eight bytes, the raw C-order little-endian buffers.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from rico_hdl.decoding.tiff import Raster
 
-# numpy name -> (safetensors name, bytes). The order is the library's own: tensors are laid out by
-# dtype, last of this list first, then by name (safetensors 0.4 to 0.8, enum Dtype).
+# numpy name -> (safetensors name, bytes). The order is the library's own: buffers are sorted by
+# dtype, from the end of this table to its beginning, then by name (safetensors 0.4 to 0.8, enum
+# Dtype).
 _DTYPES: Final = {
     "bool": ("BOOL", 1),
     "uint8": ("U8", 1),
@@ -47,21 +48,21 @@ _NUMPY_NAMES: Final = {code: name for name, (code, _) in _DTYPES.items()}
 _MAX_HEADER_BYTES: Final = 100_000_000
 """The library's own limit."""
 
-_HEAD_BYTES: Final = 256  # almost every band has two different pixels in these
+_HEAD_BYTES: Final = 256  # almost every band has two different pixels within these
 _METADATA: Final = "__metadata__"
-"""The one key of the header that is no tensor."""
+"""The one key of the header that is not a tensor."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordHeader:
-    """Where the bands of a record lie."""
+    """The header of a record, and the order and sizes of its buffers."""
 
     header: bytes
-    """Length, JSON and padding: all that precedes the first buffer."""
+    """Length, JSON and padding: everything before the first buffer."""
     order: tuple[int, ...]
-    """Zero-based positions of the bands as given, in the order in which their buffers follow."""
+    """Zero-based positions of the given bands, in the order of their buffers."""
     sizes: tuple[int, ...]
-    """Bytes of each band as given."""
+    """Bytes of each band, in the given order."""
 
 
 @lru_cache(maxsize=1024)
@@ -72,12 +73,12 @@ def layout_of(bands: tuple[tuple[str, str, tuple[int, ...]], ...]) -> RecordHead
         bands: (name, numpy dtype name, shape) of each band, in any order.
 
     Raises:
-        RecordError: Two bands share a name, a name or dtype has no place in safetensors, or a side
-            of a shape is negative.
+        RecordError: Two bands share a name, safetensors can't store a name or dtype, or a shape has
+            a negative side.
     """
     names = [name for name, _, _ in bands]
     if len(set(names)) != len(names):
-        raise RecordError(f"bands share a name: {names}")
+        raise RecordError(f"two bands share a name: {names}")
     unfit = [name for name in names if name == _METADATA or _has_surrogates(name)]
     if unfit:
         raise RecordError(f"safetensors can't store a band named {', '.join(map(ascii, unfit))}")
@@ -91,7 +92,7 @@ def layout_of(bands: tuple[tuple[str, str, tuple[int, ...]], ...]) -> RecordHead
     for i in order:
         name, dtype, shape = bands[i]
         if min(shape, default=0) < 0:
-            raise RecordError(f"band {name} has shape {shape}")
+            raise RecordError(f"band {name} has shape {shape}, with a negative side")
         stop = start + sizes[i]
         entries[name] = {
             "dtype": _DTYPES[dtype][0],
@@ -112,11 +113,11 @@ def encode(names: Sequence[str], rasters: Sequence[Raster]) -> bytes:
         rasters: The bands, in the same order.
 
     Raises:
-        RecordError: There are more or fewer rasters than names, a raster's bytes do not fit its
-            dtype and shape, or see `layout_of`.
+        RecordError: The numbers of rasters and names differ, or a raster's bytes don't fit its
+            dtype and shape; see also `layout_of`.
     """
     if len(names) != len(rasters):
-        raise RecordError(f"{len(rasters)} rasters, expected {len(names)}: {', '.join(names)}")
+        raise RecordError(f"got {len(rasters)} rasters, expected {len(names)}: {', '.join(names)}")
     layout = layout_of(
         tuple([(name, r.dtype, r.shape) for name, r in zip(names, rasters, strict=True)])
     )
@@ -139,19 +140,19 @@ class Tensor:
     start: int
     """Zero-based offset of its first byte in the record."""
     stop: int
-    """Zero-based offset behind its last byte."""
+    """Zero-based offset just past its last byte."""
 
 
 def parse(record: bytes | memoryview) -> list[Tensor]:
     """The entries of a record's header, in the order of their buffers.
 
     Raises:
-        RecordError: The bytes are no complete record: a header that can't be read, an entry whose
-            size does not fit its dtype and shape, gaps, overlaps, missing or left-over bytes.
+        RecordError: The bytes are not a complete record: the header can't be read, an entry's size
+            doesn't fit its dtype and shape, or there are gaps, overlaps, missing or extra bytes.
     """
     n = int.from_bytes(record[:8], "little")
     if len(record) < 8 or not 2 <= n <= min(len(record) - 8, _MAX_HEADER_BYTES):
-        raise RecordError(f"not a record: header of {n} bytes in {len(record)} bytes")
+        raise RecordError(f"not a record: a header of {n} bytes in {len(record)} bytes")
     try:
         tensors = _tensors(str(record[8 : 8 + n], "utf-8"), 8 + n)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -165,33 +166,33 @@ def parse(record: bytes | memoryview) -> list[Tensor]:
             )
         position = tensor.stop
     if position != len(record):
-        raise RecordError(f"the record has {len(record)} bytes, its header says {position}")
+        raise RecordError(f"the record has {len(record)} bytes, but its header says {position}")
     return tensors
 
 
 def _tensors(text: str, base: int) -> list[Tensor]:
-    """The entries of a JSON header, for buffers that begin at byte ``base`` of the record."""
+    """The entries of a JSON header whose buffers begin at byte ``base`` of the record."""
     entries = json.loads(text, object_pairs_hook=_without_twins)
     if not all(isinstance(value, str) for value in entries.pop(_METADATA, {}).values()):
-        raise ValueError(f"{_METADATA} holds more than text")
+        raise ValueError(f"{_METADATA} holds values that are not text")
     return [_tensor(name, entry, base) for name, entry in entries.items()]
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object as a dictionary, unless two of its keys are the same."""
+    """A JSON object as a dictionary; a repeated key is an error."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key appears twice")
     return found
 
 
 def _brief(error: Exception) -> str:
-    """What was wrong, on one line: headers can be long, and hold anything."""
+    """An error on one short line: headers can be long and hold anything."""
     return f"{type(error).__name__}: {error}".encode("unicode_escape").decode()[:200]
 
 
 def _has_surrogates(name: str) -> bool:
-    """Whether a name has halves of UTF-16 pairs, as file names that are not UTF-8 get."""
+    """Whether a name holds UTF-16 surrogates, as Python puts into file names that are not UTF-8."""
     return any("\ud800" <= character <= "\udfff" for character in name)
 
 
@@ -201,7 +202,7 @@ def _tensor(name: str, entry: dict[str, Any], base: int) -> Tensor:
     dtype = _NUMPY_NAMES[entry["dtype"]]
     shape, (start, stop) = tuple(entry["shape"]), entry["data_offsets"]
     numbers = (*shape, start, stop)
-    # Not isinstance: true and false are integers too.
+    # Not isinstance: bool is a subclass of int.
     if {type(number) for number in numbers} != {int} or min(numbers) < 0 or max(numbers) >> 63:
         raise ValueError(f"band {name!a}: shape {shape} at {start} to {stop}")
     if _DTYPES[dtype][1] * math.prod(shape) != stop - start:
@@ -223,14 +224,14 @@ def decode(record: bytes | memoryview) -> dict[str, np.ndarray]:
             t.name: np.ndarray(t.shape, np.dtype(t.dtype).newbyteorder("<"), view, t.start)
             for t in parse(record)
         }
-    except ValueError as error:  # more dimensions than numpy has, or an overflow beside a zero
+    except ValueError as error:  # too many dimensions for numpy, or sides that overflow with a zero
         raise RecordError(f"not a record: {_brief(error)}") from error
 
 
 def is_constant(data: bytes | memoryview, n_pixels: int) -> bool:
     """Whether all pixels of a band have the same bits.
 
-    It ends at the first that differs, as almost all do at once.
+    The comparison stops at the first difference, which almost every band has near its start.
     """
     view = memoryview(data)
     n = len(view) // max(1, n_pixels)
@@ -239,7 +240,7 @@ def is_constant(data: bytes | memoryview, n_pixels: int) -> bool:
 
 
 def record_bytes(names: Iterable[str], dtype: str, shapes: Iterable[tuple[int, int]]) -> int:
-    """The length of a record with these bands.
+    """The length of a record with the given bands.
 
     Raises:
         RecordError: See `layout_of`.

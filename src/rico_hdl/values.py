@@ -1,7 +1,4 @@
-"""The values that pass from the plan to the workers and back.
-
-In and out: immutable values; nothing here opens a file.
-"""
+"""The immutable values that pass from the plan to the workers and back."""
 
 from __future__ import annotations
 
@@ -17,16 +14,16 @@ MAX_KEY_BYTES: Final = 511
 
 
 class Patch(NamedTuple):
-    """One sample's raster: what will become a record."""
+    """One sample's raster, to be stored as one record."""
 
     key: str
     """Its name in the store."""
     modality: Modality
-    """Which bands it has and how they lie in files."""
+    """Its bands and their arrangement in files."""
     source: Reads
-    """Where its files are read from."""
+    """The source that its files are read from."""
     paths: tuple[str, ...]
-    """Its files below the source: one for each band in band order, or one that holds all bands."""
+    """Its files, relative to the source: one per band in band order, or one with all bands."""
 
 
 Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
@@ -34,12 +31,12 @@ Layout = tuple[tuple[str, str, tuple[int, ...]], ...]
 
 
 class Origin(NamedTuple):
-    """Where a record came from."""
+    """The modality and source of a record."""
 
     modality: str
-    """The modality's name; empty where it is not known."""
+    """The modality's name; empty if unknown."""
     location: str
-    """The source's location; empty where it is not known."""
+    """The source's location; empty if unknown."""
 
 
 class Record(NamedTuple):
@@ -48,11 +45,11 @@ class Record(NamedTuple):
     key: bytes
     """The key in UTF-8."""
     origin: Origin
-    """Its modality and where it was read."""
+    """Its modality and the source it was read from."""
     data: bytes
     """The safetensors bytes."""
     digest: int
-    """The 128-bit digest of key and bytes, see `rico_hdl.store.digest`."""
+    """The 128-bit digest of key and bytes; see `rico_hdl.store.digest`."""
     layout: Layout
     """Its bands."""
     constant: bool
@@ -64,15 +61,15 @@ class PatchFailure:
     """A patch that was left out, and why."""
 
     kind: ClassVar[Literal["patch"]] = "patch"
-    """What kind of failure it is, in reports and in the manifest."""
+    """The kind of failure, in reports and in the manifest."""
     key: str
     """The patch's key, as far as it is known."""
     modality: str
     """The modality's name."""
     path: str
-    """The file or folder at fault, with the source's location in front."""
+    """The file or folder at fault, prefixed with the source's location."""
     band: str | None
-    """The band at fault; None where it is the patch as a whole."""
+    """The band at fault; None for the patch as a whole."""
     reason: str
     """What is wrong, what was expected and what was found."""
 
@@ -93,15 +90,15 @@ ArchiveFailureKind = Literal["damaged", "incomplete", "checksum"]
 class ArchiveFailure:
     """An archive that can't be trusted as a whole, and why.
 
-    As long as it is not settled, everything that the archive gave is compared with the next source
-    that holds it. What differs is replaced, except where the archive is only incomplete.
+    Until the failure is settled, every patch from the archive is compared with the next source
+    that has it. Patches that differ are replaced, unless the archive is only incomplete.
     """
 
     kind: ArchiveFailureKind
-    """``damaged``: it can't be read to its end, or members may not be what they seem.
-    ``incomplete``: it was read to its end and what it gave is not in doubt, but patches may be
-    missing, since not all of it can be accounted for. ``checksum``: its MD5 sum is not the one
-    that was published, or can't be computed."""
+    """``damaged``: the archive can't be read to its end, or members may not be what they seem.
+    ``incomplete``: it was read to its end and the patches read are not in doubt, but others may be
+    missing, since parts of it can't be accounted for. ``checksum``: its MD5 sum is not the
+    published one, or can't be computed."""
     modality: str
     """The modality's name."""
     path: str
@@ -110,13 +107,13 @@ class ArchiveFailure:
     """What is wrong, what was expected and what was found."""
 
     if not TYPE_CHECKING:
-        # Scripts for version 0.1.0 ask every failure for these. This package asks for the type, and
-        # mypy, which does not see them, makes sure of it.
+        # Scripts for version 0.1.0 read these from every failure. This package checks the type
+        # instead, as mypy enforces: it does not see these two.
         key = ""
         band = None
 
     def to_dict(self) -> dict[str, str | None]:
-        """JSON-ready, with all fields of a `PatchFailure`; the key is empty."""
+        """JSON-ready, with every field of a `PatchFailure`; the key is empty."""
         return {
             "kind": self.kind,
             "key": "",
@@ -127,7 +124,7 @@ class ArchiveFailure:
         }
 
     def __str__(self) -> str:
-        # Reasons of sources that name themselves are shown as they are.
+        # Some sources already name themselves in the reason.
         return self.reason if self.reason.startswith(self.path) else f"{self.path}: {self.reason}"
 
 
@@ -136,7 +133,7 @@ Failure = PatchFailure | ArchiveFailure
 
 
 class Position(NamedTuple):
-    """How far a source was read, several times a second."""
+    """How far a source has been read; given several times a second."""
 
     modality: str
     """The modality's name."""
@@ -145,64 +142,64 @@ class Position(NamedTuple):
     n_passed: int = 0
     """Patches since the last position that are not wanted."""
     n_bytes_read: int = 0
-    """Bytes of an archive's files that were read so far; 0 for a folder."""
+    """Bytes of an archive's files read so far; 0 for a folder."""
     n_bytes: int = 0
-    """Bytes of an archive's files; 0 for a folder."""
+    """Total bytes of an archive's files; 0 for a folder."""
 
 
 class Repeated(NamedTuple):
-    """A key that archives hold more than once."""
+    """A key that occurs more than once in the archives."""
 
     key: str
     """The key."""
     path: str
-    """A file of the later patch, with the source's location in front."""
+    """A file of the later patch, prefixed with the source's location."""
     is_whole: bool
-    """Whether the later patch has all of its files: then it follows, to be compared with the first.
-    Otherwise it is left out."""
+    """Whether the later patch has all of its files. If so, it follows, to be compared with the
+    first; otherwise it is left out."""
 
 
 class SourceRead(NamedTuple):
-    """A source that was read to its end, without signs of damage."""
+    """A source that was read to its end without signs of damage."""
 
     origin: Origin
     """Modality and location."""
     n_found: int
     """Patches of the modality, wanted or not."""
     n_unread: int = 0
-    """Members of an archive that belong to no patch and can't be read: links, devices."""
+    """Archive members that belong to no patch and can't be read: links, devices."""
     has_unknown_sum: bool = False
-    """Whether its MD5 sum should have been checked, and none is published."""
+    """Whether its MD5 sum should have been checked, but none is published."""
 
 
 def place_of(failure: Failure) -> tuple[str, str, str]:
-    """(key, modality, path), by which failures are sorted: archives come first."""
+    """The sort key of a failure: (key, modality, path). Archives come first."""
     key = failure.key if isinstance(failure, PatchFailure) else ""
     return (key, failure.modality, failure.path)
 
 
 def problem_of_key(key: str) -> str:
-    """Why a key can't be stored; empty if it can."""
+    """Why a key can't be stored; empty if it can be."""
     try:
         n_bytes = len(key.encode())
     except UnicodeEncodeError:
-        return "its name is not UTF-8, so that it can't be a key"
+        return "its name is not UTF-8, so it can't be a key"
     if n_bytes > MAX_KEY_BYTES:
-        return f"its key has {n_bytes} bytes, LMDB holds at most {MAX_KEY_BYTES}"
+        return f"its key has {n_bytes} bytes, but LMDB allows at most {MAX_KEY_BYTES}"
     return ""
 
 
 def incomplete(
     key: str, modality: str, path: str, missing: Sequence[str], why: str = ""
 ) -> PatchFailure:
-    """The failure of a patch that lacks files.
+    """The failure of a patch with missing files.
 
     Args:
         key: Its key.
         modality: The modality's name.
-        path: One of its files, with the source's location in front.
-        missing: The names of the bands whose files are not there.
-        why: What else is known of it.
+        path: One of its files, prefixed with the source's location.
+        missing: The names of the bands without a file.
+        why: Anything else that is known, appended to the reason.
     """
     reason = f"missing {'band' if len(missing) == 1 else 'bands'} {', '.join(missing)}{why}"
     band = missing[0] if len(missing) == 1 else None
@@ -210,5 +207,5 @@ def incomplete(
 
 
 def printable(name: str) -> str:
-    """A name that may hold surrogates for bytes that are not UTF-8 (PEP 383), as valid text."""
+    """A name as valid text, even if it holds surrogates for bytes that are not UTF-8 (PEP 383)."""
     return name.encode(errors="surrogateescape").decode(errors="replace")

@@ -25,7 +25,7 @@ DECODERS = pytest.mark.parametrize("make_decoder", [None, GdalDecoder], ids=["fa
 
 @DECODERS
 def test_what_was_converted_is_equal(spec, tmp_path, make_decoder):
-    """Each dataset's store equals its sources, for our decoder and for GDAL."""
+    """Each dataset's store equals its sources, with our decoder and with GDAL."""
     sources = corpus.generate(spec, tmp_path / "source", 1)
     convert(spec, sources, tmp_path / "target")
     result = compare_with_sources(tmp_path / "target", make_decoder=make_decoder)
@@ -36,7 +36,7 @@ def test_what_was_converted_is_equal(spec, tmp_path, make_decoder):
 
 @DECODERS
 def test_a_changed_pixel_is_named(bigearthnet, tmp_path, make_decoder):
-    """One pixel that differs is reported with band, row, column and both values."""
+    """A pixel that differs is reported with band, row, column and both values."""
     target = tmp_path / "target"
     convert(BIGEARTHNET, bigearthnet, target)
     key, value = next((k, v) for k, v in records(target).items() if "B8A" in load(v))
@@ -49,7 +49,7 @@ def test_a_changed_pixel_is_named(bigearthnet, tmp_path, make_decoder):
     true = load(value)["B8A"][7, 11]
     assert finding.reason == (
         f"band B8A differs from its file in 2 pixels, first at row 7, column 11: "
-        f"stored {true ^ 512}, the file holds {true}"
+        f"stored {true ^ 512}, but the file holds {true}"
     )
 
 
@@ -63,7 +63,7 @@ def _replace(target: Path, values: dict[str, bytes | None]) -> None:
 
 
 def test_not_a_number_and_minus_zero_are_compared_as_bits(bigearthnet, tmp_path):
-    """A NaN with another payload, and 0.0 for -0.0, are differences; equal NaNs are none."""
+    """NaNs with different payloads, and 0.0 and -0.0, differ; equal NaNs don't."""
     target = tmp_path / "target"
     convert(BIGEARTHNET, {"s1": bigearthnet["s1"]}, target)
     content = records(target)
@@ -81,7 +81,7 @@ def test_not_a_number_and_minus_zero_are_compared_as_bits(bigearthnet, tmp_path)
 
 
 def test_other_bands_shapes_and_dtypes_are_named(bigearthnet, tmp_path):
-    """Records that lack a band, have one more, another dtype or shape, or are none, are named."""
+    """Missing and extra bands, other dtypes and shapes, and broken records are reported."""
     target = tmp_path / "target"
     convert(BIGEARTHNET, bigearthnet, target)
     stored = {k: load(v) for k, v in records(target).items() if "B02" in load(v)}
@@ -98,15 +98,15 @@ def test_other_bands_shapes_and_dtypes_are_named(bigearthnet, tmp_path):
     expected = [
         "band B02 is not stored",
         "stored bands that the file lacks: B99",
-        "band B02 is stored as uint32 (120, 120), its file holds uint16 (120, 120)",
-        "band B02 is stored as uint16 (119, 120), its file holds uint16 (120, 120)",
+        "band B02 is stored as uint32 (120, 120), but its file holds uint16 (120, 120)",
+        "band B02 is stored as uint16 (119, 120), but its file holds uint16 (120, 120)",
     ]
     assert [reasons[key] for key in keys[:4]] == expected
     assert "not a record" in reasons[keys[4]]
 
 
 def test_missing_and_extra_patches_are_found(bigearthnet, tmp_path):
-    """A patch that only the source has is missing, one that only the store has is extra."""
+    """A patch that only the source has is missing; one that only the store has is extra."""
     target = tmp_path / "target"
     convert(BIGEARTHNET, bigearthnet, target)
     content = records(target)
@@ -116,13 +116,13 @@ def test_missing_and_extra_patches_are_found(bigearthnet, tmp_path):
     shutil.rmtree(bigearthnet["s2"] / gone.folder)
     found = {f.key: f.kind for f in compare_with_sources(target).findings}
     assert found == {key: "missing", f"{key}-copy": "extra", gone.key: "extra"}
-    # Of one modality alone, those of the others are no strangers.
+    # If one modality is compared, patches of the others are not extra.
     only = compare_with_sources(target, {"s2": bigearthnet["s2"]})
     assert {f.key: f.kind for f in only.findings} == {gone.key: "extra"}
 
 
 def test_a_source_that_cannot_be_read_any_more_is_found(bigearthnet, tmp_path):
-    """What is stored and can't be read now is a finding; what never could be is none."""
+    """A stored patch that can no longer be read is a finding; one that was never stored is not."""
     patches = corpus.patches(BIGEARTHNET, S2, 6)
     never, later = (bigearthnet["s2"] / patches[i].files[0] for i in (1, 3))
     never.write_bytes(b"")
@@ -136,7 +136,7 @@ def test_a_source_that_cannot_be_read_any_more_is_found(bigearthnet, tmp_path):
 
 
 def test_parts_from_several_folders_are_compared_with_each(bigearthnet, tmp_path):
-    """A modality that was converted from two folders is complete in both together."""
+    """A modality that was converted from two folders is compared with both."""
     other = tmp_path / "other"
     patches = corpus.patches(BIGEARTHNET, S2, 6)
     for patch in patches[:2]:
@@ -151,25 +151,25 @@ def test_parts_from_several_folders_are_compared_with_each(bigearthnet, tmp_path
 
 
 def test_moved_sources_can_be_given(bigearthnet, tmp_path):
-    """Sources that were moved are not found any more, unless the new place is given."""
+    """Sources that were moved are an error unless their new location is given."""
     target = tmp_path / "target"
     convert(BIGEARTHNET, {"s1": bigearthnet["s1"]}, target)
     moved = bigearthnet["s1"].rename(tmp_path / "moved")
-    with pytest.raises(errors.SourceError, match="not there any more"):
+    with pytest.raises(errors.SourceError, match="the source of s1 no longer exists"):
         compare_with_sources(target)
     assert compare_with_sources(target, {"s1": moved}).findings == []
 
 
 def test_a_store_of_the_original_needs_a_manifest_first(bigearthnet, tmp_path):
-    """Without a manifest it says what to do; done so, the store can be compared."""
+    """Without a manifest the error says what to do; afterwards the store can be compared."""
     convert(BIGEARTHNET, bigearthnet, tmp_path / "whole")
     target = tmp_path / "target"
     with lmdb.open(str(target), map_size=2**30) as env, env.begin(write=True) as txn:
         for key, value in records(tmp_path / "whole").items():
             txn.put(key.encode(), value)
-    with pytest.raises(errors.StoreError, match="what this store was made from") as e:
+    with pytest.raises(errors.StoreError, match=r"no rico-hdl\.json") as e:
         compare_with_sources(target)
-    assert "Run the conversion's command once more" in e.value.hint
+    assert "Run the conversion's command again" in e.value.hint
     convert(BIGEARTHNET, bigearthnet, target)
     result = compare_with_sources(target)
     assert (result.findings, result.n_records) == ([], 18)

@@ -1,4 +1,4 @@
-"""Comparing a store with archives that can't be trusted: never an all-clear by half an archive."""
+"""Comparing a store with archives that can't be trusted: half of one never gives an all-clear."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_half_an_archive_is_never_all_equal(tmp_path, s2, name, damaged):
 
 @DAMAGED
 def test_a_damaged_source_of_a_whole_store_is_a_finding(tmp_path, s2, name, damaged):
-    """Where the store is complete, a source that was damaged since proves nothing for the rest."""
+    """For a complete store, a source that was damaged later proves nothing about the rest."""
     path, target = tmp_path / name, tmp_path / "target"
     path.write_bytes(SOUND[name](s2))
     assert convert(SPEC, {"s2": path}, target).complete
@@ -96,7 +96,7 @@ def test_a_damaged_source_of_a_whole_store_is_a_finding(tmp_path, s2, name, dama
 
 @DAMAGED
 def test_an_intact_copy_of_the_same_name_makes_up_for_it(tmp_path, s2, name, damaged):
-    """A damaged archive is no finding where a copy of it was read to its end and agrees."""
+    """A damaged archive is no finding if a copy of it was read to its end and agrees."""
     path, copy, target = tmp_path / name, tmp_path / "copy" / name, tmp_path / "target"
     path.write_bytes(damaged(s2))
     copy.parent.mkdir()
@@ -106,12 +106,12 @@ def test_an_intact_copy_of_the_same_name_makes_up_for_it(tmp_path, s2, name, dam
     assert compare_with_sources(target, {"s2": [path, copy]}).findings == []
     assert compare_with_sources(target, {"s2": [copy, path]}).findings == []
     renamed = copy.rename(copy.with_name(f"y{name}"))
-    assert compare_with_sources(target, {"s2": [path, renamed]}).findings == []  # it has all
+    assert compare_with_sources(target, {"s2": [path, renamed]}).findings == []  # it has everything
     assert len(compare_with_sources(target, {"s2": path}).findings) > 0
 
 
 def test_all_that_it_gave_is_elsewhere_or_not(tmp_path, s2):
-    """A damaged archive is no finding where all that the store has from it is equal elsewhere."""
+    """A damaged archive is no finding if everything the store has from it is equal elsewhere."""
     path, target, part = tmp_path / "x.tar", tmp_path / "target", tmp_path / "part"
     path.write_bytes(cut_tar(s2))
     convert(SPEC, {"s2": path}, target)
@@ -121,7 +121,7 @@ def test_all_that_it_gave_is_elsewhere_or_not(tmp_path, s2):
     assert compare_with_sources(target, {"s2": [path]}).findings != []
     convert(SPEC, {"s2": part}, target)
     assert compare_with_sources(target).findings == []
-    # One of its patches is gone from the folder: the archive alone says what it should be.
+    # One of its patches is missing from the folder, so only the archive has it.
     gone = next(folder for folder in folders if folder.name == keys[0])
     shutil.rmtree(part / gone)
     (finding,) = compare_with_sources(target).findings
@@ -129,7 +129,7 @@ def test_all_that_it_gave_is_elsewhere_or_not(tmp_path, s2):
 
 
 def test_a_difference_is_not_dispelled_by_a_damaged_archive(tmp_path, s2):
-    """A record that is not what an intact source holds is found, though a damaged one agrees."""
+    """A record that differs from an intact source is found, even if it equals a damaged one's."""
     data = bytearray(tar_of(s2))
     data[data.index(b"_B02.tif", 400_000) + 15_000] ^= 1
     path, target = tmp_path / "x.tar", tmp_path / "target"
@@ -141,13 +141,13 @@ def test_a_difference_is_not_dispelled_by_a_damaged_archive(tmp_path, s2):
 
 
 def _folders(tmp_path: Path, s2: Path) -> list[Path]:
-    """The same patches in an intact archive of another name."""
+    """The same patches in an intact archive with another name."""
     (tmp_path / "other.tar").write_bytes(tar_of(s2))
     return [tmp_path / "other.tar"]
 
 
 def test_a_wrong_sum_that_was_noted_is_a_finding_until_it_is_right(tmp_path, s2):
-    """An archive with a wrong MD5 sum can be read to its end, and still proves nothing."""
+    """An archive with a wrong MD5 sum proves nothing, even if it can be read to its end."""
     right = tar_of(s2)
     wrong = bytearray(right)
     wrong[wrong.index(b"_B02.tif", 400_000) + 15_000] ^= 1
@@ -156,7 +156,7 @@ def test_a_wrong_sum_that_was_noted_is_a_finding_until_it_is_right(tmp_path, s2)
     path.write_bytes(wrong)
     convert(spec, {"s2": path}, target, check_archives=True)
     (finding,) = compare_with_sources(target).findings
-    assert "a source is not what was published" in finding.reason
+    assert "a source is not the published one" in finding.reason
     assert str(path) in finding.reason
     copy = tmp_path / "copy" / "x.tar"
     copy.parent.mkdir()
@@ -165,7 +165,7 @@ def test_a_wrong_sum_that_was_noted_is_a_finding_until_it_is_right(tmp_path, s2)
 
 
 def test_an_archive_whose_sum_is_right_again_proves_what_it_holds(tmp_path, s2, monkeypatch):
-    """Where the MD5 sum was wrong before, it is computed again, whatever the archive's folder."""
+    """If the MD5 sum was wrong before, it is computed again, in whatever folder the archive is."""
     right = tar_of(s2)
     spec = _with_sum(hashlib.md5(right).hexdigest())
     monkeypatch.setitem(registry(), SPEC.name, spec)
@@ -181,7 +181,7 @@ def test_an_archive_whose_sum_is_right_again_proves_what_it_holds(tmp_path, s2, 
 
 
 def test_an_archive_that_gave_nothing_is_cleared_by_its_copy_alone(tmp_path, s2):
-    """Where the store has nothing from a damaged archive, only a copy of it says what it held."""
+    """If the store has nothing from a damaged archive, only an intact copy of it clears it."""
     path, copy, target = tmp_path / "x.tar", tmp_path / "copy" / "x.tar", tmp_path / "target"
     path.write_bytes(cut_tar(s2))
     copy.parent.mkdir()
@@ -200,7 +200,7 @@ def _with_sum(md5: str) -> rico_hdl.DatasetSpec:
 
 
 def test_no_threads_are_a_mistake(tmp_path, s2):
-    """A number of threads below 1 is refused, as by conversions."""
+    """A number of threads below 1 is refused, as in conversions."""
     convert(SPEC, {"s2": s2}, tmp_path / "target")
     for call in (rico_hdl.verify, rico_hdl.compare_with_sources):
         with pytest.raises(errors.UsageError, match="n_workers is 0"):
@@ -210,7 +210,7 @@ def test_no_threads_are_a_mistake(tmp_path, s2):
 @pytest.mark.parametrize("location", ["", "/data/x.tar", "/data/other.tar"])
 @pytest.mark.parametrize("is_removed", [False, True])
 def test_records_of_unknown_origin_may_be_the_damaged_archives(tmp_path, location, is_removed):
-    """An archive is cleared only if each record that it gave, or may have given, is proven."""
+    """An archive is cleared only if every record that came or may have come from it is proven."""
     archive, intact = Origin("s2", "/data/x.tar"), Origin("s2", "/data/S2")
     entries = [JournalEntry(b"a", 1, 1, archive, (), constant=False)]
     entries += [JournalEntry(b"ab", 2, 1, Origin("s2", location), (), constant=False)]

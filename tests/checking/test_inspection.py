@@ -1,4 +1,4 @@
-"""What a store holds, at a glance."""
+"""Summaries of a store's contents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BIGEARTHNET = registry()["bigearthnet"]
 
 
 def test_every_dataset_is_described(spec, tmp_path):
-    """Counts, bytes, bands, sources and digest of each dataset's store are those of its parts."""
+    """Counts, bytes, bands, sources and digest of each dataset's store agree with its records."""
     sources = corpus.generate(spec, tmp_path / "source", 2)
     summary = convert(spec, sources, tmp_path / "target")
     info = inspect(tmp_path / "target")
@@ -51,7 +51,7 @@ def test_every_dataset_is_described(spec, tmp_path):
 
 
 def test_deviating_shapes_are_counted(tmp_path):
-    """Patches that are laid out unlike most are counted, and the text says so."""
+    """Patches with an unusual layout are counted, and the text says so."""
     spec = registry()["ssl4eo-s12"]
     sources = corpus.generate(spec, tmp_path / "source", 5, modalities=["s1"])
     convert(spec, sources, tmp_path / "target")
@@ -65,7 +65,7 @@ def test_deviating_shapes_are_counted(tmp_path):
 
 
 def test_interrupted_and_failed_stores_are_not_complete(bigearthnet, tmp_path):
-    """A store that lacks patches says so, how many failed, and what to do."""
+    """For a store that lacks patches, the text says so, how many failed, and what to do."""
     path = next(bigearthnet["s2"].glob("*/*/*_B02.tif"))
     path.write_bytes(b"")
     convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
@@ -78,7 +78,7 @@ def test_interrupted_and_failed_stores_are_not_complete(bigearthnet, tmp_path):
 
 
 def test_a_store_of_the_original_is_recognised(bigearthnet, tmp_path):
-    """Without manifest and journal, the dataset and its modalities are told from the bands."""
+    """Without manifest and journal, the dataset and its modalities are recognised by the bands."""
     convert(BIGEARTHNET, bigearthnet, tmp_path / "ours")
     target = tmp_path / "target"
     with lmdb.open(str(target), map_size=2**30) as env, env.begin(write=True) as txn:
@@ -98,7 +98,7 @@ def test_a_store_of_the_original_is_recognised(bigearthnet, tmp_path):
 
 
 def test_records_of_no_dataset_are_described(tmp_path):
-    """An LMDB of other safetensors, or of no safetensors at all, is described as far as it goes."""
+    """An LMDB of other safetensors, or of something else, is described as far as possible."""
     with lmdb.open(str(tmp_path / "other")) as env, env.begin(write=True) as txn:
         txn.put(b"a", save({"x": np.zeros((2, 3), "float16")}))
         txn.put(b"b", b"something else")
@@ -112,7 +112,7 @@ def test_records_of_no_dataset_are_described(tmp_path):
 
 
 def test_patches_of_one_value_are_counted(bigearthnet, tmp_path):
-    """Patches whose bands each have one value, which may differ by band, are counted."""
+    """Patches whose bands each have one value, possibly different ones, are counted."""
     patch = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6)[3]
     for i, name in enumerate(patch.files):
         tifffile.imwrite(bigearthnet["s1"] / name, np.full((120, 120), i + 0.5, "float32"))

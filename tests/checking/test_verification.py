@@ -1,4 +1,4 @@
-"""Verifying: whatever is changed in a store after it was written is found."""
+"""Verification finds any change to a store after it was written."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BIGEARTHNET = registry()["bigearthnet"]
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory) -> Path:
-    """A small BigEarthNet that was converted, not to be changed."""
+    """A small converted BigEarthNet, not to be changed."""
     root = tmp_path_factory.mktemp("pristine")
     convert(BIGEARTHNET, corpus.generate(BIGEARTHNET, root / "source", 4), root / "target")
     return root / "target"
@@ -36,7 +36,7 @@ def pristine(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def target(pristine, tmp_path) -> Path:
-    """A copy of it, to be changed."""
+    """A copy of that store, to be changed."""
     return shutil.copytree(pristine, tmp_path / "target")
 
 
@@ -55,7 +55,7 @@ def kinds(target: Path) -> dict[str, str]:
 
 
 def test_a_fresh_store_is_as_written(spec, tmp_path):
-    """Every dataset's store verifies, with every record proven, and the manifest's digest."""
+    """Every dataset's store verifies, with every record proven and the manifest's digest."""
     summary = convert(spec, corpus.generate(spec, tmp_path / "source", 1), tmp_path / "target")
     result = verify(tmp_path / "target")
     assert (result.findings, result.n_unproven, result.n_unfinished) == ([], 0, 0)
@@ -67,7 +67,7 @@ def test_a_fresh_store_is_as_written(spec, tmp_path):
 
 @pytest.mark.parametrize("n_workers", [1, 5])
 def test_observer_hears_of_every_record(pristine, n_workers):
-    """The counts that an observer adds up are those of the result."""
+    """The counts that an observer receives add up to those of the result."""
 
     class Listening:
         def __init__(self):
@@ -87,7 +87,7 @@ def test_observer_hears_of_every_record(pristine, n_workers):
 
 
 def test_every_flipped_bit_of_a_record_is_found(target):
-    """A flip anywhere in a record, in header or pixels, is reported for its key."""
+    """A flip anywhere in a record, in its header or pixels, is reported with its key."""
     path, data = target / "data.mdb", (target / "data.mdb").read_bytes()
     for key, value in records(target).items():
         start = data.index(value)
@@ -102,7 +102,7 @@ def test_every_flipped_bit_of_a_record_is_found(target):
 
 
 def test_every_flipped_bit_of_a_key_is_found(target):
-    """A flip in a key is found wherever readers see another key; elsewhere it is in no use."""
+    """A flip in a key is found if readers see another key; otherwise the bytes are unused."""
     path, data = target / "data.mdb", (target / "data.mdb").read_bytes()
     keys = _keys(target)
     n_seen = 0
@@ -129,7 +129,7 @@ def _keys(target: Path) -> list[str]:
 
 
 def test_missing_extra_and_exchanged_records_are_found(target):
-    """Records that were deleted, added, renamed or replaced by other tools are listed."""
+    """Records that other tools deleted, added, renamed or replaced are reported."""
     content = records(target)
     deleted, exchanged, *_ = content
     with lmdb.open(str(target), map_size=2**30) as env, env.begin(write=True) as txn:
@@ -146,18 +146,19 @@ def test_missing_extra_and_exchanged_records_are_found(target):
 
 
 def test_deleted_record_of_another_size_is_named_with_both(target):
-    """A record that was cut short says how long it is and how long it was."""
+    """A record whose length has changed is reported with both lengths."""
     key, value = next(iter(records(target).items()))
     with lmdb.open(str(target), map_size=2**30) as env, env.begin(write=True) as txn:
         txn.put(key.encode(), value[:-1])
     (finding,) = verify(target).findings
     assert (finding.kind, finding.key) == ("damaged", key)
-    assert f"{len(value) - 1} bytes, {len(value)} were written" in finding.reason
+    assert f"{len(value) - 1} bytes" in finding.reason
+    assert f"{len(value)} were written" in finding.reason
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_flip_in_the_journal_is_reported(target, share):
-    """A damaged journal is reported as such, and what it alone could prove as extra."""
+    """A damaged journal is reported, and records that only it could prove are extra."""
     path = target / "rico-hdl.journal"
     flip(path, int(path.stat().st_size * share))
     result = verify(target)
@@ -166,7 +167,7 @@ def test_flip_in_the_journal_is_reported(target, share):
 
 
 def test_flip_in_the_digest_of_the_manifest_is_reported(target):
-    """The digest of what was read is compared with that in the manifest."""
+    """The digest of the records is compared with that in the manifest."""
     path = target / "rico-hdl.json"
     text = path.read_text()
     old = json.loads(text)["content_digest"]
@@ -179,7 +180,7 @@ def test_flip_in_the_digest_of_the_manifest_is_reported(target):
 
 
 def refuses(look, target: Path) -> bool:
-    """Whether a function finds that it can't read the manifest, and says which."""
+    """Whether a function raises the error of a damaged manifest, with its path."""
     try:
         look(target)
     except StoreError as error:
@@ -188,7 +189,7 @@ def refuses(look, target: Path) -> bool:
 
 
 def test_a_damaged_manifest_is_an_error_or_harmless(target):
-    """Whichever bit of the manifest is flipped, verifying and inspecting end in an orderly way."""
+    """For any flipped bit in the manifest, verifying and inspecting give a result or an error."""
     path = target / "rico-hdl.json"
     data = path.read_bytes()
     n_refused = 0
@@ -201,7 +202,7 @@ def test_a_damaged_manifest_is_an_error_or_harmless(target):
 
 
 def test_without_its_journal_the_manifest_still_proves_the_whole(target):
-    """Where the journal is lost, the digest of a complete store tells any change."""
+    """If the journal is lost, the digest of a complete store shows any change."""
     (target / "rico-hdl.journal").unlink()
     result = verify(target)
     assert (result.findings, result.n_unproven) == ([], 12)
@@ -212,7 +213,7 @@ def test_without_its_journal_the_manifest_still_proves_the_whole(target):
 
 
 def test_store_of_the_original_is_checked_for_its_form(pristine, tmp_path):
-    """Without journal and manifest, records that do not parse or are not 2-D are found."""
+    """Without journal and manifest, records that can't be parsed or are not 2-D are found."""
     stored = arrays(pristine)
     good, flat, broken = list(stored)[:3]
     with lmdb.open(str(tmp_path), map_size=2**30) as env, env.begin(write=True) as txn:
@@ -222,11 +223,11 @@ def test_store_of_the_original_is_checked_for_its_form(pristine, tmp_path):
     result = verify(tmp_path)
     assert (result.n_records, result.n_unproven) == (3, 3)
     assert {f.key: f.kind for f in result.findings} == {flat: "unexpected", broken: "damaged"}
-    assert "two dimensions" in next(f.reason for f in result.findings if f.key == flat)
+    assert "two-dimensional" in next(f.reason for f in result.findings if f.key == flat)
 
 
 def test_records_that_are_not_what_the_spec_says_are_unexpected(pristine, tmp_path):
-    """Bands of no modality, and bands of another dtype, are found although their digest holds."""
+    """Bands of no modality and bands of another dtype are found although their digest holds."""
     target = shutil.copytree(pristine, tmp_path / "target")
     with StoreWriter(target) as store:
         for key, names, dtype in (
@@ -248,7 +249,7 @@ def test_records_that_are_not_what_the_spec_says_are_unexpected(pristine, tmp_pa
 
 
 def test_truncated_store_is_an_error(target):
-    """A data.mdb of half its length is an error that says so, and no crash."""
+    """A data.mdb of half its length is an error that says so, not a crash."""
     path = target / "data.mdb"
     os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(StoreError, match="cut short"):
@@ -257,7 +258,7 @@ def test_truncated_store_is_an_error(target):
 
 @pytest.mark.parametrize("what", ["nothing", "folder", "garbage"])
 def test_no_store_is_an_error_with_its_path(tmp_path, what):
-    """A folder that is missing, empty, or holds something else, is named."""
+    """A folder that is missing, empty, or holds something else is an error that names it."""
     target = tmp_path / "target"
     if what != "nothing":
         target.mkdir()

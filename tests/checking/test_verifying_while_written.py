@@ -14,11 +14,11 @@ from tests.support.reading import records
 from tests.support.writing import SIDES, N, key_of, record, writer
 
 SECONDS = 1.5
-"""How long a store is verified again and again in a short run."""
+"""How long a store is verified repeatedly in a short run."""
 
 
 def begin(folder: Path, side: int) -> Path:
-    """A store of the patches that the writers know."""
+    """A store of the patches that the writers use."""
     with StoreWriter(folder, commit_bytes=400_000) as store:
         for number in range(N):
             store.put(record(key_of(number), number, 0, side))
@@ -26,7 +26,7 @@ def begin(folder: Path, side: int) -> Path:
 
 
 def verified(folder: Path, seconds: float) -> tuple[list[int], list[str]]:
-    """How many records each verification read, and what was wrong in one, for some time."""
+    """For some time, the number of records in each verification, and any findings."""
     counts: list[int] = []
     wrong: list[str] = []
     end = time.monotonic() + seconds
@@ -40,7 +40,7 @@ def verified(folder: Path, seconds: float) -> tuple[list[int], list[str]]:
 
 
 def said_of(folder: Path) -> list[str]:
-    """What a verification says is wrong: findings, or one error."""
+    """The findings of a verification, or its error."""
     try:
         return [str(finding) for finding in verify(folder, n_workers=2).findings]
     except StoreError as error:
@@ -49,7 +49,7 @@ def said_of(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("size", SIDES)
 def test_a_running_conversion_is_no_damage(tmp_path, size):
-    """While records are added and replaced, each check proves what was committed at its start."""
+    """While records are added and replaced, each check proves the state committed at its start."""
     folder = begin(tmp_path / "store", SIDES[size])
     with writer("grow", folder, SIDES[size]) as process:
         counts, wrong = verified(folder, SECONDS)
@@ -65,9 +65,9 @@ def test_a_running_conversion_is_no_damage(tmp_path, size):
 
 @pytest.mark.parametrize("size", SIDES)
 def test_a_damaged_store_is_not_called_intact_while_it_is_written(tmp_path, size):
-    """A wrong bit in a record is a finding, or an error that names it, also during a conversion."""
+    """A wrong bit in a record is a finding, or an error that names it, even during a conversion."""
     folder = begin(tmp_path / "store", SIDES[size])
-    with StoreWriter(folder) as store:  # which no writer replaces
+    with StoreWriter(folder) as store:  # no writer replaces this record
         store.put(record("a_record", 7, 0, SIDES[size]))
     _, stop = Pages(folder).find(b"a_record")
     with (folder / "data.mdb").open("r+b") as file:
@@ -82,7 +82,7 @@ def test_a_damaged_store_is_not_called_intact_while_it_is_written(tmp_path, size
 
 @pytest.mark.parametrize("kind", ["convert", "overwrite"])
 def test_many_conversions_are_no_damage(tmp_path, kind):
-    """While conversions follow each other within milliseconds, nothing is called damaged."""
+    """While conversions follow each other within milliseconds, nothing is reported as damaged."""
     folder = begin(tmp_path / "store", SIDES["large"])
     n = 0
     with writer(kind, folder, SIDES["large"]):
@@ -97,7 +97,7 @@ def test_many_conversions_are_no_damage(tmp_path, kind):
 @pytest.mark.soak
 @pytest.mark.parametrize("size", SIDES)
 def test_a_long_conversion_is_no_damage(tmp_path, size):
-    """The same as in a running conversion, for a minute."""
+    """The same as during a running conversion, for a minute."""
     folder = begin(tmp_path / "store", SIDES[size])
     with writer("grow", folder, SIDES[size]):
         assert verified(folder, 60)[1] == []

@@ -1,7 +1,7 @@
-"""What every `rico_hdl.sources.Archive` promises, as tests that each implementation inherits.
+"""The contract of every `rico_hdl.sources.Archive`, as tests that each implementation inherits.
 
-A subclass says how an archive is written without the code under test, and how it is opened. What is
-peculiar to a format is tested elsewhere.
+A subclass defines how to write an archive without the code under test, and how to open it. The
+peculiarities of a format are tested elsewhere.
 """
 
 from __future__ import annotations
@@ -28,32 +28,32 @@ SECRET = b"a file outside of the archive"
 
 
 class Outcome(NamedTuple):
-    """All that an archive gave."""
+    """Everything read from an archive."""
 
     contents: list[tuple[str, object]]
-    """Path and content of what could be read, in order."""
+    """Path and content of each readable member, in order."""
     failed: list[str]
-    """What was said of members that could not be read."""
+    """The problems of members that could not be read."""
     error: str
-    """Why the archive could not be read on; empty if it could."""
+    """The reason why reading stopped; empty if it reached the end."""
 
 
 class ArchiveContract(ABC):
-    """The promises of `Archive` and `Member`.
+    """The contract of `Archive` and `Member`.
 
-    The archive that `write` makes must have at least six members and some hundred bytes for each.
+    The archive from `write` must have at least six members with a few hundred bytes each.
     """
 
     sequential: ClassVar[bool]
-    """What `Archive.sequential` says."""
+    """The expected value of `Archive.sequential`."""
 
     @abstractmethod
     def write(self, folder: Path) -> tuple[list[Path], dict[str, object]]:
         """Write an archive without the code under test.
 
         Returns:
-            Its files in order, and what `meaning` makes of each member's content, by path, in the
-            order of the members.
+            Its files in order, and `meaning` of each member's content, by path, in the order of the
+            members.
         """
 
     @abstractmethod
@@ -64,7 +64,7 @@ class ArchiveContract(ABC):
     def write_hostile(self, folder: Path, outside: Path) -> tuple[list[Path], int]:
         """Write an archive whose members lead to a file outside in every way the format allows.
 
-        Absolute paths, ``..``, links; members that lead nowhere else may be among them.
+        Absolute paths, ``..`` and links are examples; other members may be among them.
 
         Returns:
             Its files, and the number of members that lead outside.
@@ -75,18 +75,18 @@ class ArchiveContract(ABC):
         """File and offset of bytes whose damage the format's checksums or structure reveal."""
 
     def damage_member(self, files: Sequence[Path]) -> set[str] | None:
-        """Damage one member's content, and return the paths of the members that are lost by it.
+        """Damage one member's content, and return the paths of the members that this loses.
 
-        None where the format can't tell, or gives nothing behind damage.
+        None if the format can't detect it, or gives nothing after the damage.
         """
         del files
 
     def meaning(self, content: Content) -> object:
-        """What counts of a content; by default each byte."""
+        """The part of a content that is compared; by default every byte."""
         return content
 
     def outcome(self, files: Sequence[Path]) -> Outcome:
-        """Everything that can be read of an archive, damaged or not."""
+        """Everything that can be read from an archive, damaged or not."""
         contents, failed = [], []
         try:
             for member in self.open(files).members():
@@ -108,7 +108,7 @@ class ArchiveContract(ABC):
         return self.write(tmp_path)
 
     def test_members_come_once_in_order_with_their_content(self, written) -> None:
-        """Every member comes once, in the order of the archive, with what was put in."""
+        """Every member comes once, in the order of the archive, with its content."""
         files, expected = written
         assert len(expected) >= 6
         found = self.outcome(files)
@@ -124,7 +124,7 @@ class ArchiveContract(ABC):
         assert archive.n_bytes_read == 0
 
     def test_progress_grows_to_the_size_of_the_files(self, written) -> None:
-        """The number of bytes never goes back, and is that of all files in the end."""
+        """The number of bytes never decreases, and ends at the size of all files."""
         files, expected = written
         archive = self.open(files)
         n_bytes = sum(file.stat().st_size for file in files)
@@ -138,7 +138,7 @@ class ArchiveContract(ABC):
         assert archive.n_bytes_read == n_bytes
 
     def test_members_can_be_asked_for_again(self, written) -> None:
-        """After a whole or a broken pass the next one begins anew and is the same."""
+        """After a complete or interrupted pass, another one gives the same from the beginning."""
         files, expected = written
         archive = self.open(files)
         with closing(archive.members()) as members:
@@ -150,7 +150,7 @@ class ArchiveContract(ABC):
 
     @pytest.mark.parametrize("wanted", [slice(0, 0), slice(1, None, 3), slice(-1, None)])
     def test_members_need_not_be_read(self, written, wanted) -> None:
-        """A member that is not read changes nothing for those that are."""
+        """Skipping a member changes nothing for the others."""
         files, expected = written
         paths = list(expected)[wanted]
         archive = self.open(files)
@@ -158,9 +158,9 @@ class ArchiveContract(ABC):
         assert found == {path: expected[path] for path in paths}
 
     def test_reading_late_gives_the_members_content_or_is_refused(self, written) -> None:
-        """Read later, twice, or after the end, a member gives its own content.
+        """A member that is read later, twice, or after the end gives its own content.
 
-        A sequential archive can't, and raises; it never gives another member's content.
+        A sequential archive raises instead; it never gives another member's content.
         """
         files, expected = written
         members = list(self.open(files).members())
@@ -173,7 +173,7 @@ class ArchiveContract(ABC):
                 assert self.meaning(member.read()) == expected[member.path]
 
     def test_threads_read_at_once(self, written) -> None:
-        """Threads that read members of a random-access archive at once get each its own."""
+        """Concurrent threads that read members of a random-access archive get the right ones."""
         if self.sequential:
             pytest.skip("members of a sequential archive are read in turn")
         files, expected = written
@@ -188,9 +188,9 @@ class ArchiveContract(ABC):
     @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="asks /proc for open files")
     @pytest.mark.parametrize("how", ["ended", "closed", "error", "forgotten", "damaged"])
     def test_nothing_stays_open(self, tmp_path, written, how) -> None:
-        """However the members end, their files are closed and their threads have ended."""
+        """However the iteration ends, the files are closed and the threads have ended."""
         files, _ = written
-        list(self.open(files).members())  # libraries may open files or start threads of their own
+        list(self.open(files).members())  # libraries may open files or start threads themselves
         before = open_files(tmp_path), threading.active_count()
         if how == "damaged":
             os.truncate(files[-1], files[-1].stat().st_size // 2)
@@ -230,7 +230,7 @@ class ArchiveContract(ABC):
         assert n_problems == n_hostile
 
     def test_an_archive_cut_anywhere_loses_nothing_silently(self, written) -> None:
-        """Whatever is left of a truncated archive is right, and what is lost is an error."""
+        """Everything read from a truncated archive is right, and the loss is an error."""
         files, expected = written
         data = files[-1].read_bytes()
         rng = random.Random(0)
@@ -241,7 +241,7 @@ class ArchiveContract(ABC):
             assert len(found.contents) == len(expected) or found.error or found.failed, n_bytes
 
     def test_a_damaged_byte_gives_no_wrong_content(self, written) -> None:
-        """A changed byte that the format checks costs content with a reason, or changes nothing."""
+        """A changed byte that the format checks loses content with a reason, or changes nothing."""
         files, expected = written
         places = self.checked_bytes(files)
         rng = random.Random(0)
@@ -258,11 +258,11 @@ class ArchiveContract(ABC):
         assert n_noticed
 
     def judge_damaged(self, found: Outcome, expected: dict[str, object], where: object) -> None:
-        """What must hold of an archive with one damaged byte, of which it says so."""
+        """The conditions for an archive with one damaged byte that reports the damage."""
         assert is_part_of(found.contents, expected), where
 
     def test_a_damaged_member_fails_alone(self, written) -> None:
-        """A member that is damaged is named by an error, and all others are as they were."""
+        """A damaged member is named by an error, and all others are unchanged."""
         files, expected = written
         lost = self.damage_member(files)
         if lost is None:
@@ -274,7 +274,7 @@ class ArchiveContract(ABC):
 
     @pytest.mark.parametrize("content", [None, b"", b"\x01", b"no archive at all" * 500])
     def test_what_is_no_archive_is_named(self, tmp_path, written, content) -> None:
-        """A file that is missing, empty or something else is an error that names it."""
+        """A file that is missing, empty or not an archive is an error that names it."""
         files, _ = written
         path = files[0].rename(tmp_path / f"moved-{files[0].name}")
         for file in files[1:]:
@@ -284,14 +284,14 @@ class ArchiveContract(ABC):
             list(self.open([path]).members())
 
     def test_a_file_that_vanishes_is_an_error(self, written) -> None:
-        """Files that are gone when members are read are an error of ours, not of the system."""
+        """If files vanish before members are read, the error is one of ours, not the system's."""
         files, _ = written
         archive = self.open(files)
         members = archive.members()
         member = next(members)
         for file in files:
             file.unlink()
-        with suppress(RicoError):  # what was read ahead, or is open still, may come
+        with suppress(RicoError):  # members that were read ahead or are still open may come
             member.read()
             for other in members:
                 other.read()
@@ -300,7 +300,7 @@ class ArchiveContract(ABC):
 
 
 def assert_inside(member: Member) -> None:
-    """A path that stays below the archive; empty only where a problem explains it."""
+    """Check that a path stays below the archive; it is empty only if a problem explains that."""
     path = member.path
     assert not path.startswith("/")
     assert not {".", ".."} & set(path.split("/")), path
@@ -309,7 +309,7 @@ def assert_inside(member: Member) -> None:
 
 
 def is_part_of(contents: list[tuple[str, object]], expected: dict[str, object]) -> bool:
-    """Whether contents are all as expected, each at most once."""
+    """Whether all contents are as expected, each at most once."""
     found = dict(contents)
     return len(found) == len(contents) and all(
         path in expected and content == expected[path] for path, content in found.items()
@@ -332,5 +332,5 @@ def open_files(folder: Path) -> list[str]:
 
 
 def all_bytes(files: Sequence[Path], wanted: Callable[[int], bool] = lambda _: True):
-    """File and offset of all bytes, or of those that are wanted."""
+    """File and offset of all bytes, or of the wanted ones."""
     return [(path, i) for path in files for i in range(path.stat().st_size) if wanted(i)]

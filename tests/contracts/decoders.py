@@ -1,4 +1,4 @@
-"""What every decoder promises, as tests that each way to decode inherits."""
+"""The contract of every decoder, as tests that each implementation inherits."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ SHAPES = ((1, 1, 1), (1, 3, 5), (1, 64, 64), (3, 20, 33), (2, 1, 40), (4, 40, 1)
 
 
 class Decodes(Protocol):
-    """What is under test; may be shared by threads."""
+    """The decoder under test; threads may share it."""
 
     def decode(self, data: bytes) -> tuple[Raster, ...]:
         """The bands of a file."""
 
 
 def stack_of(shape: tuple[int, int, int], dtype: str, seed: int = 0) -> np.ndarray:
-    """Bands of (band, row, column) with random bits, infinities and NaN included."""
+    """Bands of shape (band, row, column) with random bits, including infinities and NaN."""
     n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
     return np.frombuffer(random.Random(seed).randbytes(n_bytes), dtype).reshape(shape)
 
 
 class DecoderContract(ABC):
-    """The promises of what turns the bytes of a file into bands."""
+    """The contract of decoders, which turn the bytes of a file into bands."""
 
     dtypes: ClassVar[tuple[str, ...]] = ("uint8", "uint16", "int16", "uint32", "float32", "float64")
     shapes: ClassVar[tuple[tuple[int, int, int], ...]] = SHAPES
     notices_every_cut: ClassVar[bool] = True
-    """Whether each truncated file is refused."""
+    """Whether every truncated file is refused."""
 
     @abstractmethod
     def encode(self, stack: np.ndarray) -> bytes:
-        """A file with these bands, by a writer that is independent of the decoder."""
+        """A file with these bands, from a writer that is independent of the decoder."""
 
     @abstractmethod
     def decoder(self) -> Decodes:
         """A new decoder."""
 
     def test_every_bit_is_as_written(self) -> None:
-        """Each band has its dtype, shape and every bit, whatever the file looks like."""
+        """Each band has its dtype, shape and every bit, for any kind of file."""
         for shape in self.shapes:
             for dtype in self.dtypes:
                 stack = stack_of(shape, dtype)
                 assert_same(self.decoder().decode(self.encode(stack)), stack)
 
     def test_a_decoder_with_a_history_decodes_alike(self) -> None:
-        """Whatever was decoded before, a file gives what it gives to a new decoder."""
+        """A decoder that has decoded other files gives the same result as a new one."""
         rng = random.Random(0)
         stacks = [stack_of(shape, dtype, 1) for shape in self.shapes for dtype in self.dtypes]
         files = [(self.encode(stack), stack) for stack in stacks]
@@ -62,7 +62,7 @@ class DecoderContract(ABC):
             assert_same(decoder.decode(data), stack)
 
     def test_the_same_layout_with_other_pixels(self) -> None:
-        """Files that differ in nothing but their pixels each give their own."""
+        """Files that differ only in their pixels each give their own pixels."""
         decoder = self.decoder()
         for seed in range(20):
             stack = stack_of(self.shapes[2], self.dtypes[1], seed)
@@ -77,7 +77,7 @@ class DecoderContract(ABC):
             assert_same(rasters, stack)
 
     def test_threads_share_a_decoder(self) -> None:
-        """Threads that decode with one decoder at once each get their own file's bands."""
+        """Concurrent threads that share a decoder each get the bands of their own file."""
         decoder = self.decoder()
         stacks = [stack_of(shape, dtype, 2) for shape in self.shapes for dtype in self.dtypes]
         files = [(self.encode(stack), stack) for stack in stacks] * 5
@@ -89,7 +89,7 @@ class DecoderContract(ABC):
                 assert_same(rasters, stack)
 
     def test_a_file_cut_anywhere_gives_no_wrong_pixel(self) -> None:
-        """A truncated file is an error of ours, or lacks nothing that its pixels need."""
+        """A truncated file is an error of ours, or has everything that its pixels need."""
         stack = stack_of(self.shapes[2], self.dtypes[1])
         data = self.encode(stack)
         decoder = self.decoder()
@@ -106,7 +106,7 @@ class DecoderContract(ABC):
 
     @pytest.mark.parametrize("data", [b"", b"\0", b"II*\0", b"no file of pixels" * 100])
     def test_something_else_is_refused(self, data) -> None:
-        """What is no such file is an error of ours, in one line."""
+        """Another kind of file is an error of ours, in one line."""
         with pytest.raises((TiffError, ArchiveError)) as caught:
             self.decoder().decode(data)
         assert "\n" not in caught.value.message

@@ -1,6 +1,6 @@
-"""What every `rico_hdl.sources.Source` promises, as tests that each implementation inherits.
+"""The contract of every `rico_hdl.sources.Source`, as tests that each implementation inherits.
 
-Two abilities, since not every source has both: listing folders, and reading files.
+There are two abilities, since not every source has both: listing folders, and reading files.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CONTENTS = {
     "a/10.tif": b"10",
     "a/9.tif": b"9",
 }
-"""Files by path: names that sort by code points, that begin others, that are odd."""
+"""Files by path: names that sort by code points, prefixes of others, and odd names."""
 
 
 def write_files(folder: Path, contents: dict[str, bytes]) -> None:
@@ -41,14 +41,14 @@ def write_files(folder: Path, contents: dict[str, bytes]) -> None:
 
 
 class ListsContract(ABC):
-    """Listing folders."""
+    """The contract of listing folders."""
 
     @abstractmethod
     def listed(self, folder: Path, contents: dict[str, bytes]) -> Source:
-        """A source that holds these files; a folder to write them to."""
+        """A source that holds these files; they may be written to the folder."""
 
     def test_entries_are_sorted_and_tell_folders(self, tmp_path) -> None:
-        """Each folder's entries come sorted by name, with whether they can be listed."""
+        """Each folder's entries are sorted by name, with whether they are folders."""
         source = self.listed(tmp_path, CONTENTS)
         folders = {str(parent) for path in CONTENTS for parent in Path(path).parents}
         for folder in folders:
@@ -59,7 +59,7 @@ class ListsContract(ABC):
             assert source.names(prefix.rstrip("/")) == [entry.name for entry in expected]
 
     def test_a_folder_that_is_not_there_holds_nothing(self, tmp_path) -> None:
-        """Listing what does not exist, or is a file, is an OSError or empty, never another's."""
+        """Listing a missing folder or a file gives nothing or an OSError."""
         source = self.listed(tmp_path, CONTENTS)
         for folder in ("c", "a/b/d", "a/c.tif", "a/9.tif"):
             for ask in (source.entries, source.names):
@@ -67,7 +67,7 @@ class ListsContract(ABC):
                     assert ask(folder) == []
 
     def test_threads_list_at_once(self, tmp_path) -> None:
-        """Threads that list a source at once get what one gets."""
+        """Concurrent threads that list a source get the same as a single one."""
         source = self.listed(tmp_path, CONTENTS)
         folders = ["", "a", "a/b", "a b"] * 20
         expected = [source.entries(folder) for folder in folders]
@@ -76,18 +76,18 @@ class ListsContract(ABC):
 
 
 class ReadsContract(ABC):
-    """Reading files."""
+    """The contract of reading files."""
 
     @abstractmethod
     def readable(self, folder: Path, contents: dict[str, bytes]) -> Source:
-        """A source that holds these files, in a folder or in a file below it."""
+        """A source that holds these files, in the folder or in a file below it."""
 
     def odd_paths(self) -> Iterable[str]:
-        """Paths that lead to no file."""
+        """Paths that don't lead to a file."""
         return ("c.tif", "a", "a/b/c", "a/b/c.tif/d")
 
     def test_files_are_read_whole(self, tmp_path) -> None:
-        """Each file is all its bytes, however long it is, in any order, more than once."""
+        """Each file is read completely, for any length and order, and more than once."""
         source = self.readable(tmp_path, CONTENTS)
         paths = [*CONTENTS, *CONTENTS]
         random.Random(0).shuffle(paths)
@@ -95,7 +95,7 @@ class ReadsContract(ABC):
             assert source.read(path) == CONTENTS[path]
 
     def test_threads_read_at_once(self, tmp_path) -> None:
-        """Threads that read at once get each the file that it asked for."""
+        """Concurrent threads that read each get their own file."""
         source = self.readable(tmp_path, CONTENTS)
         paths = list(CONTENTS) * 20
         random.Random(0).shuffle(paths)
@@ -104,14 +104,14 @@ class ReadsContract(ABC):
         assert found == [CONTENTS[path] for path in paths]
 
     def test_a_file_that_is_not_there_is_an_error(self, tmp_path) -> None:
-        """Reading what is no file never gives the bytes of another."""
+        """Reading a path that is not a file never gives the bytes of another."""
         source = self.readable(tmp_path, CONTENTS)
         for path in self.odd_paths():
             with pytest.raises((OSError, KeyError)):
                 source.read(path)
 
     def test_it_knows_when_it_is_gone(self, tmp_path) -> None:
-        """The check passes while the source is there, and names it once it is not."""
+        """The check passes while the source exists; afterwards its error names the source."""
         folder = tmp_path / "holds"
         folder.mkdir()
         source = self.readable(folder, CONTENTS)

@@ -385,7 +385,7 @@ def test_a_store_of_the_original_is_continued(bigearthnet, tmp_path, leave_lock)
     summary = convert(BIGEARTHNET, bigearthnet, target)
     assert sum(summary.n_present.values()) == sum(summary.n_written.values()) == 9
     assert summary.complete
-    assert [w for w in summary.warnings if w.startswith("9 records were in the store")]
+    assert [w for w in summary.warnings if w.startswith("9 records are in the store")]
     assert records(target) == expected
     result = verify(target)
     assert (result.findings, result.n_unproven) == ([], 0)

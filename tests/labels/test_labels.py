@@ -1,4 +1,4 @@
-"""Labels and splits, as the publishers' files have them."""
+"""Labels and splits from the publishers' files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CORINE_LEVEL_3 = (
 
 
 def test_classes_are_in_alphabetical_order():
-    """The default order is the alphabetical one of ConfigILM, the other that of the publication."""
+    """The default order is ConfigILM's alphabetical one, the other one that of the publication."""
     assert len(set(labels.CLASSES)) == 19
     assert list(labels.CLASSES) == sorted(labels.NOMENCLATURE)
     assert labels.CLASSES[:2] == ("Agro-forestry areas", "Arable land")
@@ -67,7 +67,7 @@ def test_nomenclature_follows_the_codes():
 
 @pytest.mark.parametrize("classes", [labels.CLASSES, labels.NOMENCLATURE])
 def test_masks_hold_class_indexes(classes):
-    """Each code of a reference map becomes the index of its class, all else the index to ignore."""
+    """Each code of a reference map becomes the index of its class, or else the index to ignore."""
     codes = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     mask = labels.class_indexes(codes, classes, ignore_index=255)
     assert mask.dtype == np.int64
@@ -78,14 +78,14 @@ def test_masks_hold_class_indexes(classes):
 
 @given(st.sets(st.sampled_from(labels.CLASSES)), st.permutations(labels.CLASSES))
 def test_multi_hot_marks_the_labels(names, classes):
-    """A vector has a one for each label, at its place in the order of classes."""
+    """A vector has a one for each label, at its position in the order of classes."""
     vector = labels.multi_hot(names, classes)
     assert {classes[i] for i in np.flatnonzero(vector)} == names
     assert set(vector.tolist()) <= {0, 1}
 
 
 def test_unknown_names_are_named():
-    """A label that is no class, and an order that is not of the 19 classes, are errors."""
+    """A label that is not a class, and an order of other than the 19 classes, are errors."""
     with pytest.raises(UsageError, match="'Glaciers'"):
         labels.multi_hot(["Glaciers"])
     with pytest.raises(
@@ -104,7 +104,7 @@ def test_unknown_names_are_named():
     ],
 )
 def test_class_stands_in_the_key(dataset, classes):
-    """The class of a patch is that of its folder, and classes count in alphabetical order."""
+    """The class of a patch is that of its folder, and classes are in alphabetical order."""
     spec = registry()[dataset]
     patches = corpus.patches(spec, spec.modalities[0], 2 * len(classes))
     indexes = labels.class_indexes_of_keys([patch.key for patch in patches], classes)
@@ -143,13 +143,13 @@ def test_split_files_name_keys(tmp_path, text, key_of, keys):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a.tif\nb.tif\na.jpg\n", "row 3: names 'a' as row 1 does"),
+        ("a.tif\nb.tif\na.jpg\n", "row 3: 'a' is already in row 1"),
         ("\n\n", "names no patch"),
-        ("flat.npy\n", "row 1: 'flat.npy' makes no key"),
+        ("flat.npy\n", "row 1: 'flat.npy'"),
     ],
 )
 def test_bad_split_files_are_errors(tmp_path, text, message):
-    """A split file with a patch twice, with none, or with rows of another form is an error."""
+    """A split file with a repeated patch, without patches, or with other rows is an error."""
     path = tmp_path / "split.txt"
     path.write_text(text)
     key_of = labels.folder_name if "flat" in text else labels.file_stem
@@ -158,7 +158,7 @@ def test_bad_split_files_are_errors(tmp_path, text, message):
 
 
 def test_missing_split_file_is_an_error(tmp_path):
-    """A split file that is not there is an error that names it."""
+    """A missing split file is an error that names it."""
     with pytest.raises(SourceError, match=r"absent\.csv"):
         labels.read_split(tmp_path / "absent.csv")
 
@@ -185,7 +185,7 @@ class TestMetadata:
             "contains_cloud_or_shadow": [False] * len(rows),
         } | replaced
         table = self.pa.table({name: list(values) for name, values in columns.items()})
-        # Several row groups, as the publisher's file has them.
+        # Several row groups, as in the publisher's file.
         self.pq.write_table(table, path, row_group_size=2)
         return path
 
@@ -198,7 +198,7 @@ class TestMetadata:
     )
 
     def test_split_is_read(self, tmp_path):
-        """The patches of a split come sorted by key, each with its S1 patch, map and labels."""
+        """The patches of a split are sorted by key, each with its S1 patch, map and labels."""
         path = self.write(tmp_path / "metadata.parquet", self.ROWS)
         table = labels.read_metadata(path, "train")
         assert table.s2_keys == ["S2A_10", "S2A_11", "S2A_9"]
@@ -216,13 +216,13 @@ class TestMetadata:
             labels.read_metadata(path, "training")
 
     def test_order_of_classes_can_be_chosen(self, tmp_path):
-        """Vectors count in the order of classes that is given."""
+        """Vectors follow the given order of classes."""
         path = self.write(tmp_path / "metadata.parquet", self.ROWS)
         table = labels.read_metadata(path, "test", classes=labels.NOMENCLATURE)
         assert table.labels.tolist() == [[1] + [0] * 18]
 
     def test_snow_and_clouds_are_added(self, tmp_path):
-        """The patches of the second file join those of the first, of the same split only."""
+        """The patches of the second file join those of the first, if they are in the same split."""
         path = self.write(tmp_path / "metadata.parquet", self.ROWS)
         extra = self.write(
             tmp_path / "snow.parquet",
@@ -244,7 +244,7 @@ class TestMetadata:
         )
     )
     def test_labels_stay_with_their_patch(self, tmp_path, drawn):
-        """Whatever the labels and splits are, each patch gets its own."""
+        """For any labels and splits, each patch gets its own."""
         rows = [(f"S2_{i}", f"S1_{i}", names, split) for i, (names, split) in enumerate(drawn)]
         path = self.write(tmp_path / "metadata.parquet", rows)
         for split in labels.SPLITS:
@@ -264,13 +264,13 @@ class TestMetadata:
         ],
     )
     def test_other_contents_are_errors(self, tmp_path, replaced, message):
-        """Unknown classes, labels that are no lists and patches without a name are errors."""
+        """Unknown classes, labels that are not lists, and patches without a name are errors."""
         path = self.write(tmp_path / "metadata.parquet", self.ROWS, **replaced)
         with pytest.raises(SourceError, match=message):
             labels.read_metadata(path, "train")
 
     def test_other_files_are_errors(self, tmp_path):
-        """A file that is missing, no Parquet, or another table is an error that names it."""
+        """A file that is missing, not Parquet, or another table is an error that names it."""
         path = tmp_path / "metadata.parquet"
         with pytest.raises(SourceError, match=r"metadata\.parquet: can't be read as Parquet"):
             labels.read_metadata(path)

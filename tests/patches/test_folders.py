@@ -165,7 +165,8 @@ def test_names_that_cannot_be_keys_are_failures(tmp_path):
     plan = plan_of(spec, {"m": tmp_path})
     assert [patch.key for patch in plan] == ["a_ü_ß"]
     reasons = sorted(failure.reason for failure in plan.failures)
-    assert reasons[0].startswith("its key has 602 bytes, LMDB holds at most 511")
+    assert reasons[0].startswith("its key has 602 bytes")
+    assert "511" in reasons[0]
     assert "not UTF-8" in reasons[1]
     for failure in plan.failures:
         str(failure).encode()  # printable as it is

@@ -674,5 +674,5 @@ def test_stores_are_compared_with_their_source(tmp_path, decoder):
     assert (finding.kind, finding.key) == ("damaged", key)
     assert finding.reason == (
         "band B8A differs from its file in 1 pixels, first at row 7, column 11: "
-        f"stored {true ^ 512}, the file holds {true}"
+        f"stored {true ^ 512}, but the file holds {true}"
     )

@@ -1,4 +1,4 @@
-"""Specs that contradict themselves are refused when they are made."""
+"""Specs that contradict themselves are refused when they are created."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HYDRO = registry()["hydro"].modalities[0]
     ],
 )
 def test_a_modality_that_contradicts_itself_is_refused(modality, changes, message):
-    """Fields that lead nowhere, and bands that can't be told apart, are errors that say so."""
+    """Invalid fields and bands that can't be distinguished are errors with a clear message."""
     templates = {n: Template.parse(changes[n]) for n in ("files", "key") if n in changes}
     with pytest.raises(SpecError, match=f"modality '{modality.name}': .*{message}"):
         replace(modality, presets=(), **changes | templates)
@@ -38,7 +38,7 @@ def test_a_modality_that_contradicts_itself_is_refused(modality, changes, messag
 
 @pytest.mark.parametrize("attribute", ["name", "option"])
 def test_modalities_that_share_a_name_are_refused(attribute):
-    """Two modalities of one name or option can't be told apart."""
+    """Two modalities with the same name or option are an error."""
     spec = registry()["bigearthnet"]
     first, second, *rest = spec.modalities
     second = replace(second, **{attribute: getattr(first, attribute)})
@@ -47,7 +47,7 @@ def test_modalities_that_share_a_name_are_refused(attribute):
 
 
 def test_a_modality_that_is_not_there_is_named():
-    """Asking for an unknown modality says which there are."""
+    """The error for an unknown modality lists the known ones."""
     with pytest.raises(SpecError, match="no modality 's3'") as error:
         registry()["bigearthnet"].modality("s3")
     assert error.value.hint == "It has: s1, s2, reference-maps."

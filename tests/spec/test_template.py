@@ -1,4 +1,4 @@
-"""Templates: what they parse, format and match, for any characters that names may have."""
+"""Templates: parsing, formatting and matching, for any characters that names may have."""
 
 import pytest
 from hypothesis import assume, example, given, settings
@@ -10,7 +10,7 @@ from rico_hdl.spec import Template
 BOUNDED = settings(max_examples=200)
 
 FIELD_NAMES = st.sampled_from(["a", "b", "patch", "class", "x_1"])
-# Weighted towards what regular expressions, line ends and encodings could trip over.
+# Weighted towards characters that could break regular expressions, line ends and encodings.
 ODD = st.sampled_from(list(".^$+?()[]|\\-_ \n\r\t'\"é木\u0661\U0001f6f0"))
 LITERALS = st.text(st.one_of(ODD, st.characters(exclude_characters="/{}*")), min_size=1, max_size=4)
 VALUES = st.text(st.one_of(ODD, st.characters(exclude_characters="/")), min_size=1, max_size=6)
@@ -40,7 +40,7 @@ def templates(draw):
 
 @st.composite
 def templates_with_values(draw):
-    """A template's text and values that its fields admit."""
+    """A template's text, and values that its fields admit."""
     text, kinds = draw(templates())
     return text, {
         name: draw(VALUES)
@@ -55,7 +55,7 @@ def templates_with_values(draw):
 @example(("{a}_{b}/{a}_{c}", {"a": "x", "b": "y_z", "c": "q"}))
 @example(("**/{class}/{class}{number:d}.tif", {"class": "a1", "number": "23"}))
 def test_formatted_path_is_matched_by_its_template(case):
-    """A path made from values that the syntax admits is matched, and by values that remake it."""
+    """A path formatted from valid values is matched, by values that give the same path again."""
     text, values = case
     template = Template.parse(text)
     path = template.format(values)
@@ -68,7 +68,7 @@ def test_formatted_path_is_matched_by_its_template(case):
 @BOUNDED
 @given(st.lists(FIELD_NAMES, min_size=1, max_size=4), st.data())
 def test_values_come_back_where_folders_keep_them_apart(names, data):
-    """Fields that stand alone in their segments get back exactly the values they were given."""
+    """Fields that fill their segments get back exactly the given values."""
     values = {name: data.draw(VALUES) for name in names}
     template = Template.parse("/".join(f"{{{name}}}" for name in names))
     assert template.match(template.format(values)) == values
@@ -77,7 +77,7 @@ def test_values_come_back_where_folders_keep_them_apart(names, data):
 @BOUNDED
 @given(templates_with_values(), st.data())
 def test_match_accepts_nothing_that_its_values_do_not_remake(case, data):
-    """Formatting the values of whatever path is matched gives the path, but for leading folders."""
+    """Formatting the values of any match gives the path again, except for leading folders."""
     text, values = case
     template = Template.parse(text)
     path = list(template.format(values))
@@ -97,7 +97,7 @@ def test_match_accepts_nothing_that_its_values_do_not_remake(case, data):
 @BOUNDED
 @given(templates_with_values())
 def test_segments_find_what_the_whole_template_finds(case):
-    """Followed folder by folder with the template's own values bound, every segment agrees."""
+    """Matching folder by folder, with the values bound so far, agrees with matching the whole."""
     text, values = case
     template = Template.parse(text)
     path = template.format(values)
@@ -145,22 +145,22 @@ def test_match(text, path, expected):
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("", "can't read ''"),
-        ("**/", "can't read ''"),
-        ("{a}//{b}", "can't read ''"),
-        ("/{a}", "can't read ''"),
-        ("{a}/", "can't read ''"),
+        ("", "can't parse ''"),
+        ("**/", "can't parse ''"),
+        ("{a}//{b}", "can't parse ''"),
+        ("/{a}", "can't parse ''"),
+        ("{a}/", "can't parse ''"),
         ("folder/file.tif", "has no field"),
-        ("{a}*.tif", "can't read"),
-        ("x/**/{a}", "can't read"),
-        ("**/**/{a}", "can't read"),
-        ("{A}", "can't read"),
-        ("{}", "can't read"),
-        ("{a", "can't read"),
-        ("a}{b}", "can't read"),
-        ("{a:3}", "can't read"),
-        ("{a:x}", "can't read"),
-        ("{a:\u0663d}", "can't read"),
+        ("{a}*.tif", "can't parse"),
+        ("x/**/{a}", "can't parse"),
+        ("**/**/{a}", "can't parse"),
+        ("{A}", "can't parse"),
+        ("{}", "can't parse"),
+        ("{a", "can't parse"),
+        ("a}{b}", "can't parse"),
+        ("{a:3}", "can't parse"),
+        ("{a:x}", "can't parse"),
+        ("{a:\u0663d}", "can't parse"),
         ("{a:0d}", "a width of 0"),
         ("{a:256d}", "a width of 256"),
         (f"{{a:{'9' * 5000}d}}", "a width of 9"),
@@ -169,7 +169,7 @@ def test_match(text, path, expected):
     ],
 )
 def test_parse_refuses(text, what):
-    """A template that can't mean anything is a spec error that shows it and says what is wrong."""
+    """An invalid template is a SpecError that shows the template and says what is wrong."""
     with pytest.raises(SpecError) as caught:
         Template.parse(text)
     assert what in caught.value.message
@@ -177,7 +177,7 @@ def test_parse_refuses(text, what):
 
 
 def test_format_needs_every_field():
-    """A field without a value is a KeyError, not a hole in the path."""
+    """A field without a value is a KeyError, not a gap in the path."""
     with pytest.raises(KeyError):
         Template.parse("{a}/{b}").format({"a": "1"})
 
@@ -192,7 +192,7 @@ def test_segment_match_takes_bound_values_literally():
 
 
 def test_templates_are_values():
-    """Equal texts give equal, hashable templates that print as they were written."""
+    """Equal texts give equal, hashable templates that print as written."""
     one, two = Template.parse("**/{a}.tif"), Template.parse("**/{a}.tif")
     assert one == two
     assert len({one, two}) == 1

@@ -1,4 +1,4 @@
-"""Journals that have lost notes: what is proven all the same, and what is not taken for granted."""
+"""Journals that have lost notes: which records are still proven, and which are not trusted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.running import driven, run
 SPEC = get("bigearthnet")
 N_PATCHES = 18
 COMMIT_BYTES = 350_000
-"""Three patches: so a store takes six transactions."""
+"""Three patches per transaction, so a store takes six transactions."""
 OPTION = SPEC.modality("s1").option
 
 
@@ -49,7 +49,7 @@ def source(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, source) -> Path:
-    """Their store, complete, not to be changed."""
+    """The complete store of these patches, not to be changed."""
     target = tmp_path_factory.mktemp("whole") / "target"
     assert convert(SPEC, {"s1": source}, target).complete
     return target
@@ -57,7 +57,7 @@ def whole(tmp_path_factory, source) -> Path:
 
 @pytest.fixture
 def target(whole, tmp_path) -> Path:
-    """A copy of it, to be changed."""
+    """A copy of the complete store, to be changed."""
     return shutil.copytree(whole, tmp_path / "target")
 
 
@@ -69,7 +69,7 @@ def flip(path: Path, offset: int) -> None:
 
 
 def flip_pixel(target: Path, number: int = 0) -> str:
-    """Flip a bit of a pixel of a stored record; returns its key."""
+    """Flip a bit in a pixel of a stored record; returns its key."""
     key, value = list(records(target).items())[number]
     path = target / "data.mdb"
     flip(path, path.read_bytes().index(value) + len(value) - 1001)
@@ -77,18 +77,18 @@ def flip_pixel(target: Path, number: int = 0) -> str:
 
 
 def stops_of(target: Path) -> list[int]:
-    """Where the blocks of a journal end, beginning with 0."""
+    """The offsets of the ends of a journal's blocks, preceded by 0."""
     return [0, *(block.stop for block in journal.blocks(target / "rico-hdl.journal"))]
 
 
 def contents(target: Path) -> dict[str, bytes]:
-    """The files of a store, but for LMDB's lock file and empty ones."""
+    """The files of a store, except LMDB's lock file and empty files."""
     files = {path.name: path.read_bytes() for path in target.iterdir() if path.name != "lock.mdb"}
     return {name: content for name, content in files.items() if content}
 
 
 def damage(target: Path, how: str) -> None:
-    """Make a journal lose notes of a store."""
+    """Damage a journal in one of several ways."""
     path, stops = target / "rico-hdl.journal", stops_of(target)
     data = path.read_bytes()
     flips = {
@@ -119,7 +119,7 @@ WAYS = [
 
 @pytest.mark.parametrize("how", WAYS)
 def test_the_manifest_proves_a_store_whose_journal_is_damaged(target, source, whole, how):
-    """Where the content digest still agrees, lost notes are made again, and no record is read."""
+    """If the content digest still matches, lost notes are written again without reading records."""
     damage(target, how)
     found = verify(target)
     assert bool(found.findings) == (how != "gone")
@@ -141,7 +141,7 @@ def test_the_manifest_proves_a_store_whose_journal_is_damaged(target, source, wh
 @pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("number", [0, 7, N_PATCHES - 1])
 def test_damage_is_not_noted_as_if_it_were_right(target, source, how, number):
-    """Where a journal and a pixel are damaged, the command refuses, and changes nothing."""
+    """If both the journal and a pixel are damaged, a conversion refuses and changes nothing."""
     lost = number // 3 in {
         "first": {0}, "middle": {3}, "header": {2}, "length": {2}, "two": {1, 4}, "last": {5},
         "cut in a block": {5}, "cut between blocks": {5}, "zeros": {3}, "gone": set(range(6)),
@@ -159,7 +159,7 @@ def test_damage_is_not_noted_as_if_it_were_right(target, source, how, number):
         assert contents(target) == before
         assert found
     else:
-        # The damaged record has its note, which the damage of the journal does not hide.
+        # The damaged record still has its note, despite the damage to the journal.
         assert ("damaged", key) in found
         with suppress(StoreError):
             convert(SPEC, {"s1": source}, target)
@@ -167,7 +167,7 @@ def test_damage_is_not_noted_as_if_it_were_right(target, source, how, number):
 
 
 def test_a_damaged_store_ends_with_4(target, source):
-    """The command says what is damaged and what to do, and so does verifying; --overwrite helps."""
+    """Converting and verifying report the damage and what to do; --overwrite repairs the store."""
     flip_pixel(target)
     damage(target, "first")
     command = ["bigearthnet", OPTION, source, "--target-dir", target]
@@ -186,7 +186,7 @@ def test_a_damaged_store_ends_with_4(target, source):
 
 
 def killed(target: Path, source: Path, n_commits: int = 4) -> None:
-    """A conversion that was killed after some commits."""
+    """Kill a conversion after some commits."""
     command = driven("commit", n_commits, "bigearthnet", OPTION, source, "--target-dir", target)
     assert subprocess.run(command, check=False, capture_output=True).returncode == -9
     assert len(records(target)) == 3 * n_commits
@@ -197,7 +197,7 @@ def killed(target: Path, source: Path, n_commits: int = 4) -> None:
 def test_an_unfinished_store_is_compared_with_its_sources_again(
     tmp_path, source, whole, how, pixel
 ):
-    """Records without a note are compared with the sources, and replaced where they differ."""
+    """Records without a note are compared with the sources, and replaced if they differ."""
     target = tmp_path / "target"
     killed(target, source)
     wrong = set() if pixel is None else {flip_pixel(target, pixel)}
@@ -210,16 +210,16 @@ def test_an_unfinished_store_is_compared_with_its_sources_again(
         assert records(target) == records(whole)
         assert summary.n_mended == len(wrong)
     else:
-        assert again == wrong  # it has its note, so that verify finds it, as it did before
+        assert again == wrong  # it still has its note, so verify finds it, as before
     (warning,) = [warning for warning in summary.warnings if "compared with the sources" in warning]
-    # Where newer notes may be lost, those that differ from their records are compared, too.
+    # If newer notes may be lost, records that differ from their notes are compared, too.
     n_doubted = int(re.search(r"notes of (\d+) records", warning)[1])
     assert n_doubted in {n_lost, n_lost + summary.n_mended}
     assert summary.n_present["s1"] == 12 - summary.n_mended
 
 
 def test_a_store_is_not_complete_while_a_record_is_unproven(tmp_path, source, whole):
-    """Records that lost their note and that no source holds leave the store incomplete."""
+    """Records that lost their note and are in no source leave the store incomplete."""
     target = tmp_path / "target"
     killed(target, source)
     damage(target, "first")
@@ -246,7 +246,7 @@ def test_a_store_is_not_complete_while_a_record_is_unproven(tmp_path, source, wh
 
 @pytest.mark.parametrize("point", [("journal", 1), ("torn journal", 1), ("manifest", 1)])
 def test_killed_while_lost_notes_are_made_again(tmp_path, source, whole, point):
-    """A kill while a damaged journal is brought up to date changes nothing of the result."""
+    """A kill while a damaged journal is brought up to date does not change the result."""
     for state in ("complete", "killed"):
         target = tmp_path / state
         if state == "complete":
@@ -264,7 +264,7 @@ def test_killed_while_lost_notes_are_made_again(tmp_path, source, whole, point):
 
 
 def test_a_foreign_record_in_a_complete_store_is_refused(target, source):
-    """What another tool added to a complete store is not taken for ours."""
+    """A record that another tool added to a complete store is not accepted."""
     with lmdb.open(str(target), map_size=2**30) as env, env.begin(write=True) as txn:
         txn.put(b"stranger", b"value")
     with pytest.raises(StoreError, match="no valid note of 1 records"):
@@ -272,7 +272,7 @@ def test_a_foreign_record_in_a_complete_store_is_refused(target, source):
 
 
 def test_no_damage_of_both_files_ends_in_a_false_all_clear(tmp_path, source, whole, rounds, seed):
-    """However journal and records are damaged: no wrong record is both complete and verified."""
+    """No damage to journal and records leaves a wrong record that verification does not find."""
     for number in rounds(16):
         damage_at_random(tmp_path / str(number), source, whole, seed + number)
 
@@ -281,14 +281,14 @@ def test_no_damage_of_both_files_ends_in_a_false_all_clear(tmp_path, source, who
 def test_no_damage_of_both_files_ends_in_a_false_all_clear_in_many_rounds(
     tmp_path, source, whole, rounds, seed
 ):
-    """The same, many times."""
+    """The same, in many rounds."""
     for number in rounds(400):
         damage_at_random(tmp_path / str(number), source, whole, seed + number)
         shutil.rmtree(tmp_path / str(number))
 
 
 def damage_at_random(target: Path, source: Path, whole: Path, seed: int) -> None:
-    """Damage a complete or an unfinished store, and continue it."""
+    """Damage a complete or an unfinished store, then continue it."""
     chance = random.Random(seed)
     if seed % 2:
         shutil.copytree(whole, target)

@@ -1,4 +1,4 @@
-"""The journal on its own, and what a crash of the machine leaves of it and of the database."""
+"""The journal on its own, and what a crash of the machine leaves of it and the database."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def write(path, *groups):
 
 @given(st.lists(st.lists(entries(), min_size=1, max_size=5), max_size=4))
 def test_what_is_appended_is_read_back(tmp_path_factory, groups):
-    """Every field of every entry survives, block for block."""
+    """Every field of every entry survives, block by block."""
     path = tmp_path_factory.mktemp("journal") / "journal"
     write(path, *groups)
     found = list(journal.blocks(path))
@@ -54,7 +54,7 @@ def test_what_is_appended_is_read_back(tmp_path_factory, groups):
 
 @given(st.lists(st.lists(entries(), min_size=1, max_size=5), min_size=1, max_size=4))
 def test_the_newest_entry_of_a_key_counts(tmp_path_factory, groups):
-    """Entries come back sorted by key, each key once, without those that were removed."""
+    """Entries come back sorted by key, one for each key, without removed ones."""
     path = tmp_path_factory.mktemp("journal") / "journal"
     write(path, *groups)
     newest = {entry.key: entry for group in groups for entry in group}
@@ -67,7 +67,7 @@ def test_the_newest_entry_of_a_key_counts(tmp_path_factory, groups):
 
 
 def some_entries(n, start=0):
-    """Entries of as many different keys."""
+    """Entries with n different keys."""
     return [
         JournalEntry(f"key-{i:03}".encode(), i**9, i, ORIGINS[0], LAYOUTS[1])
         for i in range(start, n)
@@ -75,7 +75,7 @@ def some_entries(n, start=0):
 
 
 def test_every_cut_leaves_the_blocks_before_it(tmp_path):
-    """A journal cut at any byte gives the blocks that are whole, and says where they end."""
+    """A journal that is cut at any byte gives its intact blocks and their ends."""
     path = tmp_path / "journal"
     groups = [some_entries(3), some_entries(6, 3), some_entries(8, 6)]
     write(path, *groups)
@@ -93,7 +93,7 @@ def test_every_cut_leaves_the_blocks_before_it(tmp_path):
 
 
 def test_every_flipped_bit_costs_its_own_block_alone(tmp_path):
-    """Whichever bit is flipped, its block is not believed, and all others are read."""
+    """A flipped bit invalidates only its own block, and all others are read."""
     path = tmp_path / "journal"
     groups = [some_entries(2), some_entries(4, 2), some_entries(6, 4)]
     write(path, *groups)
@@ -111,13 +111,13 @@ def test_every_flipped_bit_costs_its_own_block_alone(tmp_path):
         assert (gap.start, gap.stop) == (stops[n], stops[n + 1])
         assert state.stop == stops[-2 if n == 2 else -1]
         assert NewestEntries(path).gaps == [gap]
-        # Only at the end may a kill have left such a block.
+        # Only at the end can a kill have left such a block.
         assert n == 2 or state.is_damaged
 
 
 @pytest.mark.parametrize("n_bytes", [0, 1, 23, 24, 100, 2**20 - 5, 2**20 + 3])
 def test_blocks_behind_any_damage_are_found(tmp_path, n_bytes):
-    """Any bytes between two blocks are passed over, magic numbers included."""
+    """Arbitrary bytes between two blocks are skipped, including magic numbers."""
     path = tmp_path / "journal"
     groups = [some_entries(3), some_entries(6, 3)]
     write(path, groups[0])
@@ -132,7 +132,7 @@ def test_blocks_behind_any_damage_are_found(tmp_path, n_bytes):
 
 
 def test_a_short_write_is_a_full_disk():
-    """A block that was written in part is an error, as the system reports none for it."""
+    """A partly written block is an error, even though the system reports none."""
 
     class Short:
         def write(self, data):
@@ -159,7 +159,7 @@ ORIGIN = Origin("s2", "/data")
 
 
 def finish(target):
-    """Put or confirm what is missing, as a conversion does; returns how many records were put."""
+    """Put or confirm the missing records, as a conversion does; returns the number of puts."""
     n = 0
     with StoreWriter(target, modality_of=lambda layout: "s2" if layout else "") as store:
         elsewhere = dict(store.provenance.elsewhere([ORIGIN]))
@@ -174,7 +174,7 @@ def finish(target):
         store.commit()
         assert not store.provenance.unproven()
         totals = store.totals
-    # What the writer counts is what the journal says.
+    # The writer's totals agree with the journal.
     again = read_journal(target / "rico-hdl.journal").totals
     assert (again.n_records, again.digest) == (totals.n_records, totals.digest)
     assert again.modalities["s2"].n_patches == again.n_records
@@ -185,7 +185,7 @@ def finish(target):
 
 @pytest.fixture(scope="module")
 def snapshots(tmp_path_factory):
-    """The files after each commit (none after zero of them), and the finished folder."""
+    """The files after each commit, preceded by an empty folder's, and the finished folder."""
     root = tmp_path_factory.mktemp("snapshots")
     with StoreWriter(root / "target") as store:
         for commit in range(N_COMMITS + 1):
@@ -203,14 +203,14 @@ def snapshots(tmp_path_factory):
 @pytest.mark.parametrize("journal_at", range(N_COMMITS + 1))
 @pytest.mark.parametrize("data_at", range(N_COMMITS + 1))
 def test_any_two_states_are_reconciled(tmp_path, snapshots, data_at, journal_at, tail):
-    """Whichever commits a crash took from the database or the journal, a run makes up for them."""
+    """Whichever commits a crash takes from the database or the journal, a new run restores them."""
     target = tmp_path / "target"
     target.mkdir()
     shutil.copy(snapshots / str(data_at) / "data.mdb", target / "data.mdb")
     note = target / "rico-hdl.journal"
     shutil.copy(snapshots / str(journal_at) / "rico-hdl.journal", note)
-    # A block that was on its way: cut off, or allocated by the file system and never filled; or
-    # bytes that no kill leaves there.
+    # A block being written: cut off, or allocated by the file system but never filled; or bytes
+    # that no kill leaves there.
     whole = (snapshots / str(N_COMMITS) / "rico-hdl.journal").read_bytes()
     behind = {"": b"", "torn": whole[:90], "zeros": bytes(90), "junk": whole[-90:]}[tail]
     note.write_bytes(note.read_bytes() + behind)
@@ -237,7 +237,7 @@ def test_any_two_states_are_reconciled(tmp_path, snapshots, data_at, journal_at,
 
 
 def test_journal_that_cannot_be_written_loses_nothing(tmp_path, monkeypatch):
-    """When the note of a transaction fails, the transaction is not committed, and can be redone."""
+    """If the note of a transaction can't be written, the transaction is not committed."""
     with StoreWriter(tmp_path) as store:
         store.put(record(0))
 

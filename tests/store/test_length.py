@@ -1,4 +1,4 @@
-"""Databases that were cut short, at any place: an error or all records, and never a crash."""
+"""Databases that are cut short anywhere: an error or all records, and never a crash."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="crashes are loo
 
 
 def outcome_of(call: Callable[[], int]) -> int:
-    """What a function returns in a child process; negative where a signal ended it."""
+    """The result of a function in a child process; negative if a signal ended it."""
     child = os.fork()
     if child == 0:
         signal.alarm(30)
@@ -53,7 +53,7 @@ def store(tmp_path_factory) -> tuple[Path, Path]:
     source = corpus.generate(SPEC, root / "source", 2, modalities=[MODALITY])[MODALITY]
     target = root / "target"
     convert(SPEC, {MODALITY: source}, target)
-    # Records of other sizes come and go, so that pages at the end are free, and free ones in use.
+    # Records change their sizes, so there are free pages at the end and reused ones.
     with lmdb.open(str(target), map_size=2**28) as env:
         for i in range(6):
             with env.begin(write=True) as txn:
@@ -66,14 +66,14 @@ def store(tmp_path_factory) -> tuple[Path, Path]:
 
 
 def cut(whole: Path, target: Path, n_bytes: int) -> None:
-    """A copy of a store whose data.mdb has so many bytes."""
+    """A copy of a store whose data.mdb is cut to n_bytes bytes."""
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(whole, target)
     os.truncate(target / "data.mdb", n_bytes)
 
 
 def places(whole: Path, every: int) -> list[int]:
-    """Every page boundary of a database, or every second, and places between them."""
+    """Every page boundary of a database, or every second one, and places in between."""
     size = (whole / "data.mdb").stat().st_size
     between = [size - 1, size - 100, size - PAGE // 2, size - 3 * PAGE - 17, size // 2 + 5]
     return [*range(0, size, every * PAGE), *between, size]
@@ -81,9 +81,9 @@ def places(whole: Path, every: int) -> list[int]:
 
 @pytest.mark.parametrize("every", [2, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_store_that_was_cut_is_refused_or_whole(store, tmp_path, every):
-    """Cut at any page, verifying, reading, inspecting and converting end in order, and tell.
+    """Cut at any page, a store is verified, read, inspected and converted without a crash.
 
-    Outside of the long rounds, every second page is tried.
+    Every second page is tried, or every page in long rounds.
     """
     whole, source = store
     expected = records(whole)
@@ -115,7 +115,7 @@ def test_a_store_that_was_cut_is_refused_or_whole(store, tmp_path, every):
             cut(whole, target, n_bytes)
             outcomes[name] = outcome_of(call)
         assert set(outcomes.values()) <= {FINE, REFUSED}, (n_bytes, outcomes)
-        # A file that is empty is none: all is converted again.
+        # An empty file counts as no file: everything is converted again.
         assert outcomes["verify"] == outcomes["info"] or not n_bytes, (n_bytes, outcomes)
         assert outcomes["convert"] == outcomes["verify"] or not n_bytes, (n_bytes, outcomes)
         n_refused += outcomes["verify"] == REFUSED
@@ -123,17 +123,17 @@ def test_a_store_that_was_cut_is_refused_or_whole(store, tmp_path, every):
 
 
 def is_cut(path: Path) -> bool:
-    """Whether a file is refused; then the error names it and its length."""
+    """Whether a file is refused, with an error that names it and its length."""
     try:
         check_length(path)
     except StoreError as error:
-        message = f"{path} is cut short: it has {path.stat().st_size} bytes, and a page"
+        message = f"{path} is cut short: it has {path.stat().st_size} bytes, but a page"
         return error.message.startswith(message)
     return False
 
 
 def test_pages_that_are_not_in_use_may_be_missing(tmp_path):
-    """A file may end before its last page number says, as long as no page in use is cut."""
+    """A file may end before its last page number says, if no page in use is cut."""
     with lmdb.open(str(tmp_path), map_size=2**26) as env:
         with env.begin(write=True) as txn:
             txn.put(b"a", bytes(20 * PAGE))
@@ -157,7 +157,7 @@ def test_pages_that_are_not_in_use_may_be_missing(tmp_path):
 
 
 def test_every_page_of_a_deep_tree_is_looked_at(tmp_path):
-    """Of a tree of three levels, each cut that takes a page in use is found."""
+    """In a tree of three levels, each cut that removes a page in use is found."""
     with lmdb.open(str(tmp_path), map_size=2**26) as env:
         for first in range(0, 3000, 500):
             with env.begin(write=True) as txn:

@@ -1,4 +1,4 @@
-"""The manifest across versions: older ones are read, newer ones kept or refused, specs carried."""
+"""Manifests of other versions: older ones are read, newer ones kept or refused, specs carried."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sources(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, sources) -> Path:
-    """A store with its Sentinel-2 patches, one of which is left out, and with a damaged archive."""
+    """A store with its Sentinel-2 patches but one, and a failure of a damaged archive."""
     root = tmp_path_factory.mktemp("made")
     s2 = shutil.copytree(sources["s2"], root / "s2")
     next(s2.rglob("*_B02.tif")).write_bytes(b"")
@@ -47,12 +47,12 @@ def made(tmp_path_factory, sources) -> Path:
 
 @pytest.fixture
 def store(tmp_path, made) -> Path:
-    """A copy of it."""
+    """A copy of that store."""
     return shutil.copytree(made, tmp_path / "store")
 
 
 def with_modality(spec: DatasetSpec, name: str) -> DatasetSpec:
-    """The same dataset with a modality more."""
+    """The same dataset with another modality."""
     first = spec.modalities[0]
     more = replace(
         first,
@@ -65,7 +65,7 @@ def with_modality(spec: DatasetSpec, name: str) -> DatasetSpec:
 
 
 def with_other_bands(spec: DatasetSpec, name: str) -> DatasetSpec:
-    """The same dataset with a band more in one of its modalities."""
+    """The same dataset with another band in one of its modalities."""
     modality = spec.modality(name)
     index = 1 if modality.one_file_per_band else len(modality.bands) + 1
     changed = replace(modality, bands=(*modality.bands, Band("B99", "B99", index)))
@@ -76,14 +76,14 @@ def with_other_bands(spec: DatasetSpec, name: str) -> DatasetSpec:
 
 
 def test_a_spec_survives_as_json(spec):
-    """Every dataset's spec is the same after it was written as JSON and read again."""
+    """Every dataset's spec is unchanged after writing and reading it as JSON."""
     found = from_rows(json.loads(json.dumps(as_rows(spec))))
     assert found == spec
     assert found.fingerprint == spec.fingerprint
 
 
 def test_a_store_carries_its_spec(store):
-    """What a store was made by can be had from its manifest alone."""
+    """The spec that a store was made with can be read from its manifest alone."""
     assert from_rows(load(store)["spec"]) == SPEC
 
 
@@ -104,7 +104,7 @@ def test_a_store_carries_its_spec(store):
     ],
 )
 def test_a_damaged_spec_is_refused(change):
-    """JSON that is no spec is an error that says where."""
+    """JSON that is not a spec is an error that says where."""
     rows = json.loads(json.dumps(as_rows(SPEC)))
     try:
         change(rows)
@@ -119,19 +119,19 @@ def test_a_damaged_spec_is_refused(change):
 
 @pytest.mark.parametrize("name", FINGERPRINTS_OF_0_1)
 def test_fingerprints_of_0_1_stand_for_modalities(name):
-    """What 0.1.0 noted for a dataset stands for its modalities as they are."""
+    """The fingerprint that 0.1.0 noted for a dataset stands for those of its present modalities."""
     expected = {m: get(name).modality(m).fingerprint for m in MODALITIES_OF_0_1[name]}
     assert FINGERPRINTS[FINGERPRINTS_OF_0_1[name]] == expected
 
 
 @pytest.mark.parametrize("old", [False, True])
 def test_another_modality_leaves_stores_valid(store, sources, old):
-    """A dataset that gains a modality goes on with its stores, those of 0.1.0 included."""
+    """A dataset that gains a modality can continue its stores, including those of 0.1.0."""
     if old:
         make_0_1(store)
     spec = with_modality(SPEC, "new")
     assert convert(spec, {"s1": sources["s1"]}, store).n_written == {"s1": N_PATCHES}
-    # And back: the version that does not know the new modality keeps its spec.
+    # And back: a version that does not know the new modality keeps its spec.
     convert(SPEC, {"s1": sources["s1"]}, store)
     names = [modality["name"] for modality in load(store)["spec"]["modalities"]]
     assert names == ["s1", "s2", "reference-maps", "new"]
@@ -139,11 +139,11 @@ def test_another_modality_leaves_stores_valid(store, sources, old):
 
 @pytest.mark.parametrize("old", [False, True])
 def test_other_bands_end_stores_with_that_modality_alone(store, sources, old):
-    """A store is refused by a spec that changes a modality that the store holds, and no other."""
+    """A store is refused only if a modality that it holds has changed in the spec."""
     if old:
         make_0_1(store)
     before = {path: path.read_bytes() for path in store.iterdir()}
-    with pytest.raises(StoreError, match=r"other keys or bands for bigearthnet's s2"):
+    with pytest.raises(StoreError, match="different keys or bands for bigearthnet's s2"):
         convert(with_other_bands(SPEC, "s2"), {"s1": sources["s1"]}, store)
     assert {path: path.read_bytes() for path in store.iterdir()} == before
     other = with_other_bands(SPEC, "s1")
@@ -151,10 +151,10 @@ def test_other_bands_end_stores_with_that_modality_alone(store, sources, old):
 
 
 def test_a_users_spec_of_0_1_must_be_the_same(store, sources):
-    """A fingerprint of 0.1.0 that is no built-in dataset's is accepted for the very same spec."""
+    """A 0.1.0 fingerprint of a user's own spec is accepted only for exactly that spec."""
     mine = with_modality(SPEC, "mine")
     make_0_1(store, mine.fingerprint)
-    with pytest.raises(StoreError, match="other keys or bands for bigearthnet"):
+    with pytest.raises(StoreError, match="different keys or bands for bigearthnet"):
         convert(SPEC, {"s1": sources["s1"]}, store)
     assert convert(mine, {"s1": sources["s1"]}, store).complete
     assert convert(SPEC, {"s1": sources["s1"]}, store).complete
@@ -164,7 +164,7 @@ def test_a_users_spec_of_0_1_must_be_the_same(store, sources):
 
 
 def test_a_store_of_0_1_is_read_and_then_upgraded(store, sources):
-    """A manifest of 0.1.0 is read without being changed, and the first conversion replaces it."""
+    """Reading a manifest of 0.1.0 does not change it, and the first conversion replaces it."""
     expected = Manifest.read(store)
     info = run("info", store).stdout
     make_0_1(store)
@@ -199,7 +199,7 @@ def test_a_store_of_0_1_is_read_and_then_upgraded(store, sources):
     ],
 )
 def test_archives_of_0_1_get_a_kind(store, reason, kind):
-    """A failure without a key, as 0.1.0 noted archives, is of the kind that its reason tells."""
+    """A failure without a key, as 0.1.0 noted archives, gets its kind from its reason."""
     values = make_0_1(store)
     (archive,) = [failure for failure in values["failures"] if not failure["key"]]
     archive["reason"] = reason
@@ -212,7 +212,7 @@ def test_archives_of_0_1_get_a_kind(store, reason, kind):
 
 
 def test_unknown_fields_are_kept(store, sources):
-    """What a later version says survives this one, at every level of the manifest."""
+    """Fields of a later version survive this one, at every level of the manifest."""
     values = load(store)
     thing = {"a": [1, 2.5, None, {"b": "ü"}]}
     values["selection"] = thing
@@ -269,7 +269,7 @@ def test_failures_of_unknown_kinds_are_kept_and_keep_a_modality_incomplete(store
     ],
 )
 def test_a_store_of_a_later_version_is_refused(store, sources, command, change, what):
-    """A manifest that only a later version understands is refused: the error names that version."""
+    """A manifest that only a later version understands is refused; the error names the version."""
     save(store, load(store) | change | {"tool": "rico-hdl 9.8.7"})
     before = {path: path.read_bytes() for path in store.iterdir()}
     if command == "open":
@@ -297,7 +297,7 @@ def test_a_store_of_a_later_version_is_refused(store, sources, command, change, 
 
 
 def test_a_feature_that_writers_must_know_stops_writers_alone(store, sources):
-    """A store that may be read but not written to is read, and no conversion continues it."""
+    """A store that may be read but not written to is read, but no conversion continues it."""
     save(store, load(store) | {"requires_to_write": ["selection"], "tool": "rico-hdl 9.8.7"})
     assert run("info", store).returncode == 0
     assert run("verify", store).returncode == 0
@@ -309,6 +309,6 @@ def test_a_feature_that_writers_must_know_stops_writers_alone(store, sources):
 
 
 def test_specs_of_all_datasets_have_fingerprints_of_their_own():
-    """Modalities of different datasets are told apart by their fingerprints."""
+    """Modalities of different datasets have different fingerprints."""
     found = [m.fingerprint for spec in registry().values() for m in spec.modalities]
     assert len(set(found)) == len(found)

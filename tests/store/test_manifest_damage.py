@@ -1,4 +1,4 @@
-"""Damaged manifests: an error that says so, or no harm, for everything that reads a store."""
+"""Damaged manifests: a clear error or no harm, for everything that reads a store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def made(tmp_path_factory) -> tuple[Path, dict[str, Path]]:
 
 
 def is_refused(target: Path) -> bool:
-    """Whether a manifest can't be read: then all readers say the same."""
+    """Whether a manifest can't be read; if so, every reader says the same."""
     try:
         Manifest.read(target)
     except RicoError:
@@ -42,7 +42,7 @@ def is_refused(target: Path) -> bool:
 
 
 def read_all(target: Path) -> list[RicoError]:
-    """Look at a store in every way that only reads; the errors that are allowed."""
+    """Read a store in every way; returns the errors that are allowed."""
     calls = [
         lambda: Manifest.read(target),
         lambda: len(rico_hdl.open(target).modalities),
@@ -87,7 +87,7 @@ def test_a_damaged_manifest_is_an_error_or_harmless(tmp_path, made, version, par
 
 @pytest.mark.fuzz
 def test_other_damage_is_an_error_or_harmless(tmp_path, made, rounds, seed):
-    """Fresh mutations are tried as those of every run are."""
+    """New random mutations meet the same conditions as the fixed ones."""
     for number in rounds(10):
         for version in (1, 2):
             folder = tmp_path / f"{number}-{version}"
@@ -97,7 +97,7 @@ def test_other_damage_is_an_error_or_harmless(tmp_path, made, rounds, seed):
 
 
 def test_each_field_may_hold_anything(tmp_path, made):
-    """Each field of a manifest is tried with some values that it should never hold."""
+    """Each field of a manifest may hold any of several values that it should never hold."""
     target = tmp_path / "target"
     shutil.copytree(made[0], target)
     for text in replaced(load(target)):
@@ -111,7 +111,7 @@ def test_each_field_may_hold_anything(tmp_path, made):
 
 @pytest.mark.parametrize("part", range(2))
 def test_a_conversion_continues_or_refuses_a_damaged_manifest(tmp_path, made, part):
-    """A conversion ends with an error that changes no record, or with a manifest that is whole."""
+    """A conversion ends with an error and unchanged records, or with an intact manifest."""
     target, sources = tmp_path / "target", {"s2": made[1]["s2"]}
     shutil.copytree(made[0], target)
     values = load(target)

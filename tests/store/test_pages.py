@@ -1,4 +1,4 @@
-"""Finding records in data.mdb, against LMDB's own library."""
+"""Finding records in data.mdb, compared with LMDB's own library."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ steps = st.lists(st.tuples(keys, st.none() | st.integers(0, 3 * PAGE)), max_size
 
 
 def value_of(key: bytes, n: int) -> bytes:
-    """A value of some length that tells keys apart."""
+    """A value of n bytes that differs between keys."""
     return (key + n.to_bytes(4, "little")) * (n // (len(key) + 4) + 1)
 
 
 def carry_out(folder, history):
-    """Put and delete in several transactions; what is left, sorted."""
+    """Put and delete in several transactions; returns the remaining items, sorted."""
     folder.mkdir()
     left = {}
     with lmdb.open(str(folder), map_size=2**26) as env:
@@ -46,7 +46,7 @@ def carry_out(folder, history):
 
 
 def bytes_at(pages, place):
-    """What lies in a place."""
+    """The bytes in a place."""
     return pages.data[place[0] : place[1]]
 
 
@@ -69,7 +69,7 @@ def test_places_hold_what_lmdb_holds(tmp_path_factory, history, others):
     assert [key for key, _ in pages.walk()] == list(expected)
     for index in (None, pages._indexed()):
         pages._index = index
-        # Before the index is made, keys are searched for in the tree.
+        # Before the index exists, keys are searched for in the tree.
         pages._n_searches = -(10**9) if index is None else 0
         for key in [*expected, *others]:
             place = pages.find(key)
@@ -77,7 +77,7 @@ def test_places_hold_what_lmdb_holds(tmp_path_factory, history, others):
 
 
 def test_deep_tree_is_found_in_both_ways(folder):
-    """Thousands of keys are found by the tree at first, and by the index that is made then."""
+    """Thousands of keys are found, first in the tree and then in the index."""
     pages = Pages(folder)
     assert pages.state.records.depth == 3
     names = [b"patch_%05d" % i for i in range(4000)]
@@ -91,7 +91,7 @@ def test_deep_tree_is_found_in_both_ways(folder):
 
 
 def test_empty_lmdb_has_no_keys(tmp_path):
-    """An LMDB into which nothing was put has no entries, and finds nothing."""
+    """An LMDB without entries finds nothing."""
     carry_out(tmp_path / "empty", [])
     pages = Pages(tmp_path / "empty")
     assert pages.n_entries == 0
@@ -101,7 +101,7 @@ def test_empty_lmdb_has_no_keys(tmp_path):
 
 @pytest.mark.parametrize("n", [1, 7, 100, 3999, 4000, 5000])
 def test_sample_is_spread_over_the_keys(folder, n):
-    """A sample has about as many records as asked for, from all over the store, each once."""
+    """A sample has about the requested number of records, each once, from all over the store."""
     pages = Pages(folder)
     found = [key for key, _ in pages.sample(n)]
     assert len(set(found)) == len(found)
@@ -116,14 +116,14 @@ def test_sample_is_spread_over_the_keys(folder, n):
 
 
 def test_neighbours_are_keys_near_by(folder):
-    """The neighbours of a key that is not there sort next to it."""
+    """The neighbours of a missing key sort next to it."""
     near = Pages(folder).neighbours(b"patch_02000x")
     assert b"patch_02000" in near or b"patch_02001" in near
     assert all(abs(int(key[-5:]) - 2000) < 200 for key in near)
 
 
 def test_a_commit_is_noticed(folder):
-    """A map knows whether something was committed since it was made, and keeps its own state."""
+    """A map notices a later commit, and keeps its own state."""
     pages = Pages(folder)
     before = dict(pages.walk())
     assert pages.current
@@ -139,7 +139,7 @@ def test_a_commit_is_noticed(folder):
 
 
 def test_file_is_closed_with_the_last_reference(folder):
-    """Nothing of the file stays open when its map goes away, also after an error."""
+    """The file is closed when its map is released, even after an error."""
 
     def n_open():
         files = Path("/proc/self/fd")
@@ -160,14 +160,14 @@ def test_file_is_closed_with_the_last_reference(folder):
 
 @pytest.mark.parametrize("page_bytes", [512, 8192, 32768])
 def test_other_page_sizes_are_read(tmp_path, page_bytes):
-    """The page size of the machine that wrote the file counts, not that of the one that reads."""
+    """The page size of the machine that wrote the file counts, not that of the reading machine."""
     base = tmp_path / "written"
     expected = carry_out(base, [(b"k%d" % i, 10) for i in range(3)])
     data = (base / "data.mdb").read_bytes()
     (root,) = struct.unpack_from("<Q", data, 16 + 24 + 48 + 40 + PAGE)
     leaf = bytearray(data[root * PAGE : (root + 1) * PAGE])
-    # The same leaf as page 2 of a file with pages of another size: what lies in it moves down or
-    # up by the difference, as it is written from the page's end.
+    # The same leaf as page 2 of a file with another page size: its contents move down or up by
+    # the difference, since they are written from the page's end.
     lower, upper = struct.unpack_from("<HH", leaf, 12)
     shift = page_bytes - PAGE
     content = bytes(leaf[upper:])
@@ -188,7 +188,7 @@ def test_other_page_sizes_are_read(tmp_path, page_bytes):
 
 
 def test_the_other_meta_page_serves_if_one_is_torn(folder):
-    """A first or second meta page without its magic number leaves the state of the other one."""
+    """If the first or second meta page has no magic number, the state of the other one is used."""
     path = folder / "data.mdb"
     whole = path.read_bytes()
     transactions = [struct.unpack_from("<Q", whole, n * PAGE + 16 + 24 + 96 + 8)[0] for n in (0, 1)]
@@ -208,7 +208,7 @@ def test_the_other_meta_page_serves_if_one_is_torn(folder):
     ],
 )
 def test_other_files_are_refused(tmp_path, content, what):
-    """What is no LMDB is an error that names the file and says so."""
+    """A file that is not an LMDB is an error that names the file and says so."""
     (tmp_path / "data.mdb").write_bytes(content)
     with pytest.raises(StoreError, match=rf"data.mdb {what}"):
         Pages(tmp_path)
@@ -228,7 +228,7 @@ def test_newer_format_is_refused_with_a_way_out(tmp_path):
 
 @pytest.mark.parametrize("folder_exists", [True, False])
 def test_missing_file_is_an_error_with_its_place(tmp_path, folder_exists):
-    """A folder without data.mdb and a folder that is not there are told apart."""
+    """A folder without data.mdb and a missing folder give different errors."""
     target = tmp_path if folder_exists else tmp_path / "nowhere"
     what = "there is no data.mdb" if folder_exists else "no such folder"
     with pytest.raises(StoreError, match=what):
@@ -248,14 +248,14 @@ def test_file_cut_short_is_an_error_or_reads_right(folder):
                 assert bytes_at(pages, place) == value_of(key, 30 + int(key[-5:]) % 7 * 900)
         except StoreError as error:
             n_errors += 1
-            assert "data.mdb" in str(error)  # noqa: PT017 - some lengths are no error
+            assert "data.mdb" in str(error)  # noqa: PT017 - some lengths are not an error
     assert n_errors > 3
 
 
 @given(st.data())
 @settings(max_examples=200)
 def test_damaged_pages_never_crash(tmp_path_factory, data):
-    """Whatever byte of the tree is changed, reading ends: with places in the file or errors."""
+    """Whichever byte of the tree is changed, reading ends with places in the file or errors."""
     folder = tmp_path_factory.getbasetemp() / "damaged"
     if not folder.exists():
         carry_out(folder, [(b"patch_%04d" % i, 30 + i % 3 * 3000) for i in range(300)])
@@ -286,7 +286,7 @@ def test_damaged_pages_never_crash(tmp_path_factory, data):
 
 @pytest.mark.parametrize("indexed", [True, False])
 def test_a_key_that_begins_another_is_not_taken_for_it(tmp_path, indexed):
-    """No prefix of a stored key finds its record, as X must not find that of X_reference_map."""
+    """A prefix of a stored key, such as X of X_reference_map, does not find that key's record."""
     names = [b"S2A_patch_%04d_reference_map_of_many_bytes" % i for i in range(200)]
     short = [name[:-9] for name in names[::2]]
     stored = {name: value_of(name, 50) for name in [*names, *short]}
@@ -295,7 +295,7 @@ def test_a_key_that_begins_another_is_not_taken_for_it(tmp_path, indexed):
     pages._index = pages._indexed() if indexed else None
     pages._n_searches = 0 if indexed else -(10**9)
     for name in names:
-        # The index places a key by its hash: of a dozen prefixes of each some meet the longer key.
+        # The index places keys by hash: of a dozen prefixes of each key, some meet the longer one.
         for n in range(1, len(name) + 1):
             place = pages.find(name[:n])
             assert (place and bytes_at(pages, place)) == stored.get(name[:n]), name[:n]

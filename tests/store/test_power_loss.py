@@ -1,8 +1,8 @@
-"""Repairs on a file system whose disk is copied while it is written: as after a power loss.
+"""Repairs on a file system whose disk is copied during the writes, as after a power loss.
 
-Each copy holds what the file system had written until then, and no more. It is mounted elsewhere,
-where the file system recovers as after a crash, and the store on it is looked at and continued.
-Only root may mount; elsewhere the same states are made by hand, in `tests/store/test_repairing.py`.
+Each copy holds exactly what the file system had written until then. It is mounted elsewhere, where
+the file system recovers as after a crash, and the store on it is verified and continued. Only root
+may mount; `tests/store/test_repairing.py` produces the same states by hand.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ IMAGE_BYTES = 24 * 2**20
 
 
 def ran(*command: object) -> None:
-    """Run a command of the system; where it isn't possible here, the test is skipped."""
+    """Run a system command; the test is skipped if it isn't possible here."""
     result = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     if result.returncode:
         pytest.skip(f"{command[0]} is not possible here: {result.stderr.strip()}")
@@ -42,7 +42,7 @@ def ran(*command: object) -> None:
 
 @contextmanager
 def mounted(image: Path, folder: Path) -> Iterator[Path]:
-    """The file system in an image."""
+    """The mounted file system of an image."""
     folder.mkdir(exist_ok=True)
     ran("mount", "-o", "loop", image, folder)
     try:
@@ -64,17 +64,17 @@ def new_image(path: Path) -> Path:
 
 @pytest.mark.usefixtures("small_commits")
 def test_a_repair_survives_a_power_loss_at_every_step(tmp_path, repair: Repair, monkeypatch):
-    """From the disk as it was at each step, the store is unfinished and intact, and completed."""
+    """The disk at each step holds an intact, unfinished store; the same command completes it."""
     image = new_image(tmp_path / "image")
     copies: list[Path] = []
 
     def copy() -> None:
         copies.append(tmp_path / f"copy-{len(copies):02}")
-        # Without holes, which a copy of a few megabytes would be full of.
+        # Without holes, of which a sparse copy of a few megabytes would be full.
         subprocess.run(["cp", "--sparse=always", image, copies[-1]], check=True)
 
     def copied(function):
-        """The function, with a copy of the disk before and after it."""
+        """The function, copying the disk before and after each call."""
 
         def call(*arguments, **options):
             copy()
@@ -88,7 +88,7 @@ def test_a_repair_survives_a_power_loss_at_every_step(tmp_path, repair: Repair, 
         shutil.copytree(repair.doubtful, disk / "target")
         subprocess.run(["sync", "--file-system", str(disk / "target")], check=True)
         with monkeypatch.context() as patched:
-            # A block for each record that is confirmed: no commit follows to settle the one before.
+            # One block for each confirmed record: no commit follows that settles the previous one.
             patched.setattr(writer, "_ENTRIES_AT_ONCE", 1)
             patched.setattr(journal, "append", copied(journal.append))
             patched.setattr(StoreWriter, "commit", copied(StoreWriter.commit))

@@ -1,7 +1,7 @@
-"""Repairs of what a damaged archive gave: killed, out of space, and after a power loss.
+"""Repairs of records from a damaged archive: killed, out of space, and after a power loss.
 
-A repair puts right records in the place of wrong ones. The damaged archive holds the first patches,
-most of them with a wrong pixel; the repair replaces those, confirms the others, and adds the rest.
+A repair replaces wrong records with right ones. The damaged archive holds the first patches, most
+of them with a wrong pixel; the repair replaces those, confirms the others, and adds the rest.
 """
 
 from __future__ import annotations
@@ -35,33 +35,33 @@ SPEC = get("bigearthnet")
 MODALITY = "s1"
 N_PATCHES, N_GIVEN, N_WRONG = 24, 18, 12
 COMMIT_BYTES = 350_000
-"""Three patches: so a repair takes six transactions."""
+"""Three patches per transaction, so a repair takes six transactions."""
 COMMAND = ["bigearthnet", SPEC.modality(MODALITY).option]
 NAMES = ("data.mdb", "rico-hdl.journal", "rico-hdl.json")
 N_BETWEEN = 7
-"""How often a second power loss is tried: after one in so many first ones."""
+"""A second power loss is tried after one in this many first ones."""
 META_BYTES = 2 * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 8192
 
 
 class Repair(NamedTuple):
-    """A store that needs one, and what it takes."""
+    """A store that needs a repair, and its sources."""
 
     folder: Path
     """The intact source."""
     archive: Path
-    """The damaged one."""
+    """The damaged source."""
     doubtful: Path
-    """The store that the archive gave."""
+    """The store converted from the damaged source."""
     wrong: dict[str, bytes]
     """Its records."""
     whole: dict[str, bytes]
-    """Those of the intact source."""
+    """The records of the intact source."""
     digest: str
-    """The content digest of an uninterrupted conversion of it."""
+    """The content digest of an uninterrupted conversion of the intact source."""
 
 
 def with_filler(tar: bytes) -> bytes:
-    """A tar that goes on for long behind the patches, so that they are stored before its end."""
+    """A tar with so much filler after the patches that they are stored before its end is read."""
     buffer = io.BytesIO(tar)
     with tarfile.open(fileobj=buffer, mode="a") as archive:
         info = tarfile.TarInfo("filler")
@@ -82,7 +82,7 @@ def repair(tmp_path_factory) -> Repair:
         (root / "wrong" / path).parent.mkdir(parents=True, exist_ok=True)
         (root / "wrong" / path).write_bytes(data)
     packed = bytearray(COMPRESSIONS["tar.gz"](with_filler(tar_of(root / "wrong"))))
-    packed[-8] ^= 1  # its checksum: as if the pixels had changed on the way
+    packed[-8] ^= 1  # its checksum: as if the pixels had changed
     archive = root / "x.tar.gz"
     archive.write_bytes(packed)
     (failure,) = convert(SPEC, {MODALITY: archive}, root / "doubtful").failures
@@ -108,7 +108,7 @@ def small_commits(monkeypatch):
 
 
 def check_unfinished(target: Path, repair: Repair) -> None:
-    """Between a stopped repair and the next run a store is intact, and not complete."""
+    """Between a stopped repair and the next run, a store is intact but not complete."""
     stored = records(target)
     for key, value in stored.items():
         assert value in {repair.whole[key], repair.wrong.get(key)}
@@ -122,7 +122,7 @@ def check_unfinished(target: Path, repair: Repair) -> None:
 
 
 def check_repaired(target: Path, repair: Repair) -> None:
-    """A repair that came to its end leaves what an uninterrupted conversion does."""
+    """A finished repair leaves the same records as an uninterrupted conversion."""
     assert records(target) == repair.whole
     result = verify(target)
     assert (result.findings, result.n_unproven, result.n_unfinished) == ([], 0, 0)
@@ -137,7 +137,7 @@ def check_repaired(target: Path, repair: Repair) -> None:
 
 
 def finish(target: Path, repair: Repair) -> None:
-    """Run the command again, and look at the result; a further run has nothing to do."""
+    """Run the command again and check the result; another run has nothing to do."""
     assert convert(SPEC, {MODALITY: repair.folder}, target).complete
     check_repaired(target, repair)
     again = convert(SPEC, {MODALITY: repair.folder}, target)
@@ -146,7 +146,7 @@ def finish(target: Path, repair: Repair) -> None:
 
 
 def test_a_repair_replaces_what_is_wrong_and_confirms_the_rest(target, repair):
-    """Wrong records are replaced, right ones keep their bytes, and all are of the new source."""
+    """Wrong records are replaced, right ones keep their bytes, and all get the new origin."""
     summary = convert(SPEC, {MODALITY: repair.folder}, target)
     assert summary.n_mended == N_WRONG
     assert summary.n_written[MODALITY] == N_PATCHES - N_GIVEN + N_WRONG
@@ -155,7 +155,7 @@ def test_a_repair_replaces_what_is_wrong_and_confirms_the_rest(target, repair):
 
 
 def test_a_repaired_store_is_equal_to_its_sources(target, repair):
-    """After a repair, a damaged archive that is still there is made up for by the intact source."""
+    """After a repair, the intact source makes up for a damaged archive that still exists."""
     convert(SPEC, {MODALITY: repair.folder}, target)
     assert str(repair.archive) in Manifest.read(target).modalities[MODALITY].sources
     assert compare_with_sources(target).findings == []
@@ -174,14 +174,14 @@ POINTS = [
 
 @pytest.mark.parametrize("moment", POINTS, ids=lambda moment: f"{moment[0]}-{moment[1]}")
 def test_a_killed_repair_is_continued(target, repair, moment, monkeypatch):
-    """Killed at any step, a repair is unfinished and intact, and the same command completes it."""
+    """Killed at any step, a repair is unfinished but intact, and the same command completes it."""
     monkeypatch.setenv("COMMIT_BYTES", str(COMMIT_BYTES))
     command = [*COMMAND, repair.folder, "--target-dir", target]
     killed = subprocess.run(driven(*moment, *command), check=False, capture_output=True)
     assert killed.returncode == -9
     check_unfinished(target, repair)
     before = records(target)
-    # Killed again while it notes what the first kill left, and again when it has noted it.
+    # Killed again while it notes the remains of the first kill, and again after noting them.
     for point in ("torn journal", "journal"):
         subprocess.run(driven(point, 1, *command), check=False, capture_output=True)
         assert records(target) == before
@@ -193,12 +193,12 @@ def test_a_killed_repair_is_continued(target, repair, moment, monkeypatch):
 FAULTS = [
     *(f"fdatasync:error=EIO:when={n}" for n in (1, 2, 3, 4, 8, 13, 15)),
     *(f"writev:error=ENOSPC:when={n}" for n in (1, 3, 6)),  # pages
-    *(f"pwrite64:error=EIO:when={n}" for n in (1, 4, 6)),  # what points to them
+    *(f"pwrite64:error=EIO:when={n}" for n in (1, 4, 6)),  # the pointer to them
     *(f"write:error=ENOSPC:path=rico-hdl.journal:when={n}" for n in (1, 3, 6)),
     *(f"fsync:error=EIO:when={n}" for n in (1, 2, 4)),
     *(f"rename:error=EIO:when={n}" for n in (1, 2)),
 ]
-"""What fails, in the language of strace, and at which of its occurrences."""
+"""Failing system calls, in the language of strace, and the occurrence that fails."""
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="no strace, which makes system calls fail")
@@ -206,7 +206,7 @@ FAULTS = [
 def test_a_repair_whose_system_call_fails_is_continued(
     tmp_path, target, repair, fault, monkeypatch
 ):
-    """Whichever system call fails, a repair ends with an error, and is completed by the next."""
+    """Whichever system call fails, a repair ends with an error, and the next run completes it."""
     monkeypatch.setenv("COMMIT_BYTES", str(COMMIT_BYTES))
     calls, *rest = fault.split(":")
     where = [part.removeprefix("path=") for part in rest if part.startswith("path=")]
@@ -227,7 +227,7 @@ def test_a_repair_whose_system_call_fails_is_continued(
 
 
 def test_a_repair_that_was_killed_is_not_completed_by_another_source(target, repair, tmp_path):
-    """What an interrupted source put in place of wrong records proves nothing by itself."""
+    """Records that an interrupted source put in place of wrong ones prove nothing by themselves."""
     command = [*COMMAND, repair.folder, "--target-dir", target]
     killed = subprocess.run(driven("manifest", 2, *command), check=False, capture_output=True)
     assert killed.returncode == -9
@@ -254,11 +254,11 @@ def test_two_damaged_archives_do_not_vouch_for_each_other(target, repair, tmp_pa
 
 
 def test_records_of_unknown_origin_are_compared_while_an_archive_is_in_doubt(target, repair):
-    """Where the journal is lost, wrong records of a damaged archive are found all the same."""
+    """If the journal is lost, wrong records of a damaged archive are still found."""
     (target / "rico-hdl.journal").unlink()
     convert(SPEC, {MODALITY: repair.folder}, target)
     assert records(target) == repair.whole
-    # Nothing tells any more what the archive gave, so an intact copy of it must be read.
+    # The archive's records are no longer known, so an intact copy of it must be read.
     assert not Manifest.read(target).complete
     copy = target.parent / "again" / repair.archive.name
     copy.parent.mkdir()
@@ -285,13 +285,13 @@ class Step(NamedTuple):
 
 
 def step_of(target: Path) -> Step:
-    """What is there now."""
+    """The files of a target as they are now."""
     return Step(*((target / name).read_bytes() for name in NAMES))
 
 
 @contextmanager
 def recorded(target: Path, monkeypatch) -> Iterator[list[Step]]:
-    """The files before the first commit of some puts, and after each."""
+    """The files before the first commit of some puts, and after each commit."""
     steps: list[Step] = []
     whole = StoreWriter.commit
 
@@ -309,12 +309,12 @@ def recorded(target: Path, monkeypatch) -> Iterator[list[Step]]:
 
 
 def states(steps: list[Step]) -> Iterator[tuple[str, Step]]:
-    """All that a power loss can leave of the files.
+    """Every state of the files that a power loss can leave.
 
-    The block of a transaction is on disk before its pages are written; these are on disk before the
-    page that points to them is written; that page is on disk once the next pages are. So of the
-    last page either the new or the old state may be left, and while the next pages are written the
-    one before it may be lost, too.
+    The block of a transaction is on disk before its pages are written, these are on disk before the
+    page that points to them is written, and that page is on disk once the next pages are. So either
+    the new or the old state of the last page may remain, and while the next pages are written, the
+    page before it may be lost, too.
     """
     for k in range(1, len(steps)):
         before, after = steps[k - 1], steps[k]
@@ -332,7 +332,7 @@ def states(steps: list[Step]) -> Iterator[tuple[str, Step]]:
             yield f"{k}: block {name}", before._replace(journal=noted)
             undone = earlier.data[:META_BYTES] + before.data[META_BYTES:]
             yield f"{k}: block {name}, last undone", Step(undone, noted, before.manifest)
-        # Pages are written, in part or as a whole; what points to them is that of an earlier state.
+        # Pages are written in part or completely, while their pointer is that of an earlier state.
         for name, metas in (("before", before), ("last undone", earlier)):
             data = metas.data[:META_BYTES] + after.data[META_BYTES:]
             yield f"{k}: pages, {name}", Step(data, after.journal, before.manifest)
@@ -341,7 +341,7 @@ def states(steps: list[Step]) -> Iterator[tuple[str, Step]]:
 
 @pytest.mark.usefixtures("small_commits")
 def test_any_power_loss_during_a_repair_is_made_up_for(tmp_path, target, repair, monkeypatch):
-    """Whatever a power loss leaves is intact and unfinished, and the same command completes it."""
+    """Any power loss leaves an intact, unfinished store, and the same command completes it."""
     with recorded(target, monkeypatch) as steps:
         assert convert(SPEC, {MODALITY: repair.folder}, target).complete
     assert len(steps) == 7
@@ -367,7 +367,7 @@ def test_any_power_loss_during_a_repair_is_made_up_for(tmp_path, target, repair,
 
 @pytest.mark.usefixtures("small_commits")
 def test_a_power_loss_brings_back_the_origin_of_a_record(tmp_path, target, repair, monkeypatch):
-    """Where a commit was undone, records are those of the damaged archive again, and doubtful."""
+    """If a commit is undone, records are those of the damaged archive again, and in doubt."""
     with recorded(target, monkeypatch) as steps:
         convert(SPEC, {MODALITY: repair.folder}, target)
     place = steps[0]._replace(journal=steps[2].journal).restore(tmp_path / "lost")

@@ -1,4 +1,4 @@
-"""The structure of data.mdb: no flipped bit changes what any reader sees without being found."""
+"""The structure of data.mdb: no flipped bit goes unnoticed and changes what a reader sees."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ FLIPPING = Path(__file__).parents[1] / "support" / "flipping.py"
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory) -> Path:
-    """Such a store, not to be changed."""
+    """A store of this kind, not to be changed."""
     return structured_store(tmp_path_factory.mktemp("pristine") / "store")
 
 
 def check_flips(store: Path, flips: list[tuple[int, int]]) -> int:
-    """Each flip is found, or harmless for every reader; returns how many are found."""
+    """Each flip is found or harmless for every reader; returns how many are found."""
     run = subprocess.run(
         [sys.executable, FLIPPING, store],
         input=json.dumps(flips),
@@ -52,7 +52,7 @@ def check_flips(store: Path, flips: list[tuple[int, int]]) -> int:
     ("kind", "n"), [("meta", 120), ("branch", 60), ("leaf", 90), ("free", 60), ("overflow", 40)]
 )
 def test_a_flipped_bit_of_the_structure_is_found_or_harmless(pristine, tmp_path, kind, n):
-    """After any of some flips, it is found, or every reader sees every record as before."""
+    """Each of some flipped bits is found, or every reader sees every record as before."""
     store = shutil.copytree(pristine, tmp_path / "store")
     flips = flips_of((store / "data.mdb").read_bytes())[kind]
     assert check_flips(store, Random(11).sample(flips, n)) >= n // 5
@@ -70,7 +70,7 @@ def test_every_flipped_bit_of_the_structure_is_found_or_harmless(pristine, tmp_p
 
 @pytest.mark.parametrize("kind", ["meta", "branch", "overflow"])
 def test_what_is_not_found_harms_no_writer(pristine, tmp_path, kind):
-    """Where a flip is not found, conversions that follow lose and change no record."""
+    """If a flip is not found, later conversions lose and change no record."""
     before = content(pristine)
     original = (pristine / "data.mdb").read_bytes()
     flips = Random(5).sample(flips_of(original)[kind], 24)
@@ -81,7 +81,7 @@ def test_what_is_not_found_harms_no_writer(pristine, tmp_path, kind):
         if is_found(store):
             continue
         n_harmless += 1
-        for run in range(3):  # so that free pages are used again
+        for run in range(3):  # so that free pages are reused
             with StoreWriter(store, commit_bytes=20_000) as writer:
                 for n in range(8):
                     writer.put(record(n, 2000, f"more-{run}"))
@@ -92,7 +92,7 @@ def test_what_is_not_found_harms_no_writer(pristine, tmp_path, kind):
 
 
 def content(folder: Path) -> dict[bytes, bytes]:
-    """What plain LMDB reads."""
+    """The records that plain LMDB reads."""
     with lmdb.open(str(folder), readonly=True, lock=False) as env, env.begin() as txn:
         return dict(txn.cursor())
 
@@ -107,7 +107,7 @@ def flip(folder: Path, offset: int, bit: int) -> None:
 
 
 def is_found(folder: Path) -> bool:
-    """Whether a verification finds anything."""
+    """Whether verification finds anything."""
     try:
         return bool(verify(folder, n_workers=1).findings)
     except StoreError:
@@ -115,7 +115,7 @@ def is_found(folder: Path) -> bool:
 
 
 def problems(folder: Path) -> list[str]:
-    """What is wrong with the structure of a file."""
+    """The problems that are found in the structure of a file."""
     pages = Pages(folder)
     structure = Structure(pages)
     structure.check()
@@ -138,12 +138,12 @@ steps = st.lists(st.tuples(keys, st.none() | st.integers(0, 30_000)), max_size=6
 @given(history=steps, held=st.booleans(), writemap=st.booleans(), each=st.integers(1, 30))
 @settings(max_examples=60)
 def test_whatever_lmdb_writes_is_sound(tmp_path_factory, history, held, writemap, each):
-    """After any puts, overwrites, deletions and copies, nothing is wrong with the structure."""
+    """After any puts, overwrites, deletions and copies, no problem is found in the structure."""
     root = tmp_path_factory.mktemp("lmdb")
     for name in ("written", "copied"):
         (root / name).mkdir()
     with lmdb.open(str(root / "written"), map_size=2**26, writemap=writemap) as env:
-        held_open = env.begin() if held else None  # no page is used again meanwhile
+        held_open = env.begin() if held else None  # keeps pages from being reused in the meantime
         for first in range(0, len(history), each):
             with env.begin(write=True) as txn:
                 for key, n in history[first : first + each]:
@@ -159,7 +159,7 @@ def test_whatever_lmdb_writes_is_sound(tmp_path_factory, history, held, writemap
 
 
 def test_an_older_state_is_found(tmp_path):
-    """A data.mdb that was put back to an earlier state is found, since the journal knows more."""
+    """A data.mdb in an earlier state is found, since the journal knows more."""
     with StoreWriter(tmp_path, commit_bytes=20_000) as store:
         for i in range(20):
             store.put(record(i, 3000))
@@ -172,7 +172,7 @@ def test_an_older_state_is_found(tmp_path):
 
 
 def test_a_page_that_is_free_and_in_use_is_found(pristine, tmp_path):
-    """A leaf page that the list of free pages holds, too, is found before a writer takes it."""
+    """A leaf page that is also listed as free is found before a writer takes it."""
     store = shutil.copytree(pristine, tmp_path / "store")
     data = bytearray((store / "data.mdb").read_bytes())
     pages = pages_of(bytes(data))
@@ -189,7 +189,7 @@ def test_a_page_that_is_free_and_in_use_is_found(pristine, tmp_path):
 
 
 def test_readers_that_disagree_are_an_error(pristine, tmp_path):
-    """Where LMDB's library and the page reader find a record in two places, a lookup says so."""
+    """If LMDB's library and the page reader find a record in different places, a lookup fails."""
     with StoreWriter(tmp_path / "other") as store:
         for i in reversed(range(60)):
             store.put(record(i, 1400 + i))
@@ -213,20 +213,20 @@ def swap_nodes(data: bytearray, base: int) -> None:
 
 
 def raise_last_key(data: bytearray, base: int) -> None:
-    """Make the last key of a page sort behind those of the next page."""
+    """Make the last key of a page sort after those of the next page."""
     _, _, _, lower, _ = struct.unpack_from("<QHHHH", data, base)
     (node,) = struct.unpack_from("<H", data, base + lower - 2)
     data[base + node + 8] += 1
 
 
 def put_back(data: bytearray, _: int) -> None:
-    """Make the newest meta page one of an earlier transaction than the other."""
+    """Give the newest meta page the number of an earlier transaction than the other one."""
     numbers = [struct.unpack_from("<Q", data, page * PAGE + 16 + 128)[0] for page in (0, 1)]
     struct.pack_into("<Q", data, numbers.index(max(numbers)) * PAGE + 16 + 128, max(numbers) - 2)
 
 
 def raise_number(data: bytearray, _: int) -> None:
-    """Make the older meta page one of a later transaction."""
+    """Give the older meta page the number of a later transaction."""
     numbers = [struct.unpack_from("<Q", data, page * PAGE + 16 + 128)[0] for page in (0, 1)]
     struct.pack_into("<Q", data, numbers.index(min(numbers)) * PAGE + 16 + 128, max(numbers) + 3)
 
@@ -236,12 +236,12 @@ def raise_number(data: bytearray, _: int) -> None:
     [
         (swap_nodes, "are out of order"),
         (raise_last_key, "holds keys that belong elsewhere"),
-        (put_back, "not those of two commits in succession"),
-        (raise_number, "is of transaction"),
+        (put_back, "not from two consecutive commits"),
+        (raise_number, "has transaction"),
     ],
 )
 def test_damage_is_found_without_journal_and_manifest(pristine, tmp_path, damage, what):
-    """The structure alone tells what no digest is there to tell, as in stores of the original."""
+    """The structure alone shows damage when there is no digest, as in stores of the original."""
     shutil.copy(pristine / "data.mdb", tmp_path)
     data = bytearray((tmp_path / "data.mdb").read_bytes())
     leaves = [page * PAGE for page in pages_of(bytes(data))["leaf"]]

@@ -32,7 +32,7 @@ def put_all(target, items, **options):
 @pytest.mark.parametrize("order", ["sorted", "reversed", "shuffled"])
 @pytest.mark.parametrize("size", [30, 900, 2100, 70_000])
 def test_values_come_back_in_any_order_and_size(tmp_path, order, size):
-    """Puts in any order, of values below and above a page, over many transactions, are kept."""
+    """Values smaller and larger than a page are kept, in any order and over many transactions."""
     n = 30_000_000 // 70_000 if size == 70_000 else 5_000
     items = {f"key-{i:06}".encode(): i.to_bytes(4, "little") * (size // 4) for i in range(n)}
     keys = sorted(items, reverse=order == "reversed")
@@ -43,7 +43,7 @@ def test_values_come_back_in_any_order_and_size(tmp_path, order, size):
 
 
 def test_map_grows_step_by_step(tmp_path, monkeypatch):
-    """A store of many times the first map's size is written with ever larger maps."""
+    """A store of many times the first map's size is written with increasingly large maps."""
     monkeypatch.setattr(growth, "FIRST_MAP_BYTES", 2**20)
     n, value = 300, bytes(200_000)
     with StoreWriter(tmp_path, commit_bytes=500_000) as store:
@@ -54,13 +54,13 @@ def test_map_grows_step_by_step(tmp_path, monkeypatch):
     assert len(records(tmp_path)) == n
     assert len(maps) > 5
     assert max(maps) < 2 * n * len(value)
-    # Readers that ask for a small map get one that is large enough.
+    # Readers that request a small map get one that is large enough.
     with lmdb.open(str(tmp_path), map_size=4096, readonly=True, lock=False) as env:
         assert env.stat()["entries"] == n
 
 
 def test_no_page_of_a_later_state_is_reused_once_the_map_has_grown(tmp_path, monkeypatch):
-    """A state that was committed after the map grew stays whole, whatever is replaced then."""
+    """A state that was committed after the map grew stays intact, whatever is replaced later."""
     monkeypatch.setattr(growth, "FIRST_MAP_BYTES", 16 * 2**20)
     numbers = range(100)
     with StoreWriter(tmp_path, commit_bytes=100_000) as store:
@@ -77,7 +77,7 @@ def test_no_page_of_a_later_state_is_reused_once_the_map_has_grown(tmp_path, mon
         pages = Pages(tmp_path)
         there = [(key, pages.data[slice(*place)]) for key, place in pages.walk()]
         grown, n = store._map_bytes, 0
-        while store._map_bytes == grown and n < 2000:  # until all free pages were taken
+        while store._map_bytes == grown and n < 2000:  # until all free pages are taken
             value = bytes([n % 251, 255]) * 15_000
             store.replace(record(b"%03d" % (n % 100), value), Origin("a", "/x"))
             store.commit()
@@ -88,7 +88,7 @@ def test_no_page_of_a_later_state_is_reused_once_the_map_has_grown(tmp_path, mon
 
 
 def test_one_value_larger_than_map_and_transaction(tmp_path, monkeypatch):
-    """A value may be larger than a transaction's usual size and the whole map."""
+    """A value may be larger than a transaction's usual size and than the whole map."""
     monkeypatch.setattr(growth, "FIRST_MAP_BYTES", 2**20)
     value = bytes(range(256)) * 200_000
     put_all(tmp_path, [(b"a", b"1"), (b"b", value), (b"c", b"3")], commit_bytes=1000)
@@ -96,14 +96,14 @@ def test_one_value_larger_than_map_and_transaction(tmp_path, monkeypatch):
 
 
 def test_a_key_that_is_there_is_never_overwritten(tmp_path):
-    """A second put under the same key is an error, and the first value stays."""
+    """A second put with the same key is an error, and the first value stays."""
     with StoreWriter(tmp_path) as store:
         store.put(record(b"a", b"first"))
         store.put(record(b"c", b"third"))
         assert b"a" in store
         assert b"b" not in store
         for key in (b"a", b"c"):
-            with pytest.raises(StoreError, match="is there already"):
+            with pytest.raises(StoreError, match="already has key"):
                 store.put(record(key, b"other"))
     assert records(tmp_path) == {"a": b"first", "c": b"third"}
 
@@ -117,7 +117,7 @@ def test_leaving_with_an_error_keeps_what_was_put(tmp_path):
 
 
 def test_writer_continues_an_existing_file(tmp_path):
-    """Records can be added before, between and behind those of an earlier session."""
+    """Records can be added before, between and after those that are already in the file."""
     put_all(tmp_path, [(b"b", b"2"), (b"d", b"4")])
     put_all(tmp_path, [(b"a", b"1"), (b"c", b"3"), (b"e", b"5")])
     assert list(records(tmp_path).items()) == [
@@ -147,13 +147,13 @@ def test_digest_depends_on_content_alone(content, random):
         others = items[:i] + items[i + 1 :]
         assert total(others) != expected
         assert total([*others, (key, value + b"\0")]) != expected
-        # A byte that moves from the value to the key is another record.
+        # If a byte moves from the value to the key, it is another record.
         if value:
             assert total([*others, (key + value[:1], value[1:])]) != expected
 
 
 def test_manifest_survives_writing_and_reading(tmp_path):
-    """What is written is read back the same, failures and modalities included."""
+    """A manifest is unchanged after writing and reading, including failures and modalities."""
     manifest = Manifest(
         dataset="bigearthnet",
         modalities={
@@ -178,20 +178,20 @@ def test_manifest_survives_writing_and_reading(tmp_path):
 
 
 def test_no_manifest_is_none(tmp_path):
-    """A folder without a manifest has none, and that is no error."""
+    """A folder without a manifest gives None, not an error."""
     assert Manifest.read(tmp_path) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 1, "modalities": 3}', "\x00"])
 def test_damaged_manifest_is_an_error_with_its_path(tmp_path, text):
-    """A manifest that can't be read is never taken for none."""
+    """A manifest that can't be read is never taken for a missing one."""
     (tmp_path / "rico-hdl.json").write_text(text)
-    with pytest.raises(StoreError, match=r"rico-hdl.json: the manifest can't be read"):
+    with pytest.raises(StoreError, match=r"rico-hdl\.json: the manifest is damaged"):
         Manifest.read(tmp_path)
 
 
 def test_records_in_order_fill_pages_to_the_brim(tmp_path):
-    """Records that come in the order of their keys take no more pages than their bytes need."""
+    """Records in the order of their keys take no more pages than their bytes need."""
     n, n_bytes = 1200, 700
     put_all(tmp_path, [(b"%05d" % i, bytes(n_bytes)) for i in range(n)], commit_bytes=100_000)
     with lmdb.open(str(tmp_path), readonly=True, lock=False) as env:

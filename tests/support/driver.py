@@ -1,7 +1,7 @@
 """Runs the command line with small transactions, and kills itself at a chosen point.
 
-Arguments: the point, at which of its occurrences (counted from one), then those of rico-hdl. The
-points lie between the steps of a commit: see `POINTS`; ``none`` is never reached.
+Arguments: the point, the number of the occurrence that kills (from one), then rico-hdl's arguments.
+The points are between the steps of a commit, see `POINTS`; ``none`` is never reached.
 """
 
 import os
@@ -16,29 +16,29 @@ COMMIT_BYTES = int(os.environ.get("COMMIT_BYTES", "600_000"))
 """Bytes of a transaction: a few of BigEarthNet's patches."""
 
 POINTS = ("journal", "torn journal", "commit", "manifest", "removal")
-"""After a block was noted and before it is committed; in the middle of a note; after a commit;
-before a manifest is written; after a file was removed by --overwrite."""
+"""After a block is noted and before it is committed; in the middle of a note; after a commit;
+before a manifest is written; after --overwrite removes a file."""
 
 
 def die():
-    """End as by kill -9."""
+    """End as after kill -9."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Countdown:
-    """Kills the process when a point is reached for a certain time."""
+    """Kills the process when a point is reached for the given time."""
 
     def __init__(self, point, number):
         self.point, self.left = point, number
 
     def reached(self, point):
-        """Whether this is the moment."""
+        """Whether this is the chosen occurrence of the point."""
         self.left -= point == self.point
         return point == self.point and self.left == 0
 
 
 class Torn:
-    """A journal that gets half of what is written to it."""
+    """A journal that gets only half of what is written to it."""
 
     def __init__(self, file):
         self.file = file
@@ -49,10 +49,10 @@ class Torn:
 
 
 def arm(countdown):
-    """Put a kill behind each of the points."""
+    """Make each of the points kill the process."""
 
     def replaced(function, point, *, before=False, counts=lambda _: True):
-        """The function, and death at the given occurrence of a point."""
+        """The function, followed or preceded by death at the given occurrence of a point."""
 
         def call(first, *arguments, **options):
             due = counts(first) and countdown.reached(point)

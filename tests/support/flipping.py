@@ -1,11 +1,11 @@
-"""Flips bits of a store; after each flip verifies it, and reads it by every reader.
+"""Flips bits of a store; after each flip, verifies the store and reads it with every reader.
 
 Arguments: the folder. In: a JSON list of ``[offset, bit]`` on stdin. Out: a JSON list of ``[offset,
 bit, outcome, reader]`` on stdout. The outcome is the exit code of `rico-hdl verify`, or a negative
-signal if it ended the process. Where that is 0, the reader is the first one that finds something
-else than before, with what happened to it; else it is None.
+signal number if a signal ended the process. If it is 0, the reader is the first one with another
+result than before, together with that result; otherwise it is None.
 
-The work is done in a child, which is started again where a flip crashes it or makes it hang.
+A child process does the work, and is restarted if a flip makes it crash or hang.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from rico_hdl.errors import StoreError
 from rico_hdl.store import Pages
 
 SECONDS = 20
-"""What takes longer hangs: it takes milliseconds."""
+"""Whatever takes longer hangs; normally it takes milliseconds."""
 
 
 def by_lmdb(folder, keys):
-    """What LMDB's library finds: listed in both directions, counted, and asked for by key."""
+    """The results of LMDB's library: keys in both directions, their number, and lookups by key."""
     with lmdb.open(str(folder), readonly=True, lock=False) as env, env.begin() as txn:
         with txn.cursor() as cursor:
             forward = list(cursor)
@@ -39,7 +39,7 @@ def by_lmdb(folder, keys):
 
 
 def by_pages(folder, keys):
-    """What the page reader finds: listed, and asked for in both of its ways."""
+    """The results of the page reader: keys, and lookups in both ways."""
     pages = Pages(folder)
     data = pages.data
     listed = [(key, data[start:stop]) for key, (start, stop) in pages.walk()]
@@ -50,7 +50,7 @@ def by_pages(folder, keys):
 
 
 def by_store(folder, keys):
-    """What `rico_hdl.open` gives: keys, patches, and batches."""
+    """The results of `rico_hdl.open`: keys, patches and batches."""
     with rico_hdl.open(folder) as store:
         names = [key.decode() for key in keys]
         patches = [
@@ -66,7 +66,7 @@ READERS = {"lmdb": by_lmdb, "pages": by_pages, "rico_hdl.open": by_store}
 
 
 def verified(folder):
-    """The exit code that `rico-hdl verify` has for what `verify` does."""
+    """The exit code of `rico-hdl verify` for the result of `verify`."""
     try:
         return 1 if verify(folder, n_workers=1).findings else 0
     except StoreError as error:
@@ -74,7 +74,7 @@ def verified(folder):
 
 
 def work(folder, flips, out):
-    """Flip, verify, read, and flip back; a line for each step."""
+    """Flip, verify, read, and flip back, with a line of output for each step."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with (folder / "data.mdb").open("r+b", buffering=0) as file:
         for offset, bit, keys, expected in flips:
@@ -99,7 +99,7 @@ def work(folder, flips, out):
 
 
 def main(folder):
-    """Have children work through all flips."""
+    """Let child processes work through all flips."""
     flips = json.load(sys.stdin)
     path = folder / "data.mdb"
     original = path.read_bytes()

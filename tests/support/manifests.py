@@ -1,4 +1,4 @@
-"""Manifests of other versions, and manifests that are damaged in every way."""
+"""Manifests of other versions, and manifests with all kinds of damage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FINGERPRINTS_OF_0_1 = {
     "ssl4eo-s12-v1.1": "645a45ac54f2c20e027afe0ea08b126c8867869739be99ed8002b3b4e9dcc405",
     "uc-merced": "3acc3f8b92edde51d82007111ecda6d3ccab63736c7b0311e9accc3620cbbc3d",
 }
-"""What version 0.1.0 noted in its manifests, as it was released."""
+"""The values in manifests that version 0.1.0 wrote, as released."""
 MODALITIES_OF_0_1 = {
     "bigearthnet": ["s1", "s2", "reference-maps"],
     "eurosat-multi-spectral": ["s2"],
@@ -42,7 +42,7 @@ def load(target: Path) -> dict[str, Any]:
 
 
 def save(target: Path, values: dict[str, Any]) -> None:
-    """Write a manifest, whatever it says."""
+    """Write a manifest with any values."""
     (target / NAME).write_text(json.dumps(values), encoding="utf-8")
 
 
@@ -77,9 +77,9 @@ VALUES: list[Any] = [
 
 
 def replaced(values: dict[str, Any]) -> Iterator[bytes]:
-    """A manifest with each value outside of its spec replaced by each fourth of `VALUES` in turn.
+    """A manifest with each value outside its spec replaced by a quarter of `VALUES` in turn.
 
-    Which fourth differs from value to value, so that fields of a kind see them all.
+    Different values get different quarters, so similar fields see all of them together.
     """
     others = {name: value for name, value in values.items() if name != "spec"}
     for i in range(len(_places(others))):
@@ -91,7 +91,7 @@ def replaced(values: dict[str, Any]) -> Iterator[bytes]:
 
 
 def mutated(values: dict[str, Any], seed: int) -> bytes:
-    """A manifest with one to three things wrong; the same for the same seed."""
+    """A manifest with one to three mistakes; the same for the same seed."""
     chance = random.Random(seed)
     values = copy.deepcopy(values)
     for _ in range(chance.choice([1, 1, 1, 2, 3])):
@@ -113,7 +113,7 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
 
 
 def _place(values: dict[str, Any], chance: random.Random) -> tuple[Any, Any]:
-    """One of them; a long list or spec does not take all the attention."""
+    """One of these places, not dominated by a long list or spec."""
     parts = [_places({name: value}) for name, value in values.items()]
     container, key = chance.choice(chance.choice([part for part in parts if part] or [[({}, 0)]]))
     return (values, key) if container == {key: values.get(key)} else (container, key)

@@ -1,4 +1,4 @@
-"""Running the command line as a process, whole or killed at a chosen point."""
+"""Running the command line as a process, to its end or killed at a chosen point."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ def run(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess
 
 
 def driven(point: str, number: int, *arguments: object) -> list[str]:
-    """The command that runs the command line with small transactions: see `driver.py`."""
+    """The command that runs the command line with small transactions; see `driver.py`."""
     return [sys.executable, str(DRIVER), point, str(number), *map(str, arguments)]
 
 
 def summary_of(result: subprocess.CompletedProcess[str]) -> dict:
-    """What a conversion with --json said."""
+    """The summary that a conversion with --json printed."""
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 
 
 def n_stored(target: Path) -> int:
-    """The number of records in a folder; none where no database was made."""
+    """The number of records in a folder; 0 without a database."""
     return len(records(target)) if (target / "data.mdb").exists() else 0
 
 
 @contextmanager
 def held_at(pipe: Path, process: subprocess.Popen) -> Iterator[None]:
-    """Hold a process that reads a named pipe: from when it has opened it until the context ends.
+    """Hold a process that reads a named pipe from its opening of the pipe until the context ends.
 
-    A process that ends before it comes to the pipe is an error, not a wait for ever.
+    If the process ends before it opens the pipe, that is an error and not an endless wait.
     """
     while True:
         try:
             file = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
             break
         except OSError as error:
-            if error.errno != errno.ENXIO:  # nobody has opened it for reading
+            if error.errno != errno.ENXIO:  # no process has opened it for reading
                 raise
             assert process.poll() is None, f"ended with {process.returncode} before the pipe"
             time.sleep(0.005)

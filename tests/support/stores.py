@@ -1,4 +1,4 @@
-"""Stores as the original rico-hdl writes them, made without any of the code that reads them."""
+"""Stores as the original rico-hdl writes them, made independently of the code that reads them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ S2_SIDES = {
     "B11": 60,
     "B12": 60,
 }
-"""BigEarthNet's Sentinel-2 bands, and how many rows and columns each has."""
+"""BigEarthNet's Sentinel-2 bands, with the number of rows and columns of each."""
 
 
 def write(folder: Path, records: dict[str, bytes]) -> Path:
-    """An LMDB of these values, and nothing besides."""
+    """An LMDB that holds only these values."""
     folder.mkdir(parents=True, exist_ok=True)
     size = 2**24 + 4 * sum(map(len, records.values()))
     with lmdb.open(str(folder), map_size=size) as env, env.begin(write=True) as txn:
@@ -41,13 +41,13 @@ def store_of(folder: Path, patches: dict[str, dict[str, np.ndarray]]) -> Path:
 
 
 def numbered(number: int, band: int, shape: tuple[int, int], dtype: str = "uint16") -> np.ndarray:
-    """A band whose pixels tell patch, band, row and column apart."""
+    """A band whose pixels encode patch, band, row and column."""
     rows, columns = np.indices(shape)
     return (number * 7919 + band * 1009 + rows * 131 + columns).astype(dtype)
 
 
 def s2_patch(number: int, *, extra: int = 0) -> dict[str, np.ndarray]:
-    """A BigEarthNet patch; with ``extra``, so many rows and columns more at 20 m."""
+    """A BigEarthNet patch; its 20 m bands have ``extra`` additional rows and columns."""
     return {
         name: numbered(number, i, (side + extra * max(1, side // 60),) * 2)
         for i, (name, side) in enumerate(S2_SIDES.items())
@@ -55,12 +55,12 @@ def s2_patch(number: int, *, extra: int = 0) -> dict[str, np.ndarray]:
 
 
 def s2_patches(n: int) -> dict[str, dict[str, np.ndarray]]:
-    """Several of them, by key."""
+    """Several patches, by key."""
     return {f"S2A_patch_{number:03}": s2_patch(number) for number in range(n)}
 
 
 def stacked(patch: dict[str, np.ndarray], names: list[str], factor_of: int = 0) -> np.ndarray:
-    """Bands as one array; with a size, the smaller ones with each pixel repeated."""
+    """Bands as one array; if a size is given, smaller bands have each pixel repeated."""
     bands = [patch[name] for name in names]
     if factor_of:
         bands = [b.repeat(factor_of // len(b), 0).repeat(factor_of // len(b), 1) for b in bands]

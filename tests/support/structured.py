@@ -1,6 +1,6 @@
-"""A small store that is mostly structure, and where its structure is in the file.
+"""A small store that consists mostly of structure, and the places of the structure in its file.
 
-Pages and nodes are found here without any of the code that reads them in the package.
+Pages and nodes are found here independently of the package's code.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from rico_hdl.values import Origin, Record
 
 PAGE = 4096
 META_BYTES = 16 + 152
-"""The header of a meta page, and what it says."""
+"""The header and contents of a meta page."""
 
 
 def record(i: int, n: int, prefix: str = "key") -> Record:
-    """A record of n pixels that tell it and their positions apart."""
+    """A record of n pixels that encode its number and their positions."""
     key = f"{prefix}-{i:04}-{'x' * (150 + i * 37 % 100)}".encode()
     pixels = bytes((i * 7 + k) % 256 for k in range(n))
     data = encode(("A",), [Raster("uint8", (1, n), pixels)])
@@ -42,7 +42,7 @@ def finish(target: Path) -> None:
 
 
 def structured_store(target: Path) -> Path:
-    """Three levels, records in leaves and in overflow pages, and lists of free pages."""
+    """A store with three levels, records in leaves and overflow pages, and lists of free pages."""
     for part in (range(0, 60, 2), range(1, 60, 2)):
         with StoreWriter(target, commit_bytes=10_000) as store:
             for i in part:
@@ -53,7 +53,7 @@ def structured_store(target: Path) -> Path:
 
 
 def pages_of(data: bytes) -> dict[str, list[int]]:
-    """The pages of both trees in the newest state, by what they are."""
+    """The pages of both trees in the newest state, by their kind."""
     newest = max((0, 1), key=lambda page: struct.unpack_from("<128xQ", data, page * PAGE + 16))
     (free_root,) = struct.unpack_from("<64xQ", data, newest * PAGE + 16)
     (root,) = struct.unpack_from("<112xQ", data, newest * PAGE + 16)
@@ -88,7 +88,7 @@ def used(data: bytes, number: int, *, values: bool = False) -> list[int]:
 
 
 def flips_of(data: bytes) -> dict[str, list[tuple[int, int]]]:
-    """Every bit of the structure of a file, by the kind of its page; some of all bits, too."""
+    """Every bit of the structure of a file, by the kind of its page, and a sample of all bits."""
     pages = pages_of(data)
     offsets = {
         "meta": [page * PAGE + i for page in (0, 1) for i in range(META_BYTES)],

@@ -1,4 +1,4 @@
-"""Tar archives for tests: written by Python's tarfile, or block by block by hand."""
+"""Tar archives for tests, written by Python's tarfile or by hand, block by block."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FORMATS = {
 }
 BLOCK = 512
 LONG = "/".join(["a folder with a long name"] * 12) + "/file.tif"
-"""A path that no header holds by itself."""
+"""A path that is too long for a single header."""
 
 
 def tar_of(contents: dict[str, bytes], form: str = "gnu", **fields) -> bytes:
-    """A tar that Python's tarfile wrote."""
+    """A tar written by Python's tarfile."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=FORMATS[form]) as tar:
         for name, data in contents.items():
@@ -35,14 +35,14 @@ def tar_of(contents: dict[str, bytes], form: str = "gnu", **fields) -> bytes:
 
 
 def some_contents(n: int = 12, seed: int = 0) -> dict[str, bytes]:
-    """Contents of files by path, of all sizes around those of blocks."""
+    """Contents of files by path, with sizes around those of blocks."""
     rng = random.Random(seed)
     sizes = itertools.cycle([0, 1, 511, 512, 513, 1024, 3000])
     return {f"d/{i % 3}/file_{i}.tif": rng.randbytes(next(sizes)) for i in range(n)}
 
 
 def saved(folder: Path, data: bytes, *stops: int) -> list[Path]:
-    """Files that hold these bytes together, cut at some offsets."""
+    """Files that together hold these bytes, cut at some offsets."""
     bounds = [0, *stops, len(data)]
     paths = []
     for i, (start, stop) in enumerate(itertools.pairwise(bounds)):
@@ -52,14 +52,14 @@ def saved(folder: Path, data: bytes, *stops: int) -> list[Path]:
 
 
 def read(files: list[Path]) -> dict[str, bytes | str]:
-    """Content of all members by path, in order; of those with a problem that."""
+    """The content of all members by path, in order, or the problem of a member."""
     members = [(m.path, m.problem or m.read()) for m in TarArchive(files).members()]
     assert len(dict(members)) == len(members)
     return dict(members)
 
 
 def our_threads() -> list[str]:
-    """The threads of decompression that there are."""
+    """The running threads of decompression."""
     return [t.name for t in threading.enumerate() if t.name.startswith("rico-hdl-decompression")]
 
 
@@ -70,7 +70,7 @@ def open_files(folder: Path) -> list[str]:
 
 
 def with_checksum(block: bytes | bytearray) -> bytes:
-    """A header whose checksum is right."""
+    """A header with the right checksum."""
     changed = bytearray(block)
     changed[148:156] = b" " * 8
     changed[148:156] = b"%06o\0 " % sum(changed)
@@ -78,11 +78,11 @@ def with_checksum(block: bytes | bytearray) -> bytes:
 
 
 def header(name: bytes, kind: bytes, size: int, magic: bytes = b"ustar\00000") -> bytes:
-    """A header, made by hand."""
+    """A header made by hand."""
     block = bytearray(BLOCK)
     block[: len(name)] = name
     block[100:108] = block[108:116] = block[116:124] = b"0000644\0"
-    # GNU's base 256: the first bit is set, the others are the number, or its two's complement.
+    # GNU's base 256: after the first bit, which is set, the number or its two's complement.
     number = 256**12 + size if size < 0 else 1 << 95 | size
     block[124:136] = b"%011o\0" % size if 0 <= size < 8**11 else number.to_bytes(12, "big")
     block[136:148] = b"00000000000\0"
@@ -92,7 +92,7 @@ def header(name: bytes, kind: bytes, size: int, magic: bytes = b"ustar\00000") -
 
 
 def padded(data: bytes) -> bytes:
-    """Content in whole blocks."""
+    """Content padded to whole blocks."""
     return data + bytes(-len(data) % BLOCK)
 
 
@@ -110,13 +110,13 @@ def records(**values: object) -> bytes:
 
 
 def extended(kind: bytes = b"x", **values: object) -> bytes:
-    """An extended header in front of another, or a global one."""
+    """An extended header before another one, or a global one."""
     data = records(**values)
     return header(b"PaxHeaders/x", kind, len(data)) + padded(data)
 
 
 def file(name: bytes, data: bytes, kind: bytes = b"0") -> bytes:
-    """A member, made by hand."""
+    """A member made by hand."""
     return header(name, kind, len(data)) + padded(data)
 
 

@@ -1,8 +1,8 @@
-"""TIFF files for tests, and the independent readers that judge how they were decoded.
+"""TIFF files for tests, and independent readers that judge how they are decoded.
 
-Three writers, because they differ: `build` puts any tags and blocks together, also contradictory
-ones; `by_gdal` and `by_tifffile` encode pixels. Pixels are random bits, so that floats come with
-NaN payloads and negative zeros, and no swapped band or transposed axis can pass.
+There are three different writers: `build` combines any tags and blocks, including contradictory
+ones; `by_gdal` and `by_tifffile` encode pixels. Pixels are random bits, so floats include NaN
+payloads and negative zeros, and no swapped band or transposed axis goes unnoticed.
 """
 
 import struct
@@ -33,17 +33,17 @@ def pixels(shape, dtype, seed=0):
 
 
 def build(tags, blocks, *, order="<", big=False, next_directory=0, tail=b""):
-    """A file of one directory, then the blocks, then the tail.
+    """A file of one directory, followed by the blocks and the tail.
 
     Args:
-        tags: {tag: (TIFF type, values)}; the entries are written in this order. Where the values of
-            a strip or tile offsets tag are None, they become the places of the blocks; where those
-            of a byte counts tag are None, their lengths.
+        tags: {tag: (TIFF type, values)}; the entries are written in this order. If the values of
+            a strip or tile offsets tag are None, they become the offsets of the blocks; if those of
+            a byte counts tag are None, their lengths.
         blocks: The bytes of each strip or tile.
         order: ``<`` or ``>``.
         big: BigTIFF.
         next_directory: The offset of a second directory.
-        tail: What follows the last block.
+        tail: Bytes after the last block.
     """
     offset, head, count, entry_size = ("Q", 16, "Q", 20) if big else ("I", 8, "H", 12)
     inline = struct.calcsize(offset)
@@ -88,11 +88,11 @@ def plain_tags(shape, dtype, *, rows_per_strip=None, tile=None, planar=1, **chan
 
     Args:
         shape: (rows, columns, samples).
-        dtype: Of the samples.
-        rows_per_strip: Rows of a strip; None for all.
+        dtype: The samples' type.
+        rows_per_strip: Rows of a strip; None for all rows.
         tile: (rows, columns); None for strips.
         planar: Tag 284.
-        changed: Tags as ``t259=(3, [8])``, in place of or in addition to the others; None to leave
+        changed: Tags such as ``t259=(3, [8])`` that replace or extend the others; None to leave
             one out.
     """
     rows, columns, samples = shape
@@ -148,7 +148,7 @@ def plain_file(image, *, rows_per_strip=None, planar=1, order="<", big=False, **
 SIZES = ((1, 1), (1, 37), (37, 1), (17, 33), (16, 16), (48, 64), (3, 200))
 DTYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8")
 N_BITS = {"u1": (1, 2, 4, 7), "u2": (9, 12, 15)}
-"""Widths of samples that GDAL stores in fewer bits."""
+"""Sample widths for which GDAL stores fewer bits."""
 
 
 def random_stack(random, dtypes=DTYPES):
@@ -184,7 +184,7 @@ def tifffile_options(random, stack):
 
 
 def gdal_options(random, stack):
-    """Options for `by_gdal`: encodings that keep every bit, and some that need not."""
+    """Options for `by_gdal`: encodings that keep every bit, and some that may not."""
     compression = random.choice(
         ["NONE", "LZW", "DEFLATE", "ZSTD", "PACKBITS", "LZMA", "LERC", "LERC_ZSTD", "WEBP", "JPEG"]
     )
@@ -217,7 +217,7 @@ def gdal_options(random, stack):
 
 
 def by_tifffile(stack, *, planar="contig", **options):
-    """A file written by tifffile from a stack of shape (band, row, column)."""
+    """A file that tifffile writes from a stack of shape (band, row, column)."""
     image = stack[0] if len(stack) == 1 else stack
     if len(stack) > 1:
         options["planarconfig"] = planar
@@ -230,10 +230,10 @@ def by_tifffile(stack, *, planar="contig", **options):
 
 
 def by_gdal(stack, *, masked=False, overviews=(), driver="GTiff", **options):
-    """A file written by GDAL from a stack of shape (band, row, column).
+    """A file that GDAL writes from a stack of shape (band, row, column).
 
     Raises:
-        rasterio.errors.RasterioError: GDAL does not know such an encoding.
+        rasterio.errors.RasterioError: GDAL doesn't support the encoding.
     """
     bands, rows, columns = stack.shape
     size = {"width": columns, "height": rows, "count": bands, "dtype": stack.dtype.name}
@@ -249,7 +249,7 @@ def by_gdal(stack, *, masked=False, overviews=(), driver="GTiff", **options):
                     dataset.write_mask(stack[0] != 0)
                 if overviews:
                     dataset.build_overviews(overviews)
-        except CPLE_BaseError as error:  # which rasterio lets through when it closes a file
+        except CPLE_BaseError as error:  # rasterio lets these through when it closes a file
             raise RasterioIOError(str(error)) from error
         return bytes(file.getbuffer())
 
@@ -258,11 +258,11 @@ def read_by_gdal(data):
     """The bands as GDAL reads them, each of shape (row, column).
 
     Raises:
-        rasterio.errors.RasterioError: GDAL can't read them all.
+        rasterio.errors.RasterioError: GDAL can't read all of them.
     """
     with warnings.catch_warnings(), MemoryFile(data) as file:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        # One thread, no cache: each test reads what is in the file now.
+        # One thread, no cache: each test reads the file as it is now.
         with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), file.open() as dataset:
             return list(dataset.read())
 
@@ -284,5 +284,5 @@ def bits_of(bands):
 
 
 def decoded_bits(rasters):
-    """The same of decoded rasters."""
+    """The same for decoded rasters."""
     return [(raster.dtype, raster.shape, bytes(raster.data)) for raster in rasters]

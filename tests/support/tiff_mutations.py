@@ -1,9 +1,9 @@
-"""Damaged TIFF files, and a process of its own that decodes them.
+"""Damaged TIFF files, and a separate process that decodes them.
 
-`python -m tests.support.tiff_mutations SEED N` decodes N files, with little memory to take, and
-compares whatever comes out with GDAL. It prints one line of JSON: how many were decoded and
-refused, and what was wrong. It is a process of its own because a crash or a hang of a C library
-would end the test run.
+`python -m tests.support.tiff_mutations SEED N` decodes N files with limited memory, and compares
+the results with GDAL. It prints one line of JSON: the numbers of decoded and refused files, and all
+mistakes. It runs as a separate process because a crash or hang of a C library would end the test
+run.
 """
 
 import json
@@ -51,7 +51,7 @@ _FORMATS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 
 
 def base_file(rng):
-    """A sound file, or None where the writer can't make what was drawn."""
+    """An intact file, or None if the writer doesn't support the random choices."""
     try:
         if rng.random() < 0.7:
             stack = random_stack(rng, ("u1", "u2", "u2", "i2", "u4", "f4", "f8"))
@@ -66,7 +66,7 @@ def base_file(rng):
 
 
 def damaged(data, rng):
-    """The file with one to three things changed."""
+    """The file with one to three changes."""
     changed = bytearray(data)
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         how = rng.choices((_tag, _byte, _range, _cut, _shift), (55, 15, 8, 10, 12))[0]
@@ -121,13 +121,13 @@ def _tag(data, rng):
             (10, 10, 15, 30, 35),
         )[0]
         struct.pack_into(order + form, data, place, new % (1 << 8 * struct.calcsize(form)))
-    except (struct.error, OverflowError, ValueError):  # what was damaged before is not there
+    except (struct.error, OverflowError, ValueError):  # an earlier change has removed it
         pass
 
 
 @contextmanager
 def stderr_to(descriptor):
-    """Send what C libraries and Python print on stderr elsewhere."""
+    """Redirect everything that C libraries and Python print on stderr."""
     sys.stderr.flush()
     kept = os.dup(2)
     os.dup2(descriptor, 2)
@@ -148,7 +148,7 @@ def attempt(decoder, data):
 
 
 def examine(sound, data, shared, counts):
-    """Decode a damaged file, and judge the outcome; a message if it is wrong, else None."""
+    """Decode a damaged file and judge the result; returns a message if it is wrong, else None."""
     with TemporaryFile() as file, stderr_to(file.fileno()):
         ours, message = attempt(Decoder(), data)
         again, _ = attempt(shared, data)
@@ -174,13 +174,13 @@ def examine(sound, data, shared, counts):
         )
     if ours == theirs:
         return None
-    # GDAL takes damaged deflate streams for sound, with pixels as they happened to be in memory.
-    # Here the checksum decides, and it may happen that all pixels are right.
+    # GDAL accepts damaged deflate streams, with whatever pixels happened to be in memory. Here the
+    # checksum decides, and all pixels may happen to be right.
     return None if ours == attempt(Decoder(), sound)[0] else "differs from GDAL"
 
 
 def main(seed, n_files):
-    """Decode damaged files; print the counts and what was wrong."""
+    """Decode damaged files; print the counts and all mistakes."""
     try:
         import resource
     except ImportError:  # Windows

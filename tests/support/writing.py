@@ -1,8 +1,8 @@
-"""Writers that run as processes of their own, for tests of readers at the same time.
+"""Writers in separate processes, for tests of concurrent readers.
 
-Run as a program: the kind of writer, the folder, a seed. It writes until it is killed, or until its
-standard input is closed. Patches are numbered, and each has versions; every pixel of a patch tells
-its number or its version, so that a mixture of two states is seen.
+Run as a program, with the kind of writer, the folder and a seed, it writes until it is killed or
+its standard input is closed. Patches are numbered and have versions; every pixel of a patch encodes
+its number or its version, which makes a mixture of two states visible.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from safetensors.numpy import save
 sys.path.insert(0, os.fspath(Path(__file__).resolve().parents[2]))
 
 N = 300
-"""Patches that a store begins with."""
+"""The number of patches in a new store."""
 SIDES = {"small": 16, "large": 90}
-"""Rows and columns: small records are inside of leaf pages, large ones have pages of their own."""
+"""Rows and columns: small records fit into leaf pages, large ones have overflow pages."""
 _MAP_BYTES = 2**30
 
 
 def key_of(number: int) -> str:
-    """The key of a patch. Some keys begin other keys."""
+    """The key of a patch. Some keys are prefixes of others."""
     return f"patch_{number // 2:04}{'_reference_map' if number % 2 else ''}"
 
 
 def pattern(values: Any, side: int) -> np.ndarray:
-    """Pixels that tell numbers apart, of shape (…, side, side): each has another offset."""
+    """Pixels that distinguish numbers, of shape (…, side, side): each number has another offset."""
     rows, columns = np.indices((side, side))
     offsets = (rows * 131 + columns * 7).astype(np.uint16)
     return (np.asarray(values, np.uint16)[..., None, None] + offsets).astype(np.uint16)
@@ -52,11 +52,11 @@ def patch(number: int, version: int, side: int) -> dict[str, np.ndarray]:
 
 
 def n_wrong(images: np.ndarray, numbers: Any) -> int:
-    """How many patches are not those of some numbers, whole, in any version.
+    """The number of patches that are not complete patches of the given numbers, in any version.
 
     Args:
         images: Of shape (patch, band, row, column).
-        numbers: The number that each should have.
+        numbers: The expected number of each.
     """
     side = images.shape[-1]
     versions = images[:, 1, 0, 0]
@@ -65,7 +65,7 @@ def n_wrong(images: np.ndarray, numbers: Any) -> int:
 
 
 def begin(folder: Path, side: int, n: int = N) -> Path:
-    """A store of patches in their first version, in several commits."""
+    """A store of patches in their first version, written in several commits."""
     folder.mkdir(parents=True, exist_ok=True)
     with _environment(folder) as env:
         for first in range(0, n, 50):
@@ -77,7 +77,7 @@ def begin(folder: Path, side: int, n: int = N) -> Path:
 
 @contextmanager
 def writer(kind: str, folder: Path, side: int, seed: int = 0) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that writes as long as the context lasts."""
+    """A process that writes while the context lasts."""
     command = [sys.executable, __file__, kind, os.fspath(folder), str(side), str(seed)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -92,12 +92,12 @@ def writer(kind: str, folder: Path, side: int, seed: int = 0) -> Iterator[subpro
 
 
 def _environment(folder: Path) -> lmdb.Environment:
-    # As a conversion opens it: the pages of each commit are on the disk before the next one.
+    # As a conversion opens it: the pages of each commit are on disk before the next one.
     return lmdb.open(os.fspath(folder), map_size=_MAP_BYTES, metasync=False)
 
 
 def repair(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
-    """Remove a record and put its next version, in two commits; pages are used again and again."""
+    """Remove a record and put its next version, in two commits that reuse pages."""
     versions = [0] * N
     with _environment(folder) as env:
         while True:
@@ -112,7 +112,7 @@ def repair(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
 
 
 def replace(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
-    """Put the next versions of some records over them, in one commit."""
+    """Replace some records with their next versions, in one commit."""
     versions = [0] * N
     with _environment(folder) as env:
         while True:
@@ -125,7 +125,7 @@ def replace(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
 
 
 def add(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
-    """Add records all over the order of keys, a few in each commit."""
+    """Add records throughout the order of keys, a few in each commit."""
     extra = save(patch(0, 0, side))
     with _environment(folder) as env:
         while True:
@@ -134,14 +134,14 @@ def add(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
                     txn.put(f"patch_{chance.randrange(10**9):09}_more".encode(), extra)
             yield
             if env.info()["last_pgno"] * 4096 > _MAP_BYTES // 4:
-                with env.begin(write=True) as txn:  # make room: those to come take these pages
+                with env.begin(write=True) as txn:  # make room: later records take these pages
                     more = [key for key in txn.cursor().iternext(values=False) if b"_more" in key]
                     for key in more:
                         txn.delete(key)
 
 
 def convert(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
-    """Add records as a conversion does, in small transactions, from several runs."""
+    """Add records like a conversion, in small transactions, in several runs."""
     from rico_hdl.store import StoreWriter
 
     while (folder / "data.mdb").stat().st_size < _MAP_BYTES:
@@ -165,7 +165,7 @@ def grow(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
 
 
 def overwrite(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
-    """Begin again and again, with other patches in other places each time."""
+    """Start from scratch again and again, each time with other patches in other places."""
     from rico_hdl.store import StoreWriter
 
     version = 0
@@ -180,7 +180,7 @@ def overwrite(folder: Path, side: int, chance: random.Random) -> Iterator[None]:
 
 
 def record(key: str, number: int, version: int, side: int) -> Any:
-    """A version of a patch as a conversion puts it."""
+    """A version of a patch, as a conversion puts it."""
     from rico_hdl.store.digest import record_digest
     from rico_hdl.values import Origin, Record
 

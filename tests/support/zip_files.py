@@ -1,7 +1,7 @@
-"""Zip archives for tests: by `zipfile`, by the `zip` command, and written byte by byte.
+"""Zip archives for tests, written by `zipfile`, by the `zip` command, or byte by byte.
 
-Those that are written here may be sets of volumes, larger than 4 GiB without taking disk, or say
-things of themselves that are not so.
+Archives that are written byte by byte may be sets of volumes, exceed 4 GiB without taking disk
+space, or make false statements about themselves.
 """
 
 import io
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ZIP = shutil.which("zip")
-"""The command of Info-ZIP, where it is installed."""
+"""The command of Info-ZIP, if it is installed."""
 
 
 def zip_of(contents, method=zipfile.ZIP_DEFLATED):
-    """An archive that `zipfile` makes of contents by path."""
+    """An archive that `zipfile` makes from contents by path."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
         for path, content in contents.items():
@@ -37,7 +37,7 @@ def cut(data, path, n_bytes):
 
 @dataclass
 class Piece:
-    """A member, and what the archive says of it: the truth, where nothing else is given."""
+    """A member and the archive's statements about it, which are true unless others are given."""
 
     name: bytes
     content: bytes = b""
@@ -46,7 +46,7 @@ class Piece:
     system: int = 3
     mode: int = 0o100644
     gap: int = 0
-    """Bytes before it that belong to nobody."""
+    """Bytes before the member that belong to nothing."""
     local_extra: bytes = b""
     local_name: bytes | None = None
     data: bytes | None = None
@@ -54,19 +54,19 @@ class Piece:
     n_compressed: int | None = None
     crc: int | None = None
     at: int | None = None
-    """Where the directory says that it begins."""
+    """The offset that the directory states."""
     hole: int = 0
-    """Bytes of data that take no disk, and are not what the checksum says."""
+    """Bytes of data that take no disk space and don't match the checksum."""
     tail: bytes = b""
-    """What follows the data."""
+    """Bytes after the data."""
     local_flags: int | None = None
     local_method: int | None = None
     local_numbers: tuple | None = None
-    """CRC-32, bytes in the archive, bytes, as its header says; None for those that are right."""
+    """CRC-32, compressed size and size, as stated in the header; None for the right ones."""
     is_listed: bool = True
     """Whether there is an entry in the directory."""
     is_written: bool = True
-    """Whether there is a header and data besides the entry in the directory."""
+    """Whether there are a header and data in addition to the entry in the directory."""
 
     def __post_init__(self):
         if self.data is None:
@@ -81,7 +81,7 @@ class Piece:
             self.crc = zlib.crc32(self.content)
 
     def header(self, *, zip64):
-        """What stands before the data."""
+        """The bytes before the data."""
         extra, numbers = self.local_extra, [self.crc, self.n_compressed, self.n_bytes]
         for i, number in enumerate(self.local_numbers or ()):
             numbers[i] = numbers[i] if number is None else number
@@ -96,7 +96,7 @@ class Piece:
         return head + self.local_name + extra
 
     def entry(self, volume, offset, *, zip64):
-        """What stands in the directory."""
+        """The entry in the directory."""
         numbers, extra = (self.n_compressed, self.n_bytes), b""
         if zip64:
             extra = struct.pack("<2H3QI", 1, 28, self.n_bytes, self.n_compressed, offset, volume)
@@ -111,7 +111,7 @@ class Piece:
 
 
 def compressed(content, method):
-    """What a method makes of a content; 8 deflate, 12 bzip2, anything else: nothing."""
+    """The compressed content: method 8 is deflate, 12 is bzip2; others leave it as it is."""
     if method == 8:
         stream = zlib.compressobj(6, zlib.DEFLATED, -15)
         return stream.compress(content) + stream.flush()
@@ -119,7 +119,7 @@ def compressed(content, method):
 
 
 class _Volumes:
-    """Volumes that are written one after the other; what is skipped takes no disk."""
+    """Volumes that are written one after the other; gaps take no disk space."""
 
     def __init__(self, path, n_bytes):
         self.path = path
@@ -128,11 +128,11 @@ class _Volumes:
         self.size = 0
 
     def room(self):
-        """How many bytes the volume still takes."""
+        """The number of bytes that still fit into the volume."""
         return self.n_bytes - (self.size - self.starts[-1])
 
     def place_of(self, n_bytes):
-        """The volume and the offset in it where that many bytes can lie together."""
+        """The volume, and the offset in it, with contiguous space for this many bytes."""
         if n_bytes > self.room():
             self.starts.append(self.size)
         return len(self.starts) - 1, self.size - self.starts[-1]
@@ -146,7 +146,7 @@ class _Volumes:
             n_bytes -= step
 
     def write(self, data):
-        """Write what may be spread over volumes."""
+        """Write bytes that may be spread over volumes."""
         while data:
             volume, offset = self.place_of(1)
             part = data[: self.room()]
@@ -157,7 +157,7 @@ class _Volumes:
             data = data[len(part) :]
 
     def finish(self):
-        """Give all volumes their names and sizes."""
+        """Give all volumes their final names and sizes."""
         paths = [self.path.with_suffix(f".z{i:02}") for i in range(1, len(self.starts))]
         paths.append(self.path)
         stops = [*self.starts[1:], self.size]
@@ -173,11 +173,11 @@ def write(path, pieces, *, volume_bytes=None, zip64=False, prefix=b"", comment=b
     """Write an archive with its members in the given order.
 
     Args:
-        path: The archive; of volumes the last.
+        path: The archive; for volumes, the last one.
         pieces: Its members.
-        volume_bytes: Bytes of a volume; None for one file.
-        zip64: Whether all numbers stand where there is room for large ones.
-        prefix: What lies before the first member, and is not counted. Not for volumes.
+        volume_bytes: Bytes of a volume; None for a single file.
+        zip64: Whether all numbers are stored in the fields for large ones.
+        prefix: Bytes before the first member that offsets don't count. Not for volumes.
         comment: The archive's comment.
 
     Returns:
@@ -205,7 +205,7 @@ def write(path, pieces, *, volume_bytes=None, zip64=False, prefix=b"", comment=b
     n_ends = 22 + len(comment) + (76 if zip64 else 0)
     last, at = volumes.place_of(n_ends)
     first, offset = places[0] if places else (last, at)
-    # On the last volume are so many entries, and there are so many in all.
+    # The number of entries on the last volume, and in total.
     counts = (sum(volume == last for volume, _ in places), len(places))
     size, offset = sum(map(len, entries)), offset - len(prefix)
     if zip64:

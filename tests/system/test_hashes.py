@@ -8,7 +8,7 @@ from rico_hdl.system import hashes
 
 @pytest.mark.parametrize("n_recent", [1, 7, 100, 10**6])
 def test_it_behaves_like_a_set(monkeypatch, n_recent):
-    """A hash counts as there from the second time on, whenever sets are turned into arrays."""
+    """A hash is reported as present from the second time on, however often sets become arrays."""
     monkeypatch.setattr(hashes, "_N_RECENT", n_recent)
     rng = random.Random(n_recent)
     found, expected = hashes.HashSet(), set()

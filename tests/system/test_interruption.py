@@ -1,4 +1,4 @@
-"""What signals do to a program that was told to ignore them, and to one that was not."""
+"""Signals to a program that ignores them, and to one that doesn't."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BIGEARTHNET = registry()["bigearthnet"]
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """All signals that are deferred, with handlers of their own, which are put back afterwards."""
+    """All signals that are deferred, with their own handlers, which are restored afterwards."""
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     before = [signal.signal(number, lambda *_: None) for number in numbers]
     yield numbers
@@ -29,7 +29,7 @@ def handlers():
 
 
 def test_an_ignored_signal_stays_ignored():
-    """A signal that was ignored before raises no flag, while the others do, and stays ignored."""
+    """A signal that was ignored before sets no flag and stays ignored, unlike the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with deferred_signals() as flag:
         signal.raise_signal(signal.SIGINT)
@@ -42,7 +42,7 @@ def test_an_ignored_signal_stays_ignored():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_raises_a_flag_and_the_second_is_as_before(handlers, number):
-    """The first signal only raises the flag; the second one reaches the handler of before."""
+    """The first signal only sets the flag; the second one reaches the previous handler."""
     got = []
     for each in handlers:
         signal.signal(each, lambda number, _: got.append(number))
@@ -57,7 +57,7 @@ def test_the_first_signal_raises_a_flag_and_the_second_is_as_before(handlers, nu
 
 
 def test_handlers_are_put_back(handlers):
-    """After the context all handlers are those of before, also where no signal came."""
+    """After the context all handlers are the previous ones, even if no signal came."""
     before = [signal.getsignal(number) for number in handlers]
     with deferred_signals():
         assert all(signal.getsignal(number) not in before for number in handlers)
@@ -65,7 +65,7 @@ def test_handlers_are_put_back(handlers):
 
 
 def test_other_threads_leave_the_handlers_alone(handlers):
-    """In a thread, where Python sets no handlers, the flag stays down and nothing changes."""
+    """In a thread, where Python sets no handlers, the flag is never set and nothing changes."""
     before = [signal.getsignal(number) for number in handlers]
     found = []
 
@@ -80,7 +80,7 @@ def test_other_threads_leave_the_handlers_alone(handlers):
 
 
 def started_ignoring_sigint(*arguments: object) -> subprocess.Popen[str]:
-    """The command line as a script's shell starts it with ``&``, in a process group of its own."""
+    """The command line as a shell script starts it with ``&``, in its own process group."""
     command = [sys.executable, "-m", "rico_hdl", *map(str, arguments)]
     return subprocess.Popen(
         ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command],
@@ -93,7 +93,7 @@ def started_ignoring_sigint(*arguments: object) -> subprocess.Popen[str]:
 
 @pytest.fixture
 def held(bigearthnet):
-    """A named pipe in the place of a band of BigEarthNet's first Sentinel-1 patch."""
+    """A named pipe in place of a band of BigEarthNet's first Sentinel-1 patch."""
     path = min(bigearthnet["s1"].glob("*/*/*_VV.tif"), key=lambda path: path.parent.name)
     path.unlink()
     os.mkfifo(path)
@@ -101,7 +101,7 @@ def held(bigearthnet):
 
 
 def test_a_conversion_that_ignores_sigint_goes_on(bigearthnet, held, tmp_path):
-    """Started to ignore SIGINT, as with nohup or &, a conversion is not stopped by it."""
+    """A conversion that ignores SIGINT, as with nohup or &, is not stopped by it."""
     target = tmp_path / "target"
     process = started_ignoring_sigint(
         "bigearthnet", "--bigearthnet-s1-dir", bigearthnet["s1"], "--target-dir", target
@@ -110,12 +110,12 @@ def test_a_conversion_that_ignores_sigint_goes_on(bigearthnet, held, tmp_path):
         os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert "stopped" not in stderr
-    assert process.returncode == 1, stderr  # an empty pipe is no TIFF: that patch is left out
+    assert process.returncode == 1, stderr  # an empty pipe is not a TIFF: that patch is left out
     assert len(records(target)) == 5
 
 
 def test_a_verification_that_ignores_sigint_goes_on(bigearthnet, tmp_path):
-    """Started to ignore SIGINT, neither the verification nor the process that reads is stopped."""
+    """A verification that ignores SIGINT continues, and so does the process that reads."""
     target = tmp_path / "target"
     command = ["bigearthnet", "--bigearthnet-s1-dir", bigearthnet["s1"], "--target-dir", target]
     subprocess.run([sys.executable, "-m", "rico_hdl", *map(str, command)], check=True, timeout=60)
@@ -129,5 +129,5 @@ def test_a_verification_that_ignores_sigint_goes_on(bigearthnet, tmp_path):
         os.killpg(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert "stopped" not in stderr
-    assert process.returncode == 1, stderr  # the patch with the empty pipe can't be decoded now
+    assert process.returncode == 1, stderr  # the patch with the empty pipe can't be decoded
     assert "5 patches compared" in stdout or "6 patches compared" in stdout

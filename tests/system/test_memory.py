@@ -1,4 +1,4 @@
-"""Memory that is freed and kept for the next patch."""
+"""Keeping freed memory for the next patch."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def n_faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 """
 _PAGES = 12 * 4 * 2**20 // 4096
-"""Pages of the buffers that are held at once."""
+"""Pages of the buffers that are held at the same time."""
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left alone")
 def test_a_conversion_keeps_freed_memory(tmp_path):
-    """Once something was converted, buffers are reused instead of being mapped page by page."""
+    """After a conversion, buffers are reused instead of being mapped page by page."""
     sources = corpus.generate(registry()["uc-merced"], tmp_path / "source", 2)
     convert = (
         "from rico_hdl import convert, spec\nfrom rico_hdl.datasets import registry\n"
@@ -43,5 +43,5 @@ def test_a_conversion_keeps_freed_memory(tmp_path):
         )
         counts.append(int(done.stdout.split()[-1]))
     without, with_it = counts
-    assert without > 5 * _PAGES  # else this test shows nothing
+    assert without > 5 * _PAGES  # otherwise this test shows nothing
     assert with_it < 2 * _PAGES

@@ -1,4 +1,4 @@
-"""How many processors are used, and how threads take turns."""
+"""The number of processors in use, and how threads take turns."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_only_the_processors_that_may_be_used_count():
     ("quota", "expected"),
     [
         ("max 100000", 8),
-        ("150000 100000", 2),  # one and a half: a thread more than processors loses little
+        ("150000 100000", 2),  # one and a half: an extra thread costs little
         ("200000 100000", 2),
         ("10000 100000", 1),
         ("1600000 100000", 8),
@@ -47,7 +47,7 @@ def test_only_the_processors_that_may_be_used_count():
     ],
 )
 def test_a_containers_quota_bounds_the_processors(tmp_path, monkeypatch, quota, expected):
-    """A quota of cgroup v2 is rounded up, and an absent or malformed one counts for nothing."""
+    """A quota of cgroup v2 is rounded up, and an absent or malformed one is ignored."""
     file = tmp_path / "cpu.max"
     if quota is not None:
         file.write_text(f"{quota}\n")
@@ -58,14 +58,14 @@ def test_a_containers_quota_bounds_the_processors(tmp_path, monkeypatch, quota, 
 
 @pytest.fixture
 def interval():
-    """Sets the switch interval, which is put back after the test."""
+    """Sets the switch interval, which is restored after the test."""
     before = sys.getswitchinterval()
     yield sys.setswitchinterval
     sys.setswitchinterval(before)
 
 
 def test_threads_take_shorter_turns_for_a_while(interval):
-    """The interval is half a millisecond in the context, and as before after an error, too."""
+    """The interval is half a millisecond in the context, and is restored even after an error."""
     interval(0.005)
     with pytest.raises(KeyError), frequent_switches():
         assert sys.getswitchinterval() == pytest.approx(0.0005)
@@ -74,7 +74,7 @@ def test_threads_take_shorter_turns_for_a_while(interval):
 
 
 def test_a_shorter_interval_stays(interval):
-    """A caller's interval that is shorter already is left as it is."""
+    """If the caller's interval is already shorter, it stays."""
     interval(0.0001)
     with frequent_switches():
         assert sys.getswitchinterval() <= 0.0001

@@ -16,7 +16,7 @@ ITEMS = st.lists(
 
 @given(ITEMS, st.integers(1, 9), st.integers(1, 9))
 def test_iterates_like_sorted(items, run_length, block_length):
-    """However it is cut into runs and blocks, iterating gives what `sorted` gives, twice over."""
+    """For any division into runs and blocks, iterating gives the result of `sorted`, twice."""
     collection = CompactSorted(run_length, block_length)
     for item in items:
         collection.add(item)
@@ -35,5 +35,5 @@ def test_half_a_million_paths_take_little_memory():
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(collection) == 500_000
-    assert most < 40 * 500_000 + 50e6  # besides one run that is not yet packed
+    assert most < 40 * 500_000 + 50e6  # in addition to one run that is not packed yet
     assert sum(1 for _ in collection) == 500_000

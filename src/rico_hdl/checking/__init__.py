@@ -1,1 +1,1 @@
-"""Looking at a store without changing it: what it holds, and whether that is right."""
+"""Inspecting and verifying a store without changing it."""

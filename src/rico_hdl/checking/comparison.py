@@ -1,8 +1,8 @@
 """Comparing a store with the sources it was made from, value by value.
 
-In: a target folder and sources. Out: a `Verification`: every patch whose stored bands are not those
-of its files. The files are read and decoded again, on demand by GDAL as an independent judge. It
-writes nothing.
+In: a target folder and sources. Out: a `Verification` with every patch whose stored bands differ
+from its files. The files are read and decoded again, optionally by GDAL as an independent decoder.
+It writes nothing.
 """
 
 from __future__ import annotations
@@ -58,20 +58,20 @@ def compare_with_sources(  # noqa: PLR0913 - all but two by name
     observer: Observer | None = None,
     isolated: bool = False,
 ) -> Verification:
-    """Decode the sources of a store again, and compare every value with what is stored.
+    """Decode the sources of a store again, and compare every value with the stored one.
 
     Args:
         target: The folder that holds ``data.mdb``.
         sources: The source of each modality to compare, as `rico_hdl.convert` takes it; by default
             those in the manifest.
-        make_decoder: Makes what decodes a file; by default the one that conversions use. See
+        make_decoder: Makes a decoder of files; by default the one that conversions use. See
             `rico_hdl.decoding.gdal.GdalDecoder` for an independent one.
-        n_workers: Threads; by default the processors this process may use.
-        observer: Is told how far it is.
-        isolated: Read in a child process, as `rico_hdl.verify` can.
+        n_workers: Threads; by default the number of processors this process may use.
+        observer: Receives progress.
+        isolated: Read in a child process, as in `rico_hdl.verify`.
 
     Raises:
-        StoreError: There is no store, or it is not known what it was made from.
+        StoreError: There is no store, or its sources are unknown.
         SourceError: A source can't be used.
         UsageError: ``n_workers`` is less than 1, or ``make_decoder`` can't be isolated.
     """
@@ -112,8 +112,8 @@ def _sources_of(
     manifest = Manifest.read(folder) if folder.is_dir() else None
     if manifest is None or manifest.dataset is None:
         raise StoreError(
-            f"{folder}: no rico-hdl.json says what this store was made from",
-            "Run the conversion's command once more: it finds all patches stored, and writes it.",
+            f"{folder}: there is no rico-hdl.json that names the sources of this store",
+            "Run the conversion's command again: it finds all patches stored and writes the file.",
         )
     spec = get(manifest.dataset)
     if given:
@@ -123,8 +123,8 @@ def _sources_of(
         there = [location for location in state.sources if is_source(location)]
         if state.sources and not there:
             raise SourceError(
-                f"the source of {name} is not there any more: {', '.join(state.sources)}",
-                f"Say where it is now: {spec.modality(name).option} SOURCE",
+                f"the source of {name} no longer exists: {', '.join(state.sources)}",
+                f"Give its new location: {spec.modality(name).option} SOURCE",
             )
         # One by one: folders and archives may have been added at different times.
         wanted += [open_sources(spec, spec.modality(name), [location]) for location in there]
@@ -136,8 +136,8 @@ def _sources_of(
 
 _WHAT: Final[Mapping[ArchiveFailureKind, str]] = {
     "damaged": "a source can't be read to its end",
-    "incomplete": "not all of a source can be accounted for",
-    "checksum": "a source is not what was published",
+    "incomplete": "a source can't be fully accounted for",
+    "checksum": "a source is not the published one",
 }
 
 
@@ -166,7 +166,7 @@ class _Comparison:
         """See `Supply.items`."""
 
     def run(self, results: Iterable[Record | Supplied]) -> None:
-        """Compare all records, and note what is known of the sources."""
+        """Compare all records, and note which sources are intact or in doubt."""
         with self._reader.transaction() as stored:
             for result in results:
                 if isinstance(result, Record):
@@ -184,7 +184,7 @@ class _Comparison:
 
     def _source_read(self, source: SourceRead) -> None:
         name, location = source.origin
-        if source.has_unknown_sum:  # of its name, one was wrong before
+        if source.has_unknown_sum:  # a source of this name had a wrong sum before
             failure = self._wrong_sums[name, PurePath(location).name]
             self._doubts.fail(replace(failure, path=location))
         else:
@@ -195,7 +195,7 @@ class _Comparison:
         self._result.n_records += 1
         self._result.n_bytes += len(record.data)
         if value is None:
-            reason = f"it is in {record.origin.location}, and not in the store"
+            reason = f"it is in {record.origin.location}, but not in the store"
             self._find(Finding("missing", record.key.decode(), reason))
         elif value != record.data:
             reason = _difference(value, record.data)
@@ -213,7 +213,7 @@ class _Comparison:
             self._different[key] = Finding("unexpected", failure.key, reason)
 
     def look_for_strangers(self, bands: set[frozenset[str]]) -> None:
-        """Find stored records with these bands that no source has, or none has like this."""
+        """Find stored records with one of these sets of bands whose key no source has."""
         seen = iter(self._seen)
         (known,) = next(seen, (None,))
         for key, value in self._reader.records():
@@ -225,7 +225,7 @@ class _Comparison:
                 )
 
     def look_for_doubts(self, journal: Path) -> None:
-        """Find records that no intact source has as they are, and archives that prove nothing."""
+        """Find records that no intact source confirms, and archives that prove nothing."""
         for key in self._doubts.proven():
             self._different.pop(key, None)
         self._result.findings += self._different.values()
@@ -246,7 +246,7 @@ def _names(record: memoryview) -> frozenset[str]:
 
 
 def _difference(stored: memoryview, expected: bytes) -> str:
-    """The first band and pixel in which two records differ."""
+    """A description of the first difference between two records."""
     try:
         ours, theirs = decode(stored), decode(expected)
     except RecordError as error:
@@ -257,20 +257,20 @@ def _difference(stored: memoryview, expected: bytes) -> str:
         if (ours[name].dtype, ours[name].shape) != (band.dtype, band.shape):
             return (
                 f"band {name} is stored as {ours[name].dtype} {ours[name].shape}, "
-                f"its file holds {band.dtype} {band.shape}"
+                f"but its file holds {band.dtype} {band.shape}"
             )
         if place := _first_difference(ours[name], band):
             row, column, n = place
             return (
                 f"band {name} differs from its file in {n} pixels, first at row {row}, "
                 f"column {column}: stored {ours[name][row, column]}, "
-                f"the file holds {band[row, column]}"
+                f"but the file holds {band[row, column]}"
             )
     return f"stored bands that the file lacks: {', '.join(sorted(ours.keys() - theirs.keys()))}"
 
 
 def _first_difference(a: np.ndarray, b: np.ndarray) -> tuple[int, int, int] | None:
-    """(zero-based row, column, number of pixels that differ) in bits, or None."""
+    """(row, column, number of pixels) of bitwise differences, the first zero-based; or None."""
     import numpy as np  # noqa: PLC0415 - only differences pay for it
 
     bits = f"u{a.dtype.itemsize}"

@@ -1,9 +1,9 @@
-"""Which archives of a comparison can't be trusted, and whether other sources make up for them.
+"""Archives in a comparison that can't be trusted, and whether other sources make up for them.
 
-In: records that are equal to what is stored, and what is wrong with archives. Out: the archives
-that prove nothing. The rule is that of conversions: an archive is cleared by an intact copy of the
-same name, or if all that the store has from it is equal in intact sources. It reads the journal,
-and only where an archive is in doubt.
+In: records that equal the stored ones, and failures of archives. Out: the failures that remain. The
+rule is that of conversions: an archive is cleared by an intact copy of the same name, or by intact
+sources that hold equal copies of all its records in the store. The journal is read only if an
+archive is in doubt.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rico_hdl.values import ArchiveFailure, Origin
 
 
 class Doubts:
-    """What the sources of a comparison prove."""
+    """The records that the sources of a comparison prove, and the archives in doubt."""
 
     def __init__(self) -> None:
         self._equal: CompactSorted[tuple[bytes, int]] = CompactSorted()
@@ -28,11 +28,11 @@ class Doubts:
         self._failures: list[ArchiveFailure] = []
 
     def equal(self, key: bytes, origin: Origin) -> None:
-        """Note that a stored record is what a source holds."""
+        """Note that a stored record equals the one in a source."""
         self._equal.add((key, self._numbers.setdefault(origin, len(self._numbers))))
 
     def intact(self, origin: Origin) -> None:
-        """Note that a source was read to its end, and is intact as far as that tells."""
+        """Note that a source was read to its end without signs of damage."""
         self._intact.add(origin)
 
     def fail(self, failure: ArchiveFailure) -> None:
@@ -40,7 +40,7 @@ class Doubts:
         self._failures.append(failure)
 
     def proven(self) -> Iterator[bytes]:
-        """The keys whose records are equal in at least one intact source, sorted."""
+        """The keys whose records equal those of at least one intact source, sorted."""
         numbers = {n for origin, n in self._numbers.items() if origin in self._intact}
         last: bytes | None = None
         for key, number in self._equal:
@@ -49,7 +49,7 @@ class Doubts:
                 yield key
 
     def left(self, journal: Path, is_stored: Callable[[bytes], bool]) -> list[ArchiveFailure]:
-        """The archives that nothing makes up for.
+        """The failures of archives that no other source makes up for.
 
         Args:
             journal: The journal of the store.
@@ -69,9 +69,9 @@ class Doubts:
     def _cleared(
         self, doubtful: set[Origin], journal: Path, is_stored: Callable[[bytes], bool]
     ) -> set[Origin]:
-        """The archives of which all that they ever gave is proven to be right.
+        """The archives whose records are all proven to be right.
 
-        Where the store has nothing from an archive, nothing tells what the archive should hold.
+        An archive without records in the store is not cleared: its proper contents are unknown.
         """
         given: set[Origin] = set()
         unproven: set[Origin] = set()

@@ -1,8 +1,7 @@
-"""What a store holds, at a glance.
+"""A summary of a store's contents.
 
-In: a target folder, of this tool or of the original rico-hdl. Out: a `StoreInfo`. It reads the
-journal and the manifest, and the records themselves only where there is no journal. It writes
-nothing.
+In: a target folder written by this tool or by the original rico-hdl. Out: a `StoreInfo`. It reads
+the journal and the manifest, and records only if there is no journal. It writes nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from rico_hdl.store.totals import ModalityTotals, Totals
 from rico_hdl.values import ArchiveFailure, Layout
 
 MAX_SAMPLES: Final = 1000
-"""Records of a store without a journal that are looked at to learn its bands."""
+"""Records that are sampled in a store without a journal, to find out its bands."""
 
 
 @dataclass
@@ -43,7 +42,7 @@ class ModalityInfo:
     """One modality's part of a store."""
 
     n_patches: int = 0
-    """Records; of those looked at, where there is no journal."""
+    """Records; only those in the sample, if there is no journal."""
     n_bytes: int = 0
     """Bytes of these records."""
     n_constant: int = 0
@@ -51,45 +50,45 @@ class ModalityInfo:
     layouts: list[LayoutCount] = field(default_factory=list)
     """Bands with dtypes and shapes, most frequent combination first, at most ten."""
     n_deviating: int = 0
-    """Records that are not laid out as most are."""
+    """Records whose layout is not the most frequent one."""
     sources: list[str] = field(default_factory=list)
-    """Where they came from."""
+    """The sources that the records came from."""
     n_published: int | None = None
     """The number of patches that the publisher states."""
     complete: bool | None = None
-    """Whether the last conversion left nothing out; None where this is not known."""
+    """Whether the last conversion left nothing out; None if unknown."""
 
 
 @dataclass
 class StoreInfo:
-    """What a store holds."""
+    """A summary of a store's contents."""
 
     target: str
     """The folder, absolute."""
     dataset: str | None = None
-    """The dataset's name; None where it can't be told."""
+    """The dataset's name; None if unknown."""
     tool: str | None = None
-    """What wrote it; None for a store of another tool."""
+    """The tool and version that wrote the store; None without a manifest."""
     n_records: int = 0
     """All records."""
     n_file_bytes: int = 0
     """Length of ``data.mdb``."""
     n_looked_at: int | None = None
-    """How many records the numbers by modality are of; None for all of them."""
+    """Number of records that the figures by modality cover; None for all of them."""
     modalities: dict[str, ModalityInfo] = field(default_factory=dict)
-    """By the modality's name; ``unknown`` for records of none."""
+    """By the modality's name; ``unknown`` for records of no known modality."""
     content_digest: str | None = None
     """Digest of all keys and values, as noted when they were written; None without a journal."""
     n_failures: int = 0
     """Patches that the last conversions left out."""
     damaged: list[str] = field(default_factory=list)
-    """Archives that were found damaged, and what of them was not compared with a sound copy yet:
-    for each, what is wrong and where."""
+    """Archives that were found damaged and whose patches have not all been compared with an intact
+    copy: for each, what is wrong and where."""
     incomplete: list[str] = field(default_factory=list)
-    """The same of archives of which not all could be accounted for, so that patches may be missing:
-    what they gave is not in doubt."""
+    """Archives that could not be fully accounted for, in the same form: patches may be missing, but
+    those that were read are not in doubt."""
     complete: bool | None = None
-    """Whether nothing is missing; None where this is not known."""
+    """Whether nothing is missing; None if unknown."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -97,7 +96,7 @@ class StoreInfo:
 
 
 def inspect(target: str | os.PathLike[str]) -> StoreInfo:
-    """Tell what a store holds.
+    """Summarize a store's contents.
 
     Args:
         target: The folder that holds ``data.mdb``.
@@ -135,7 +134,7 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
 
 
 def _noted(pages: Pages, path: Path, *, is_complete: bool) -> Totals:
-    """What the journal says, without what an interrupted conversion noted and did not commit."""
+    """The journal's totals, without what an interrupted conversion noted but did not commit."""
 
     def get(key: bytes) -> memoryview | None:
         place = pages.find(key)
@@ -171,7 +170,7 @@ def _describe(info: StoreInfo, totals: Totals, spec: DatasetSpec | None) -> None
 
 
 def _look(pages: Pages, spec: DatasetSpec | None) -> tuple[DatasetSpec | None, Totals]:
-    """Totals of some records spread over the store, and the dataset that they fit best."""
+    """Totals of a sample of records, and the dataset that fits them best."""
     found = list(_sample(pages))
     names = Counter(frozenset(name for name, _, _ in layout) for layout, _ in found)
     if spec is None:
@@ -190,12 +189,12 @@ def _look(pages: Pages, spec: DatasetSpec | None) -> tuple[DatasetSpec | None, T
 
 
 def _fit(spec: DatasetSpec, names: Counter[frozenset[str]]) -> int:
-    """How many of the records have the bands of one of the dataset's modalities."""
+    """The number of records that have the bands of one of the dataset's modalities."""
     return sum(names[frozenset(modality.band_names)] for modality in spec.modalities)
 
 
 def _sample(pages: Pages) -> Iterator[tuple[Layout, int]]:
-    """Layout and length of records at equal distances."""
+    """Layout and length of records at equal distances in the order of keys."""
     step = max(1, pages.n_entries // MAX_SAMPLES)
     for start, stop in [place for _, place in islice(pages.walk(), 0, None, step)][:MAX_SAMPLES]:
         with memoryview(pages.data) as data, data[start:stop] as value:

@@ -2,8 +2,8 @@
 
 In: a `Snapshot`. Out: findings, added to a `Verification`. The structure of the file is checked
 first. If it is intact, LMDB's library and the page reader of `rico_hdl.open` must find each key in
-the same place, and list the same keys. If it isn't, only the page reader goes on, since the library
-can crash or hang. The bytes of each record are read once.
+the same place and list the same keys. If it isn't, only the page reader continues, since the
+library can crash or hang. The bytes of each record are read once.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MAX_BATCH: Final = 1024
 _N_AHEAD: Final = 4  # batches for each worker
 
 Look = Callable[[bytes], RecordView | None]
-"""Finds the record of a key. Raises a StoreError where two readers disagree, or one refuses."""
+"""Finds the record of a key. Raises a StoreError if two readers disagree or one refuses."""
 
 
 class Proof:
@@ -46,10 +46,10 @@ class Proof:
 
     Args:
         snapshot: The store.
-        spec: The spec of its dataset, if that is known.
-        result: Where findings and counts are added.
-        observer: Is told how far it is.
-        with_lmdb: Whether LMDB's library is asked, too.
+        spec: The spec of its dataset, if known.
+        result: Receives findings and counts.
+        observer: Receives progress.
+        with_lmdb: Whether LMDB's library reads the file, too.
     """
 
     def __init__(
@@ -91,8 +91,8 @@ class Proof:
         except OSError as error:
             raise StoreError(f"{path} can't be read: {error.strerror}") from error
         if not noted.last and not self._structure.follows_the_older_state:
-            # Where there is a journal, missing records tell; a failed write is no damage.
-            self._damaged_structure("its meta pages are not those of two commits in succession")
+            # With a journal, missing records would show it, and a failed write is not damage.
+            self._damaged_structure("its meta pages are not from two consecutive commits")
         n_found = self._check_noted(noted, n_workers)
         n_listed = self._list()
         n_extra = self._check_others(noted) if n_found != n_listed or not self._is_sound else 0
@@ -100,7 +100,7 @@ class Proof:
             self._structure.finish()
             if not n_found + n_extra == n_listed == n_entries:
                 self._damaged_structure(
-                    f"it says that it holds {n_entries} records, {n_listed} are listed, "
+                    f"its meta page says {n_entries} records, but {n_listed} are listed and "
                     f"{n_found + n_extra} are found by their keys"
                 )
         for problem in self._structure.problems:
@@ -109,9 +109,9 @@ class Proof:
         self._result.content_digest = digest.to_text(self._digest)
 
     def _set_aside_unfinished(self, noted: NewestEntries) -> None:
-        """Take back what a conversion noted, and had not committed.
+        """Take back the notes of a conversion that were not committed.
 
-        The database then holds what it held before: no record, or an earlier one.
+        The database holds the state before them: no record, or an earlier one.
         """
         if self._result.is_complete:
             return
@@ -121,7 +121,7 @@ class Proof:
                 with suppress(StoreError):
                     found = look(key)
                     return found and found[1]
-                return memoryview(b"")  # there is one, and what is wrong is found later
+                return memoryview(b"")  # it exists; a later check finds what is wrong with it
 
             path, n_bytes = self._snapshot.target / JOURNAL_NAME, self._snapshot.n_journal_bytes
             taken_back = unsettled(path, noted.last, value, n_bytes)
@@ -130,7 +130,7 @@ class Proof:
 
     @contextmanager
     def _lookups(self) -> Iterator[Look]:
-        """What looks up keys in one thread, by all readers that can be trusted with the file."""
+        """A function that looks up keys in one thread, by every reader that is safe to use."""
         if not self._asks_lmdb():
             yield self._snapshot.search
             return
@@ -138,10 +138,10 @@ class Proof:
             yield look
 
     def _asks_lmdb(self) -> bool:
-        """Whether LMDB's library can read the file without a risk: it trusts all that it finds.
+        """Whether LMDB's library, which trusts everything in the file, can read it without risk.
 
-        Pages that it reads may be used again while a conversion writes. The page reader notices
-        that, and finds the same as the library in a file whose structure is sound.
+        A conversion that is writing may reuse pages that the library reads. The page reader notices
+        that, and finds the same records as the library in a file with an intact structure.
         """
         snapshot = self._snapshot
         return (
@@ -152,7 +152,7 @@ class Proof:
         )
 
     def _check_noted(self, noted: NewestEntries, n_workers: int) -> int:
-        """Check all records that the journal knows; returns how many of them are there."""
+        """Check all records with a note in the journal; returns how many are in the store."""
         n_found = 0
         pending: deque[Future[_Checked]] = deque()
         with ThreadPoolExecutor(n_workers, "rico-hdl-verify") as pool:
@@ -169,7 +169,7 @@ class Proof:
         return n_found
 
     def _check_batch(self, batch: Sequence[JournalEntry]) -> _Checked:
-        """Compare records with what was noted when they were written. Runs in a worker thread."""
+        """Compare records with their notes. Runs in a worker thread."""
         checked = _Checked()
         with self._lookups() as look:
             for entry in batch:
@@ -185,7 +185,7 @@ class Proof:
             checked.n_refused += 1
             return
         if found is None:
-            checked.find("missing", key, "the record was written, and is gone")
+            checked.find("missing", key, "the record was written, but is gone")
             return
         checked.n_records += 1
         checked.n_constant += entry.constant
@@ -196,24 +196,24 @@ class Proof:
                 checked.find("damaged", key, run)
             elif run is not None:
                 checked.add_run(key, run)
-        # The length first: a damaged one may lead beyond the end of the file.
+        # The length first: a damaged one may reach beyond the end of the file.
         if len(value) != entry.n_bytes:
-            reason = f"it has {len(value)} bytes, {entry.n_bytes} were written"
+            reason = f"it has {len(value)} bytes, but {entry.n_bytes} were written"
             checked.find("damaged", key, reason)
             return
         checked.n_bytes += len(value)
         there = digest.record_digest(key, value)
         checked.digest = digest.add(checked.digest, there)
         if there != entry.digest:
-            noted = f"{entry.digest:032x} was noted when it was written"
+            noted = f"but was {entry.digest:032x} when it was written"
             checked.find("damaged", key, f"its digest is {there:032x}, {noted}")
             return
-        # The digest holds, so that the layout is the noted one: only its meaning is left to check.
+        # The digest holds, so the layout is the noted one. Each layout is checked once per batch.
         n, first = checked.layouts.get(entry.layout, (0, key))
         checked.layouts[entry.layout] = (n + 1, first)
 
     def _take(self, checked: _Checked) -> int:
-        """Add what a batch gave; returns how many of its keys are there."""
+        """Add the results of a batch; returns how many of its keys are in the store."""
         self._digest = digest.add(self._digest, checked.digest)
         self._result.n_records += checked.n_records
         self._result.n_bytes += checked.n_bytes
@@ -223,35 +223,35 @@ class Proof:
             self._take_run(key, (begin, end - begin))
         for layout, (n, first) in checked.layouts.items():
             if reason := self._unexpected(layout):
-                more = f", as {n - 1} more" if n > 1 else ""
+                more = f" (and {n - 1} more like it)" if n > 1 else ""
                 self._find("unexpected", first, reason + more)
         self._observer.on_records(checked.n_records, checked.n_bytes)
         return checked.n_records + checked.n_refused
 
     def _take_run(self, key: bytes, run: tuple[int, int]) -> None:
-        """Note that a record, or it and those that follow, have these overflow pages alone."""
+        """Note that a run of overflow pages belongs to this record and perhaps its successors."""
         if not self._structure.take(*run):
-            reason = f"one of {run[1]} overflow pages from page {run[0]} on is used elsewhere, too"
+            reason = f"one of {run[1]} overflow pages from page {run[0]} on is also used elsewhere"
             self._find("damaged", key, reason)
 
     def _list(self) -> int:
-        """List all keys by both readers, which must agree; returns how many there are."""
+        """List all keys with both readers, which must agree; returns the number of keys."""
         n = 0
         if not self._asks_lmdb():
             with suppress(StoreError):
                 n = sum(len(entries) for entries in self._snapshot.pages.leaves())
             return n
         try:
-            # What is listed halfway must not be open when the file is closed.
+            # A cursor that stops halfway must be closed before the file is.
             with closing(self._snapshot.keys()) as listed:
                 for entries in self._snapshot.pages.leaves():
                     ours = [key for key, _ in entries]
                     if [*islice(listed, len(ours))] != ours:
-                        self._find("damaged", ours[0], "readers list other keys from here on")
+                        self._find("damaged", ours[0], "readers list different keys from here on")
                         break
-                    # Every key was found by the index: here by the tree.
+                    # Lookups before used the index; this one uses the tree.
                     if self._snapshot.pages.search(ours[-1]) != entries[-1][1]:
-                        self._find("damaged", ours[-1], "the tree leads to another place")
+                        self._find("damaged", ours[-1], "the tree leads to a different place")
                     n += len(ours)
                 else:
                     n += sum(1 for _ in listed)
@@ -260,13 +260,13 @@ class Proof:
         return n
 
     def _check_others(self, noted: NewestEntries) -> int:
-        """Check the records that the journal does not know; returns how many there are."""
+        """Check the records without a note in the journal; returns how many there are."""
         n_extra = 0
         known = iter(noted)
         entry = next(known, None)
-        # Where notes are lost, a record without one is not a stranger.
+        # If notes are lost, a record without one need not be extra.
         has_journal = entry is not None and not noted.gaps
-        # The structure is known to be damaged where listing ends early.
+        # If listing ends early, the damage to the structure is already reported.
         with suppress(StoreError), self._lookups() as look:
             for key, _ in self._snapshot.pages.walk():
                 while entry is not None and entry.key < key:
@@ -276,14 +276,14 @@ class Proof:
         return n_extra
 
     def _check_extra(self, look: Look, key: bytes, *, has_journal: bool) -> bool:
-        """Check a record that the journal does not know; returns whether it is there."""
+        """Check a record without a note in the journal; returns whether it is in the store."""
         try:
             found = look(key)
         except StoreError as error:
             self._find("damaged", key, error.message)
             return True
         if found is None:
-            self._find("damaged", key, "the key is listed, and not found")
+            self._find("damaged", key, "the key is listed, but can't be found")
             return False
         place, value, head = found
         self._result.n_records += 1
@@ -303,7 +303,7 @@ class Proof:
         return True
 
     def _check_form(self, key: bytes, value: memoryview) -> None:
-        """Check a record of which nothing is noted."""
+        """Check that a record without a note is one, with the bands of the dataset."""
         try:
             key.decode()
         except UnicodeDecodeError:
@@ -317,10 +317,10 @@ class Proof:
             self._find("unexpected", key, reason)
 
     def _unexpected(self, layout: Layout) -> str:
-        """How a layout differs from what the dataset's spec says; empty if it does not."""
+        """How a layout differs from the dataset's spec; empty if it doesn't."""
         flat = [f"{name} has shape {shape}" for name, _, shape in layout if len(shape) != 2]
         if flat:
-            return f"expected bands of two dimensions, {', '.join(flat)}"
+            return f"expected two-dimensional bands, but {', '.join(flat)}"
         if self._spec is None:
             return ""
         names = {name for name, _, _ in layout}
@@ -331,18 +331,18 @@ class Proof:
             if modality.dtype is not None and dtypes != {modality.dtype}:
                 return f"its bands are {', '.join(sorted(dtypes))}, expected {modality.dtype}"
             return ""
-        return f"its bands are of no modality of {self._spec.name}: {', '.join(sorted(names))}"
+        return f"its bands fit no modality of {self._spec.name}: {', '.join(sorted(names))}"
 
     def _judge_journal(self, noted: NewestEntries, n_without: int) -> None:
-        """Report damage of the journal, unless all that it noted is noted elsewhere, too.
+        """Report damage of the journal, unless every record has its note all the same.
 
-        What a kill leaves at the end of a journal says nothing of the records that are there.
+        A block that a kill cut short at the end says nothing about the records in the store.
         """
         cut = noted.stop < self._snapshot.n_journal_bytes and self._result.is_complete
         if noted.gaps and (n_without or self._result.findings or cut):
             reason = f"{JOURNAL_NAME} is damaged or cut short at byte {noted.gaps[0].start}"
             if n_without:
-                reason += f": {n_without} records have lost their note, which proved them"
+                reason += f": {n_without} records have lost the notes that proved them"
             self._find("damaged", b"", reason)
             self.journal_findings = self._result.findings[-1:]
 
@@ -355,22 +355,22 @@ class Proof:
 
 @dataclass
 class _Checked:
-    """What one batch gave."""
+    """The results of one batch."""
 
     digest: int = 0
     n_records: int = 0
     n_refused: int = 0
-    """Keys that one of the readers finds at least."""
+    """Keys whose lookup failed with an error."""
     n_bytes: int = 0
     n_constant: int = 0
     findings: list[Finding] = field(default_factory=list)
     runs: list[tuple[bytes, int, int]] = field(default_factory=list)
-    """Overflow pages of records: the first key, the first page, and the one behind the last."""
+    """Overflow pages of records: the first key, the first page, and the one after the last."""
     layouts: dict[Layout, tuple[int, bytes]] = field(default_factory=dict)
-    """How often each occurs, and the first key that has it."""
+    """How often each layout occurs, and the first key that has it."""
 
     def add_run(self, key: bytes, run: tuple[int, int]) -> None:
-        """Add the overflow pages of a record; they often follow those of the one before."""
+        """Add the overflow pages of a record; they often follow those of the previous one."""
         first, n = run
         if self.runs and self.runs[-1][2] == first:
             before = self.runs[-1]

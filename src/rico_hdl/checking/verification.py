@@ -1,10 +1,11 @@
 """Proving that a store holds what was written, for every reader.
 
-In: a target folder. Out: a `Verification`: every record that is missing, extra, damaged or not what
-its dataset's spec says. Each record is read once, hashed, and compared with the digest that was
-noted in the journal before it was committed. It writes nothing, and holds no lock.
+In: a target folder. Out: a `Verification` with every record that is missing, extra, damaged or not
+what its dataset's spec says. Each record is read once, hashed, and compared with the digest that
+was noted in the journal before it was committed. It writes nothing and holds no lock.
 
-A conversion may be writing to the store: what it had committed when the check began is checked.
+While a conversion is writing to the store, the check covers the records that were committed when it
+began.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 _N_ATTEMPTS: Final = 3
-"""How often a store is checked that is written to meanwhile, until findings are an error."""
+"""Attempts to check a store that is being written to, before findings become an error."""
 
 
 def verify(
@@ -43,18 +44,19 @@ def verify(
 ) -> Verification:
     """Check every record of a store.
 
-    A store of the original rico-hdl has no journal: its records are checked for their form alone.
+    A store of the original rico-hdl has no journal, so its records are checked only for their form.
 
     Args:
         target: The folder that holds ``data.mdb``.
-        n_workers: Threads that read and hash; by default the processors this process may use.
-        observer: Is told how far it is.
+        n_workers: Threads that read and hash; by default the number of processors this process may
+            use.
+        observer: Receives progress.
         isolated: Read in a child process, as the command line does. A damaged file or a lost mount
-            can crash the process that reads (SIGBUS), which then is a finding.
+            can crash the process that reads (SIGBUS); such a crash then becomes a finding.
 
     Raises:
-        StoreError: There is no store, it can't be read at all, or it is written to faster than it
-            can be checked.
+        StoreError: There is no store, it can't be read at all, or it is being written to faster
+            than it can be checked.
         UsageError: ``n_workers`` is less than 1.
     """
     if isolated:
@@ -75,17 +77,17 @@ def verify(
             if not result.findings or _is_reliable(snapshot):
                 result.seconds = time.monotonic() - start
                 return result
-        # Pages of this state may have been used again meanwhile, which looks like damage.
+        # Pages of this state may have been reused in the meantime, which looks like damage.
         seen = f"{len(result.findings)} findings, first {result.findings[0]}"
     raise StoreError(
-        f"{folder} is written to, and what seems to be wrong with it can't be told from what the "
-        f"conversions changed, in {_N_ATTEMPTS} attempts: {seen}",
-        "Wait until they are done, then verify again.",
+        f"{folder} is being written to, and possible damage can't be distinguished from the "
+        f"changes of a conversion, in {_N_ATTEMPTS} attempts: {seen}",
+        "Wait until the conversion is done, then verify again.",
     )
 
 
 def _is_reliable(snapshot: Snapshot) -> bool:
-    """Whether nothing that was read so far can be of another state than the snapshot."""
+    """Whether everything read so far is certain to belong to the snapshot's state."""
     return snapshot.is_certain and snapshot.is_intact
 
 
@@ -100,8 +102,8 @@ def _verified(snapshot: Snapshot, n_workers: int, observer: Observer) -> Verific
     )
     proof = Proof(snapshot, registry().get(result.dataset or ""), result, observer)
     proof.run(n_workers)
-    # A conversion that was killed leaves the manifest of its start, which knows fewer records.
-    # What it says of others is compared only where no notes are there to prove more.
+    # A killed conversion leaves the manifest from its start, which covers fewer records. So, unless
+    # the store is complete, its digest is compared only if some records lack the notes to prove it.
     is_final = result.is_complete or (
         manifest is not None and result.n_unproven > 0 and manifest.n_patches == result.n_records
     )

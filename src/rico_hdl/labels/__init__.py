@@ -1,7 +1,7 @@
-"""Labels and splits: the publishers' own files, in terms of the keys of a store.
+"""Labels and splits: the publishers' own files, expressed by the keys of a store.
 
-In: keys, and the files that publishers provide beside the archives. Out: keys by split, class
-indexes, vectors and masks as numpy arrays. It never opens a store, and needs no framework.
+In: keys, and the files that publishers provide in addition to the archives. Out: keys by split,
+class indexes, vectors and masks as numpy arrays. It never opens a store and needs no framework.
 """
 
 from rico_hdl.labels.class_names import (

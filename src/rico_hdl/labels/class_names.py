@@ -1,7 +1,7 @@
-"""Classes that stand in a patch's key, and their order.
+"""Classes that are part of a patch's key, and their order.
 
 In: keys. Out: class indexes. The classes are those of the publications, in alphabetical order, as
-loaders that read them off folder names have them; a store that lacks some changes no index.
+in loaders that take them from folder names. The indexes don't depend on which classes a store has.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ GIS 2010, table 1; the names of the folders."""
 
 
 def class_of_key(key: str) -> str:
-    """The class in front of a key's number: ``River_12`` and ``river12`` are of class river."""
+    """The class that a key begins with: ``River`` for ``River_12``, ``river`` for ``river12``."""
     return key.rstrip("0123456789").removesuffix("_")
 
 
@@ -39,13 +39,13 @@ def class_indexes_of_keys(keys: Iterable[str], classes: Sequence[str]) -> npt.ND
     """The class index of each key.
 
     Raises:
-        UsageError: A key begins with none of the classes.
+        UsageError: A key doesn't begin with one of the classes.
     """
     index = {name: i for i, name in enumerate(classes)}
     try:
         return np.fromiter((index[class_of_key(key)] for key in keys), np.int64)
     except KeyError as error:
         raise UsageError(
-            f"a key of class {error.args[0]!r}, expected one of: {', '.join(classes)}",
-            "Is this the store of another dataset?",
+            f"found a key of class {error.args[0]!r}, expected one of: {', '.join(classes)}",
+            "Check that the store holds the dataset that these classes belong to.",
         ) from None

@@ -1,6 +1,6 @@
-"""The land-cover classes of BigEarthNet, and which codes of CORINE Land Cover make them up.
+"""The land-cover classes of BigEarthNet, and the CORINE Land Cover codes that they consist of.
 
-In: class names, or codes as the reference maps hold them. Out: vectors and masks of class indexes.
+In: class names, or codes as found in the reference maps. Out: vectors and masks of class indexes.
 Nothing here opens a file.
 
 Classes and mapping: Sumbul et al., "BigEarthNet-MM: A Large Scale Multi-Modal Multi-Label Benchmark
@@ -42,11 +42,11 @@ NOMENCLATURE: Final = (
     "Inland waters",
     "Marine waters",
 )
-"""The 19 classes in the order of the publication, which is that of the CORINE codes; TorchGeo's."""
+"""The 19 classes in the order of the publication: that of the CORINE codes, which TorchGeo uses."""
 
 CLASSES: Final = tuple(sorted(NOMENCLATURE))
-"""The 19 classes in alphabetical order: the order of ConfigILM, the library of the dataset's
-authors (NEW_LABELS in configilm 0.7), and of the models that they publish. The default here."""
+"""The 19 classes in alphabetical order, the default here: the order of ConfigILM, the library of
+the dataset's authors (NEW_LABELS in configilm 0.7), and of the models that they publish."""
 
 CODES: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
     {
@@ -78,8 +78,8 @@ CODES: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
 leisure, 332 bare rock, 334 burnt areas, 335 glaciers, 423 intertidal flats."""
 
 IGNORE_INDEX: Final = -100
-"""The class index of a pixel whose code belongs to no class: what torch's losses ignore unless
-they are told otherwise."""
+"""The class index of a pixel whose code belongs to no class: the default ``ignore_index`` of
+torch's losses."""
 
 _N_CODES: Final = 1 << 16  # reference maps are uint16
 
@@ -88,14 +88,15 @@ def check_classes(classes: Sequence[str]) -> tuple[str, ...]:
     """The 19 classes in the caller's order.
 
     Raises:
-        UsageError: They are not the 19 classes, each once.
+        UsageError: The names are not the 19 classes, each exactly once.
     """
     if sorted(classes) != list(CLASSES):
         unknown = sorted(set(classes) - set(CLASSES))
         missing = sorted(set(CLASSES) - set(classes))
         raise UsageError(
-            f"classes: {len(classes)} names, unknown {unknown}, missing {missing}",
-            "Expected the 19 classes, each once, such as rico_hdl.labels.NOMENCLATURE.",
+            f"classes has {len(classes)} names, expected the {len(CLASSES)} classes, each once: "
+            f"unknown {unknown}, missing {missing}",
+            "Pass a permutation of the classes, such as rico_hdl.labels.NOMENCLATURE.",
         )
     return tuple(classes)
 
@@ -104,12 +105,12 @@ def multi_hot(labels: Iterable[str], classes: Sequence[str] = CLASSES) -> npt.ND
     """One patch's labels as a vector of (class,): 1 where the class is present, else 0.
 
     Raises:
-        UsageError: A label is none of the classes.
+        UsageError: A label is not one of the classes.
     """
     vector = np.zeros(len(classes), np.uint8)
     for label in labels:
         if label not in classes:
-            raise UsageError(f"label {label!r} is none of the {len(classes)} classes")
+            raise UsageError(f"label {label!r} is not one of the {len(classes)} classes")
         vector[classes.index(label)] = 1
     return vector
 
@@ -120,8 +121,8 @@ def index_of_code(
     """A table of (65536,): the class index of each code that a uint16 pixel can hold.
 
     Args:
-        classes: The 19 classes, in the order that the indexes count.
-        ignore_index: What codes of no class become.
+        classes: The 19 classes, in the order of the indexes.
+        ignore_index: The index of codes that belong to no class.
     """
     table = np.full(_N_CODES, ignore_index, np.int64)
     for index, name in enumerate(classes):
@@ -134,6 +135,6 @@ def class_indexes(
     classes: Sequence[str] = CLASSES,
     ignore_index: int = IGNORE_INDEX,
 ) -> npt.NDArray[np.int64]:
-    """A reference map's codes, of any shape, as class indexes of the same shape."""
+    """The class indexes for a reference map's codes, with the same shape as the codes."""
     table = index_of_code(classes, ignore_index)
     return np.take(table, codes)

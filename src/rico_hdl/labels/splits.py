@@ -1,7 +1,7 @@
 """Split files: which patches are for training, validation and test.
 
-In: a text file with one path or name in each row, as publishers provide them. Out: keys of the
-store, in the order of the rows. It never decides which patch belongs where.
+In: a publisher's text file with one path or name per row. Out: keys of the store, in the order of
+the rows.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from rico_hdl.errors import SourceError
 
 
 def file_stem(row: str) -> str:
-    """``River/River_12.jpg`` is key ``River_12``: EuroSAT, UC Merced, Hydro."""
+    """Key ``River_12`` for ``River/River_12.jpg``: EuroSAT, UC Merced, Hydro."""
     return PurePosixPath(row).stem
 
 
 def folder_name(row: str) -> str:
-    """``<tile>/<patch>/<patch>-DATA.npy`` is key ``<patch>``: HySpecNet-11k."""
+    """Key ``<patch>`` for ``<tile>/<patch>/<patch>-DATA.npy``: HySpecNet-11k."""
     return PurePosixPath(row).parent.name
 
 
 def folder_and_file(row: str) -> str:
-    """``0000102/00000.tif`` is key ``0000102_00000.tif``: SpectralEarth."""
+    """Key ``0000102_00000.tif`` for ``0000102/00000.tif``: SpectralEarth."""
     return "_".join(PurePosixPath(row).parts[-2:])
 
 
@@ -32,12 +32,13 @@ def read_split(path: str | os.PathLike[str], key_of: Callable[[str], str] = file
     """The keys that a split file names, in its order.
 
     Args:
-        path: A text file; empty rows don't count, and of a row with commas the first field does.
-        key_of: Makes a key of a row.
+        path: A text file. Empty rows are skipped; in a row with commas, only the first field
+            counts.
+        key_of: Makes a key from a row.
 
     Raises:
-        SourceError: The file can't be read, names no patch, or names one twice; or a row makes no
-            key.
+        SourceError: The file can't be read, names no patch, names one twice, or has a row that
+            gives no key.
     """
     try:
         rows = Path(path).read_text(encoding="utf-8-sig").splitlines()
@@ -50,8 +51,10 @@ def read_split(path: str | os.PathLike[str], key_of: Callable[[str], str] = file
             continue
         key = key_of(name)
         if not key or key in keys:
-            what = f"names {key!r} as row {keys[key]} does" if key else f"{name!r} makes no key"
-            raise SourceError(f"{path}, row {number}: {what}", "Is this the publisher's file?")
+            what = f"{key!r} is already in row {keys[key]}" if key else f"{name!r} gives no key"
+            raise SourceError(
+                f"{path}, row {number}: {what}", "Check that this is the publisher's file."
+            )
         keys[key] = number
     if not keys:
         raise SourceError(f"{path}: the split file names no patch")

@@ -1,18 +1,18 @@
 r"""Path and key templates that parse and format.
 
-In: a template such as ``{scene}/{patch}/{patch}_{band}.tif``. Out: the field values in a path, or a
-path with given field values. It never touches a file system.
+In: a template such as ``{scene}/{patch}/{patch}_{band}.tif``. Out: the field values of a path, or
+the path for given field values. It never touches a file system.
 
 ==================  ==============================================================
 ``{name}``          one or more characters other than ``/``
 ``{name:d}``        one or more ASCII digits
 ``{name:7d}``       exactly seven ASCII digits
 ``{name}`` again    the same value as before
-leading ``**/``     any number of folders, none included
+leading ``**/``     zero or more folders
 ==================  ==============================================================
 
-Where a path can be read in several ways, as ``a_b_c`` by ``{x}_{y}``, the field further left takes
-as much as it can. Whatever is found, formatting it gives the path back.
+If a template matches a path in more than one way, as ``{x}_{y}`` does ``a_b_c``, the leftmost field
+takes as much as it can. Formatting the values of a match always gives the same path again.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Field:
     name: str
     """Its name in the template."""
     pattern: str
-    """The regular expression that its value matches as a whole."""
+    """The regular expression that its whole value matches."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """One folder or file name of a template: literals and fields in turn."""
+    """One folder or file name of a template."""
 
     parts: tuple[str | Field, ...]
     """Literal strings and fields, in order."""
@@ -65,15 +65,15 @@ class Segment:
         return "".join(p if isinstance(p, str) else values[p.name] for p in self.parts)
 
     def match(self, name: str, bound: Mapping[str, str]) -> dict[str, str] | None:
-        """The values of the fields that ``name`` binds anew, or None where it does not match.
+        """The values of the fields that ``name`` binds in addition, or None if it does not match.
 
         Args:
             name: One folder or file name, without ``/``.
-            bound: The fields bound by the folders above; they must recur with the same value.
+            bound: The fields bound by the folders above; they must have the same value here.
         """
         known = tuple([field for field in bound if field in self.fields])
-        # The bound values go in front of the name, not into the pattern: a pattern for each folder
-        # would have to be compiled for each folder, which costs a hundred times the match.
+        # The bound values go in front of the name, not into the pattern: otherwise a pattern would
+        # have to be compiled for each folder, which costs a hundred times as much as the match.
         text = "/".join([*[bound[field] for field in known], name])
         match = _pattern((self,), known).fullmatch(text)
         if match is None:
@@ -83,7 +83,7 @@ class Segment:
 
 @lru_cache(maxsize=1024)
 def _pattern(segments: tuple[Segment, ...], bound: tuple[str, ...]) -> re.Pattern[str]:
-    """Matches the bound values and the names of the segments, all with ``/`` between them."""
+    """A pattern that matches the bound values and the segments' names, joined by ``/``."""
     seen = set(bound)
     names = [f"(?P<{field}>[^/]*)" for field in bound]
     for segment in segments:
@@ -102,18 +102,18 @@ def _pattern(segments: tuple[Segment, ...], bound: tuple[str, ...]) -> re.Patter
 
 @dataclass(frozen=True)
 class Template:
-    """A parsed template; see the module's docstring for the syntax."""
+    """A parsed template; the module's docstring describes the syntax."""
 
     text: str
     """The template as written."""
     any_depth: bool
-    """Whether any number of folders may stand in front."""
+    """Whether any number of folders may come first."""
     segments: tuple[Segment, ...]
-    """One for each folder on the way and one for the file."""
+    """One for each folder and one for the file."""
 
     @classmethod
     def parse(cls, text: str) -> Template:
-        """Read a template.
+        """Parse a template.
 
         Raises:
             SpecError: The text has an empty segment, a stray brace or ``*``, a field that is
@@ -150,7 +150,7 @@ class Template:
         return tuple(found)
 
     def format(self, values: Mapping[str, str]) -> str:
-        """The path with every field replaced by its value; a leading ``**/`` becomes nothing.
+        """The path with every field replaced by its value, and without a leading ``**/``.
 
         Raises:
             KeyError: A field has no value.
@@ -158,7 +158,7 @@ class Template:
         return "/".join([segment.format(values) for segment in self.segments])
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The field values of ``path``, or None where it does not match.
+        """The field values of ``path``, or None if it does not match.
 
         Args:
             path: Relative, with ``/`` between folders.
@@ -167,7 +167,7 @@ class Template:
         extra = len(names) - len(self.segments)
         if extra < 0 or (extra and not self.any_depth) or "" in names:
             return None
-        # As one text, so that a field which recurs further down can be read in every way.
+        # As one string: a field that recurs further down limits how it can be read here.
         match = _pattern(self.segments, ()).fullmatch("/".join(names[extra:]))
         return None if match is None else match.groupdict()
 
@@ -186,16 +186,16 @@ def _parts(name: str, template: str) -> list[str | Field]:
     literals = "".join(part for part in parts if isinstance(part, str))
     if not parts or any(c in literals for c in "{}*"):
         raise SpecError(
-            f"template {template!r}: can't read {name!r}",
-            "Write {name}, {name:d} or {name:7d} for fields, and **/ only in front.",
+            f"template {template!r}: can't parse {name!r}",
+            "Write fields as {name}, {name:d} or {name:7d}, and **/ only at the beginning.",
         )
     return parts
 
 
 def _fixed_width(width: str, template: str) -> str:
-    """The pattern of a field that is so many digits wide."""
+    """The pattern of a field with a fixed number of digits."""
     if len(width) > len(str(_MAX_WIDTH)) or not 1 <= int(width) <= _MAX_WIDTH:
         raise SpecError(
-            f"template {template!r}: a width of {width} digits, expected 1 to {_MAX_WIDTH}"
+            f"template {template!r} has a width of {width} digits, expected 1 to {_MAX_WIDTH}"
         )
     return f"[0-9]{{{int(width)}}}"

@@ -1,7 +1,7 @@
-"""The target folder: an LMDB of records and nothing else; beside it the manifest and the journal.
+"""The target folder: an LMDB that holds only records, a manifest and a journal.
 
-In: records in order. Out: ``data.mdb``, ``rico-hdl.json``, ``rico-hdl.journal``. This package is
-the only place that imports lmdb. It never looks into a record beyond its header.
+In: records in order. Out: ``data.mdb``, ``rico-hdl.json``, ``rico-hdl.journal``. Only this package
+imports lmdb. It reads no more of a record than its header.
 """
 
 from rico_hdl.store.history import NewestEntries

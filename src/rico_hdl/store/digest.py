@@ -1,7 +1,7 @@
-"""The content digest of a store: the same for the same keys and values, however they came there.
+"""The content digest of a store, which depends only on its keys and values.
 
 In: keys and values. Out: 128-bit numbers. The digest of a store is the sum of its records' digests,
-so that it does not depend on the order of writing and grows with each record. It guards against
+so it doesn't depend on the order of writing and is updated with each record. It guards against
 damage and mix-ups, not against forgery.
 """
 
@@ -23,20 +23,20 @@ def record_digest(key: bytes, value: bytes | memoryview) -> int:
 
 
 def add(total: int, digest: int) -> int:
-    """The digest of a store with one record more."""
+    """The digest of a store with one more record."""
     return (total + digest) % _MODULUS
 
 
 def to_text(total: int) -> str:
-    """How a store's digest is written in the manifest."""
+    """A store's digest as it appears in the manifest."""
     return f"{_PREFIX}{total:032x}"
 
 
 def from_text(text: str) -> int:
-    """The number behind `to_text`.
+    """The inverse of `to_text`.
 
     Raises:
-        ValueError: The text is none of its results.
+        ValueError: The text is not a content digest.
     """
     digits = text.removeprefix(_PREFIX)
     if not text.startswith(_PREFIX) or len(digits) != 32:

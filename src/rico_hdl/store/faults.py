@@ -1,7 +1,4 @@
-"""What goes wrong with a target, in terms of what the user can do.
-
-In: an error of LMDB or of the system. Out: one of ours, with a hint.
-"""
+"""Errors of LMDB and of the operating system, translated into ours with a hint."""
 
 from __future__ import annotations
 
@@ -22,22 +19,22 @@ _SIGNS_OF_NO_SPACE: Final = [
 
 
 def store_error(target: Path, what: str, error: Exception) -> StoreError:
-    """The error to raise for one that a target has caused.
+    """The error to raise for one caused by a target.
 
     Args:
         target: The folder.
-        what: What could not be done.
-        error: Why.
+        what: The action that failed, such as "can't be opened".
+        error: The cause.
     """
-    # LMDB reports a write that was cut short, as the last one on a disk that fills, as EIO.
+    # LMDB reports a short write, such as the last one before a disk is full, as EIO.
     if any(sign in str(error) for sign in _SIGNS_OF_NO_SPACE):
         hint = (
-            "The disk is full, a quota or limit is reached, or the disk fails. What was stored "
-            "is safe. Free some space and run the same command again: it continues."
+            "The disk is full or failing, or a quota or limit is reached. The records stored so "
+            "far are safe. Free some space and run the same command again: it continues."
         )
     elif isinstance(error, lmdb.InvalidError | lmdb.CorruptedError | lmdb.VersionMismatchError):
-        hint = "It is no LMDB that can be read here, or damaged. Choose another --target-dir."
+        hint = "It is damaged, or not an LMDB that can be read here. Choose another --target-dir."
     else:
-        hint = "Check that the folder can be written, and that its disk is there."
+        hint = "Check that the folder is writable and that its disk is available."
     reason = getattr(error, "strerror", None) or str(error).removeprefix(f"{target}: ")
     return StoreError(f"{target}: {what}: {reason}", hint)

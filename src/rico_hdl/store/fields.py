@@ -1,7 +1,7 @@
-"""JSON objects from files that may be damaged: each field is taken with its type checked.
+"""JSON objects from files that may be damaged, read field by field with checked types.
 
-In: text. Out: values of known types, and the fields that were not asked for. Every error is a
-`FieldError` that names the place, what was expected and what was found.
+In: text. Out: values of known types, and the remaining fields. Every error is a `FieldError` that
+says where, what was expected and what was found.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import math
 from typing import Any, Final, NoReturn
 
 MAX_DEPTH: Final = 32
-"""Levels below a field that is unknown here and only kept: the manifest itself needs four."""
+"""Levels below an unknown field that is only kept; the manifest itself needs four."""
 MAX_COUNT: Final = 2**63 - 1
-"""The largest number of patches or bytes: no file system holds more."""
+"""The largest number of patches or bytes; no file system holds more."""
 
 _KINDS: Final = {
     dict: "an object",
@@ -27,14 +27,14 @@ _KINDS: Final = {
 
 
 class FieldError(ValueError):
-    """JSON that is damaged, or not what it should be."""
+    """JSON that is damaged or not as expected."""
 
 
 def load(text: str) -> object:
-    """Read JSON, without what Python's reader allows in addition or passes over.
+    """Parse JSON strictly, without the exceptions that Python's parser makes.
 
     Raises:
-        ValueError: It is no JSON, holds NaN or Infinity, an object with the same name twice, or
+        ValueError: It is not JSON, holds NaN or Infinity, has a name twice in one object, or has
             more levels than Python can read.
     """
     try:
@@ -44,7 +44,7 @@ def load(text: str) -> object:
 
 
 def _refused(name: str) -> NoReturn:
-    raise FieldError(f"it holds {name}, which is no JSON")
+    raise FieldError(f"it holds {name}, which is not valid JSON")
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -60,11 +60,11 @@ class Fields:
     """The fields of a JSON object.
 
     Args:
-        value: What was read.
-        place: What it is, for messages.
+        value: The parsed JSON.
+        place: A name for it, used in messages.
 
     Raises:
-        ValueError: It is no object.
+        ValueError: It is not an object.
     """
 
     def __init__(self, value: object, place: str) -> None:
@@ -88,7 +88,7 @@ class Fields:
         return self._checked(name, self._take(name, str))
 
     def text_or_none(self, name: str) -> str | None:
-        """A text, or None where it is null or absent."""
+        """A text, or None if it is null or absent."""
         value = self._take(name, str, type(None), default=None)
         return None if value is None else self._checked(name, value)
 
@@ -115,12 +115,12 @@ class Fields:
         return value
 
     def items(self, name: str, what: str) -> list[Fields]:
-        """An array of objects, each of which is called ``what`` in messages."""
+        """An array of objects; messages call each of them ``what``."""
         values = self._take(name, list)
         return [Fields(value, f"{what} {i + 1}") for i, value in enumerate(values)]
 
     def parts(self, name: str, what: str) -> dict[str, Fields]:
-        """An object of objects, each of which is called ``what`` in messages."""
+        """An object of objects; messages call each of them ``what``."""
         values = self._take(name, dict)
         return {
             self._checked(name, key): Fields(value, f"{what} {_shown(key)}")
@@ -133,13 +133,13 @@ class Fields:
         return {self._checked(name, key): values.text(key) for key in list(values._values)}
 
     def anything(self, name: str) -> dict[str, Any] | None:
-        """An object of any form, or None where it is null or absent."""
+        """An object of any form, or None if it is null or absent."""
         value: dict[str, Any] | None = self._take(name, dict, type(None), default=None)
         _check(value, f"{name!r} of {self.place}", MAX_DEPTH)
         return value
 
     def rest(self) -> dict[str, Any]:
-        """The fields that nobody asked for, fit for being written again."""
+        """The fields that have not been read, checked so that they can be written again."""
         _check(self._values, self.place, MAX_DEPTH)
         return self._values
 
@@ -174,6 +174,6 @@ def _check_text(value: str, place: str) -> None:
 
 
 def _shown(name: str) -> str:
-    """A name as messages show it: in ASCII, and not too long."""
+    """A name as messages show it: in ASCII, and of limited length."""
     text = ascii(name)
     return text if len(text) <= 60 else f"{text[:57]}…"

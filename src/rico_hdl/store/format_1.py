@@ -1,8 +1,8 @@
-"""Manifests of format 1, as version 0.1.0 writes them, in terms of format 2.
+"""Manifests of format 1, as version 0.1.0 writes them, converted to format 2.
 
-In: the JSON of a manifest. Out: the same in format 2. This is the only place that looks into the
-text of a reason, and the only one that knows the fingerprints of version 0.1.0. It trusts no type:
-what is not as expected is passed on, for the reader of format 2 to refuse.
+In: the JSON of a manifest. Out: the same in format 2. Only this module interprets the text of a
+reason and knows the fingerprints of version 0.1.0. It trusts no type: unexpected values are passed
+on, and the reader of format 2 refuses them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ WHOLE_FINGERPRINT: Final = "spec_fingerprint"
 """The field of format 1 with one fingerprint for the whole dataset."""
 
 _CHECKSUM_REASON: Final = "its MD5 sum"
-"""How version 0.1.0 began the reason of a wrong MD5 sum; archives had no kinds of failures."""
+"""The beginning of a wrong MD5 sum's reason in version 0.1.0, where failures had no kind."""
 
 FINGERPRINTS: Final = MappingProxyType(
     {
@@ -54,16 +54,16 @@ FINGERPRINTS: Final = MappingProxyType(
         },
     }
 )
-"""By the fingerprint of a whole dataset, as version 0.1.0 noted it: those of its modalities. So a
-store of 0.1.0 goes on being accepted when its dataset gets another modality, and is refused where a
-modality that it holds has changed."""
+"""The fingerprints of a dataset's modalities, by the whole dataset's fingerprint of version 0.1.0.
+With them, a store of 0.1.0 is still accepted when its dataset gets another modality, and refused
+when a modality that it holds has changed."""
 
 
 def upgraded(values: dict[str, Any]) -> dict[str, Any]:
-    """A manifest of format 1 as one of format 2.
+    """A manifest of format 1 converted to format 2.
 
-    Where the whole fingerprint is unknown, as that of a user's own spec, it stays: only the spec
-    itself can then tell whether it is right.
+    An unknown whole fingerprint, such as that of a user's own spec, stays: it can be checked only
+    against the spec itself.
     """
     values = dict(values, format=2)
     whole = values.get(WHOLE_FINGERPRINT)
@@ -83,7 +83,7 @@ def upgraded(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_kind(failure: object) -> object:
-    """A failure with its kind: one without a key was an archive's."""
+    """A failure with its kind; in format 1, only failures of archives have no key."""
     if not isinstance(failure, dict):
         return failure
     kind, reason = "patch", failure.get("reason")

@@ -1,7 +1,7 @@
-"""All that a journal says, sorted by key, in little memory.
+"""The entries of a journal, sorted by key, in little memory.
 
 In: entries in the order in which they were noted. Out: for each key, in the order of keys, all its
-entries or the newest one. It opens nothing but the journal, and writes nothing.
+entries or the newest one. It opens only the journal and writes nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rico_hdl.system.sorting import CompactSorted
 from rico_hdl.values import Layout, Origin
 
 UNKNOWN: Final = ""
-"""The location of records that were found in the database, and whose source is unknown."""
+"""The location of records that were found in the database and whose source is unknown."""
 
 _Packed = tuple[bytes, int, int, int, int, int, bool, bool]
 # key, order of writing, digest, bytes, places of origin and layout, constant, removed
@@ -38,7 +38,7 @@ class History:
         return len(self._sorted)
 
     def add(self, entries: Iterable[JournalEntry]) -> None:
-        """Add entries that are newer than all before."""
+        """Add entries that are newer than all previous ones."""
         for key, digest, n_bytes, origin, layout, constant, removed in entries:
             places = (
                 self._origins.setdefault(origin, len(self._origins)),
@@ -61,7 +61,7 @@ class History:
     def __iter__(self) -> Iterator[JournalEntry]:
         """The newest entry of each key whose record is in the store, sorted by key.
 
-        An entry of unknown origin gets the origin of an earlier one of the same bytes.
+        An entry of unknown origin gets the origin of another entry with the same bytes.
         """
         unpacked = self._unpacker()
         for _, group in self._groups():
@@ -90,11 +90,11 @@ class History:
 
 
 class NewestEntries(History):
-    """What a journal says.
+    """The entries of a journal; iteration gives the newest one of each key.
 
     Args:
         path: The journal.
-        n_bytes: Read no more of it, as if it had this length; None for all of it.
+        n_bytes: Length up to which the journal is read; None for all of it.
 
     Raises:
         OSError: It can't be read.
@@ -103,9 +103,9 @@ class NewestEntries(History):
     def __init__(self, path: Path, n_bytes: int | None = None) -> None:
         super().__init__()
         self.stop = 0
-        """Zero-based offset behind the last intact block."""
+        """Zero-based offset just past the last intact block."""
         self.gaps: list[Gap] = []
-        """Bytes that are no intact block, in the order of the file."""
+        """Ranges of bytes that are not an intact block, in the order of the file."""
         last: deque[JournalBlock] = deque(maxlen=N_UNSETTLED)
         for part in scan(path, n_bytes):
             if isinstance(part, Gap):
@@ -115,11 +115,11 @@ class NewestEntries(History):
             self.stop = part.stop
             last.append(part)
         self.last = list(last)
-        """The last blocks, whose transactions may be lost."""
+        """The last blocks, whose transactions may have been lost."""
 
 
 def with_origin(entry: JournalEntry, history: Iterable[JournalEntry]) -> JournalEntry:
-    """An entry of unknown origin with that of the newest other one that notes the same bytes."""
+    """An entry of unknown origin, with the origin of the newest other entry for the same bytes."""
     for other in reversed(list(history)):
         same = (other.digest, other.n_bytes) == (entry.digest, entry.n_bytes)
         if same and other.origin.location != UNKNOWN:

@@ -1,16 +1,16 @@
-"""The journal ``rico-hdl.journal``: what was put into a store, noted before it was committed.
+"""The journal ``rico-hdl.journal``: a note of every record, made before the record is committed.
 
-In: entries, a block of them for each transaction. Out: the same entries, later, after whatever
-happened to the process. It is what makes a store provable: each record's digest as it was when it
-was written, where it came from, and how it is laid out. Nothing is ever changed in it: the newest
-entry of a key counts. A block that a crash cut short is recognised by its checksum and cut off. A
-damaged block costs its own entries: the blocks that follow it are found and read.
+In: entries, one block of them for each transaction. Out: the same entries, even after a crash. The
+journal makes a store provable: it holds each record's digest from the time of writing, its origin
+and its layout. It is only appended to, and the newest entry of a key counts. A block that a crash
+cut short is recognised by its checksum and cut off. A damaged block loses only its own entries: the
+blocks after it are found and read.
 
-Layout: blocks, one behind the other, each a header ``<4sIIQ`` (magic, entries, bytes of the
-payload, XXH3-64 of these three fields and the payload) and a zlib-compressed payload: a JSON table
-(``<I`` length in front) of origins and layouts, then for each entry ``<HHHBQ`` (bytes of the key,
-position of its origin, position of its layout, flags, bytes of the record), 16 bytes of digest,
-most significant first, and the key.
+Layout: consecutive blocks, each with a header ``<4sIIQ`` (magic, entries, bytes of the payload,
+XXH3-64 of these three fields and the payload) and a zlib-compressed payload: a JSON table of
+origins and layouts, preceded by its length ``<I``, then for each entry ``<HHHBQ`` (bytes of the
+key, position of its origin, position of its layout, flags, bytes of the record), 16 bytes of
+digest, most significant first, and the key.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _LENGTH: Final = struct.Struct("<I")
 _DIGEST_BYTES: Final = 16
 _CONSTANT: Final = 1
 _REMOVED: Final = 2
-_SEARCHED_BYTES: Final = 2**20  # at once, for the block that follows a damaged one
+_SEARCHED_BYTES: Final = 2**20  # at once, for the block after a damaged one
 
 N_UNSETTLED: Final = 3
-"""Blocks at the end whose transactions may be lost: a crash of the machine can undo the last
+"""Blocks at the end whose transactions may have been lost: a crash of the machine can undo the last
 commit, and the next one may have been noted already; one more to be safe."""
 
 
 class JournalEntry(NamedTuple):
-    """What is known of a record from the moment it was written."""
+    """The note of one record, made when it was written."""
 
     key: bytes
     """The key in UTF-8."""
@@ -56,40 +56,40 @@ class JournalEntry(NamedTuple):
     n_bytes: int
     """Length of the record."""
     origin: Origin
-    """Its modality and where it came from."""
+    """Its modality and the source it came from."""
     layout: Layout
     """Its bands."""
     constant: bool = False
     """Whether each of its bands has one value in all pixels."""
     removed: bool = False
-    """Whether this notes that the record is not in the store (any more)."""
+    """Whether this is a removal: the record is not, or no longer, in the store."""
 
 
 class JournalBlock(NamedTuple):
     """The entries of one transaction."""
 
     entries: list[JournalEntry]
-    """In the order in which they were put."""
+    """In the order in which their records were put."""
     stop: int
-    """Zero-based offset behind the block in the file."""
+    """Zero-based offset just past the block in the file."""
 
 
 class Gap(NamedTuple):
-    """Bytes of a journal that are no intact block: damage, or a block that was cut short."""
+    """Bytes of a journal that are not an intact block: damage, or a block that was cut short."""
 
     start: int
     """Zero-based offset of the first of these bytes."""
     stop: int
-    """Zero-based offset behind the last of them: the next intact block, or the file's end."""
+    """Zero-based offset just past the last of them: the next intact block, or the file's end."""
     torn: bool
-    """Whether this is how a kill leaves the end of a journal: a block without its last bytes."""
+    """Whether a kill can leave the end of a journal like this: a block without its last bytes."""
 
 
 def append(file: FileIO, entries: Sequence[JournalEntry]) -> None:
-    """Add a block to a file that is open for appending, without a buffer in between.
+    """Append a block to a file that is open for unbuffered appending.
 
     Raises:
-        OSError: The disk is full or gone; what was written of the block will be cut off.
+        OSError: The disk is full or gone. A partly written block is cut off later.
     """
     origins = {entry.origin: None for entry in entries}
     layouts = {entry.layout: None for entry in entries}
@@ -112,11 +112,11 @@ def append(file: FileIO, entries: Sequence[JournalEntry]) -> None:
 
 
 def blocks(path: Path, n_bytes: int | None = None) -> Iterator[JournalBlock]:
-    """The intact blocks of a journal; a journal that does not exist has none.
+    """The intact blocks of a journal; none if it doesn't exist.
 
     Args:
         path: The journal.
-        n_bytes: Read no more of it, as if it had this length; None for all of it.
+        n_bytes: Length up to which the journal is read; None for all of it.
 
     Raises:
         OSError: It can't be read.
@@ -125,11 +125,11 @@ def blocks(path: Path, n_bytes: int | None = None) -> Iterator[JournalBlock]:
 
 
 def scan(path: Path, n_bytes: int | None = None) -> Iterator[JournalBlock | Gap]:
-    """The blocks of a journal, and the bytes between and behind them that are none.
+    """The intact blocks of a journal, and the gaps between and after them.
 
     Args:
         path: The journal.
-        n_bytes: Read no more of it, as if it had this length; None for all of it.
+        n_bytes: Length up to which the journal is read; None for all of it.
 
     Raises:
         OSError: It can't be read.
@@ -154,7 +154,7 @@ def scan(path: Path, n_bytes: int | None = None) -> Iterator[JournalBlock | Gap]
 
 
 def _block_at(file: BufferedReader, start: int, size: int) -> JournalBlock | None:
-    """The block that begins at an offset; None if there is no intact one."""
+    """The block at an offset; None if there is no intact one."""
     file.seek(start)
     head = file.read(_BLOCK.size)
     if len(head) < _BLOCK.size:
@@ -170,11 +170,11 @@ def _block_at(file: BufferedReader, start: int, size: int) -> JournalBlock | Non
 
 
 def _following(file: BufferedReader, start: int, size: int) -> int:
-    """Where the next intact block begins behind a damaged one; the file's size if there is none."""
+    """The offset of the next intact block after a damaged one; the file's size if there is none."""
     file.seek(start)
     head = file.read(_BLOCK.size)
     if len(head) == _BLOCK.size and head.startswith(_MAGIC):
-        # Where only the payload is damaged, the header leads to the next block.
+        # If only the payload is damaged, the header leads to the next block.
         stop = start + _BLOCK.size + int(_BLOCK.unpack(head)[2])
         if stop < size and _block_at(file, stop, size) is not None:
             return stop
@@ -189,15 +189,15 @@ def _following(file: BufferedReader, start: int, size: int) -> int:
             found = searched.find(_MAGIC, found + 1)
         if start + len(searched) >= size:
             break
-        start += len(searched) - len(_MAGIC) + 1  # a magic may lie across the end
+        start += len(searched) - len(_MAGIC) + 1  # a magic may cross the end
     return size
 
 
 def _is_torn(file: BufferedReader, start: int, size: int) -> bool:
-    """Whether the bytes at the end may be those of a block that was never written whole.
+    """Whether the bytes at the end may belong to a block that was never written completely.
 
-    A write that was cut short leaves the first bytes of a block; a crash of the machine may leave
-    zeros in place of all or of the last of them.
+    A write that is cut short leaves the first bytes of a block. A crash of the machine may leave
+    zeros instead of all or of the last bytes.
     """
     file.seek(start)
     rest = file.read(size - start)

@@ -1,13 +1,12 @@
-"""Whether ``data.mdb`` holds every page that its newest state is made of.
+"""Whether ``data.mdb`` has every page that its newest state consists of.
 
-In: a path. Out: nothing, or an error if the file was cut short. LMDB maps the file: beyond its end
-it would read from the map, and the system would end the process (SIGBUS). It takes no lock, and
-writes nothing.
+In: a path. Out: nothing, or an error if the file was cut short. LMDB maps the file: if it read past
+the end, the system would end the process (SIGBUS). This module takes no lock and writes nothing.
 
-Pages at the end of a file may never have been written: those that a transaction took and freed
-again. So a file that is shorter than its last page number says is not yet a damaged one. The pages
-of its trees are what counts, those of the list of free pages included. The format is that of
-`rico_hdl.store.lmdb_format`.
+Pages at the end of a file that a transaction took and freed again may never have been written. So a
+file may be shorter than its last page number says without being damaged; only the pages of its
+trees count, including those of the list of free pages. `rico_hdl.store.lmdb_format` describes the
+format.
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ _N_TRIES: Final = 5  # while another process commits
 
 
 def check_length(path: Path) -> None:
-    """Find out whether an LMDB was cut short. What is no LMDB is left to the library.
+    """Check that an LMDB was not cut short. Files that are not an LMDB are left to the library.
 
     Raises:
         OSError: The file can't be read.
-        StoreError: A page in use lies beyond the file's end.
+        StoreError: A page in use extends past the file's end.
     """
     with path.open("rb", buffering=0) as file:
         for _ in range(_N_TRIES):
@@ -57,7 +56,7 @@ def check_length(path: Path) -> None:
             if _newest(file) == state:
                 break
     raise StoreError(
-        f"{path} is cut short: it has {n_bytes} bytes, and a page in use ends at byte {stop}",
+        f"{path} is cut short: it has {n_bytes} bytes, but a page in use ends at byte {stop}",
         "Restore it from a copy, or convert again with --overwrite.",
     )
 
@@ -72,10 +71,10 @@ def _newest(file: FileIO) -> Meta | None:
 
 
 def _stops(file: FileIO, state: Meta, n_bytes: int) -> Iterator[int]:
-    """Where each page of both trees and each value ends in the file.
+    """The offset in the file just past each page of both trees and each value.
 
-    Pages that can't be read, or are not what the tree says, lead nowhere: whether the structure is
-    sound is not decided here.
+    Pages that can't be read or that don't fit the tree are skipped: this function does not decide
+    whether the structure is intact.
     """
     size = state.page_bytes
     seen: set[int] = set()

@@ -1,7 +1,7 @@
 """One writer at a time.
 
-In: an open file. Out: a lock that ends with the process, however it ends: a killed conversion
-leaves nothing that would block the next one.
+In: an open file. Out: a lock that ends with the process. A killed conversion leaves nothing that
+blocks the next one.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Final
 
 _N_TRIES: Final = 5
 _PAUSE_SECONDS: Final = 0.01
-"""Between two tries: another process may have the lock for the moment of `is_locked`."""
+"""Between two tries: `is_locked` in another process may hold the lock for a moment."""
 
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR = 2**62  # a byte that is never written: Windows locks keep others from reading, too
+    _FAR = 2**62  # a byte that is never written: Windows locks also prevent reading
 
-    def _lock(file: FileIO, *, shared: bool) -> bool:  # noqa: ARG001 - there is one kind
+    def _lock(file: FileIO, *, shared: bool) -> bool:  # noqa: ARG001 - only one kind exists
         """Lock a file; false if another process has locked it."""
         file.seek(_FAR)
         try:
@@ -37,7 +37,7 @@ else:
     def _lock(file: FileIO, *, shared: bool) -> bool:
         """Lock a file; false if another process has locked it.
 
-        Some network file systems know no locks: there it is taken for granted.
+        On network file systems without locks, this always succeeds.
         """
         try:
             fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -50,7 +50,7 @@ else:
 
 
 def try_lock(file: FileIO) -> bool:
-    """Lock a file for this process; false if another one has it."""
+    """Lock a file for this process; false if another process has locked it."""
     for _ in range(_N_TRIES - 1):
         if _lock(file, shared=False):
             return True
@@ -59,9 +59,9 @@ def try_lock(file: FileIO) -> bool:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether another process has locked a file, as far as can be told without writing to it.
+    """Whether another process has locked a file; false if the file can't be read.
 
-    This takes a shared lock for a moment, which `try_lock` waits for.
+    This takes a shared lock for a moment; `try_lock` waits for it.
     """
     try:
         with path.open("rb", buffering=0) as file:

@@ -1,8 +1,8 @@
 """The manifest ``rico-hdl.json``: what a store holds, where it came from, and what is missing.
 
-In: the state of a store. Out: a JSON file beside ``data.mdb``, replaced as a whole. It says nothing
-that would differ between two conversions of the same sources, except where the sources lie. Fields
-that this version does not know, as of a later one, are kept wherever they are.
+In: the state of a store. Out: a JSON file next to ``data.mdb``, replaced as a whole. Two
+conversions of the same sources give the same manifest, except for the paths of the sources. Fields
+that this version doesn't know, such as those of a later one, are kept in their places.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from rico_hdl.values import ArchiveFailure, ArchiveFailureKind, Failure, PatchFa
 
 MANIFEST_NAME: Final = "rico-hdl.json"
 FORMAT: Final = 2
-"""The version of the manifest's own format that is written."""
+"""The version of the manifest format that is written."""
 FORMATS_READ: Final = (1, FORMAT)
-"""The versions that are read."""
+"""The versions of the manifest format that can be read."""
 MAX_LAYOUTS: Final = 10
-"""Layouts of a modality that the manifest lists: more than one is rare, and dozens are noise."""
+"""Layouts listed for each modality: more than one is rare, and dozens are noise."""
 
 _BAND = re.compile(r"[a-z0-9_]+ ((?:0|[1-9][0-9]{0,18})(?:x(?:0|[1-9][0-9]{0,18}))*)?")
 """A band of a layout: dtype and shape."""
@@ -43,12 +43,12 @@ _ARCHIVE_KINDS: Final[dict[str, ArchiveFailureKind]] = {
 
 @dataclass
 class LayoutCount:
-    """How many records of a modality look alike."""
+    """A layout, and the number of a modality's records that have it."""
 
     bands: dict[str, str]
     """Band name to dtype and shape, such as ``uint16 120x120``, in band order."""
     n_patches: int
-    """Records that are laid out so."""
+    """Records with this layout."""
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -61,7 +61,7 @@ class ModalityState:
     """One modality's part of a store."""
 
     sources: list[str] = field(default_factory=list)
-    """Where its records were converted from: absolute paths, sorted."""
+    """The sources that its records were converted from: absolute paths, sorted."""
     bands: list[str] = field(default_factory=list)
     """The safetensors keys of its records, in band order."""
     n_patches: int = 0
@@ -73,10 +73,9 @@ class ModalityState:
     layouts: list[LayoutCount] = field(default_factory=list)
     """The most frequent layouts, most frequent first, at most `MAX_LAYOUTS`."""
     complete: bool = False
-    """Whether the last run went through to its end and left out no patch."""
+    """Whether the last run reached its end and left out no patch."""
     spec_fingerprint: str | None = None
-    """`rico_hdl.Modality.fingerprint` of the spec that it was made by; None where this is not
-    known."""
+    """`rico_hdl.Modality.fingerprint` of the spec that it was made with; None if unknown."""
 
 
 @dataclass
@@ -84,38 +83,38 @@ class Manifest:
     """The state of a store."""
 
     dataset: str | None = None
-    """The spec's name; None where the store holds records of no known dataset."""
+    """The spec's name; None if the store holds records of no known dataset."""
     tool: str = f"{_OWN} {__version__}"
-    """What wrote the store last."""
+    """The tool and version that wrote the store last."""
     requires_to_read: list[str] = field(default_factory=list)
-    """Features of later versions that a reader must know; none are known here."""
+    """Features of later versions that a reader must support; this version supports none."""
     requires_to_write: list[str] = field(default_factory=list)
-    """Features of later versions that a writer must know; none are known here."""
+    """Features of later versions that a writer must support; this version supports none."""
     modalities: dict[str, ModalityState] = field(default_factory=dict)
     """The state of each modality that was converted, by name."""
     failures: list[Failure] = field(default_factory=list)
     """Archives that can't be trusted and patches that were left out, sorted by key."""
     other_failures: list[dict[str, Any]] = field(default_factory=list)
-    """Failures of kinds that this version does not know, as they were read."""
+    """Failures of kinds that this version doesn't know, as they were read."""
     content_digest: str = field(default_factory=lambda: digest.to_text(0))
-    """See `rico_hdl.store.digest`; of all records, known or not."""
+    """The digest of all records, of known modalities or not; see `rico_hdl.store.digest`."""
     n_patches: int = 0
     """All records."""
     spec: dict[str, Any] | None = None
-    """The spec that the store was made by: see `rico_hdl.spec.portable`."""
+    """The spec that the store was made with; see `rico_hdl.spec.portable`."""
     whole_fingerprint: str | None = None
-    """The fingerprint of the whole dataset in a manifest of version 0.1.0, where it is none of the
-    built-in datasets'; None as soon as a store is written to."""
+    """The fingerprint of the whole dataset in a manifest of version 0.1.0, if it doesn't belong to
+    a built-in dataset; None as soon as the store is written to."""
     unknown: dict[tuple[object, ...], dict[str, Any]] = field(default_factory=dict)
-    """Fields that this version does not know, by where they are: see `_unknown_at`."""
+    """Fields that this version doesn't know, by their place; see `_unknown_at`."""
 
     @property
     def complete(self) -> bool:
-        """Whether every modality is."""
+        """Whether every modality is complete."""
         return bool(self.modalities) and all(m.complete for m in self.modalities.values())
 
     def to_json(self) -> str:
-        """The file's text; the spec, which can be long and is for programs, is one line of it."""
+        """The file's text. The spec, which can be long and is meant for programs, is one line."""
         modalities = {
             name: {**dataclasses.asdict(state), **self._unknown_at("modality", name)}
             for name, state in self.modalities.items()
@@ -150,11 +149,11 @@ class Manifest:
         return text.removesuffix("\n}") + f',\n  "spec": {spec}\n}}\n'
 
     def _unknown_at(self, *place: object) -> dict[str, Any]:
-        """The unknown fields of the manifest itself, a modality, a layout or a failure."""
+        """The unknown fields of the manifest itself, or of a modality, layout or failure."""
         return self.unknown.get(place, {})
 
     def describe(self, totals: Totals, spec: DatasetSpec) -> None:
-        """Say what a store holds, according to its journal."""
+        """Fill in what a store holds, according to its journal."""
         self.dataset, self.spec = spec.name, combined(self.spec, as_rows(spec))
         self.tool = f"{_OWN} {__version__}"
         self.content_digest = digest.to_text(totals.digest)
@@ -175,18 +174,18 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """Read the file's text.
+        """Parse the file's text.
 
         Raises:
-            ValueError: It is no manifest: the message says where.
-            StoreError: It is one of a later version.
+            ValueError: It is not a manifest; the message says where.
+            StoreError: It was written by a later version.
         """
         values = load(text)
         if not isinstance(values, dict) or type(version := values.get("format")) is not int:
-            raise FieldError("it is no object with a whole number as its 'format'")
+            raise FieldError("it is not an object with a whole number as its 'format'")
         if version not in FORMATS_READ:
             known = " and ".join(map(str, FORMATS_READ))
-            raise _newer(values, f"has format {version}, and formats {known} are read")
+            raise _newer(values, f"has format {version}, but only formats {known} can be read")
         if version == 1:
             values = format_1.upgraded(values)
         fields = Fields(values, "the manifest")
@@ -232,8 +231,8 @@ class Manifest:
             for band, text in layout.bands.items():
                 if not _BAND.fullmatch(text):
                     raise FieldError(
-                        f"{item.place}: band {band!a} is {text!a}, expected such as "
-                        "'uint16 120x120'"
+                        f"{item.place}: band {band!a} is {text!a}, expected a dtype and shape "
+                        "such as 'uint16 120x120'"
                     )
             state.layouts.append(layout)
             self._keep(("layout", name, *layout.bands.items()), item)
@@ -257,10 +256,10 @@ class Manifest:
         self._keep(("failure", kind, *place_of(failure)), fields)
 
     def write(self, target: Path) -> None:
-        """Replace the manifest in a target folder: readers see the old one or the new one, whole.
+        """Replace the manifest in a target folder; readers see either the old one or the new one.
 
         Raises:
-            StoreError: It can't be written; the old one is still there.
+            StoreError: It can't be written; the old one is unchanged.
         """
         path = target / MANIFEST_NAME
         draft = target / f".{MANIFEST_NAME}.part"
@@ -275,15 +274,15 @@ class Manifest:
             raise StoreError(
                 f"{path}: the manifest can't be written: {error.strerror}",
                 "The records are stored. Free some space, check the permissions, and run the same "
-                "command again: it writes what is missing.",
+                "command again: it writes the manifest.",
             ) from error
 
     @classmethod
     def read(cls, target: Path) -> Manifest | None:
-        """The manifest of a target folder, or None where there is none.
+        """The manifest of a target folder, or None if there is none.
 
         Raises:
-            StoreError: There is one, and it can't be read: it is damaged, or of a later version.
+            StoreError: It can't be read, is damaged, or was written by a later version.
         """
         path = target / MANIFEST_NAME
         try:
@@ -295,26 +294,26 @@ class Manifest:
         except OSError as error:
             raise StoreError(
                 f"{path}: the manifest can't be read: {error.strerror}",
-                "Check the permissions, and that the disk or network mount is there.",
+                "Check the permissions, and that the disk or network mount is available.",
             ) from error
         except ValueError as error:
             raise StoreError(
-                f"{path}: the manifest can't be read, since it is damaged: {error}",
-                "Restore it from a copy. Without one, move it away and run the conversion's "
-                "command again: it is written again from data.mdb, which is not touched. Only the "
-                "manifest knows which archives were damaged, so check the store with rico-hdl "
-                "verify --sources then.",
+                f"{path}: the manifest is damaged: {error}",
+                "Restore it from a copy. Without a copy, move it away and run the conversion's "
+                "command again: it writes a new manifest from data.mdb, which it does not change. "
+                "Only the manifest knows which archives were damaged, so check the store with "
+                "rico-hdl verify --sources afterwards.",
             ) from error
 
 
 def _newer(values: dict[str, Any], what: str) -> StoreError:
-    """The error of a manifest that only a later version understands."""
+    """The error for a manifest that only a later version understands."""
     tool = values.get("tool")
     writer = tool if isinstance(tool, str) and tool.isprintable() else "a later rico-hdl"
     return StoreError(
         f"{what} by this rico-hdl, version {__version__}",
-        f"The store was written by {writer}: use that version or a later one. Leave the manifest "
-        "where it is: it knows what no other file of the store does.",
+        f"The store was written by {writer}: use that version or a later one. Do not remove the "
+        "manifest: it holds information that no other file of the store has.",
     )
 
 
@@ -345,11 +344,11 @@ def layouts_of(part: ModalityTotals, band_names: Sequence[str]) -> list[LayoutCo
 
 
 def check_same_dataset(manifest: Manifest, spec: DatasetSpec, target: Path) -> None:
-    """Make sure that patches of this dataset may be added to a store.
+    """Check that patches of this dataset may be added to a store.
 
     Raises:
-        StoreError: It holds another dataset, has a modality that was made from another version of
-            the spec, or needs a later rico-hdl.
+        StoreError: The store holds another dataset, has a modality that was made with another
+            version of the spec, or needs a later rico-hdl.
     """
     if manifest.requires_to_write:
         error = _newer({"tool": manifest.tool}, _needs("writes to", manifest.requires_to_write))
@@ -368,14 +367,14 @@ def check_same_dataset(manifest: Manifest, spec: DatasetSpec, target: Path) -> N
     ]
     if changed:
         raise StoreError(
-            f"{target} was made by {manifest.tool} with other keys or bands for "
+            f"{target} was made by {manifest.tool} with different keys or bands for "
             f"{' and '.join(changed)}",
-            "Choose another --target-dir, or continue with the version that began it.",
+            "Choose another --target-dir, or continue with the version that began the store.",
         )
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename durable; Windows can't open folders and needs no such thing."""
+    """Make a rename durable. Windows neither needs this nor can open folders."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)

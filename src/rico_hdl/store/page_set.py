@@ -1,18 +1,14 @@
-"""A set of page numbers, a bit for each page of a file.
-
-In: runs of pages. Out: whether none of them was in the set before. A file of a terabyte takes
-32 MiB.
-"""
+"""A set of page numbers, with one bit for each page of a file: 32 MiB for a terabyte."""
 
 from __future__ import annotations
 
 
 class PageSet:
-    """Page numbers, each at most once.
+    """A set of page numbers.
 
     Args:
-        n_pages: The pages of the file. Greater numbers are possible: free pages at the end of a
-            file may never have been written.
+        n_pages: The number of pages in the file. Greater page numbers are allowed: free pages at
+            the end of a file may never have been written.
     """
 
     def __init__(self, n_pages: int) -> None:
@@ -24,11 +20,11 @@ class PageSet:
         return self._n
 
     def add(self, first: int, n: int) -> bool:
-        """Add a run of pages, unless one of them is in the set; returns whether it was added.
+        """Add a run of pages unless one of them is in the set; returns whether it was added.
 
         Args:
             first: The number of the first page.
-            n: How many there are; 1 if the file does not reach to the first one.
+            n: The number of pages; 1 if the first one is past the end of the file.
         """
         begin, end = first // 8, (first + n - 1) // 8 + 1
         if end > len(self._bits):

@@ -1,8 +1,8 @@
-"""Where the records of a store came from, and what that says about them.
+"""The origins of a store's records, and what they imply.
 
-In: the journal. Out: the records that came from other sources than some, those that have no valid
-note, and whether all that a damaged archive ever gave has been made up for. All of it follows from
-what is on disk, so that it is the same after a kill. It writes nothing.
+In: the journal. Out: the records that came from sources other than given ones, the records without
+a valid note, and whether other sources make up for everything that came from a damaged archive. All
+of it follows from the files on disk, so it is the same after a kill. It writes nothing.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from rico_hdl.store.totals import Totals
 from rico_hdl.values import Origin
 
 UNPROVEN: Final = Origin("", "?")
-"""Where a record comes from whose note was lost: its bytes may be damaged. Locations of sources are
-absolute paths, so this is none, and it is never written to the journal."""
+"""The origin of a record whose note was lost, so its bytes may be damaged. It can't be the location
+of a source, which is an absolute path, and it is never written to the journal."""
 
 
 class Provenance:
-    """What a journal says of the origins of records.
+    """The origins of records according to a journal.
 
     Args:
         path: The journal.
-        survey: What was found when the store was opened.
-        totals: Gives the totals of the journal.
+        survey: The findings from when the store was opened.
+        totals: Returns the totals of the journal.
     """
 
     def __init__(self, path: Path, survey: Survey, totals: Callable[[], Totals]) -> None:
@@ -39,13 +39,13 @@ class Provenance:
     def elsewhere(
         self, origins: Collection[Origin], doubted: Collection[str] = ()
     ) -> Iterator[tuple[bytes, Origin]]:
-        """Keys that are known to have come from somewhere else, with where, sorted by key.
+        """The keys of records from other sources, with their origins, sorted by key.
 
-        Records without a valid note are among them, with the origin `UNPROVEN`.
+        Records without a valid note are included, with the origin `UNPROVEN`.
 
         Args:
-            origins: Sources that do not count as elsewhere.
-            doubted: Modalities in which an unknown source counts as elsewhere, too.
+            origins: Sources whose records are not included.
+            doubted: Modalities in which records from an unknown source are included, too.
         """
 
         def is_elsewhere(origin: Origin) -> bool:
@@ -67,7 +67,7 @@ class Provenance:
             while key is not None and key < entry.key:
                 yield key, UNPROVEN
                 key = next(without, None)
-            if key == entry.key:  # it has a note since
+            if key == entry.key:  # it has got a note since
                 key = next(without, None)
             if entry.key in survey.outdated:
                 yield entry.key, UNPROVEN
@@ -78,7 +78,7 @@ class Provenance:
             key = next(without, None)
 
     def unproven(self) -> Counter[str]:
-        """How many records of each modality have no valid note; an empty name for none."""
+        """The number of records without a valid note, by modality; an empty name if unknown."""
         left: Counter[str] = Counter()
         survey = self._survey
         if not survey.n_unproven:
@@ -96,10 +96,10 @@ class Provenance:
         return +left
 
     def is_made_up_for(self, origin: Origin, intact: Collection[Origin]) -> bool:
-        """Whether intact sources hold all that a source ever gave: it is stored from them.
+        """Whether every record that ever came from a source is now stored from an intact one.
 
-        A source that gave nothing is not: nothing tells that others hold what it held. Nor is it
-        where records of unknown origin are left, which may be its own.
+        False for a source that no record came from: whether others hold its contents is unknown.
+        False, too, while there are records of unknown origin, which may have come from it.
 
         Args:
             origin: The source.

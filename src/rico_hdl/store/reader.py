@@ -1,7 +1,7 @@
 """Reading an LMDB that is not being written.
 
 In: a target folder. Out: keys and values, as views into the file. It takes no lock and writes
-nothing, so that read-only disks and network mounts will do.
+nothing, so it works on read-only disks and network mounts.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from rico_hdl.store.target import DATA_NAME
 
 
 class StoreReader:
-    """An LMDB open for reading, also one that the original rico-hdl wrote. A context manager.
+    """An LMDB open for reading, possibly written by the original rico-hdl. A context manager.
 
-    May be used from several threads, each with a transaction of its own.
+    May be used from several threads, each with its own transaction.
 
     Args:
         target: The folder that holds ``data.mdb``.
 
     Raises:
-        StoreError: There is none, or it is no LMDB.
+        StoreError: There is no such file, or it is not an LMDB.
     """
 
     def __init__(self, target: Path) -> None:
@@ -36,7 +36,9 @@ class StoreReader:
         path = target / DATA_NAME
         if not path.is_file():
             what = f"there is no {DATA_NAME}" if target.is_dir() else "no such folder"
-            raise StoreError(f"{target}: {what}", "Name the folder that was given as --target-dir.")
+            raise StoreError(
+                f"{target}: {what}", "Give the folder that the conversion wrote: its --target-dir."
+            )
         self.n_file_bytes = path.stat().st_size
         try:
             check_length(path)
@@ -50,10 +52,10 @@ class StoreReader:
 
     @contextmanager
     def transaction(self) -> Iterator[Callable[[bytes], memoryview | None]]:
-        """A function for one thread that gives the record of a key, or None.
+        """A function for one thread that returns the record of a key, or None.
 
-        Its results are views into the file, valid as long as the context lasts. It raises a
-        StoreError where the file is damaged.
+        Its results are views into the file that are valid as long as the context lasts. It raises a
+        StoreError if the file is damaged.
         """
         with self._guarded(), self._env.begin(buffers=True) as txn:
 
@@ -64,7 +66,7 @@ class StoreReader:
             yield get
 
     def records(self) -> Iterator[tuple[bytes, memoryview]]:
-        """All keys and values, sorted by key; a value is valid until the next one is asked for.
+        """All keys and values, sorted by key; a value is valid until the next iteration.
 
         Raises:
             StoreError: The file is damaged.
@@ -87,10 +89,10 @@ class StoreReader:
         try:
             yield
         except lmdb.Error as error:
-            raise StoreError(f"{DATA_NAME} is damaged in its structure: {error}") from error
+            raise StoreError(f"{DATA_NAME} has a damaged structure: {error}") from error
 
     def close(self) -> None:
-        """Close the file; views into it must not be used any more."""
+        """Close the file; views into it must no longer be used."""
         self._env.close()
 
     def __enter__(self) -> Self:

@@ -1,9 +1,9 @@
-"""Bringing journal and database together after whatever happened.
+"""Bringing the journal in line with the database after a crash.
 
-In: an open database and its journal. Out: entries to append, so that the journal says what the
-database holds. Usually there are none. After a kill or a power loss, the last transactions may have
-been noted but not committed; a store of the original rico-hdl has no journal at all. Records are
-compared by their digests: neither their presence nor their number tells which state they are in.
+In: an open database and its journal. Out: entries to append to make the journal agree with the
+database; usually none. After a kill or a power loss, the last transactions may have been noted but
+not committed. A store of the original rico-hdl has no journal at all. Records are compared by their
+digests: neither their presence nor their number shows which state they are in.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from rico_hdl.store.journal import N_UNSETTLED, Gap, JournalBlock, JournalEntry,
 from rico_hdl.store.totals import Totals
 from rico_hdl.values import Layout, Origin, Record
 
-_MANY_KEYS: Final = 100_000  # with removals: beyond, sorting all entries takes less memory
+_MANY_KEYS: Final = 100_000  # keys with removals; above this, sorting all entries takes less memory
 
 
 @dataclass
 class JournalState:
-    """What a journal says as a whole."""
+    """The state of a journal as a whole."""
 
     totals: Totals = field(default_factory=Totals)
-    """Of the newest entry of each key."""
+    """Totals over the newest entry of each key."""
     stop: int = 0
-    """Zero-based offset behind its last intact block."""
+    """Zero-based offset just past its last intact block."""
     last: list[JournalBlock] = field(default_factory=list)
-    """Its last blocks, whose transactions may be lost."""
+    """Its last blocks, whose transactions may have been lost."""
     gaps: list[Gap] = field(default_factory=list)
-    """Bytes that are no intact block."""
+    """Ranges of bytes that are not an intact block."""
 
     @property
     def is_damaged(self) -> bool:
@@ -80,10 +80,10 @@ def totals_of(path: Path) -> Totals:
 
 
 def _totals(path: Path, changed: Collection[bytes]) -> Totals:
-    """The totals of a journal that has several entries for some keys: of those the newest counts.
+    """The totals of a journal with several entries for some keys, of which the newest counts.
 
-    A sum over all entries would depend on whether each removal notes what was put before; it does
-    not where that note was lost, or where the record had been damaged when it was replaced.
+    A sum over all entries would be right only if each removal matched the put before it. It doesn't
+    if the note of the put was lost, or if the record was damaged when it was replaced.
     """
     totals = Totals()
     if len(changed) > _MANY_KEYS:
@@ -109,29 +109,29 @@ def unsettled(
     get: Callable[[bytes], memoryview | None],
     n_bytes: int | None = None,
 ) -> list[JournalEntry]:
-    """Entries that take back what was noted at the end of a journal and not committed.
+    """Entries that take back notes at the end of a journal that were not committed.
 
     A transaction is noted before it is committed, and a crash of the machine can undo the last
-    commit. So what the database holds under a key may be what it held before the last notes. Where
-    an earlier entry notes the very bytes that are there, it is noted again, with its origin.
+    commit. So the database may hold the record that a key had before the last notes. If an earlier
+    entry notes exactly these bytes, it is noted again, with its origin.
 
     Args:
         path: The journal.
         last: Its last blocks.
-        get: The record of a key in the database, or None.
-        n_bytes: Read no more of the journal, as if it had this length; None for all of it.
+        get: Returns the record of a key in the database, or None.
+        n_bytes: Length up to which the journal is read; None for all of it.
 
     Returns:
-        For each key a removal of its newest entry, if that is not one, and the entry that counts
-        again, if there is one. The journal without them says what was noted; with them it says what
-        the database holds. A record that is damaged keeps its entry.
+        For each key, a removal of its newest entry (unless that is a removal) and the entry that
+        counts again, if there is one. With these entries, the journal agrees with the database. A
+        damaged record keeps its entry.
 
     Raises:
         OSError: The journal can't be read.
     """
     newest = {entry.key: entry for block in last for entry in block.entries}
     taken_back: list[JournalEntry] = []
-    digests: dict[bytes, tuple[int, int]] = {}  # of records that are not what was noted last
+    digests: dict[bytes, tuple[int, int]] = {}  # of records that differ from their last notes
     for key, entry in newest.items():
         value = get(key)
         if value is None:
@@ -160,7 +160,7 @@ def _histories(
 
 
 def _restored(history: Sequence[JournalEntry], there: tuple[int, int]) -> list[JournalEntry]:
-    """Entries that make an earlier state of a record count again; none if it never had it.
+    """Entries that make an earlier state of a record count again; none if it never had that state.
 
     Args:
         history: All entries of its key, the oldest first.
@@ -168,7 +168,7 @@ def _restored(history: Sequence[JournalEntry], there: tuple[int, int]) -> list[J
     """
     *before, newest = history
     back = [] if newest.removed else [newest._replace(removed=True)]
-    removal = None  # the position of the newest entry that notes these bytes as replaced
+    removal = None  # the position of the newest removal of these bytes
     for i, entry in reversed(list(enumerate(before))):
         if (entry.digest, entry.n_bytes) != there:
             continue
@@ -177,13 +177,13 @@ def _restored(history: Sequence[JournalEntry], there: tuple[int, int]) -> list[J
         removal = i if removal is None else removal
     if newest.removed or removal is None:
         return []
-    # These bytes were replaced, and not what was noted before: damaged, or without a note.
+    # These bytes were replaced but never noted as put: they were damaged, or had no note.
     earlier = before[removal - 1] if removal else None
     return back if earlier is None or earlier.removed else [*back, earlier]
 
 
 def entry_of(record: Record) -> JournalEntry:
-    """The entry of a record that is put."""
+    """The entry for a record that is being put."""
     return JournalEntry(
         record.key,
         record.digest,
@@ -195,7 +195,7 @@ def entry_of(record: Record) -> JournalEntry:
 
 
 def found(key: bytes, value: memoryview, modality_of: Callable[[Layout], str]) -> JournalEntry:
-    """The entry of a record that is in the database, as it is there."""
+    """The entry for a record as it is in the database."""
     try:
         bands = parse(value)
     except RecordError:

@@ -1,13 +1,13 @@
-"""A store as it was after one commit, as every reader sees it, and what was noted until then.
+"""A store after one commit, as each reader sees it, with the journal and manifest of that state.
 
-In: a target folder, perhaps while a conversion writes to it. Out: ``data.mdb`` in one committed
+In: a target folder, possibly while a conversion writes to it. Out: ``data.mdb`` in one committed
 state, opened both by LMDB's library and by the page reader; the manifest and the length of the
-journal that belong to that state. It takes no lock, and writes nothing.
+journal that belong to that state. It takes no lock and writes nothing.
 
-A conversion replaces the manifest before its first commit, and appends a block to the journal
-before each one. So what was read between two looks that found the same manifest, the same journal
-and the same newest transaction belongs together: each record that is there was noted in that much
-of the journal, and what was noted and is not there can only be the end of it.
+A conversion replaces the manifest before its first commit and appends a block to the journal before
+each commit. So they belong together if manifest, journal and newest transaction are the same before
+and after opening the file: every record then has its note within that length of the journal, and
+only notes at its end can lack their records.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ _PAUSE_SECONDS: Final = 0.005
 """Between two tries to find a moment without a commit; a commit takes about as long."""
 
 _N_SAMPLES: Final = 9
-"""Records that must agree on where LMDB's library has mapped the file, by their majority."""
+"""Records whose majority decides where LMDB's library has mapped the file."""
 
 
 RecordView = tuple[Place, memoryview, bytes]
-"""A record, as a reader found it: where it is in the file, a view of its bytes there, and the
+"""A record as a reader found it: its place in the file, a view of its bytes there, and the
 `HEADER_BYTES` before it."""
 
 HEADER_BYTES: Final = PAGE_HEADER.size
-"""How much there is before the first byte of a record: where that is the first one in its pages,
-the header of these pages."""
+"""The number of bytes before a record that a `RecordView` includes: for a record in overflow pages,
+their header."""
 
 
 class Snapshot:
@@ -59,8 +59,8 @@ class Snapshot:
         n_threads: How many threads may look up keys at the same time.
 
     Raises:
-        StoreError: There is no store, a reader refuses it, or it is written to faster than it can
-            be opened.
+        StoreError: There is no store, a reader refuses it, or it is being written to faster than it
+            can be opened.
     """
 
     def __init__(self, target: Path, n_threads: int) -> None:
@@ -69,8 +69,8 @@ class Snapshot:
         self.is_being_written = is_locked(journal)
         """Whether a conversion was writing to it when it was opened."""
         error = StoreError(
-            f"{target} is written to faster than it can be opened: {_N_TRIES} attempts",
-            "Wait until the conversion is done.",
+            f"{target} is being written to faster than it can be opened, in {_N_TRIES} attempts",
+            "Wait until the conversion is done, then try again.",
         )
         for _ in range(_N_TRIES):
             before = _marks(target)
@@ -97,9 +97,9 @@ class Snapshot:
         self._base: int | None = None
 
     def _open(self, n: int) -> None:
-        """Open the file for both readers, with LMDB's transactions all in one state."""
+        """Open the file with both readers, and begin LMDB's transactions."""
         self.pages = Pages(self.target)
-        """The file, as `rico_hdl.open` reads it."""
+        """The file as `rico_hdl.open` reads it."""
         check_length(self.target / DATA_NAME)
         self.manifest = Manifest.read(self.target)
         """The manifest; None if there is none."""
@@ -120,7 +120,7 @@ class Snapshot:
             return True
         if not self.is_being_written and self.pages.current and len(ids) == 1:
             raise StoreError(
-                f"{self.target / DATA_NAME} is damaged: rico_hdl.open reads it as it was after "
+                f"{self.target / DATA_NAME} is damaged: rico_hdl.open reads its state after "
                 f"transaction {self.pages.state.transaction}, LMDB's library after {ids.pop()}",
                 "Restore it from a copy, or convert again with --overwrite.",
             )
@@ -128,21 +128,21 @@ class Snapshot:
 
     @property
     def is_certain(self) -> bool:
-        """Whether all that was read until now is this state: no page of it was used again."""
+        """Whether everything read so far belongs to this state: no page of it was reused."""
         return self.pages.certain
 
     @property
     def is_intact(self) -> bool:
-        """Whether the journal is still the one that belongs to this state, or longer."""
+        """Whether the journal is still at least as long as it was in this state."""
         mark, now = _mark(self.target / JOURNAL_NAME), self.n_journal_bytes
         return mark[1] >= now if mark else not now
 
     @contextmanager
     def lookups(self) -> Iterator[Callable[[bytes], RecordView | None]]:
-        """A function for one thread that looks up a key by both readers.
+        """A function for one thread that looks up a key with both readers.
 
-        LMDB's library trusts the file: use this only if its structure is sound. The function raises
-        a StoreError where one of the readers finds damage, or where they disagree.
+        LMDB's library trusts the file, so use this only if its structure is intact. The function
+        raises a StoreError if a reader finds damage or if the readers disagree.
         """
         if self._base is None:
             self._base = self._mapped_at()
@@ -150,7 +150,7 @@ class Snapshot:
         address_of, string_at = _Addresses().of, ctypes.string_at
 
         def look(key: bytes) -> RecordView | None:
-            place = find(key)  # first: it refuses what is beyond the file's end
+            place = find(key)  # first: it refuses places past the file's end
             try:
                 value = transaction.get(key)
             except lmdb.Error as error:
@@ -163,7 +163,7 @@ class Snapshot:
             there = (address - base, address - base + len(value))
             if there != place:
                 raise _disagreement(there, place)
-            # By this map, where its page is in memory by now; the other one would cost a fault.
+            # From this map, whose page is already in memory; the other map would cost a fault.
             return there, value, string_at(address - HEADER_BYTES, HEADER_BYTES)
 
         try:
@@ -187,7 +187,7 @@ class Snapshot:
             self._idle.put(transaction)
 
     def search(self, key: bytes) -> RecordView | None:
-        """As the function of `lookups`, but by the page reader, which trusts nothing."""
+        """Like the function of `lookups`, but with the page reader alone, which trusts nothing."""
         place = self.pages.search(key)
         if place is None:
             return None
@@ -211,7 +211,7 @@ class Snapshot:
         return found.most_common(1)[0][0] if found else 0
 
     def close(self) -> None:
-        """Close the file; views into it must not be used any more."""
+        """Close the file; views into it must no longer be used."""
         for transaction in self._transactions:
             transaction.abort()
         self._env.close()
@@ -227,8 +227,8 @@ _Mark = tuple[int, int] | None
 
 
 def _marks(target: Path) -> tuple[_Mark, _Mark, _Mark]:
-    """What tells whether a commit or a new manifest came between two looks."""
-    manifest = _mark(target / MANIFEST_NAME)  # replaced as a whole, thus another file
+    """Marks that differ if a commit or a new manifest has come in between."""
+    manifest = _mark(target / MANIFEST_NAME)  # replaced as a whole, so a new one is another file
     data = _mark(target / DATA_NAME)
     return manifest, _mark(target / JOURNAL_NAME), data and (data[0], 0)
 
@@ -253,13 +253,13 @@ def _refused(target: Path, error: Exception) -> StoreError:
 
 def _disagreement(by_lmdb: Place | None, by_pages: Place | None) -> StoreError:
     return StoreError(
-        f"readers disagree about where it is in {DATA_NAME}: bytes {by_lmdb} for LMDB's library, "
+        f"readers disagree about its place in {DATA_NAME}: bytes {by_lmdb} for LMDB's library, "
         f"{by_pages} for rico_hdl.open"
     )
 
 
 def _damaged(error: lmdb.Error) -> StoreError:
-    return StoreError(f"{DATA_NAME} is damaged in its structure: {error}")
+    return StoreError(f"{DATA_NAME} has a damaged structure: {error}")
 
 
 class _PyBuffer(ctypes.Structure):
@@ -287,10 +287,10 @@ _release_buffer.argtypes = [ctypes.c_void_p]
 
 
 class _Addresses:
-    """Where the bytes of views are in memory. For one thread.
+    """The memory addresses of views. For use by one thread.
 
-    NumPy would tell, too: in twice the time for each record, and after 0.1 s for its import, which
-    verifying does not need otherwise.
+    NumPy can give them, too, but takes twice the time for each record, and 0.1 s for its import,
+    which verifying does not need otherwise.
     """
 
     def __init__(self) -> None:

@@ -1,20 +1,20 @@
-"""Whether the structure of ``data.mdb`` is sound: every page, node, key and page number.
+"""Whether the structure of ``data.mdb`` is intact: every page, node, key and page number.
 
-In: a map of the file. Out: all that is wrong. It reads the meta, branch and leaf pages, both those
-of the records and those of the list of free pages, and no record. It asks neither LMDB's library,
-which trusts a file and can crash or hang on a damaged one, nor the page reader: both find the same
-records where nothing is wrong here.
+In: a map of the file. Out: everything that is wrong. It reads the meta, branch and leaf pages of
+the records and of the list of free pages, but no record. It uses neither LMDB's library, which
+trusts a file and can crash or hang on a damaged one, nor the page reader: both find the same
+records in a file that passes this check.
 
-What holds in every file that LMDB 0.9 writes, and is checked (mdb.c: ``mdb_env_write_meta``,
-``mdb_page_flush``, ``mdb_node_add``, ``mdb_node_del``, ``mdb_page_split``, ``mdb_freelist_save``,
-``mdb_audit``):
+The following is checked, and holds in every file that LMDB 0.9 writes (mdb.c:
+``mdb_env_write_meta``, ``mdb_page_flush``, ``mdb_node_add``, ``mdb_node_del``, ``mdb_page_split``,
+``mdb_freelist_save``, ``mdb_audit``):
 
 - Page N modulo 2 is the meta page of transaction N, and the other one is that of N - 1.
 - A page holds its own number and kind. Its nodes fill its end without gaps or overlaps.
-- Keys are in order: on a page, and within the bounds that the branches above it set.
-- All leaves are equally deep. There are as many entries and pages as the meta page says.
-- Every page up to the last one is in use once, or free once. Free pages are listed in falling
-  order, under the number of the transaction that freed them.
+- Keys are in order on each page, and within the bounds that the branches above it set.
+- All leaves have the same depth. The numbers of entries and pages are those in the meta page.
+- Every page up to the last one is in use exactly once or free exactly once. Free pages are listed
+  in descending order, under the number of the transaction that freed them.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ from rico_hdl.store.pages import Pages
 from rico_hdl.store.tree import Place
 from rico_hdl.values import MAX_KEY_BYTES
 
-_RUN: Final = struct.Struct("<QHHI")  # how overflow pages begin: number, padding, flags, pages
+_RUN: Final = struct.Struct("<QHHI")  # the header of overflow pages: number, padding, flags, pages
 
-_INTEGER_KEYS: Final = 0x08  # of the tree of free pages
-_NO_SUBFOLDER: Final = 0x4000  # how an environment was opened, which is noted there, too
+_INTEGER_KEYS: Final = 0x08  # flag of the tree of free pages
+_NO_SUBFOLDER: Final = 0x4000  # how the environment was opened; it is stored with that flag
 _MAX_MAP_BYTES: Final = 2**47  # what a process can address
 _MAX_PROBLEMS: Final = 20
 _KINDS: Final = {BRANCH: "branch", LEAF: "leaf"}
@@ -57,7 +57,7 @@ _Bound = bytes | None
 
 @dataclass
 class _Counts:
-    """What a walk through a tree found."""
+    """Pages and entries that a walk through a tree found."""
 
     n_branches: int = 0
     n_leaves: int = 0
@@ -66,7 +66,7 @@ class _Counts:
 
 
 class Structure:
-    """The structure of a file as it was after one commit.
+    """The structure of a file after one commit.
 
     Args:
         pages: A map of the file.
@@ -74,7 +74,7 @@ class Structure:
 
     def __init__(self, pages: Pages) -> None:
         self.problems: list[str] = []
-        """What is wrong, at most a few dozen entries."""
+        """Everything that is wrong, at most a few dozen entries."""
         self._pages = pages
         self._data = pages.data
         self._size = pages.state.page_bytes
@@ -87,39 +87,40 @@ class Structure:
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing wrong was found so far."""
+        """Whether no problem has been found so far."""
         return not self.problems
 
     @property
     def follows_the_older_state(self) -> bool:
         """Whether the newest commit freed the root of the state in the other meta page.
 
-        If not, that page may in truth be the newer one, with a smaller number. Only after a commit
-        whose last write failed is it otherwise.
+        If not, either the last write of a commit failed, or the other page is in truth the newer
+        one, with a damaged transaction number.
         """
         return self._freed_root is None
 
     def check(self) -> None:
-        """Check all but the pages of records: `take` needs their places."""
+        """Check everything but the overflow pages of records; see `run_of` and `take`."""
         self._check_metas()
         free = self._walk(self._free, "the list of free pages", is_free=True)
         self._check_counts(self._free, free, "the list of free pages")
         if free.n_overflow != self._free.n_overflow:
-            self._report("the list of free pages has another number of overflow pages than noted")
+            self._report("the list of free pages has a wrong number of overflow pages")
         records = self._walk(self._records, "the tree of records", is_free=False)
         self._check_counts(self._records, records, "the tree of records")
 
     def run_of(self, place: Place, head: bytes) -> tuple[int, int] | str | None:
-        """The overflow pages of a record: number of the first, and how many there are.
+        """The overflow pages of a record.
 
         May be called from several threads.
 
         Args:
-            place: Where the record is.
+            place: The record's place in the file.
             head: The 16 bytes before it.
 
         Returns:
-            None for a record in a leaf page; a text that says what is wrong with the pages.
+            The zero-based number of the first page and the number of pages; None for a record in a
+            leaf page; a text if something is wrong with the pages.
         """
         start, stop = place
         if start % self._size != PAGE_HEADER.size:
@@ -127,15 +128,15 @@ class Structure:
         return self._run(start // self._size, stop - start, head)
 
     def take(self, number: int, n: int) -> bool:
-        """Note that overflow pages belong to a record; returns whether they belonged to nothing."""
+        """Note that overflow pages belong to a record; returns whether they were unused before."""
         self._n_overflow += n
         return self._taken.add(number, n)
 
     def finish(self) -> None:
-        """Compare what was taken with what the meta page says, once all records were."""
+        """Compare the pages in use with the meta page, after `take` for all records."""
         if self._n_overflow != self._records.n_overflow:
             self._report(
-                f"its records have {self._n_overflow} overflow pages, it says "
+                f"its records have {self._n_overflow} overflow pages, but the meta page says "
                 f"{self._records.n_overflow}"
             )
         n = self._last_page + 1 - 2 - len(self._taken)
@@ -147,20 +148,20 @@ class Structure:
             self.problems.append(what)
 
     def _check_metas(self) -> None:
-        """Check both meta pages: that of the newest transaction, and the one before."""
+        """Check both meta pages: that of the newest transaction and that of the one before."""
         newest = self._pages.state.transaction
         for number, page in enumerate(self._pages.metas):
             expected = newest if number == newest % 2 else max(newest - 1, 0)
             if expected != newest and not self._pages.current:
-                continue  # a conversion was perhaps writing it
+                continue  # a conversion may have been writing it
             written, _, flags, _, _ = PAGE_HEADER.unpack_from(page)
             if (written, flags) != (number, META):
-                self._report(f"page {number} is no meta page")
+                self._report(f"page {number} is not a meta page")
             meta = meta_at(page, 0)
             assert meta is not None  # noqa: S101 - `Pages` has read one of this size
             if meta.transaction != expected:
                 self._report(
-                    f"meta page {number} is of transaction {meta.transaction}, expected {expected}"
+                    f"meta page {number} has transaction {meta.transaction}, expected {expected}"
                 )
             fits = (
                 meta.is_readable
@@ -170,8 +171,8 @@ class Structure:
                 and meta.free.flags & ~_NO_SUBFOLDER == _INTEGER_KEYS
                 and meta.records.padding == 0
             )
-            # The older one may hold the trees of a commit that failed: LMDB then writes it back
-            # with its old number, and with the new trees.
+            # The older one may hold the trees of a failed commit: LMDB then writes it back with its
+            # old number and the new trees.
             if meta.transaction == newest:
                 fits = fits and meta.last_page >= 1
                 fits = fits and all(
@@ -183,14 +184,14 @@ class Structure:
                 self._report(f"meta page {number} holds impossible values")
 
     def _check_counts(self, tree: Tree, found: _Counts, what: str) -> None:
-        """Compare what a walk found with what the meta page says."""
+        """Compare the results of a walk with the meta page."""
         for name, says, is_there in (
             ("entries", tree.n_entries, found.n_entries),
             ("branch pages", tree.n_branches, found.n_branches),
             ("leaf pages", tree.n_leaves, found.n_leaves),
         ):
             if says != is_there:
-                self._report(f"{what} has {is_there} {name}, it says {says}")
+                self._report(f"{what} has {is_there} {name}, but the meta page says {says}")
 
     def _walk(self, tree: Tree, what: str, *, is_free: bool) -> _Counts:
         """Check all branch and leaf pages of a tree."""
@@ -210,7 +211,7 @@ class Structure:
                 continue
             keys = nodes.keys
             if kind == BRANCH:
-                keys = keys[1:]  # the first one counts as below all others
+                keys = keys[1:]  # the first one counts as less than all others
             if is_free:  # numbers, little-endian
                 keys = [key[::-1] for key in keys]
             self._check_keys(keys, low, high, number, is_free=is_free)
@@ -224,7 +225,7 @@ class Structure:
                 continue
             counts.n_branches += 1
             children = [low_ | high_ << 16 | top << 32 for low_, high_, top, _ in nodes.heads]
-            for child in children:  # on a cold disk, many at once instead of one by one
+            for child in children:  # a cold disk then reads many at once instead of one by one
                 self._pages.will_need(child * self._size, self._size)
             bounds = [low, *keys, high]
             pages += [
@@ -233,7 +234,7 @@ class Structure:
         return counts
 
     def _page(self, number: int, kind: int, what: str) -> bytes:
-        """A page of a tree, which is in use from now on; empty if it is none."""
+        """A page of a tree, marked as in use; empty if it is not the expected one."""
         start = number * self._size
         if not 2 <= number <= self._last_page or start + self._size > len(self._data):
             self._report(f"{what} leads to page {number}, which does not exist")
@@ -253,11 +254,11 @@ class Structure:
         _, _, _, lower, upper = PAGE_HEADER.unpack_from(page)
         n = (lower - PAGE_HEADER.size) // 2
         if lower % 2 or n < 1 or not lower <= upper <= len(page):
-            self._report(f"page {number} has no sound list of nodes")
+            self._report(f"the list of nodes of page {number} is damaged")
             return None
         at = struct.unpack_from(f"<{n}H", page, PAGE_HEADER.size)
         if max(at) + NODE.size > len(page):
-            self._report(f"a node runs over the end of page {number}")
+            self._report(f"a node extends past the end of page {number}")
             return None
         unpack = NODE.unpack_from
         heads = [unpack(page, node) for node in at]
@@ -282,7 +283,7 @@ class Structure:
                     for node, head in zip(at, heads, strict=True)
                 ]
                 return _Nodes(at, heads, keys)
-        self._report(f"the nodes of page {number} overlap, or leave a gap")
+        self._report(f"the nodes of page {number} overlap or leave a gap")
         return None
 
     def _check_keys(
@@ -313,22 +314,22 @@ class Structure:
                 stop = first * self._size + PAGE_HEADER.size + (low | high << 16)
                 if first < 2 or stop > self._end:
                     name = key.decode(errors="replace")
-                    self._report(f"the record {name} reaches beyond the file's end")
+                    self._report(f"the record {name} extends past the file's end")
 
     def _run(self, number: int, n_bytes: int, head: bytes) -> tuple[int, int] | str:
         """The overflow pages that hold a value, as `run_of` returns them."""
         start = number * self._size
         if number < 2 or start + PAGE_HEADER.size + n_bytes > self._end:
-            return f"overflow page {number} is beyond the file's end"
+            return f"overflow page {number} is past the file's end"
         written, _, flags, n = _RUN.unpack(head)
         if (written, flags) != (number, OVERFLOW):
             return f"page {number} is not the overflow page that it should be"
         if not PAGE_HEADER.size + n_bytes <= n * self._size <= self._end - start:
-            return f"overflow page {number} says that it is the first of {n}: impossible"
+            return f"overflow page {number} says that it is the first of {n}, which is impossible"
         return number, n
 
     def _check_free(self, page: bytes, nodes: _Nodes) -> int:
-        """Check lists of free pages, whose pages are taken then; returns the overflow pages."""
+        """Check the lists of free pages in a leaf page; returns their number of overflow pages."""
         n_overflow = 0
         for node, (low, high, flags, n_key), key in zip(
             nodes.at, nodes.heads, nodes.keys, strict=True
@@ -358,11 +359,11 @@ class Structure:
         n = len(value) // 8
         numbers = struct.unpack_from(f"<{n}Q", value)
         if len(value) % 8 or not n or numbers[0] != n - 1:
-            self._report(f"{what} has another length than it says")
+            self._report(f"{what} does not have the length that it says")
             return
         free = numbers[1:]
         if not 1 <= transaction <= self._pages.state.transaction:
-            self._report(f"{what} is of no transaction")
+            self._report(f"{what} belongs to no transaction of the file")
         if any(map(ge, free[1:], free)):
             self._report(f"{what} is out of order")
         if transaction == self._pages.state.transaction and self._freed_root in free:
@@ -371,11 +372,11 @@ class Structure:
             if not 2 <= number <= self._last_page:
                 self._report(f"{what} holds page {number}, which does not exist")
             elif not self._taken.add(number, 1):
-                self._report(f"page {number} is free, and in use or free elsewhere")
+                self._report(f"page {number} is free, but also in use or free elsewhere")
 
 
 def _fits(tree: Tree, last_page: int) -> bool:
-    """Whether a tree may be one of a file with so many pages."""
+    """Whether a tree's numbers are possible in a file with this last page."""
     if tree.root == NO_PAGE:
         return tree[2:7] == (0, 0, 0, 0, 0)
     n_pages = tree.n_branches + tree.n_leaves + tree.n_overflow
@@ -393,8 +394,8 @@ class _Nodes(NamedTuple):
     """The nodes of a page, in the order of its list."""
 
     at: tuple[int, ...]
-    """The zero-based offset of each in the page."""
+    """The zero-based offset of each node in the page."""
     heads: list[tuple[int, ...]]
-    """The fields of each: two halves of a size, flags, bytes of the key."""
+    """The header of each node: two halves of a size, flags, bytes of the key."""
     keys: list[bytes]
-    """Their keys."""
+    """The key of each node."""

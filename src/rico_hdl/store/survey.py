@@ -1,11 +1,11 @@
-"""Records without a note: which of them are proven, and which must be compared with a source again.
+"""Finding the records without a note that are proven, and those to compare with a source again.
 
 In: the database, its journal and its manifest, after the journal has lost notes. Out: the entries
-that are certain, and the keys of the records that are not. A record is proven by its own note, or,
-with all others, by the content digest of the manifest. It refuses a store that was complete and is
-not what it was. It writes nothing.
+that are certain, and the keys of the records that are not. A record is proven by its own note or,
+together with all others, by the content digest of the manifest. A store that was complete and has
+changed is refused. This module writes nothing.
 
-A store of the original rico-hdl has neither manifest nor journal: its records are taken as they
+A store of the original rico-hdl has neither manifest nor journal, so its records are taken as they
 are.
 """
 
@@ -30,20 +30,20 @@ Records = Iterator[tuple[bytes, memoryview]]
 
 @dataclass
 class Survey:
-    """What journal and database disagree on."""
+    """The differences between journal and database."""
 
     missing: History = field(default_factory=History)
-    """Removals of records that were noted and are not in the database."""
+    """Removals of records that were noted but are not in the database."""
     certain: History = field(default_factory=History)
-    """Entries of records that are in the database, and proven."""
+    """Entries of records that are in the database and proven."""
     unproven: History = field(default_factory=History)
     """Entries of all other records without a note, as they are in the database."""
     outdated: set[bytes] = field(default_factory=set)
-    """Keys of records that are not what their notes say, where newer notes may be lost."""
+    """Keys of records that differ from their notes, while newer notes may have been lost."""
     n_adopted: int = 0
     """Records that are taken as they are: those of the original rico-hdl."""
     n_proven: int = 0
-    """Records whose notes were lost, and that the manifest's content digest proves."""
+    """Records whose notes were lost, but that the manifest's content digest proves."""
 
     @property
     def n_unproven(self) -> int:
@@ -56,25 +56,25 @@ class Survey:
         return bool(len(self.missing) + len(self.certain))
 
     def messages(self) -> Iterator[str]:
-        """What a user should know."""
+        """Warnings for the user."""
         if self.n_adopted:
             yield (
-                f"{self.n_adopted} records were in the store, and not in its journal, as those of "
-                "another tool: their digests were noted as they are now"
+                f"{self.n_adopted} records are in the store but not in its journal, like those "
+                "that another tool wrote: their current digests have been noted"
             )
         if self.n_proven:
             yield (
-                f"the journal had lost the notes of {self.n_proven} records: they were noted "
+                f"the journal had lost the notes of {self.n_proven} records: they have been noted "
                 "again, since the content digest of the manifest proves them"
             )
         if self.n_unproven:
             yield (
                 f"the journal has lost the notes of {self.n_unproven} records: they are compared "
-                "with the sources again, and replaced where they differ"
+                "with the sources again, and replaced if they differ"
             )
 
     def accept(self) -> int:
-        """Take all records without a note as they are; returns how many there are."""
+        """Take all records without a note as they are; returns their number."""
         n = len(self.unproven)
         self.unproven.add(self.certain.in_order())
         self.certain, self.unproven = self.unproven, History()
@@ -87,9 +87,9 @@ class Surveyor:
     Args:
         target: The folder of the store.
         state: What its journal says.
-        taken_back: What must be added to it before: see `rico_hdl.store.reconciling.unsettled`.
+        taken_back: Entries to add to it first; see `rico_hdl.store.reconciling.unsettled`.
         records: Begins to read the database.
-        modality_of: The modality of a layout, empty where it is none of the dataset's.
+        modality_of: Returns the modality of a layout; empty if it is none of the dataset's.
 
     Raises:
         OSError: The journal can't be read.
@@ -113,13 +113,13 @@ class Surveyor:
         self._noted.add(taken_back)
 
     def survey(self, *, must_look: bool) -> Survey:
-        """Compare everything, as far as necessary.
+        """Compare as much as necessary.
 
         Args:
-            must_look: Whether it is known that they differ.
+            must_look: Whether journal and database are known to differ.
 
         Raises:
-            StoreError: The store was complete, and its records are not what they were.
+            StoreError: The store was complete, and its records have changed.
         """
         if not must_look:
             noted = self._state.totals.digest
@@ -149,24 +149,24 @@ class Surveyor:
 
     @property
     def _may_have_lost_newer_notes(self) -> bool:
-        """Whether a record may differ from its newest note, since newer ones are lost.
+        """Whether a record may differ from its newest note, because newer ones are lost.
 
-        Until a store is complete, a block that was cut short at the end tells nothing: that is what
-        a kill leaves, and its records were not committed.
+        In a store that is not complete yet, a block that was cut short at the end means nothing: a
+        kill leaves one, and its records were not committed.
         """
         complete = self._manifest is not None and self._manifest.complete
         return self._state.is_damaged or (complete and bool(self._state.gaps))
 
     def _proves(self, total: int) -> bool:
-        """Whether the manifest says that these were all records."""
+        """Whether this content digest is that of the manifest."""
         return self._manifest is not None and self._manifest.content_digest == digest.to_text(total)
 
     def _look_at_keys(self) -> tuple[Survey, int]:
-        """Compare keys, and read the records of those that have no note.
+        """Compare the keys, and read the records that have no note.
 
         Returns:
-            What differs, and the content digest of all records that are there: as they were noted,
-            or as they are where there is no note.
+            The differences, and the content digest of all records in the database: as they were
+            noted or, without a note, as they are.
         """
         survey, total = Survey(), 0
         histories = self._noted.by_key()
@@ -216,21 +216,21 @@ class Surveyor:
         where = f" is damaged at byte {gaps[0].start} and" if gaps else ""
         return StoreError(
             f"{self._target} is damaged: its journal{where} has no valid note of "
-            f"{survey.n_unproven} records, and the content digest of all records is not that of "
-            "the manifest any more, which says that the store was complete",
-            "Nothing was changed. See what rico-hdl verify finds. Restore data.mdb and "
+            f"{survey.n_unproven} records, and the content digest of all records no longer matches "
+            "the manifest, which says that the store was complete",
+            "Nothing was changed. Run rico-hdl verify for details. Restore data.mdb and "
             "rico-hdl.journal from a copy, or convert again with --overwrite.",
         )
 
 
 def _removal(history: list[JournalEntry]) -> list[JournalEntry]:
-    """The removal of a record that is gone; none if that is noted."""
+    """The removal of a record that is gone; none if it is noted already."""
     newest = history[-1]
     return [] if newest.removed else [newest._replace(removed=True)]
 
 
 def _same(entry: JournalEntry, history: list[JournalEntry]) -> JournalEntry | None:
-    """The newest entry that notes the same bytes as put."""
+    """The newest entry that notes the same bytes as put, with an origin if one is known."""
     for other in reversed(history):
         same = (other.digest, other.n_bytes) == (entry.digest, entry.n_bytes)
         if same and not other.removed:

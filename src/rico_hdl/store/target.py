@@ -1,6 +1,6 @@
-"""The target folder: who may write there, and what may be removed.
+"""The target folder: permission to write there and to remove an old store.
 
-In: a folder. Out: an error that says why it can't be used, or the journal, open and locked.
+In: a folder. Out: the journal, open and locked, or an error that says why the folder can't be used.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _LOCK_BYTES: Final = 8192  # LMDB's lock file for its default of 126 readers
 
 
 def check_target(folder: Path) -> None:
-    """Find out before a long plan whether a target can be written to. It changes nothing.
+    """Check, before a long plan, that a target can be written to. Nothing is changed.
 
     Raises:
-        StoreError: It is a file or lies below one, or may not be written.
+        StoreError: The target or one of its parents is a file, or may not be written to.
     """
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
-        what = "is a file" if there == folder else f"can't be made: {there} is a file"
+        what = "is a file" if there == folder else f"can't be created: {there} is a file"
         raise StoreError(f"{folder} {what}, expected a folder", "Choose another --target-dir.")
     if not os.access(there, os.W_OK | os.X_OK):
         raise StoreError(
@@ -39,15 +39,16 @@ def check_target(folder: Path) -> None:
         )
     path = folder / JOURNAL_NAME
     if path.exists() and os.access(path, os.R_OK | os.W_OK):
-        # Who plans for minutes should not learn only then that somebody else is writing. Open for
-        # writing, though nothing is written: NFS gives an exclusive lock to writers alone.
+        # Otherwise a user would learn only after minutes of planning that another conversion is
+        # writing. The file is open for writing, though nothing is written, because NFS gives
+        # exclusive locks only to writers.
         with path.open("r+b", buffering=0) as file:
             if not try_lock(file):
                 raise _busy(folder)
 
 
 def open_journal(folder: Path) -> FileIO:
-    """Open the journal for appending, and be the only one who writes here until it is closed.
+    """Open the journal for appending, and keep other writers out until it is closed.
 
     Raises:
         OSError: It can't be opened.
@@ -61,41 +62,42 @@ def open_journal(folder: Path) -> FileIO:
 
 
 def check_ours(folder: Path) -> None:
-    """Find out whether a store may be removed, before its journal is opened and thus made.
+    """Check that a store may be removed, before opening its journal creates one.
 
     Raises:
-        StoreError: Another tool wrote it.
+        StoreError: Another tool wrote the store.
     """
     path, note = folder / DATA_NAME, folder / JOURNAL_NAME
     ours = (note.exists() and note.stat().st_size) or (folder / MANIFEST_NAME).exists()
     if path.exists() and not ours:
         raise StoreError(
-            f"{path} was not written by this rico-hdl: it is not overwritten",
+            f"{path} was not written by this rico-hdl, so it is not overwritten",
             "Choose another --target-dir, or remove the file yourself.",
         )
 
 
 def remove_store(folder: Path, journal: FileIO) -> None:
-    """Remove a store of ours, and empty its journal.
+    """Remove a store that rico-hdl wrote, and empty its journal.
 
     Raises:
-        OSError: Something can't be removed; what is left is known to be ours.
+        OSError: A file can't be removed. The rest is still recognised as rico-hdl's.
     """
     for name in (MANIFEST_NAME, DATA_NAME, LOCK_NAME):
         (folder / name).unlink(missing_ok=True)
-    # The journal last, also after a power loss: without it, records that come back would be taken
-    # for those of another tool.
+    # The journal is emptied last, even if the power fails: without it, records that reappear would
+    # be taken for those of another tool.
     sync_folder(folder)
     journal.truncate(0)
 
 
 def reserve_lock(folder: Path) -> None:
-    """Give LMDB's lock file its space on the disk.
+    """Reserve disk space for LMDB's lock file.
 
-    LMDB makes it as a hole and writes to it through a map: on a full disk that ends the process.
+    LMDB creates it as a sparse file and writes through a map, which on a full disk ends the
+    process.
 
     Raises:
-        OSError: There is no space.
+        OSError: There is not enough space.
     """
     if not hasattr(os, "posix_fallocate"):
         return

@@ -1,7 +1,7 @@
-"""Running totals of a store: what the manifest and `rico-hdl info` say.
+"""Running totals of a store, for the manifest and `rico-hdl info`.
 
-In: journal entries. Out: numbers by modality, and the content digest. Adding an entry and taking it
-away again leaves no trace.
+In: journal entries. Out: numbers by modality, and the content digest. Adding an entry and then its
+removal restores the totals.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class ModalityTotals:
     layouts: Counter[Layout] = field(default_factory=Counter)
     """How often each combination of bands, dtypes and shapes occurs."""
     locations: Counter[str] = field(default_factory=Counter)
-    """How many records came from each source; an empty name where this is not known."""
+    """How many records came from each source; an empty name for an unknown source."""
 
 
 @dataclass
 class Totals:
-    """A whole store."""
+    """The totals of a whole store."""
 
     n_records: int = 0
     """Records."""
@@ -44,7 +44,7 @@ class Totals:
     """By the modality's name; an empty name for records of no known modality."""
 
     def apply(self, entry: JournalEntry) -> None:
-        """Count an entry, or, if it notes a removal, count it no more."""
+        """Add an entry, or subtract it if it is a removal."""
         sign = -1 if entry.removed else 1
         part = self.modalities.setdefault(entry.origin.modality, ModalityTotals())
         self.n_records += sign

@@ -1,8 +1,8 @@
-"""Writing a store: ordered puts, bounded transactions, a map that grows, a journal that knows.
+"""Writing a store: ordered puts, bounded transactions, a growing map, and a note of every record.
 
-In: records. Out: ``data.mdb``, the same file byte for byte for the same sequence of puts, and a
-note of each record in ``rico-hdl.journal``. It overwrites a record only when it is asked to replace
-it, and holds no more than one transaction in memory.
+In: records. Out: ``data.mdb``, byte for byte the same file for the same sequence of puts, and a
+note of each record in ``rico-hdl.journal``. Only `StoreWriter.replace` overwrites a record. At most
+one transaction is held in memory.
 """
 
 from __future__ import annotations
@@ -37,31 +37,32 @@ from rico_hdl.store.totals import Totals
 from rico_hdl.values import Layout, Origin, Record
 
 COMMIT_BYTES: Final = 32 * 2**20
-"""Values in one transaction. LMDB keeps its pages in memory until the commit, so this bounds
-memory and what a kill can undo; larger ones were not faster (a commit ends with one fsync)."""
+"""Bytes of values in one transaction. LMDB keeps its pages in memory until the commit, so this
+bounds the memory and the loss after a kill. Larger transactions were not faster (a commit ends with
+one fsync)."""
 
 _sync_data: Final = getattr(os, "fdatasync", os.fsync)  # macOS and Windows have only the latter
 _ENTRIES_AT_ONCE: Final = 10_000  # noted together while a journal is brought up to date
 
 
 class StoreWriter:
-    """A store open for writing. A context manager: leaving it commits, also after an error.
+    """A store open for writing. A context manager: leaving it commits, even after an error.
 
-    The data of each commit is on disk before the pointer to it is written (``metasync=False``): a
-    killed process loses what was put since the last commit, a crash of the machine at most the last
-    commit besides, and in both cases the file stays whole.
+    The data of each commit is on disk before the pointer to it is written (``metasync=False``). A
+    killed process loses the records put since the last commit; a crash of the machine may undo the
+    last commit as well. In both cases the file stays intact.
 
     Args:
         target: The folder; it is created with its parents.
         commit_bytes: Bytes of keys and values after which a transaction ends.
-        overwrite: Begin anew: remove what rico-hdl wrote there before.
-        modality_of: The modality of a layout, empty where it is none: for records that the journal
-            does not know, such as those of the original rico-hdl.
+        overwrite: Start from scratch: remove the store that rico-hdl wrote there before.
+        modality_of: Returns the modality of a layout, empty if it has none. Used for records
+            without a note in the journal, such as those of the original rico-hdl.
 
     Raises:
         StoreError: The folder can't be created or written, another conversion is writing there, its
-            ``data.mdb`` can't be opened, there is one to overwrite that is not known to be ours, or
-            a store that was complete is not what it was.
+            ``data.mdb`` can't be opened, a store to overwrite was written by another tool, or a
+            store that was complete has changed.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class StoreWriter:
         self._closed = False
         self._entries: list[JournalEntry] = []
         self.survey = Survey()
-        """What was found about records that had no note in the journal."""
+        """The findings about records that had no note in the journal."""
         self._totals = Totals()
         self._totals_are_known = True
         check_target(target)
@@ -102,7 +103,7 @@ class StoreWriter:
             self._journal.close()
             raise
         self.provenance = Provenance(target / JOURNAL_NAME, self.survey, lambda: self.totals)
-        """Where the records came from."""
+        """The origins of the records."""
 
     def _remove_store(self) -> None:
         try:
@@ -128,12 +129,12 @@ class StoreWriter:
             )
         except (lmdb.Error, OSError, MemoryError) as error:
             if not existing:
-                # On a full disk the beginning of a new file may be there: nobody could open it.
+                # A full disk may leave the beginning of a new file, which can't be opened.
                 path.unlink(missing_ok=True)
             raise self._error("can't be opened", error) from error
         try:
-            # As long as this transaction is open, LMDB reuses no page of this state or of a later
-            # one: see "Reading while a conversion writes" in docs/format.md.
+            # While this transaction is open, LMDB reuses no page of this state or a later one; see
+            # "Reading while a conversion writes" in docs/format.md.
             self._held = self._env.begin()
             self._begin()
             with self._txn.cursor() as cursor:
@@ -147,11 +148,11 @@ class StoreWriter:
             raise
 
     def _reconcile(self, modality_of: Callable[[Layout], str]) -> None:
-        """Make the journal say what the database holds, as far as that is certain."""
+        """Make the journal agree with the database, as far as it is certain."""
         path = self.target / JOURNAL_NAME
         try:
-            # From here on no crash undoes what was committed before: only the blocks that follow
-            # are unsettled, however many of them bring the journal up to date.
+            # From here on, no crash undoes an earlier commit: only blocks appended later are
+            # unsettled, however many of them it takes to bring the journal up to date.
             self._env.sync(True)  # noqa: FBT003 - positional in lmdb
             state = read_journal(path)
             taken_back = unsettled(path, state.last, self._get)
@@ -169,10 +170,11 @@ class StoreWriter:
             raise self._error(f"{JOURNAL_NAME} can't be brought up to date", error) from error
 
     def _note_survey(self) -> None:
-        """Append what a survey found, so that a kill half-way leaves something to find again."""
+        """Append the entries of a survey so that, after a kill halfway, another finds the rest."""
         survey = self.survey
         if len(survey.missing) and (len(survey.certain) or survey.n_unproven):
-            # Noted in part, these might agree in number with the database, and in nothing else.
+            # In one block: if only some were noted, the journal might agree with the database in
+            # the number of records and in nothing else.
             self._note([*survey.missing.in_order(), *survey.certain.in_order()])
             return
         for entries in (survey.missing.in_order(), survey.certain.in_order()):
@@ -180,10 +182,10 @@ class StoreWriter:
                 self._note(batch)
 
     def _note(self, entries: Sequence[JournalEntry]) -> None:
-        """Append entries about records that are in the database already, or are not."""
+        """Append entries about the current state of the database, and sync the journal."""
         if entries:
             journal.append(self._journal, entries)
-            # Otherwise a crash could lose this block and keep one that follows it.
+            # Otherwise a crash could lose this block but keep a later one.
             _sync_data(self._journal.fileno())
 
     def _records(self) -> Iterator[tuple[bytes, memoryview]]:
@@ -201,7 +203,7 @@ class StoreWriter:
 
     @property
     def totals(self) -> Totals:
-        """What the journal says of all records that are committed."""
+        """The journal's totals over all committed records."""
         if not self._totals_are_known and not self._entries:
             try:
                 self._totals = totals_of(self.target / JOURNAL_NAME)
@@ -212,7 +214,7 @@ class StoreWriter:
 
     @property
     def n_entries(self) -> int:
-        """Records in the store, those of the open transaction included."""
+        """The number of records in the store, including those of the open transaction."""
         return self._n_entries
 
     def __contains__(self, key: bytes) -> bool:
@@ -234,28 +236,28 @@ class StoreWriter:
         """Add a record.
 
         Raises:
-            StoreError: The key is there already, or the disk is full.
+            StoreError: The store already has the key, or the disk is full.
         """
         self._make_room(len(record.key) + len(record.data))
-        # Appending fills pages to the brim; it needs keys in order and fails silently without.
+        # Appending fills pages completely; it needs keys in order and fails silently otherwise.
         if not self._put(record, overwrite=False, append=record.key > self._last_key):
             raise StoreError(
-                f"{self.target}: key {record.key.decode()} is there already",
-                "This is a mistake in rico-hdl; nothing was overwritten.",
+                f"{self.target} already has key {record.key.decode()}",
+                "This is a bug in rico-hdl; nothing was overwritten. Please report it.",
             )
         self._last_key = max(self._last_key, record.key)
         self._n_entries += 1
         self._entries.append(entry_of(record))
 
     def replace(self, record: Record, there: Origin) -> None:
-        """Put a record in the place of one that is not certain to be right.
+        """Replace a record that is not certain to be right.
 
-        The old record and the new one change places in one transaction, which is noted before, as
-        any other: whatever happens, the store holds one of them, and the journal says which.
+        One transaction, noted before it is committed like any other, removes the old record and
+        puts the new one. Whatever happens, the store holds one of them, and the journal says which.
 
         Args:
-            record: The new one.
-            there: Where the old one came from.
+            record: The new record.
+            there: The origin of the old one.
 
         Raises:
             StoreError: The disk is full or gone.
@@ -271,11 +273,11 @@ class StoreWriter:
         self._note_later(record)
 
     def confirm(self, record: Record, there: Origin) -> None:
-        """Note that a stored record is what another source holds, too: that is its origin now.
+        """Note that another source has a stored record, too, and make that source its origin.
 
         Args:
-            record: The record, byte for byte.
-            there: Where it came from.
+            record: The record, byte for byte, with its new origin.
+            there: Its previous origin.
 
         Raises:
             StoreError: The disk is full or gone.
@@ -289,12 +291,12 @@ class StoreWriter:
     def _note_later(self, record: Record) -> None:
         self._entries.append(entry_of(record))
         self.survey.outdated.discard(record.key)
-        # What was noted before may differ from what was stored.
+        # Earlier notes may differ from the stored record.
         self._totals_are_known = False
 
     def _make_room(self, n_bytes: int) -> None:
-        """Begin another transaction or map, if a record needs one."""
-        # Both limits depend on nothing but the sequence of puts: so does the file.
+        """Begin another transaction or map if a record needs one."""
+        # Both limits depend only on the sequence of puts, and so does the file.
         if self._txn_bytes and self._txn_bytes + n_bytes > self._commit_bytes:
             self.commit()
         room = self._map_bytes - self._used_bytes
@@ -313,10 +315,10 @@ class StoreWriter:
         return stored
 
     def commit(self) -> None:
-        """Put everything so far on disk: first the note of it, then the records.
+        """Write everything so far to disk: first the notes, then the records.
 
         Raises:
-            StoreError: The disk is full or gone; the store is as it was after the last commit.
+            StoreError: The disk is full or gone; the store has the state of the last commit.
         """
         txn, self._txn = self._txn, None
         if not self._entries:
@@ -325,10 +327,10 @@ class StoreWriter:
             return
         try:
             if not self._txn_puts:
-                # Notes without records: no commit follows that would settle the ones before.
+                # Notes without records: no commit will follow that settles the previous ones.
                 self._env.sync(True)  # noqa: FBT003 - positional in lmdb
             journal.append(self._journal, self._entries)
-            # Half a millisecond, so that no record outlives its note when the machine crashes.
+            # Takes half a millisecond, and no record can outlive its note when the machine crashes.
             _sync_data(self._journal.fileno())
         except (lmdb.Error, OSError) as error:
             txn.abort()
@@ -343,7 +345,7 @@ class StoreWriter:
         self._begin()
 
     def sync(self) -> None:
-        """Make everything that was committed survive a crash of the machine.
+        """Make sure that all commits survive a crash of the machine.
 
         Raises:
             StoreError: The disk is full or gone.
@@ -363,8 +365,8 @@ class StoreWriter:
         except (lmdb.Error, MemoryError) as error:
             message = f"can't map {self._map_bytes} bytes of address space"
             raise self._error(message, error) from error
-        # The binding ends all transactions with the old map. From here on, LMDB may reuse the pages
-        # of earlier states, and none of this one or of those to come.
+        # The binding ends all transactions with the old map. From here on, LMDB may reuse pages of
+        # earlier states, but none of this state or a later one.
         self._held = self._env.begin()
         self._begin()
 
@@ -372,7 +374,7 @@ class StoreWriter:
         """Commit, flush to disk, and close; calling it twice is harmless.
 
         Raises:
-            StoreError: The disk is full or gone; the store is as it was after the last commit.
+            StoreError: The disk is full or gone; the store has the state of the last commit.
         """
         if self._closed:
             return
@@ -394,5 +396,5 @@ class StoreWriter:
 
 
 def _noted(there: Origin) -> Origin:
-    """An origin as the journal has it."""
+    """An origin as it is written to the journal."""
     return Origin(there.modality, UNKNOWN) if there == UNPROVEN else there

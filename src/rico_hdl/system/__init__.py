@@ -1,1 +1,1 @@
-"""The operating system: processors, memory, signals, sorting in little memory."""
+"""Processors, memory, signals, and memory-saving collections."""

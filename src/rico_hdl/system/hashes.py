@@ -10,11 +10,11 @@ _N_RECENT: Final = 50_000
 
 
 class HashSet:
-    """A set of 64-bit hashes: about 8 bytes each where a Python set takes about 100.
+    """A set of 64-bit hashes that takes about 8 bytes each; a Python set takes about 100.
 
-    Recent hashes are in a set. Full sets become sorted arrays, of which two that are about as long
-    are merged, as in a log-structured merge-tree: so there are few of them, and each hash is moved
-    a few times only.
+    Recent hashes are in a Python set. When it is full, it becomes a sorted array. Arrays of similar
+    length are merged, as in a log-structured merge-tree: there are few arrays, and each hash moves
+    only a few times.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class HashSet:
         self._sorted: list[array[int]] = []  # the longest first
 
     def add(self, number: int) -> bool:
-        """Add a hash, and say whether it was there already."""
+        """Add a hash; returns whether it was already in the set."""
         if number in self._recent:
             return True
         for numbers in self._sorted:

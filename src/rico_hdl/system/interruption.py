@@ -1,8 +1,8 @@
 """Stopping at a safe point.
 
-In: Ctrl-C, SIGTERM, a closed terminal. Out: a flag that the pipeline looks at between two records,
-so that what was put is committed and counted; a second signal stops at once, as usual. Where there
-is nothing to commit: an error.
+Ctrl-C, SIGTERM or a closed terminal sets a flag that the pipeline checks between two records, so
+that every record put so far is committed and counted. A second signal acts at once, as usual. Work
+that has nothing to commit is interrupted by an error instead.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _SIGNALS = [
 
 
 class StopFlag:
-    """Whether a signal asked for the end."""
+    """Whether a signal has arrived."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
-        """The signal that came, if any."""
+        """The signal, if any."""
 
     def __bool__(self) -> bool:
         return self.signal is not None
@@ -35,7 +35,7 @@ class StopFlag:
 def deferred_signals() -> Iterator[StopFlag]:
     """Turn signals into a flag while the context lasts.
 
-    Outside of the main thread Python delivers no signals, and the flag stays down.
+    Outside the main thread Python delivers no signals, so the flag is never set.
     """
     flag = StopFlag()
     if threading.current_thread() is not threading.main_thread():
@@ -49,11 +49,11 @@ def deferred_signals() -> Iterator[StopFlag]:
 
     def restore() -> None:
         for number, handler in before.items():
-            # None: a handler that was not installed from Python can't be put back.
+            # None: a handler that was not installed from Python can't be restored.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     for number, handler in before.items():
-        if handler is not signal.SIG_IGN:  # nohup and background jobs ignore some: keep it so
+        if handler is not signal.SIG_IGN:  # nohup and background jobs rely on ignored signals
             signal.signal(number, note)
     try:
         yield flag

@@ -1,7 +1,4 @@
-"""Keeping freed memory for the next patch.
-
-In: nothing. Out: changed settings of the C library's allocator. Nothing is allocated for good.
-"""
+"""Settings of the C library's allocator that keep freed memory for the next patch."""
 
 from __future__ import annotations
 
@@ -14,20 +11,20 @@ _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 
 _REUSED_BYTES: Final = 8 * 2**20
-"""Buffers up to this size are reused: those of HySpecNet, and the tile of 6 MB that libtiff decodes
-a Hydro patch into. Larger ones go back to the system at once, so that threads don't hoard them: a
-whole Major-TOM product is 13 MB, and its decoding dwarfs the page faults."""
+"""Buffers up to this size are reused: those of HySpecNet, and the 6 MB tile that libtiff decodes a
+Hydro patch into. Larger ones go back to the system at once, so that threads don't hoard them: a
+whole Major-TOM product is 13 MB, and its decoding takes far longer than its page faults."""
 _KEPT_BYTES: Final = 64 * 2**20
-"""Free memory that is kept: all that one transaction holds."""
+"""Free memory to keep: everything that one transaction holds."""
 
 
 @cache
 def keep_freed_memory() -> None:
     """Make glibc reuse buffers instead of returning them to the system.
 
-    By default every buffer above 128 KiB - a record, LMDB's copy of it - is mapped anew and faulted
-    in page by page, which took a third of a conversion. Other C libraries have no such function and
-    are left as they are.
+    By default, every buffer above 128 KiB (a record, LMDB's copy of it) gets a new mapping that is
+    faulted in page by page, which took a third of a conversion's time. Other C libraries have no
+    such function and keep their settings.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

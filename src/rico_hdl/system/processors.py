@@ -1,7 +1,6 @@
-"""How many processors this process may use, and how its threads take turns.
+"""The number of processors that this process may use, and how its threads take turns.
 
-In: the operating system's word. Out: a number. Laptops, SLURM jobs (affinity) and containers (CPU
-quota) each say it elsewhere.
+SLURM jobs limit processors by affinity, containers by a CPU quota, laptops not at all.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ _SWITCH_SECONDS: Final = 0.0005
 
 @contextmanager
 def frequent_switches() -> Iterator[None]:
-    """Let threads wait shorter for Python's lock while the context lasts.
+    """Shorten the time that threads wait for Python's global lock while the context lasts.
 
-    A thread that mostly works without the lock, as one that decompresses, waits for it after each
-    step: by default up to 5 ms, in which it could have decompressed as many megabytes.
+    A thread that mostly works without the lock, such as one that decompresses, waits for it after
+    each step: by default up to 5 ms, in which it could have decompressed about 5 MB.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(min(before, _SWITCH_SECONDS))
@@ -37,10 +36,10 @@ def frequent_switches() -> Iterator[None]:
 
 
 def checked_workers(n_workers: int | None) -> int:
-    """The number of threads that a caller asks for; by default `n_usable_processors`.
+    """The number of threads to use: ``n_workers``, or `n_usable_processors` if it is None.
 
     Raises:
-        UsageError: It is less than 1.
+        UsageError: ``n_workers`` is less than 1.
     """
     if n_workers is None:
         return n_usable_processors()

@@ -1,8 +1,8 @@
 """Sorting millions of small tuples in little memory.
 
-In: tuples of strings, numbers and nested tuples, in any order. Out: the same, sorted. Beyond a
-number of tuples they are kept as sorted, compressed blocks: paths repeat themselves, so that three
-million of them take tens of megabytes instead of a gigabyte. Nothing is written to disk.
+In: tuples of strings, numbers and nested tuples, in any order. Out: the same, sorted. Large
+collections are kept as sorted, compressed blocks: since paths repeat themselves, three million of
+them take tens of megabytes instead of a gigabyte. Nothing is written to disk.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class CompactSorted(Generic[T]):
     """A growing collection that iterates in sorted order, any number of times.
 
     Args:
-        run_length: Tuples that are sorted at once and may lie uncompressed.
-        block_length: Tuples that are compressed together; one block of each run is unpacked while
-            iterating.
+        run_length: Tuples that are sorted together; fewer than this are kept uncompressed.
+        block_length: Tuples that are compressed together. Iteration unpacks one block of each run
+            at a time.
     """
 
     def __init__(self, run_length: int = 50_000, block_length: int = 500) -> None:
@@ -36,7 +36,7 @@ class CompactSorted(Generic[T]):
         return self._n
 
     def add(self, item: T) -> None:
-        """Add a tuple; it must hold only what `marshal` can store."""
+        """Add a tuple; `marshal` must be able to store all its items."""
         self._open.append(item)
         self._n += 1
         if len(self._open) == self._run_length:
@@ -58,5 +58,5 @@ class CompactSorted(Generic[T]):
     @staticmethod
     def _unpack(run: list[bytes]) -> Iterator[T]:
         for block in run:
-            # Only blocks packed above by this very object come here, so marshal is safe.
+            # This object has packed all of these blocks itself, so marshal is safe.
             yield from marshal.loads(zlib.decompress(block))  # noqa: S302
