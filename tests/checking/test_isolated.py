@@ -1,4 +1,4 @@
-"""Checks in a process of their own: the same results and errors, and nothing that outlives them."""
+"""Checks in a child process: the same results and errors, and a child that ends with its caller."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def pristine(tmp_path_factory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def blocked(pristine, tmp_path) -> tuple[dict[str, Path], Path]:
-    """Sources of which the comparison reads one file, a named pipe, for ever, and that pipe."""
+    """Sources with a named pipe that blocks the comparison, and that pipe."""
     source = shutil.copytree(pristine[0], tmp_path / "source")
     path = next(source.rglob("*.tif"))
     path.unlink()
@@ -50,7 +50,7 @@ def blocked(pristine, tmp_path) -> tuple[dict[str, Path], Path]:
 
 
 class Adding(Observer):
-    """Adds up what it is told."""
+    """Adds up the progress that it receives."""
 
     def __init__(self) -> None:
         self.told: list[tuple[int, ...]] = []
@@ -68,7 +68,7 @@ class Adding(Observer):
 
 @pytest.mark.parametrize("check", [verify, compare_with_sources])
 def test_results_and_progress_are_the_same(pristine, tmp_path, check):
-    """Findings, counts and what an observer hears are those of the same call without a process."""
+    """Findings, counts and progress equal those of the same call without a child process."""
     target = shutil.copytree(pristine[1], tmp_path / "target")
     path = target / "data.mdb"
     data = bytearray(path.read_bytes())
@@ -76,7 +76,7 @@ def test_results_and_progress_are_the_same(pristine, tmp_path, check):
     path.write_bytes(data)
     expected, heard = Adding(), Adding()
     usual = check(target, n_workers=2, observer=expected)
-    with ThreadPoolExecutor(1) as thread:  # signals are none of its business
+    with ThreadPoolExecutor(1) as thread:  # in a thread, which does not receive signals
         isolated = thread.submit(check, target, n_workers=2, observer=heard, isolated=True).result()
     usual.seconds = isolated.seconds = 0
     assert isolated == usual
@@ -86,7 +86,7 @@ def test_results_and_progress_are_the_same(pristine, tmp_path, check):
 
 @pytest.mark.parametrize("options", [{}, {"n_workers": 0}, {"n_workers": "two"}])
 def test_errors_are_the_same(pristine, tmp_path, options):
-    """An error has the class, message and hint that it has without a process."""
+    """An error has the same class, message and hint as without a child process."""
     target = pristine[1] if options else tmp_path / "nowhere"
     errors = []
     for isolated in (False, True):
@@ -97,7 +97,7 @@ def test_errors_are_the_same(pristine, tmp_path, options):
 
 
 def test_a_decoder_of_ones_own_is_refused(pristine):
-    """A decoder that is neither the usual one nor GDAL's can't be isolated."""
+    """A decoder other than the default and GDAL's can't be isolated."""
     with pytest.raises(UsageError, match="GdalDecoder"):
         compare_with_sources(pristine[1], make_decoder=lambda: None, isolated=True)
 
@@ -109,7 +109,7 @@ def test_sources_that_stay_in_their_process_are_refused(pristine):
 
 
 def test_a_file_that_shrinks_under_the_reader_is_no_crash(tmp_path):
-    """A store cut short while it is read, which kills its reader, is looked at again."""
+    """A store that is cut short while it is read, which kills its reader, is checked again."""
     target = structured_store(tmp_path / "store")
 
     class Cutting(Observer):
@@ -121,7 +121,7 @@ def test_a_file_that_shrinks_under_the_reader_is_no_crash(tmp_path):
 
 
 def at(pipe: Path, act: Callable[[], object], check: Callable[[], object]) -> object:
-    """Act as soon as a check in this process has come to a pipe; returns what the check does."""
+    """Act once a check in this process has reached a pipe; returns the result of the check."""
     with subprocess.Popen(["sleep", "60"]) as waiting, ThreadPoolExecutor(1) as thread:
 
         def when_there() -> None:
@@ -137,14 +137,14 @@ def at(pipe: Path, act: Callable[[], object], check: Callable[[], object]) -> ob
 
 
 def child() -> int:
-    """The process that checks: the youngest."""
+    """The checking process: the youngest child."""
     return int(CHILDREN.read_text().split()[-1])
 
 
 @needs_proc
 @pytest.mark.parametrize("name", ["SIGBUS", "SIGSEGV", "SIGKILL"])
 def test_a_crash_is_a_finding(pristine, blocked, name):
-    """A reader that dies of the file is a finding; one that somebody killed proves nothing."""
+    """A reader that crashes because of the file is a finding; one that a user killed is not."""
     sources, pipe = blocked
     number = signal.Signals[name]
 
@@ -164,7 +164,7 @@ def test_a_crash_is_a_finding(pristine, blocked, name):
 @needs_proc
 @pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_both(pristine, blocked):
-    """KeyboardInterrupt is raised as anywhere, and the process that checks is gone."""
+    """KeyboardInterrupt is raised as usual, and the child is gone."""
     sources, pipe = blocked
     before = CHILDREN.read_text()
     with pytest.raises(KeyboardInterrupt):
@@ -177,7 +177,7 @@ def test_ctrl_c_ends_both(pristine, blocked):
 
 
 def test_the_child_does_not_outlive_its_parent(pristine, blocked):
-    """A caller that is killed takes the process that checks with it."""
+    """If a caller is killed, its child ends, too."""
     sources, pipe = blocked
     named = {name: str(path) for name, path in sources.items()}
     call = f"rico_hdl.compare_with_sources({str(pristine[1])!r}, {named}, isolated=True)"
@@ -188,5 +188,5 @@ def test_the_child_does_not_outlive_its_parent(pristine, blocked):
         held_at(pipe, process),
     ):
         process.kill()
-        # The child has the other end of this pipe: it is read to its end when both are gone.
+        # The child has the other end of this pipe, which is read to its end when both are gone.
         assert process.communicate(timeout=60)[1] == b""

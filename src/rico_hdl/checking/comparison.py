@@ -78,8 +78,8 @@ def compare_with_sources(  # noqa: PLR0913 - all but two by name
     if isolated:
         if make_decoder not in {None, GdalDecoder}:
             raise UsageError(
-                "a decoder of your own can't be used in another process",
-                "Leave out isolated, or give no make_decoder but GdalDecoder.",
+                "make_decoder is a decoder of your own, which an isolated check can't use",
+                "Leave out isolated, or pass GdalDecoder or no make_decoder.",
             )
         sources = dict(sources or {})
         options = {"sources": sources, "make_decoder": make_decoder, "n_workers": n_workers}

@@ -1,4 +1,4 @@
-"""Checks a store in a process of its own, which a damaged file may crash.
+"""Checking a store in a child process, which a damaged file may crash.
 
 Reading a mapped file that ends early, or following page numbers that lead out of it, ends a process
 with SIGBUS or SIGSEGV. Here that process is a child, and its crash becomes a finding:
@@ -6,8 +6,8 @@ with SIGBUS or SIGSEGV. Here that process is a child, and its crash becomes a fi
     caller ──request──▶ stdin   child   stdout ──progress, then a result or an error──▶ caller
 
 Messages are pickles, since both ends are this package: findings and exceptions of any class arrive
-as they are. The child's standard error is the caller's. The child ends when the caller does,
-however that ends.
+unchanged. The child shares the caller's standard error. It ends whenever the caller ends, even if
+the caller is killed.
 """
 
 from __future__ import annotations
@@ -36,16 +36,17 @@ Check = Literal["verify", "compare_with_sources"]
 Send = Callable[..., None]
 
 _N_ATTEMPTS: Final = 3
-"""How often a store is checked that is written to while its reader crashes."""
+"""Attempts to check a store whose reader crashes while a conversion is writing to it."""
 
 _PROGRESS_SECONDS: Final = 0.05
-"""The least time between two messages about records that were read."""
+"""Minimum time between two progress messages about records."""
 
 _END: Final = "end"
 """The last message, with a result or an exception; the others are calls of the observer."""
 
 _STOPPING: Final = frozenset({"SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"})
-"""Signals that somebody sent, or the system for lack of memory: they say nothing of the store."""
+"""Signals from a user, or from the system when memory runs out: they say nothing about the
+store."""
 
 
 def run_isolated(
@@ -59,14 +60,14 @@ def run_isolated(
     Args:
         check: The public function to run.
         target: The folder that holds ``data.mdb``.
-        observer: Is told how far it is, by the calling thread. The child reports records a few
-            times a second, several batches at once.
-        **arguments: Further arguments of the function, which can be pickled.
+        observer: Receives progress in the calling thread. The child reports records a few times a
+            second, several batches at once.
+        **arguments: Further arguments of the function; pickle must support them.
 
     Raises:
-        RicoError: Whatever the function raises.
+        RicoError: Any error that the function raises.
         UsageError: An argument can't be sent to another process.
-        InterruptedRunError: A signal ended the child that is no crash.
+        InterruptedRunError: A signal other than that of a crash ended the child.
     """
     target = os.fspath(target)
     try:
@@ -83,7 +84,7 @@ def run_isolated(
             raise outcome
         number = outcome
         if before == _state(target):
-            break  # otherwise a conversion was writing, and may have caused the crash
+            break  # if the files differ, a conversion was writing and may have caused the crash
     name = signal.Signals(number).name
     if name in _STOPPING:
         raise stopped_by(number)
@@ -93,7 +94,7 @@ def run_isolated(
 
 
 def _attempt(request: bytes, observer: Observer) -> Verification | Exception | int:
-    """What a child returned or raised, or the signal that ended it."""
+    """The result or error of a child, or the signal that ended it."""
     with _started() as child:
         try:
             for name, arguments in _messages(child, request):
@@ -106,16 +107,16 @@ def _attempt(request: bytes, observer: Observer) -> Verification | Exception | i
             raise
         if child.wait() < 0:
             return -child.returncode
-    raise RuntimeError(f"the process that checks ended with {child.returncode} and no result")
+    raise RuntimeError(f"the checking process ended with {child.returncode} and without a result")
 
 
 def _started() -> subprocess.Popen[bytes]:
-    """A child that waits for a request. Ctrl-C, which a terminal sends to both, is ours."""
-    # -P: modules are not looked for in the current folder, where a user may have anything.
+    """A child that waits for a request, and leaves Ctrl-C to this process."""
+    # -P: don't import modules from the current folder, where a user may have anything.
     command = [sys.executable, "-P", "-m", "rico_hdl.checking.isolated"]
     package = os.fspath(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    # Windows has no masks.
+    # Windows has no signal masks.
     mask: Callable[..., Any] = getattr(signal, "pthread_sigmask", lambda *_: ())
     before = mask(getattr(signal, "SIG_BLOCK", 0), {signal.SIGINT})  # the child inherits it
     try:
@@ -132,12 +133,12 @@ def _started() -> subprocess.Popen[bytes]:
 def _messages(
     child: subprocess.Popen[bytes], request: bytes
 ) -> Iterator[tuple[str, Sequence[Any]]]:
-    """What a child says, until it ends."""
+    """The messages of a child, until it ends."""
     if child.stdin is None or child.stdout is None:
         raise ValueError("the child has no pipes")
     try:
         child.stdin.write(request)
-        child.stdin.flush()  # and left open: its end is that of this process
+        child.stdin.flush()  # and left open: it closes when this process ends
     except BrokenPipeError:
         with suppress(BrokenPipeError):
             child.stdin.close()
@@ -145,13 +146,13 @@ def _messages(
     while True:
         try:
             message = pickle.load(child.stdout)  # noqa: S301 - our own child
-        except (EOFError, pickle.UnpicklingError):  # nothing, or a part of a message
+        except (EOFError, pickle.UnpicklingError):  # nothing, or part of a message
             return
         yield message
 
 
 def _state(target: str) -> list[tuple[int, int, int] | None]:
-    """Inode, size and time of the files that a conversion writes to."""
+    """Inode, size and modification time of the files that a conversion writes."""
     found: list[tuple[int, int, int] | None] = []
     for name in ("data.mdb", "rico-hdl.journal"):
         try:
@@ -164,7 +165,7 @@ def _state(target: str) -> list[tuple[int, int, int] | None]:
 
 
 class _Reporter(Observer):
-    """The child's observer, which sends what it is told to the caller's."""
+    """The child's observer, which forwards progress to the caller."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -188,7 +189,7 @@ class _Reporter(Observer):
             self.flush()
 
     def flush(self) -> None:
-        """Send what was gathered."""
+        """Send the progress gathered so far."""
         if self._n_records:
             self._send("on_records", self._n_records, self._n_bytes)
         self._n_records = self._n_bytes = 0
@@ -199,12 +200,12 @@ def _main() -> None:
     """Serve one request."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pipe = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever prints must not get between the messages
+    os.dup2(2, 1)  # so that nothing printed gets between the messages
     try:
         request = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own parent
-    except EOFError:  # it was interrupted before it sent one
+    except EOFError:  # the caller was interrupted before it sent one
         return
-    except (AttributeError, ImportError) as error:  # a class of the program that calls, say
+    except (AttributeError, ImportError) as error:  # for example, a class of the calling program
         _send(pipe, _END, _not_sent(error))
         return
     check, target, is_observed, arguments = request
@@ -212,7 +213,7 @@ def _main() -> None:
     send = partial(_send, pipe)
     reporter = _Reporter(send) if is_observed else None
     try:
-        # Not before it is needed, and the package loads what it needs by itself.
+        # Imported only now; the package loads its parts as needed.
         result: object = getattr(import_module("rico_hdl"), check)(
             target, observer=reporter, **arguments
         )
@@ -220,7 +221,7 @@ def _main() -> None:
             reporter.flush()
     except Exception as error:  # noqa: BLE001 - raised again by the caller
         if not isinstance(error, RicoError):
-            error.add_note(f"In the process that checks:\n{traceback.format_exc()}")
+            error.add_note(f"In the checking process:\n{traceback.format_exc()}")
         result = error
     send(_END, result)
 
@@ -241,8 +242,8 @@ def _send(pipe: BinaryIO, name: str, *arguments: object) -> None:
 
 
 def _end_with_caller() -> None:
-    """End this process at once when the caller has ended, be it by SIGKILL."""
-    os.read(0, 1)  # the caller sends nothing more
+    """End this process as soon as the caller has ended, even by SIGKILL."""
+    os.read(0, 1)  # the caller sends nothing more, so this returns when it ends
     os._exit(1)
 
 

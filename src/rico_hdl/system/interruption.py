@@ -62,7 +62,7 @@ def deferred_signals() -> Iterator[StopFlag]:
 
 
 def stopped_by(number: int) -> InterruptedRunError:
-    """The error about a process that a signal ended, with the exit code that shells give it."""
+    """The error for a process that a signal ended, with the exit code that shells use."""
     error = InterruptedRunError(f"stopped by {signal.Signals(number).name}")
     error.exit_code = 128 + number
     return error
@@ -72,7 +72,7 @@ def stopped_by(number: int) -> InterruptedRunError:
 def raised_signals() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP, which otherwise end the process at once, into errors.
 
-    Those that are ignored or handled stay so. Outside of the main thread nothing changes.
+    Signals that are ignored or handled stay so. Outside the main thread nothing changes.
     """
 
     def stop(number: int, _: FrameType | None) -> None:
