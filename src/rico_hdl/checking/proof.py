@@ -360,7 +360,7 @@ class _Checked:
     digest: int = 0
     n_records: int = 0
     n_refused: int = 0
-    """Keys whose lookup failed with an error."""
+    """Keys whose lookup failed with an error; they count as being in the store."""
     n_bytes: int = 0
     n_constant: int = 0
     findings: list[Finding] = field(default_factory=list)

@@ -49,8 +49,8 @@ class StoreWriter:
     """A store open for writing. A context manager: leaving it commits, even after an error.
 
     The data of each commit is on disk before the pointer to it is written (``metasync=False``). A
-    killed process loses the records put since the last commit; a crash of the machine may undo the
-    last commit as well. In both cases the file stays intact.
+    killed process loses the records put since the last commit; a crash of the machine loses at most
+    the last commit in addition. In both cases the file stays intact.
 
     Args:
         target: The folder; it is created with its parents.
@@ -61,7 +61,7 @@ class StoreWriter:
 
     Raises:
         StoreError: The folder can't be created or written, another conversion is writing there, its
-            ``data.mdb`` can't be opened, a store to overwrite was written by another tool, or a
+            ``data.mdb`` can't be opened, a store to overwrite is not known to be rico-hdl's, or a
             store that was complete has changed.
     """
 
