@@ -1,4 +1,4 @@
-"""Parquet parts for tests, as Major-TOM Core is published, and in other layouts."""
+"""Parquet parts for tests, in the layout of Major-TOM Core and in other layouts."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,8 +10,8 @@ def table_of(products, kind=BYTES, names=None):
     """A table with the published columns.
 
     Args:
-        products: For each row the grid cell, the product's name, and the content of each column of
-            bytes by its name. The first row tells which columns there are.
+        products: For each row, the grid cell, the product's name, and the content of each column of
+            bytes by its name. The first row determines the columns.
         kind: The type of the columns with bytes.
         names: The type of the columns with names; text if None.
     """
@@ -28,7 +28,7 @@ def table_of(products, kind=BYTES, names=None):
 
 
 def write_part(path, products, rows_per_group=1, kind=BYTES, names=None, **options):
-    """Write a part; as published, each product is a row group of its own."""
+    """Write a part; by default each product is its own row group, as published."""
     table = table_of(products, kind, names)
     pq.write_table(table, path, row_group_size=rows_per_group, **options)
     return path

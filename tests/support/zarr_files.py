@@ -1,4 +1,4 @@
-"""Zarr stores for tests, and the zarr library's word on what they hold."""
+"""Zarr stores for tests, and their contents according to the zarr library."""
 
 from itertools import product
 
