@@ -94,8 +94,7 @@ class Structure:
     def follows_the_older_state(self) -> bool:
         """Whether the newest commit freed the root of the state in the other meta page.
 
-        If not, either the last write of a commit failed, or the other page is in truth the newer
-        one, with a damaged transaction number.
+        If not, the last write of a commit failed, or the other page is newer than its number says.
         """
         return self._freed_root is None
 
@@ -119,8 +118,8 @@ class Structure:
             head: The 16 bytes before it.
 
         Returns:
-            The zero-based number of the first page and the number of pages; None for a record in a
-            leaf page; a text if something is wrong with the pages.
+            (zero-based number of the first page, number of pages); None for a record in a leaf;
+            a text if something is wrong with the pages.
         """
         start, stop = place
         if start % self._size != PAGE_HEADER.size:
