@@ -1,1 +1,1 @@
-"""The bytes of a file as rasters."""
+"""Decoding the bytes of a file into rasters."""

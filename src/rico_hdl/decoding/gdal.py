@@ -1,7 +1,7 @@
-"""GDAL as an independent judge of what a file holds.
+"""GDAL as an independent decoder, to check conversions against.
 
-In: the bytes of a file. Out: its bands, as rasterio reads them. It needs rasterio, which rico-hdl
-does not install by itself, and shares no code with the decoder that conversions use.
+In: the bytes of a file. Out: its bands, as rasterio reads them. This module needs rasterio, which
+rico-hdl does not install, and shares no code with the decoder that conversions use.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class GdalDecoder:
                 "the decoder gdal needs rasterio, which is not installed",
                 "Install it: pip install rasterio",
             ) from error
-        # Patches without georeference are usual, and filters can't be set for one thread alone.
+        # Patches without georeferencing are common, and filters can't be set per thread.
         warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
     def decode(self, data: bytes) -> tuple[Raster, ...]:
-        """The bands of the first image in a file, in file order.
+        """Return the bands of the first image in a file, in file order.
 
         Raises:
-            TiffError: GDAL can't read it.
+            TiffError: GDAL can't read the file.
         """
         from rasterio.errors import RasterioError  # noqa: PLC0415
         from rasterio.io import MemoryFile  # noqa: PLC0415
@@ -45,4 +45,4 @@ class GdalDecoder:
             with MemoryFile(data) as memory, memory.open(driver="GTiff") as file:
                 return rasters_of(file.read())
         except RasterioError as error:
-            raise TiffError(f"GDAL can't read it: {error}") from error
+            raise TiffError(f"GDAL can't read the file: {error}") from error

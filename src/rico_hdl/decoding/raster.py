@@ -1,7 +1,7 @@
 """The decoded form of a band.
 
-In: an array of any memory layout and byte order. Out: one `Raster` for each band, always laid out
-the same way.
+In: an array of any memory layout and byte order. Out: one `Raster` per band, always laid out the
+same way.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ _BITS: Final = {1: (8, 16, 32, 64), 2: (8, 16, 32, 64), 3: (16, 32, 64)}
 
 DTYPES: Final = {
     **{(kind, bits): f"{_KINDS[kind]}{bits}" for kind, sizes in _BITS.items() for bits in sizes},
-    # Smaller samples are stored as the next wider type, as GDAL gives them.
+    # Narrower samples are stored as the next wider type, as GDAL returns them.
     **{(1, bits): "uint8" if bits < 8 else "uint16" for bits in range(1, 16) if bits != 8},
 }
 """TIFF's (SampleFormat, BitsPerSample) -> the numpy name of the dtype that samples are stored as.
-Others are not supported: complex numbers, and widths about whose byte order or sign readers
-disagree."""
+Complex numbers, and widths whose byte order or sign readers disagree on, are not supported."""
 
 
 class Raster(NamedTuple):
@@ -33,14 +32,14 @@ class Raster(NamedTuple):
     shape: tuple[int, int]
     """(rows, columns)."""
     data: bytes | memoryview
-    """The pixels: C order, little-endian, without gaps."""
+    """The pixels: C order, little-endian, contiguous."""
 
 
 def rasters_of(bands: npt.NDArray[Any]) -> tuple[Raster, ...]:
-    """The bands of an array of shape (band, row, column)."""
-    import numpy as np  # noqa: PLC0415 - a tenth of a second that single-band files never need
+    """Split an array of shape (band, row, column) into its bands."""
+    import numpy as np  # noqa: PLC0415 - takes a tenth of a second; single-band files don't need it
 
-    # Contiguous first: a strided view would be stored with the wrong pixels, without an error.
+    # Contiguous first: a strided view would silently be stored with the wrong pixels.
     plain = np.ascontiguousarray(bands, bands.dtype.newbyteorder("<"))
     return split(plain.reshape(-1).view(np.uint8).data, plain.dtype.name, plain.shape)
 
@@ -48,7 +47,7 @@ def rasters_of(bands: npt.NDArray[Any]) -> tuple[Raster, ...]:
 def split(
     pixels: bytes | memoryview, dtype: str, shape: tuple[int, int, int]
 ) -> tuple[Raster, ...]:
-    """The bands of pixels that lie as in a raster, one band behind the other.
+    """Split pixels that are laid out as in a raster, one band after another.
 
     Args:
         pixels: C order, little-endian.
@@ -65,6 +64,6 @@ def split(
 
 
 def bands_of(image: np.ndarray) -> tuple[Raster, ...]:
-    """The bands of an image in the order of the file: (planes, rows, columns, samples)."""
+    """Split an image in file order, of shape (planes, rows, columns, samples), into its bands."""
     planes, rows, columns, samples = image.shape
     return rasters_of(image.transpose(0, 3, 1, 2).reshape(planes * samples, rows, columns))

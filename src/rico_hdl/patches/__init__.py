@@ -1,1 +1,1 @@
-"""From opened sources to patches: which files belong to which key."""
+"""From opened sources to patches: assigning files to keys."""

@@ -1,8 +1,8 @@
-"""From the members of an archive to the patches they belong to.
+"""Assembling patches from the members of an archive.
 
-In: an archive and a modality. Out: its patches, each as soon as the last of its files is met, in
-the order of the archive. The files of a patch need not be adjacent; the memory of those that wait
-for others is bounded. Files of patches that aren't wanted are not read.
+In: an archive and a modality. Out: its patches in archive order, each as soon as the last of its
+files is found. A patch's files need not be adjacent: some wait for others, in bounded memory. Files
+of unwanted patches are not read.
 """
 
 from __future__ import annotations
@@ -32,32 +32,32 @@ from rico_hdl.values import (
 )
 
 Wanted = Callable[[str, Modality], bool]
-"""Whether the patch of a modality with a key is wanted."""
+"""Whether a patch is wanted, given its key and modality."""
 
 
 def wants_all(key: str, modality: Modality) -> bool:
-    """Every patch is wanted."""
+    """Want every patch."""
     del key, modality
     return True
 
 
 POSITION_SECONDS: Final = 0.2
-"""How often the position in a source is given, at most."""
+"""Minimum interval between two positions in a source."""
 
 MAX_WAITING_BYTES: Final = 256 * 2**20
-"""Files of sequential archives that wait for the other files of their patch. Publishers' archives
-hold a patch's files side by side, so that a few hundred kilobytes would do."""
+"""Memory for files of sequential archives that wait for the rest of their patch. In publishers'
+archives a patch's files are adjacent, so a few hundred kilobytes would do."""
 WAITING_COST_BYTES: Final = 6_000
-"""What is counted for each patch that waits, besides its files: keys, paths and the like, measured
-with twelve files of 180 characters."""
+"""Bytes counted for each waiting patch in addition to its files, for keys, paths and the like:
+measured with twelve paths of 180 characters."""
 
 
 class MemberFiles:
-    """The files of one patch: those of a sequential archive are in memory, others are read.
+    """The files of one patch: in memory if the archive is sequential, otherwise read on request.
 
     Args:
         location: The archive's location.
-        readers: What reads each file, by its path.
+        readers: A function that reads each file, by path.
     """
 
     __slots__ = ("_readers", "location")
@@ -70,7 +70,7 @@ class MemberFiles:
         """See `Reads.read`.
 
         Raises:
-            ArchiveError: It is damaged.
+            ArchiveError: The file is damaged.
         """
         return self._readers[path]()
 
@@ -80,41 +80,41 @@ class MemberFiles:
         if not any(path.is_file() for path in (place, *place.parents)):
             raise SourceError(
                 f"{self.location}: no such file (any more)",
-                "Check that the disk or network mount is there.",
+                "Check that the disk or network share is mounted.",
             )
 
 
 _PatchPlace = tuple[str, tuple[str, ...]]
-"""Where a patch is in an archive: the folders in front of the template, and the fields' values."""
+"""A patch's place in an archive: the folders before the template, and the values of the fields."""
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """A patch of which some files were met."""
+    """A patch that waits for some of its files."""
 
     key: str
     paths: dict[str, int]
     """The position of each of its files, by path."""
     readers: dict[str, Callable[[], Content]] | None
-    """What reads each file that was met; None where the patch is passed over."""
+    """A function that reads each file found so far, by path; None if the patch is passed over."""
     met: set[str] = field(default_factory=set)
     problem: tuple[str, str] | None = None
-    """Path and reason of a file that can't be read."""
+    """The path of a file that can't be read, and the reason."""
     is_repeated: bool = False
-    """Whether its key was met before."""
+    """Whether its key was found before."""
     n_bytes: int = 0
 
 
 class Assembly:
-    """Puts the patches of one modality together; iterate once to get them.
+    """Assembles the patches of one modality; iterate once to get them.
 
     Args:
         modality: The modality to look for; folders may precede its template.
         archive: Where to look.
-        is_wanted: Whether a key is wanted: asked once for each patch, when the first of its files
-            is met. The files of other patches are not read.
-        met: The keys that earlier archives held; those of this one are added. A key that is met
-            again is wanted in any case, after a `Repeated`.
+        is_wanted: Whether a key is wanted. Called once per patch, when its first file is found; the
+            files of unwanted patches are not read.
+        met: Hashes of the keys in earlier archives; those of this one are added. A key that is
+            found again is always wanted, after a `Repeated`.
         max_waiting_bytes: See `MAX_WAITING_BYTES`.
     """
 
@@ -128,11 +128,12 @@ class Assembly:
         max_waiting_bytes: int = MAX_WAITING_BYTES,
     ) -> None:
         self.n_found = 0
-        """Patches of which at least one file was met."""
+        """Number of patches with at least one file in the archive."""
         self.n_unread = 0
-        """Members of no patch that can't be read: links, devices, paths that lead elsewhere."""
+        """Number of unreadable members outside of patches: links, devices, paths that lead out of
+        the archive."""
         self.damage: ArchiveError | None = None
-        """Why the archive can't be read to its end, or not in full; None if it can."""
+        """Why the archive can't be read to its end, or not completely; None if it can."""
         self._modality = modality
         self._archive = archive
         self._is_wanted = is_wanted
@@ -142,9 +143,9 @@ class Assembly:
         self._tokens = {band.token for band in modality.bands}
         self._waiting: dict[_PatchPlace, _Waiting] = {}
         self._waiting_bytes = 0
-        self._passed_over: set[int] = set()  # hashes of places that are unwanted or were given up
+        self._passed_over: set[int] = set()  # hashes of places: unwanted, or given up
         self._n_passed = 0  # since the last position
-        self._out: list[PatchFailure | Repeated] = []  # to be given after the member at hand
+        self._out: list[PatchFailure | Repeated] = []  # to be yielded after the current member
 
     def __iter__(self) -> Generator[Patch | PatchFailure | Repeated | Position]:
         last: _Waiting | None = None
@@ -186,7 +187,7 @@ class Assembly:
 
     @property
     def failure(self) -> ArchiveFailure | None:
-        """Why the archive can't be trusted as a whole, once it was read as far as it goes."""
+        """Why the archive as a whole can't be trusted, after it was read as far as possible."""
         if self.damage is None:
             return None
         is_sound = isinstance(self.damage, IncompleteArchiveError)
@@ -198,7 +199,7 @@ class Assembly:
         )
 
     def _place_of(self, path: str) -> _PatchPlace | None:
-        """The patch of a file: the folders in front of the template, and the fields' values."""
+        """The place of the patch that a file belongs to; None if it belongs to none."""
         values = self._template.match(path)
         if values is None:
             return None
@@ -221,7 +222,7 @@ class Assembly:
         problem = problem_of_key(key)
         made.is_repeated = not problem and self._met.add(hash(key))
         if not problem and not made.is_repeated and not self._is_wanted(key, self._modality):
-            # Settled at its first file: of the others nothing is kept but that they were met.
+            # Decided at its first file; for the other files, only their paths are noted.
             self._passed_over.add(hash(place))
             self._n_passed += 1
             return made
@@ -236,7 +237,7 @@ class Assembly:
         return made
 
     def _meet(self, waiting: _Waiting, member: Member) -> None:
-        """Take note of a file, and read it if it is wanted and could not be read later."""
+        """Note a file, and read it now if it is wanted and can't be read later."""
         if member.path not in waiting.paths:
             return
         again = member.path in waiting.met
@@ -250,9 +251,9 @@ class Assembly:
             waiting.met.add(member.path)
             waiting.readers[member.path] = member.read
             return
-        data = member.read()  # where this fails, the file was not met
+        data = member.read()  # if this fails, the file is not noted
         waiting.met.add(member.path)
-        if again:  # as unpacking would: the later one counts
+        if again:  # the later file wins, as in unpacking
             n_before = _n_bytes(waiting.readers[member.path]())
             waiting.n_bytes -= n_before
             self._waiting_bytes -= n_before
@@ -276,7 +277,7 @@ class Assembly:
         return Patch(waiting.key, self._modality, source, tuple(waiting.paths))
 
     def _give_up_oldest(self, newest: _Waiting) -> None:
-        """Let go of the patches that wait longest, until the rest is within the bound."""
+        """Give up the patches that have waited longest, until the rest is within the bound."""
         while self._waiting_bytes > self._max_waiting_bytes:
             others = ((place, w) for place, w in self._waiting.items() if w is not newest)
             place, waiting = next(others, (None, newest))
@@ -289,13 +290,13 @@ class Assembly:
             self._fail(
                 waiting,
                 next(iter(waiting.paths)),
-                f"{n} of its files lie too far from the others in the archive: more than "
-                f"{self._max_waiting_bytes // 2**20} MiB would have to wait in memory; the same "
-                "command, run again, gets further, or unpack this archive",
+                f"{n} of its files are too far from the others in the archive: more than "
+                f"{self._max_waiting_bytes // 2**20} MiB would have to wait in memory; run the "
+                "same command again to get further, or unpack this archive",
             )
 
     def _leave_incomplete(self) -> None:
-        """Leave out the patches that lack files, now that the archive is at its end."""
+        """Report the patches that lack files at the end of the archive."""
         for waiting in self._waiting.values():
             if waiting.problem:
                 self._fail(waiting, *waiting.problem)

@@ -1,8 +1,8 @@
-"""Comparing an archive with the MD5 sum that its publisher states.
+"""Comparing an archive with its published MD5 sum.
 
-In: the bytes of an archive, as they are read. Out: a failure if they are not what was published. An
-archive that is read from its beginning to its end anyway is not read again for it; one that is read
-here and there is read once more, in a thread beside the conversion.
+In: the bytes of an archive, as they are read. Out: a failure if they differ from the published
+ones. A sequential archive is hashed while it is converted; an archive that is read out of order is
+read once more, in a separate thread during the conversion.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CHUNK_BYTES: Final = 4 * 2**20
 
 
 def published_md5(modality: Modality, archive: Archive) -> str:
-    """The MD5 sum (hex) that is published for an archive; empty if none is known."""
+    """The published MD5 sum (hex) of an archive; empty if none is known."""
     if len(archive.files) != 1:
         return ""
     name = archive.files[0].name
@@ -32,7 +32,7 @@ class Checksum:
 
     Args:
         path: The file.
-        location: The archive's location, which failures name.
+        location: The archive's location, for failures.
         expected: The published sum.
     """
 
@@ -46,11 +46,11 @@ class Checksum:
         self._thread: threading.Thread | None = None
 
     def update(self, data: bytes) -> None:
-        """Take the next bytes of the file."""
+        """Hash the next bytes of the file."""
         self._md5.update(data)
 
     def read_alongside(self) -> None:
-        """Begin to read the file in a thread of its own; ended by `failure` or `give_up`."""
+        """Start to read the file in a separate thread, until `failure` or `give_up` is called."""
         self._thread = threading.Thread(target=self._read, name="rico-hdl-md5", daemon=True)
         self._thread.start()
 
@@ -63,21 +63,21 @@ class Checksum:
             self._error = error
 
     def give_up(self) -> None:
-        """End the thread, if there is one, without a verdict."""
+        """Stop the thread, if there is one, without a result."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
 
     def failure(self, modality: str) -> ArchiveFailure | None:
-        """What is wrong with the file, once all of it was read; None if nothing is."""
+        """The failure to report after the whole file was read; None if the sum is right."""
         if self._thread is not None:
             self._thread.join()
         if self._error is not None:
             reason = f"its MD5 sum can't be computed: {self._error.strerror}"
         elif (found := self._md5.hexdigest()) != self._expected:
             reason = (
-                f"its MD5 sum is {found}, expected {self._expected} as published: it is damaged, "
-                "or another release; download it again"
+                f"its MD5 sum is {found}, expected the published {self._expected}: the archive is "
+                "damaged, or another release; download it again"
             )
         else:
             return None

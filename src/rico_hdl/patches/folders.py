@@ -1,8 +1,8 @@
-"""Which patches a conversion will write, known before anything is written.
+"""Planning which patches in folders a conversion will write, before it writes anything.
 
-In: a spec and a source for each wanted modality. Out: a `Plan`: the patches sorted by key, and the
-failures that can be seen without opening a file (bands missing, duplicates, keys that LMDB can't
-hold). It lists folders, and neither reads nor writes files.
+In: a spec, and a source for each wanted modality. Out: a `Plan`: the patches sorted by key, and the
+failures that can be found without opening a file (missing bands, duplicates, keys that LMDB can't
+hold). Folders are listed; files are neither read nor written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rico_hdl.system.sorting import CompactSorted
 from rico_hdl.values import Patch, PatchFailure, incomplete, place_of, printable, problem_of_key
 
 _PlannedPatch = tuple[str, int, str, tuple[str, ...]]
-"""Key, zero-based position of the modality, prefix, values of the fields."""
+"""Key, zero-based position of the modality, prefix, field values."""
 
 
 @dataclass
@@ -30,11 +30,11 @@ class Plan:
     spec: DatasetSpec
     """The dataset."""
     sources: dict[str, Source]
-    """The source of each modality that takes part, by the modality's name, in the spec's order."""
+    """The source of each wanted modality, by the modality's name, in the spec's order."""
     failures: list[PatchFailure] = field(default_factory=list)
     """Patches that will not be written, sorted by key."""
     n_patches: Counter[str] = field(default_factory=Counter)
-    """The number of patches that will be written, by modality."""
+    """Number of patches that will be written, by modality."""
     _entries: CompactSorted[_PlannedPatch] = field(default_factory=CompactSorted)
     _left_out: set[str] = field(default_factory=set)
 
@@ -51,7 +51,7 @@ class Plan:
                 yield Patch(key, modality, sources[position], paths)
 
     def _find_duplicates(self) -> None:
-        """Leave out keys that stand for several patches: nobody can tell which one is meant."""
+        """Leave out keys that belong to several patches: it is unclear which one is meant."""
         modalities = [self.spec.modality(name) for name in self.sources]
         sources = list(self.sources.values())
         before: _PlannedPatch | None = None
@@ -66,17 +66,17 @@ class Plan:
                     self._left_out.add(entry[0])
                     self.n_patches[modalities[first_position].name] -= 1
                 self.n_patches[modalities[second_position].name] -= 1
-                reason = f"the same key twice: also at {printable(first)}"
+                reason = f"two patches have this key: the other one is at {printable(first)}"
                 name = modalities[second_position].name
                 self.failures.append(PatchFailure(entry[0], name, printable(second), None, reason))
             before = entry
 
 
 def check_names(spec: DatasetSpec, sources: Mapping[str, object]) -> None:
-    """Compare the names of some modalities with those that a dataset has.
+    """Check that sources are given, and only for modalities of the dataset.
 
     Raises:
-        UsageError: There is none, or one that the spec lacks.
+        UsageError: No source is given, or one for a modality that the spec lacks.
     """
     unknown = sources.keys() - {modality.name for modality in spec.modalities}
     if unknown or not sources:
@@ -86,7 +86,7 @@ def check_names(spec: DatasetSpec, sources: Mapping[str, object]) -> None:
 
 
 def make_plan(spec: DatasetSpec, sources: Mapping[str, Source]) -> Plan:
-    """Find what a conversion will write.
+    """Find the patches that a conversion will write.
 
     Args:
         spec: The dataset.
@@ -94,7 +94,7 @@ def make_plan(spec: DatasetSpec, sources: Mapping[str, Source]) -> Plan:
 
     Raises:
         UsageError: No source is given, or one for a modality that the spec lacks.
-        SourceError: A source holds no patch of its modality, holds those of another one, or can't
+        SourceError: A source holds no patch of its modality, holds patches of another one, or can't
             be listed. The hint says what it seems to hold and what to try.
     """
     check_names(spec, sources)
@@ -110,7 +110,7 @@ def make_plan(spec: DatasetSpec, sources: Mapping[str, Source]) -> Plan:
 def _add(plan: Plan, position: int, modality: Modality, source: Source) -> None:
     """Add one modality's patches to a plan."""
     n_found = 0
-    most_missing = True  # of every patch found: then it is a coincidence of names
+    most_missing = True  # most bands of every patch: names that match by coincidence
     failures: list[PatchFailure] = []
     try:
         for found in find(source, modality):
@@ -135,7 +135,7 @@ def _add(plan: Plan, position: int, modality: Modality, source: Source) -> None:
     except OSError as error:
         raise SourceError(
             f"{error.filename}: can't be listed: {error.strerror}",
-            "Check the permissions, and that the disk or network mount is there.",
+            "Check the permissions, and that the disk or network share is mounted.",
         ) from error
     if n_found == 0:
         raise explain_no_patches(plan.spec, modality, source)
@@ -144,7 +144,7 @@ def _add(plan: Plan, position: int, modality: Modality, source: Source) -> None:
         if hint or most_missing:
             raise SourceError(
                 f"no complete patch of {modality.title} in {source.location}, "
-                f"the first one found: {failures[0]}",
+                f"found first: {failures[0]}",
                 hint or f"See the expected folders with: rico-hdl datasets {plan.spec.name}",
             )
     plan.failures += failures

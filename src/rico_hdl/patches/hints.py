@@ -1,7 +1,7 @@
-"""Explaining a source folder that does not hold what was looked for.
+"""Explaining why a source holds no patch of a modality.
 
-In: a spec, a modality and a source without its patches. Out: an error that says what was looked
-for, what is there instead, and what to try. It lists a bounded number of folders and reads no file.
+In: a spec, a modality and a source without its patches. Out: an error that says what was expected,
+what was found, and what to try. A bounded number of folders is listed, and no file is read.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from rico_hdl.sources import FolderEntry, FolderSource, Lists
 from rico_hdl.spec import DatasetSpec, Modality
 from rico_hdl.values import printable
 
-_MAX_LISTINGS = 200  # of folders, for one look around; a home folder must not be searched whole
-_N_UP = 4  # folders above the given one that are tried: scene, tile, class or row and what is above
+_MAX_LISTINGS = 200  # folders listed per search; a home folder must not be searched completely
+_N_UP = 4  # folders to try above the given one: scene, tile, class or row, and those above them
 
 
 class BoundedListing:
-    """A source that seems to be empty after a number of listings."""
+    """A source that appears empty after a number of listings."""
 
     def __init__(self, source: Lists) -> None:
         self._source = source
@@ -35,7 +35,7 @@ class BoundedListing:
         return self._source.location
 
     def entries(self, folder: str) -> list[FolderEntry]:
-        """See `Source.entries`; nothing once the bound is reached, or where listing fails."""
+        """See `Source.entries`; empty once the bound is reached, or if listing fails."""
         self._n_left -= 1
         try:
             return self._source.entries(folder) if self._n_left >= 0 else []
@@ -52,7 +52,7 @@ def explain_no_patches(spec: DatasetSpec, modality: Modality, source: Lists) -> 
     entries = source.entries("")
     seen = [entry.name + "/" * entry.is_folder for entry in entries]
     example = _first_file(source)
-    hint = "" if entries else "Check the path; archives need not be unpacked."
+    hint = "" if entries else "Check the path; you don't need to unpack archives."
     hint = hint or suggest(spec, modality, source) or ""
     return no_patches(spec, modality, source.location, seen, hint, example=example)
 
@@ -72,7 +72,7 @@ def no_patches(  # noqa: PLR0913 - parts of one message
         spec: The dataset.
         modality: The modality.
         location: Where the source is.
-        seen: Names or paths that are there instead.
+        seen: Names or paths found instead.
         hint: What to try instead.
         example: A file further down.
     """
@@ -88,7 +88,7 @@ def no_patches(  # noqa: PLR0913 - parts of one message
 
 
 def _first_file(source: Lists) -> str:
-    """A file a few folders below, as an example of what is there; empty if there is none near."""
+    """A file a few folders down, as an example of the contents; empty if none is near."""
     path = ""
     for _ in range(_N_UP):
         entries = BoundedListing(source).entries(path)
@@ -104,8 +104,8 @@ def explain_wrong_modality(
 ) -> SourceError | None:
     """The error for a source whose first patch fits another modality better, or None.
 
-    Sibling modalities may share a layout and differ in bands alone, as Sentinel-2 L1C and L2A do in
-    SSL4EO-S12: the one with more of its bands there, or with none of them missing, is meant.
+    Sibling modalities may share a layout and differ only in their bands, as Sentinel-2 L1C and L2A
+    do in SSL4EO-S12. The modality with more bands present, or with no band missing, is meant.
     """
     folder = paths_of(modality, found.prefix, found.values)[0].rpartition("/")[0]
     names = {f"{folder}/{name}".lstrip("/") for name in source.names(folder)}
@@ -118,38 +118,38 @@ def explain_wrong_modality(
         if found.missing or len(other.bands) > n_here:
             return SourceError(
                 f"{source.location}: expected {spec.title} {modality.title}, "
-                f"found {other.title}: {folder} holds {len(other.bands)} bands of those",
+                f"found {other.title}: {folder} holds all of its {len(other.bands)} bands",
                 f"Give this folder as {other.option}.",
             )
     return None
 
 
 def suggest(spec: DatasetSpec, modality: Modality, source: Lists) -> str | None:
-    """What to try instead of a source that holds no complete patch of the modality, if anything."""
+    """What to try instead of a source without a complete patch of the modality, if anything."""
     return next(_elsewhere(spec, modality, Path(source.location)), None) or None
 
 
 def _elsewhere(spec: DatasetSpec, modality: Modality, root: Path) -> Iterator[str]:
-    """What to try instead, likeliest first."""
+    """What to try instead, most likely first."""
     for folder in _below(root):
         if _holds(folder, modality):
             yield f"Try: {modality.option} {folder}"
     for folder in islice(root.parents, _N_UP):
         if _holds(folder, modality, within=root):
-            yield f"Try the folder further up: {modality.option} {folder}"
+            yield f"Try a folder further up: {modality.option} {folder}"
     yield suggest_other(spec, modality, str(root), partial(_holds, root))
 
 
 def suggest_other(
     spec: DatasetSpec, modality: Modality, location: str, holds: Callable[[Modality], bool]
 ) -> str:
-    """Which other modality or dataset a source holds; empty if none is recognised.
+    """Suggest another modality or dataset for a source; empty if none is recognised.
 
     Args:
         spec: The dataset.
-        modality: The modality that it does not hold.
+        modality: The modality that the source does not hold.
         location: Where the source is.
-        holds: Whether it holds patches of a modality.
+        holds: Whether the source holds patches of a modality.
     """
     for other in spec.modalities:
         if other is not modality and holds(other):
@@ -163,7 +163,7 @@ def suggest_other(
 
 
 def _below(root: Path) -> Iterator[Path]:
-    """Folders one and two levels below, a bounded number of them."""
+    """A bounded number of folders, one and two levels down."""
     source = BoundedListing(FolderSource(root))
     children = [entry.name for entry in source.entries("") if entry.is_folder][:_MAX_LISTINGS]
     yield from (root / name for name in children)
@@ -172,7 +172,7 @@ def _below(root: Path) -> Iterator[Path]:
 
 
 def _holds(folder: Path, modality: Modality, within: Path | None = None) -> bool:
-    """Whether one of the first patches that a folder seems to hold is a complete one."""
+    """Whether one of the first patches found in a folder is complete."""
     try:
         source = BoundedListing(FolderSource(folder))
     except SourceError:

@@ -1,8 +1,8 @@
-"""Finding out what the named sources of a modality are, before anything is written.
+"""Opening the sources of a modality, before anything is written.
 
-In: what the user named: a folder of files, archives, a folder of archives. Out: a folder or
-archives, of which the beginning holds what is looked for, as far as that can be seen early. It
-lists folders and reads the beginning of archives, and writes nothing.
+In: the user's paths: a folder of files, archives, or a folder of archives. Out: a folder, or
+archives that start with patches of the modality, as far as that can be checked early. Folders are
+listed and the beginning of archives is read; nothing is written.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from rico_hdl.spec import DatasetSpec, Modality
 
 StrPath = str | os.PathLike[str]
 Named = StrPath | Sequence[StrPath] | Source
-"""What can be named as the source of a modality: see `open_sources`."""
+"""The accepted forms of a modality's source: see `open_sources`."""
 
 _N_MEMBERS: Final = 2_000
-"""Members of an archive that are looked at before the conversion begins."""
+"""Maximum number of members in an archive that are examined before the conversion."""
 _N_BYTES: Final = 64 * 2**20
-"""Bytes of an archive's files that are read for that."""
+"""Maximum number of bytes of an archive's files that are read for that."""
 _N_ARCHIVES: Final = 3
-"""Archives of a modality that are tried for one that holds what is looked for."""
+"""Maximum number of archives of a modality that are searched for a patch."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class Opened:
     modality: Modality
     """The modality."""
     folder: Source | None
-    """The folder of its files, if they lie in one."""
+    """The folder of its files, if they are in one."""
     archives: tuple[Archive, ...] = ()
     """The archives that hold its files, in the order of their names."""
     n_ignored: int = 0
-    """Archives in the folder, next to the patches, that are not read."""
+    """Number of archives in the folder, next to the patches, that are not read."""
 
     @property
     def locations(self) -> list[str]:
@@ -63,18 +63,18 @@ class Opened:
 
 @dataclass(frozen=True)
 class _Beginning:
-    """What stands at the beginning of an archive."""
+    """The beginning of an archive."""
 
     paths: list[str]
     """The paths of the first members, and of the first patch."""
     ended: bool = False
-    """Whether there is nothing else."""
+    """Whether these are all members."""
     damage: ArchiveError | None = None
-    """Why it can't be read on, if so."""
+    """Why reading can't continue, if so."""
 
 
 class PathListing:
-    """The folders that some paths imply."""
+    """A listing of the folders implied by some paths."""
 
     def __init__(self, location: str, paths: Sequence[str]) -> None:
         self.location = location
@@ -99,7 +99,7 @@ class PathListing:
 def open_all(
     spec: DatasetSpec, sources: Mapping[str, Named], *, thorough: bool = False
 ) -> list[Opened]:
-    """Open the sources of all modalities that are named, in the order of the spec.
+    """Open the sources of all given modalities, in the order of the spec.
 
     Args:
         spec: The dataset.
@@ -107,8 +107,8 @@ def open_all(
         thorough: See `open_sources`.
 
     Raises:
-        UsageError: None is named, or one of a modality that the spec lacks.
-        SourceError: One can't be used.
+        UsageError: No source is given, or one for a modality that the spec lacks.
+        SourceError: A source can't be used.
     """
     check_names(spec, sources)
     return [
@@ -125,19 +125,19 @@ def open_sources(
     *,
     thorough: bool = False,
 ) -> Opened:
-    """Open what was named for a modality.
+    """Open the source of a modality.
 
     Args:
         spec: The dataset.
         modality: The modality.
         named: A folder; archives, any parts of split ones, or folders in them; a folder that holds
             archives; or a source.
-        thorough: Whether archives must show a patch now, however long that takes: where much would
-            be lost if there were none.
+        thorough: Whether to search archives until a patch is found, however long that takes, since
+            much would be lost if there were none.
 
     Raises:
-        UsageError: Several folders are named, or none and no archive.
-        SourceError: Something named does not exist or is no archive.
+        UsageError: Several folders are given, or a folder and archives.
+        SourceError: A path does not exist or is not an archive.
     """
     if isinstance(named, str | os.PathLike):
         named = [named]
@@ -147,9 +147,9 @@ def open_sources(
     folders = [place for place in places if os.path.isdir(place) or not is_source(place)]  # noqa: PTH112
     if len(folders) > 1 or (folders and len(places) > 1):
         raise UsageError(
-            f"{modality.option} names {', '.join(map(str, places))}: expected one folder, or "
-            "archives",
-            "Name a folder that holds them all, or every archive.",
+            f"{modality.option}: expected one folder, or archives, "
+            f"found {', '.join(map(str, places))}",
+            "Give one folder that holds them all, or every archive.",
         )
     if folders:
         found, n_ignored = _archives_of(modality, folders[0])
@@ -167,11 +167,11 @@ def _first_part(place: Path) -> Path:
 
 
 def _archives_of(modality: Modality, folder: Path) -> tuple[list[Path], int]:
-    """The archives to use in a folder, none if patches lie there; and how many lie beside those."""
+    """The archives to use in a folder, none if it holds patches; and how many to ignore then."""
     try:
         found = archives_in(folder)
     except OSError:
-        return [], 0  # a folder that can't be listed tells so when it is opened
+        return [], 0  # opening a folder that can't be listed raises the error
     chosen = _published(modality, found) or [
         path for path in found if not path.name.lower().endswith((".parquet", ".zarr.zip"))
     ]
@@ -184,7 +184,7 @@ def _archives_of(modality: Modality, folder: Path) -> tuple[list[Path], int]:
 
 
 def _published(modality: Modality, paths: Sequence[Path]) -> list[Path]:
-    """Those that are named as the publisher names the modality's archives, of one form if any."""
+    """The paths with a published name of the modality's archives, all of one form if any."""
     for download in modality.downloads:
         if chosen := [path for path in paths if path.match(download.name)]:
             return chosen
@@ -197,7 +197,7 @@ def _look_into(
     """Look for the modality's patches at the beginning of some archives.
 
     Raises:
-        SourceError: There are those of something else, or there is nothing else.
+        SourceError: The archives hold patches of something else, or no patches at all.
     """
     errors: list[SourceError] = []
     unsure = False
@@ -223,7 +223,7 @@ def _look_into(
 
 
 def _beginning(archive: Archive, modality: Modality, *, thorough: bool) -> _Beginning:
-    """What stands at the beginning of an archive, to its second patch."""
+    """Read the beginning of an archive, up to its second patch."""
     template = modality.files.at_any_depth()
     paths: list[str] = []
     patches = set()
@@ -240,12 +240,12 @@ def _beginning(archive: Archive, modality: Modality, *, thorough: bool) -> _Begi
                 if len(patches) > 1 or (far and not thorough):
                     return _Beginning(paths)
         except ArchiveError as error:
-            return _Beginning(paths, damage=error)  # the conversion will meet it, too
+            return _Beginning(paths, damage=error)  # the conversion will report it
     return _Beginning(paths, ended=True)
 
 
 def _first_patch(listed: PathListing, modality: Modality) -> FoundPatch | None:
-    """The patch of which most files are listed."""
+    """The patch with the fewest files missing."""
     anywhere = replace(modality, files=modality.files.at_any_depth())
     found = find(listed, anywhere, n_threads=1)
     return min(found, key=lambda patch: len(patch.missing), default=None)

@@ -1,8 +1,8 @@
-"""All patches of whatever was opened, in one iterator.
+"""One iterator over all patches of the opened sources.
 
-In: opened sources. Out: patches, failures, and what is known of each source at its end. Folders
-come first, in the order of keys, then archives, each in its own order. A conversion, a comparison
-with the sources and a dry run consume the same supply; none of them needs to know what was opened.
+In: opened sources. Out: patches, failures, and a report at the end of each source. Folders come
+first, sorted by key, then archives, each in its own order. Conversions, comparisons with the
+sources and dry runs consume the same supply, and none of them needs to know the kinds of sources.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from rico_hdl.values import (
 )
 
 Supplied = Patch | PatchFailure | ArchiveFailure | Repeated | Position | SourceRead
-"""What a supply gives."""
+"""The items of a supply."""
 
 
 class Supply:
     """The patches of opened sources.
 
-    Folders are listed when it is made; archives are read when their patches are asked for.
+    The constructor lists folders; archives are read when their patches are requested.
 
     Args:
         spec: The dataset.
@@ -57,10 +57,10 @@ class Supply:
         self.plans = tuple(
             make_plan(spec, folders) if folders else Plan(spec, {}) for folders in _groups(opened)
         )
-        """The patches in folders: one plan, which may be empty; more only if a modality has several
+        """The patches in folders: one plan, possibly empty, or more if a modality has several
         folders."""
         self.archives = tuple((one.modality, a) for one in opened for a in one.archives)
-        """The archives, with the modality that each is read for."""
+        """The archives, each with the modality that it is read for."""
 
     @property
     def origins(self) -> list[Origin]:
@@ -69,7 +69,7 @@ class Supply:
 
     @property
     def archive_bytes(self) -> int:
-        """The size of all archives' files."""
+        """Total bytes of the archives' files."""
         paths = {path for _, archive in self.archives for path in archive.files if path.exists()}
         return sum(path.stat().st_size for path in paths)
 
@@ -80,14 +80,14 @@ class Supply:
         check_sums: bool = False,
         sums_in_doubt: Collection[tuple[str, str]] = (),
     ) -> Generator[Supplied]:
-        """Everything in the sources.
+        """Yield everything in the sources.
 
-        Each source ends with a `SourceRead`, or with the `ArchiveFailure` that says why it can't be
+        Each source ends with a `SourceRead`, or with an `ArchiveFailure` that says why it can't be
         trusted.
 
         Args:
-            is_wanted: Whether a patch is wanted; others are counted in `Position` alone.
-            check_sums: Whether to compare archives with the MD5 sums that their publishers state.
+            is_wanted: Whether a patch is wanted; other patches are only counted, in `Position`.
+            check_sums: Whether to compare archives with their published MD5 sums.
             sums_in_doubt: Modality and file name of archives to compare in any case.
 
         Raises:
@@ -102,7 +102,7 @@ class Supply:
                 yield from archived(modality, archive, is_wanted, met, check_sum=check)
 
     def planned(self, is_wanted: Wanted = wants_all) -> Generator[Supplied]:
-        """Everything in folders."""
+        """Yield everything in folders."""
         for plan in self.plans:
             yield from plan.failures
         for plan in self.plans:
@@ -134,14 +134,14 @@ def archived(
     *,
     check_sum: bool = False,
 ) -> Generator[Supplied]:
-    """Everything in one archive.
+    """Yield everything in one archive.
 
     Args:
-        modality: What to look for.
+        modality: The modality to look for.
         archive: Where to look.
         is_wanted: See `Supply.items`.
-        met: The hashes of the keys in earlier archives; those of this one are added.
-        check_sum: Whether to compare it with its published MD5 sum.
+        met: Hashes of the keys in earlier archives; those of this one are added.
+        check_sum: Whether to compare the archive with its published MD5 sum.
     """
     expected = published_md5(modality, archive) if check_sum else ""
     checksum = Checksum(archive.files[0], archive.location, expected) if expected else None
@@ -169,7 +169,7 @@ def archived(
 
 
 def _groups(opened: Sequence[Opened]) -> list[dict[str, Source]]:
-    """The folders, by modality; a second folder of the same modality is in a group of its own."""
+    """The folders by modality; further folders of the same modality go into further groups."""
     groups: list[dict[str, Source]] = [{}]
     for one in opened:
         if one.folder is not None:

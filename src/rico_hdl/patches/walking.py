@@ -1,7 +1,7 @@
 """Walking a source along a modality's path template.
 
-In: a source and a modality. Out: the patches it holds, in path order, complete or not. It lists
-folders and reads no file; folders that can't lead to a patch are not entered.
+In: a source and a modality. Out: the patches in the source, in path order, complete or not. Folders
+are listed, no file is read, and folders that can't lead to a patch are skipped.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from rico_hdl.spec import Modality
 from rico_hdl.spec.model import BAND_FIELD
 
 N_LISTING_THREADS = 8
-"""Folders listed at once. Local disks don't need it; a network mount answers each listing after a
-round trip, and millions of round trips one after another take hours."""
+"""Number of folders listed at once. Local disks don't need it, but on a network mount each listing
+takes a round trip, and millions of them in sequence take hours."""
 
-_BAND_MARK = "\0"  # can't stand in a path
+_BAND_MARK = "\0"  # can't occur in a path
 
 
 class FoundPatch(NamedTuple):
-    """The files of one patch, as the template saw them."""
+    """A patch found by the template, complete or not."""
 
     prefix: str
-    """The folders in front of the template's first segment, with ``/`` at the end, or empty."""
+    """The folders before the template's first segment, with a trailing ``/``, or empty."""
     values: tuple[str, ...]
     """The values of the modality's ``patch_fields``, in that order."""
     missing: tuple[str, ...]
-    """The names of the bands whose file is not there."""
+    """The names of the bands whose files are missing."""
 
 
 class _State(NamedTuple):
-    """How far the template has been followed on the way to a folder."""
+    """How much of the template a folder's path has matched."""
 
     segment: int
     bound: dict[str, str]
@@ -42,7 +42,7 @@ class _State(NamedTuple):
 
 
 def paths_of(modality: Modality, prefix: str, values: tuple[str, ...]) -> tuple[str, ...]:
-    """The files of a patch below its source: one for each band, or the one that holds all bands."""
+    """The paths of a patch's files: one per band, or the single file with all bands."""
     bound = dict(zip(modality.patch_fields, values, strict=True))
     if not modality.one_file_per_band:
         return (prefix + modality.files.format(bound),)
@@ -53,18 +53,18 @@ def paths_of(modality: Modality, prefix: str, values: tuple[str, ...]) -> tuple[
 def find(
     source: Lists, modality: Modality, *, n_threads: int = N_LISTING_THREADS
 ) -> Iterator[FoundPatch]:
-    """The patches of a modality in a source, in path order.
+    """Find the patches of a modality in a source, in path order.
 
-    A folder that holds some of a patch's band files is a patch with bands missing; one that holds
-    none of them is no patch.
+    A folder that holds some of a patch's band files is a patch with missing bands; a folder that
+    holds none of them is not a patch.
 
     Args:
         source: Where to look.
-        modality: What to look for.
-        n_threads: How many of the source's topmost folders are walked at once.
+        modality: The modality to look for.
+        n_threads: Number of the source's top-level folders to walk at once.
 
     Raises:
-        OSError: A folder on the way can't be listed.
+        OSError: A folder can't be listed.
     """
     start = [_State(0, {}, "")]
     if len(modality.files.segments) == 1 and not modality.files.any_depth:
@@ -92,15 +92,15 @@ def find(
 
 
 def find_within(source: Lists, modality: Modality, folder: str) -> Iterator[FoundPatch]:
-    """The patches of a modality in one folder of a source, without a look at the others.
+    """Find the patches of a modality in one folder of a source, without listing other folders.
 
     Args:
         source: Where to look.
-        modality: What to look for.
+        modality: The modality to look for.
         folder: Path below the source with ``/`` between names; not empty.
 
     Raises:
-        OSError: A folder on the way can't be listed.
+        OSError: A folder can't be listed.
     """
     states = [_State(0, {}, "")]
     path = ""
@@ -124,7 +124,7 @@ def _walk(
 ) -> Iterator[FoundPatch]:
     last = len(modality.files.segments) - 1
     if not modality.files.any_depth and all(state.segment == last for state in states):
-        # Nothing further down counts, and a folder in a file's place fails when it is read.
+        # Nothing further down matters, and reading a folder in a file's place raises an error.
         yield from _patches_in(modality, source.names(folder), states)
         return
     entries = source.entries(folder)
@@ -136,7 +136,7 @@ def _walk(
 def _below(
     modality: Modality, prefix: str, entries: list[FolderEntry], states: list[_State]
 ) -> Iterator[tuple[str, list[_State]]]:
-    """The folders among the entries that may lead to patches, each with how far it has come."""
+    """The folders among the entries that may lead to patches, each with its states."""
     segments = modality.files.segments
     last = len(segments) - 1
     for name, is_folder in entries:
@@ -160,7 +160,7 @@ def _files(entries: list[FolderEntry]) -> list[str]:
 
 
 def _patches_in(modality: Modality, names: list[str], states: list[_State]) -> Iterator[FoundPatch]:
-    """The patches whose files have these names, all in one folder."""
+    """The patches whose files have these names, in one folder."""
     last = len(modality.files.segments) - 1
     for state in states:
         if state.segment != last:
@@ -173,7 +173,7 @@ def _patches_in(modality: Modality, names: list[str], states: list[_State]) -> I
 
 
 def _expected(modality: Modality, names: set[str], state: _State) -> Iterator[FoundPatch]:
-    """The one patch of a folder whose path says all: its file names need no matching."""
+    """The one patch of a folder whose path binds all fields, so file names need no matching."""
     segment = modality.files.segments[-1]
     values = tuple([state.bound[field] for field in modality.patch_fields])
     if not modality.one_file_per_band:
@@ -189,7 +189,7 @@ def _expected(modality: Modality, names: set[str], state: _State) -> Iterator[Fo
 
 
 def _matching(modality: Modality, names: list[str], state: _State) -> Iterator[FoundPatch]:
-    """The patches of a folder whose file names say which patch they belong to."""
+    """The patches of a folder whose fields have to be matched in the file names."""
     segment = modality.files.segments[-1]
     tokens: dict[tuple[str, ...], set[str]] = {}
     known = {band.token for band in modality.bands}

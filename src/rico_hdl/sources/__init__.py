@@ -1,8 +1,7 @@
-"""Where a dataset's files come from, behind two protocols: paths and bytes.
+"""Where a dataset's files come from: folders and archives, behind a few protocols.
 
-In: what the user downloaded or unpacked. Out: of a folder its entries and whole files, of an
-archive its members in their order; all in bounded memory. A source never decodes images, and never
-writes.
+In: a download, as it is or unpacked. Out: the entries and files of a folder, or the members of an
+archive in their order, in bounded memory. A source never decodes image files, and never writes.
 """
 
 from rico_hdl.sources.folder import FolderSource

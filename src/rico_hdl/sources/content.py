@@ -1,7 +1,7 @@
-"""What files hold, read forward as if it were one file.
+"""A forward-only stream over the decompressed content of one or more files.
 
-In: chunks of bytes, as decompression makes them. Out: as many bytes as are asked for. It goes back
-by nothing but one look ahead, copies each byte once, and keeps one chunk.
+In: chunks of bytes from decompression. Out: as many bytes as requested. The stream can peek but not
+go back, copies each byte once, and keeps one chunk.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _NOT_ZERO: Final = re.compile(rb"[^\0]")
 
 
 class Stream:
-    """What files hold, decompressed and read forward as if it were one file.
+    """The decompressed content of some files, read forward as if they were one file.
 
-    It is opened when it is first read from. Where the files are damaged, each call from there on
-    raises the error that `decompress` raised, which is `failure` then.
+    The files are opened at the first read. After damage is found, every call that needs more data
+    raises the error that `decompress` raised, which `failure` holds.
 
     Args:
         files: See `decompress`.
@@ -36,16 +36,16 @@ class Stream:
         self._start = 0  # offset of the chunk
         self._position = 0  # in the chunk
         self.n_bytes_read = 0
-        """How many bytes of the files are behind the chunk that is being read."""
+        """Bytes of the files that were consumed up to the end of the current chunk."""
         self.failure: RicoError | None = None
-        """Why it can't be read on, if it can't."""
+        """Why reading can't continue, if so."""
 
     def tell(self) -> int:
-        """The zero-based offset of the next byte; -1 once it is closed."""
+        """The zero-based offset of the next byte; -1 if the stream is closed."""
         return self._start + self._position
 
     def read(self, n_bytes: int) -> bytes:
-        """The next bytes; fewer where the files end."""
+        """Read the next bytes; fewer at the end of the files."""
         stop = self._position + n_bytes
         if stop > len(self._chunk):
             return self._read_across(n_bytes)
@@ -54,14 +54,14 @@ class Stream:
         return data
 
     def peek(self, n_bytes: int) -> bytes:
-        """The next bytes, without moving on; fewer where the files end."""
+        """Return the next bytes without advancing; fewer at the end of the files."""
         self._start, data = self.tell(), self.read(n_bytes)
         self._chunk = data + self._chunk[self._position :]
         self._position = 0
         return data
 
     def seek(self, offset: int) -> bool:
-        """Skip to an offset, or to the end; whether it was reached."""
+        """Skip to an offset, or to the end. Returns whether the offset was reached."""
         self._position = offset - self._start
         while self._position > len(self._chunk):
             n_beyond = self._position - len(self._chunk)
@@ -71,13 +71,13 @@ class Stream:
         return True
 
     def skip_zeros(self, block_bytes: int) -> int:
-        """Skip whole blocks of zeros, and what is less than a block at the end.
+        """Skip whole blocks of zeros, and a partial block of zeros at the end.
 
         Args:
-            block_bytes: Bytes of a block; the first begins here.
+            block_bytes: Bytes per block; the first block starts here.
 
         Returns:
-            How many bytes were skipped.
+            The number of bytes skipped.
         """
         start = self.tell()
         while (other := _NOT_ZERO.search(self._chunk, self._position)) is None:
@@ -86,7 +86,7 @@ class Stream:
                 return self.tell() - start
         self._position = other.start()
         n_too_many = (self.tell() - start) % block_bytes
-        # The block may begin in a chunk that is gone, but then with nothing but zeros.
+        # The block may start in a chunk that is gone, but that part of it was all zeros.
         if (n_gone := n_too_many - self._position) > 0:
             self._chunk = bytes(n_gone) + self._chunk
             self._start -= n_gone
@@ -111,7 +111,7 @@ class Stream:
         return b"".join(chunks)
 
     def _advance(self) -> bool:
-        """Go to the beginning of the next chunk, or to the end."""
+        """Move to the start of the next chunk, or to the end."""
         if self.failure is not None:
             raise self.failure
         self._start += len(self._chunk)

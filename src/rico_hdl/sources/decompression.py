@@ -1,14 +1,14 @@
-"""Decompressing files while others work on what came before.
+"""Decompression in background threads.
 
-In: files, read one after another as one stream: a compressed archive, or the parts that one was
-split into. Out: the decompressed bytes in chunks, in bounded memory. The format is told by the
-first bytes, never by the name. Every checksum that the format has is compared, and an end that
-comes too early is an error. It never writes, and never looks into what it decompresses.
+In: files that are read one after another as one stream: a compressed archive, or the parts of a
+split one. Out: the decompressed bytes in chunks, in bounded memory. The first bytes determine the
+format, never the name. All of the format's checksums are verified, and a premature end is an error.
+This module never writes, and never looks into the data that it decompresses.
 
-Speed decided which libraries do it: ISA-L inflates at two to three times the speed of zlib, and
-`backports.zstd` is the standard library's interface to zstd before Python 3.14. All of them work
-without Python's lock, and stop at a given number of bytes, however much a few bytes would become.
-(Of those that inflate with several threads, rapidgzip 0.16 took a truncated file for a whole one.)
+The libraries were chosen for speed: ISA-L inflates two to three times as fast as zlib, and
+`backports.zstd` is the standard library's interface to zstd before Python 3.14. All of them release
+Python's lock, and limit their output however far a few bytes would expand. (Multithreaded
+inflation was no option: rapidgzip 0.16 accepted a truncated file as complete.)
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 from rico_hdl.errors import ArchiveError, SourceError
 
 MAX_WINDOW_BYTES: Final = 2**27
-"""How far back a compressed stream may refer, which is what decompressing it takes in memory: as
-much as the command line tool zstd accepts, twice what ``xz -9`` uses."""
+"""How far back a compressed stream may refer, and so the memory that decompressing it takes: the
+limit of the command-line tool zstd, and twice the window of ``xz -9``."""
 
 _PIECE_BYTES: Final = 4 * 2**20
-"""What is read and decompressed at once. Between two of them a thread waits for Python's lock, for
-milliseconds where other threads are busy: pieces of 1 MiB took a third longer then."""
+"""Bytes read and decompressed at once. Between two pieces a thread waits for Python's lock, which
+takes milliseconds while other threads are busy: pieces of 1 MiB took a third longer then."""
 _CHUNK_BYTES: Final = 6 * 2**20
 """The largest chunk. Buffers up to 8 MiB are reused, see `rico_hdl.system.memory`."""
 _CROWDED_BYTES: Final = 2**16
-"""What is decompressed at once in a piece in which a stream has ended. Archives of many small
-streams (bgzip) would have the rest of the piece copied for each."""
+"""Bytes decompressed at once in the rest of a piece after a stream has ended in it. In archives of
+many small streams (bgzip), the rest of the piece would otherwise be copied for each stream."""
 _N_AHEAD: Final = 3
-"""How many pieces, and how many chunks, there may be at any time."""
+"""Maximum number of pieces, and of chunks, at any time."""
 
-_AGAIN: Final = "Download it again, and compare its size with what its publisher states."
+_AGAIN: Final = "Download it again, and compare its size with the one that its publisher states."
 
 _T = TypeVar("_T")
 
@@ -51,22 +51,22 @@ class Chunk(NamedTuple):
     """Decompressed bytes."""
 
     data: bytes
-    """What follows the chunk before; empty only behind the last."""
+    """The bytes after those of the previous chunk; empty only at the end."""
     n_bytes_read: int
-    """How many bytes of the files have been given to the decompressor by then."""
+    """Number of bytes of the files that the decompressor has received so far."""
 
 
 class _Piece(NamedTuple):
-    """Bytes of a file, as they are there."""
+    """Raw bytes of a file."""
 
     path: Path
     offset: int
-    """Where they begin in the file, zero-based, in bytes."""
+    """Zero-based offset of the first byte in the file."""
     data: bytes
 
 
 class _Decompressor(Protocol):
-    """What decompressors have in common that follow the standard library's: one stream's state."""
+    """The standard library's interface of decompressors: the state of one stream."""
 
     @property
     def eof(self) -> bool: ...
@@ -85,15 +85,15 @@ class _Format(NamedTuple):
 
     name: str
     magic: re.Pattern[bytes]
-    """What a stream begins with."""
+    """The first bytes of a stream."""
     make: Callable[[], tuple[_Decompressor, type[Exception]]]
-    """Makes a decompressor for one stream, and tells what it raises."""
+    """Returns a decompressor for one stream, and the exception that it raises."""
 
 
 def _gzip() -> tuple[_Decompressor, type[Exception]]:
-    from isal import igzip_lib  # noqa: PLC0415 - only those who have such files need it
+    from isal import igzip_lib  # noqa: PLC0415 - only needed for such files
 
-    # Its stub takes the class of errors for one of them.
+    # The stub declares the exception class as an instance.
     error: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]
     return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), error
 
@@ -111,7 +111,7 @@ def _zstd() -> tuple[_Decompressor, type[Exception]]:
 
 
 def _xz() -> tuple[_Decompressor, type[Exception]]:
-    # Besides the window it needs some hundred kilobytes for its tables.
+    # In addition to the window, it needs a few hundred kilobytes for its tables.
     limit = MAX_WINDOW_BYTES + 2**20
     return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=limit), lzma.LZMAError
 
@@ -122,50 +122,50 @@ def _bzip2() -> tuple[_Decompressor, type[Exception]]:
 
 _FORMATS: Final = (
     _Format("gzip", re.compile(rb"\x1f\x8b\x08"), _gzip),  # RFC 1952, section 2.3.1
-    # RFC 8878, section 3.1: a frame, or one to be skipped, as pzstd writes in front of each.
+    # RFC 8878, section 3.1: a frame, or a skippable one, as pzstd writes in front of each frame.
     _Format("zstd", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), _zstd),
     _Format("xz", re.compile(rb"\xfd7zXZ\x00"), _xz),  # The .xz File Format 1.1.0, section 2.1.1.1
-    # With the first block's magic, or the end's: a tar may begin with a file called BZh9.
+    # Including the magic of the first block or of the end: a tar may start with a file named BZh9.
     _Format("bzip2", re.compile(rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)"), _bzip2),
 )
 _MAGIC_BYTES: Final = 10
 
 _TOO_LARGE: Final = re.compile("too much memory|Memory usage limit")
-"""What zstd and liblzma say of a window beyond the limit."""
+"""Matches the errors of zstd and liblzma for a window beyond the limit."""
 
 
 def decompress(
     files: Sequence[Path], *, on_raw: Callable[[bytes], object] | None = None
 ) -> Generator[Chunk]:
-    """The decompressed bytes of some files, in chunks.
+    """Decompress some files, in chunks.
 
-    One thread reads, another decompresses, both a few steps ahead. They end, and the files are
-    closed, when the generator does: at the end, after an error, or when it is closed.
+    One thread reads and another decompresses, both a few steps ahead. The threads end, and the
+    files are closed, when the generator finishes, raises an error or is closed.
 
     Args:
-        files: The files, in order; read as if they were one. What is not compressed in a known
-            format is passed on as it is.
-        on_raw: Is given all bytes of the files, in order, by the thread that reads them; all to the
-            very end once the generator has ended by itself.
+        files: The files, in order; read as if they were one. Data that is not compressed in a known
+            format is passed through unchanged.
+        on_raw: Called with all bytes of the files, in order, by the thread that reads them. It has
+            received every byte once the generator has finished by itself.
 
     Raises:
         SourceError: A file can't be opened.
         ArchiveError: A file can't be read, is damaged, or ends too early; or decompressing it would
-            take too much memory. The message names the file, and where in it this was noticed. What
-            came before is sound as far as its format can tell.
+            take too much memory. The message names the file and the position. All data before the
+            error is intact as far as its format can tell.
     """
     return _ahead(_decompressed(_ahead(_pieces(files, on_raw))))
 
 
 def _pieces(files: Sequence[Path], on_raw: Callable[[bytes], object] | None) -> Generator[_Piece]:
-    """The bytes of some files as they are there."""
+    """Read the raw bytes of some files."""
     for path in files:
         try:
             file = path.open("rb", buffering=0)
         except OSError as error:
             raise SourceError(
                 f"{path}: can't be opened: {error.strerror}",
-                "Check the path, the permissions, and that the disk or network mount is there.",
+                "Check the path, the permissions, and that the disk or network share is mounted.",
             ) from error
         with file:
             offset = 0
@@ -182,7 +182,7 @@ def _read(path: Path, read: Callable[[int], bytes | None], offset: int) -> bytes
     except OSError as error:
         raise ArchiveError(
             f"{path}: can't be read from byte {offset} on: {error.strerror}",
-            "Check that the disk or network mount is there and sound.",
+            "Check that the disk or network share is mounted and free of errors.",
         ) from error
 
 
@@ -207,9 +207,9 @@ def _decompressed(pieces: Generator[_Piece]) -> Generator[Chunk]:
 
 
 class _Streams:
-    """Decompresses streams of one format that follow each other.
+    """Decompresses consecutive streams of one format.
 
-    Zeros between two of them, or behind the last, are padding.
+    Zeros between two streams, or after the last one, are padding.
     """
 
     def __init__(self, known: _Format) -> None:
@@ -218,14 +218,14 @@ class _Streams:
         self._error: type[Exception] = OSError
         self._n_streams = 0
         self._path = Path()
-        self._offset = 0  # in that file: of what is being decompressed, then of what follows it
-        self._foreign_offset: int | None = None  # in that file: of what begins unlike a stream
+        self._offset = 0  # in that file: of the data being decompressed, then of the data after it
+        self._foreign_offset: int | None = None  # in that file: of data that has no stream's magic
 
     def decompress(self, piece: _Piece) -> Generator[bytes]:
-        """What the next bytes become, in chunks.
+        """Decompress the next piece, in chunks.
 
         Raises:
-            ArchiveError: They are damaged, or would take too much memory.
+            ArchiveError: The piece is damaged, or decompressing it would take too much memory.
         """
         self._path = piece.path
         rest, step = memoryview(piece.data), _PIECE_BYTES
@@ -245,10 +245,10 @@ class _Streams:
         self._offset = piece.offset + len(piece.data)
 
     def end(self) -> None:
-        """Compare the end of the files with that of the last stream.
+        """Check that the last stream is complete at the end of the files.
 
         Raises:
-            ArchiveError: The stream goes on.
+            ArchiveError: The stream is incomplete.
         """
         if self._decompressor is None:
             return
@@ -257,7 +257,7 @@ class _Streams:
         raise ArchiveError(
             f"{self._path}: is cut short: it ends at byte {self._offset}, in the middle of its "
             f"{self._format.name} stream",
-            f"{_AGAIN} If the archive is split, check that its last part is there.",
+            f"{_AGAIN} If the archive is split, check that you have its last part.",
         )
 
     def _begin(self, rest: memoryview) -> _Decompressor:
@@ -269,7 +269,7 @@ class _Streams:
         return decompressor
 
     def _feed(self, decompressor: _Decompressor, given: memoryview) -> Generator[bytes]:
-        """Decompress some bytes, or as many of them as belong to the stream."""
+        """Decompress the given bytes up to the end of the stream."""
         while True:
             try:
                 data = decompressor.decompress(given, _CHUNK_BYTES)
@@ -283,38 +283,38 @@ class _Streams:
             given = given[:0]
 
     def _wrong(self, n_bytes: int, reason: str) -> ArchiveError:
-        """What to raise when decompression stumbled over some bytes."""
+        """The error to raise when some bytes can't be decompressed."""
         name, stop = self._format.name, self._offset + n_bytes
         if _TOO_LARGE.search(reason):
             return ArchiveError(
-                f"{self._path}: its {name} stream needs a window of more than "
-                f"{MAX_WINDOW_BYTES >> 20} MiB to be decompressed",
-                f"Decompress it first, and name the .tar: {name} -d"
+                f"{self._path}: decompressing its {name} stream needs a window of more than "
+                f"{MAX_WINDOW_BYTES >> 20} MiB",
+                f"Decompress it first, and give the .tar: {name} -d"
                 + (" --long=31" if name == "zstd" else ""),
             )
         if self._foreign_offset is not None:
             return ArchiveError(
-                f"{self._path}: something else follows its {name} stream, at byte "
-                f"{self._foreign_offset} ({reason})",
+                f"{self._path}: is damaged: the data after its {name} stream, at byte "
+                f"{self._foreign_offset}, is not another one ({reason})",
                 _AGAIN,
             )
         return ArchiveError(
-            f"{self._path}: its {name} stream is damaged, which was noticed between bytes "
-            f"{self._offset} and {stop} ({reason})",
+            f"{self._path}: its {name} stream is damaged, as detected between bytes {self._offset} "
+            f"and {stop} ({reason})",
             _AGAIN,
         )
 
 
 class _Last(NamedTuple):
-    """Behind the last item of a thread: the error that ended it, if one did."""
+    """Follows a thread's last item: the error that ended the thread, if any."""
 
     error: BaseException | None
 
 
 def _ahead(items: Generator[_T]) -> Generator[_T]:
-    """The same items, made by a thread of its own that is a few of them ahead.
+    """Yield the same items, produced by a thread that stays a few of them ahead.
 
-    The thread ends, and the generator that it runs is closed, when this one does.
+    The thread ends, and the generator that it runs is closed, when this generator ends.
     """
     made: SimpleQueue[_T | _Last] = SimpleQueue()
     slots = Semaphore(_N_AHEAD)
@@ -328,11 +328,11 @@ def _ahead(items: Generator[_T]) -> Generator[_T]:
                     made.put(next(items))
         except StopIteration:
             pass
-        except BaseException as raised:  # noqa: BLE001 - whoever takes the items must know
+        except BaseException as raised:  # noqa: BLE001 - raised again in the consumer's thread
             error = raised
         made.put(_Last(error))
 
-    # A daemon: a network mount that hangs must not keep the process from ending.
+    # A daemon, so that a hanging network mount does not keep the process from exiting.
     thread = Thread(target=make, name="rico-hdl-decompression", daemon=True)
     thread.start()
     try:

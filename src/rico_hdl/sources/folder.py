@@ -1,7 +1,6 @@
 """A folder on disk as a source.
 
-In: a path. Out: listings and file contents. Links are followed; it never writes and never keeps a
-file open.
+In: a path. Out: listings and file contents. Links are followed; no file is written or kept open.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from pathlib import Path
 from rico_hdl.errors import SourceError
 from rico_hdl.sources.protocol import FolderEntry
 
-# O_CLOEXEC everywhere, O_BINARY on Windows, where text mode would end a file at its first 0x1a.
+# O_BINARY exists on Windows, where text mode would end a file at its first 0x1a.
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -20,14 +19,14 @@ class FolderSource:
     """A folder on disk.
 
     Args:
-        path: The folder; a ``~`` in front is expanded.
+        path: The folder; a leading ``~`` is expanded.
 
     Raises:
-        SourceError: It does not exist, is no folder, or can't be listed.
+        SourceError: The path does not exist, is not a folder, or can't be listed.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        # abspath, unlike resolve, keeps links: a dataset stays where its user sees it.
+        # abspath, unlike resolve, keeps links: messages show the path as the user knows it.
         self._root = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
         self._prefix = os.path.join(self._root, "")  # noqa: PTH118 - Path drops the separator
         self.check()
@@ -38,7 +37,7 @@ class FolderSource:
         return str(self._root)
 
     def entries(self, folder: str) -> list[FolderEntry]:
-        """See `Source.entries`. A link that leads back to a folder above itself is left out."""
+        """See `Source.entries`. Links to the folder itself or to one above it are omitted."""
         path = self._prefix + folder
         with os.scandir(path) as found:
             entries = [
@@ -57,7 +56,7 @@ class FolderSource:
         """See `Source.read`."""
         file = os.open(self._prefix + path, _READ)
         try:
-            # Asking for the exact size is cheaper than asking for more: no buffer is touched twice.
+            # Requesting the exact size is cheapest: no buffer has to be shrunk or copied.
             n_bytes = os.fstat(file).st_size
             data = os.read(file, n_bytes)
             if len(data) < n_bytes:
@@ -78,17 +77,17 @@ class FolderSource:
         except NotADirectoryError:
             raise SourceError(
                 f"{self._root} is a file, expected a folder",
-                "An archive is opened by `rico_hdl.sources.opening.open_archive`.",
+                "Open archives with `rico_hdl.sources.opening.open_archive`.",
             ) from None
         except OSError as error:
             raise SourceError(
                 f"{self._root}: can't be listed: {error.strerror}",
-                "Check the permissions, and that the disk or network mount is there.",
+                "Check the permissions, and that the disk or network share is mounted.",
             ) from None
 
 
 def _read_on(file: int, data: bytes) -> bytes:
-    """The rest of a file after a short read, which a signal or a network file system can cause."""
+    """Read the rest of a file after a short read, as signals and network file systems cause."""
     chunks = [data]
     while chunk := os.read(file, 2**20):
         chunks.append(chunk)
@@ -101,11 +100,11 @@ def _leads_back(folder: str, link: str) -> bool:
 
 
 def _nearest(path: Path) -> str:
-    """The part of a missing path that does exist, and what is there."""
+    """Describe the nearest existing folder above a missing path, and its contents."""
     parent = next(p for p in path.parents if p.exists())
     try:
         names = sorted(item.name for item in parent.iterdir())
     except OSError:
         return f"{parent} exists but can't be listed."
     shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-    return f"{parent} exists and holds: {shown or 'nothing'}."
+    return f"{parent} exists and contains: {shown or 'nothing'}."

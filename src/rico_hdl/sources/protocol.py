@@ -1,4 +1,4 @@
-"""What sources can do: list folders, read files, or give the members of an archive in order."""
+"""The abilities of sources: listing folders, reading files, iterating over an archive's members."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Final, NamedTuple, Protocol
 from rico_hdl.decoding.raster import Raster
 
 MAX_MEMBER_BYTES: Final = 2**30
-"""The largest member of an archive that is read: twice the largest image that is decoded. What says
-that it is larger is damaged, or a bomb."""
+"""Largest member of an archive that is read: twice the largest image that is decoded. A member that
+claims to be larger is damaged, or a decompression bomb."""
 
 
 class FolderEntry(NamedTuple):
     """A file or a folder in a listing."""
 
     name: str
-    """Its name in its folder. A name that is not UTF-8 holds surrogates (PEP 383)."""
+    """Its name in its folder. A name that is not UTF-8 contains surrogates (PEP 383)."""
     is_folder: bool
     """Whether it can be listed in turn; links are followed."""
 
 
 Content = bytes | Raster
-"""What a file holds: its bytes, or the one band that a source has decoded already."""
+"""The content of a file: its bytes, or a single band if the source has already decoded it."""
 
 
 class Lists(Protocol):
@@ -40,14 +40,14 @@ class Lists(Protocol):
             folder: Path below the source with ``/`` between names; empty for the source itself.
 
         Raises:
-            OSError: It can't be listed.
+            OSError: The folder can't be listed.
         """
 
     def names(self, folder: str) -> list[str]:
-        """The names in a folder, sorted: like `entries`, cheaper, but without the kinds.
+        """The names in a folder, sorted: cheaper than `entries`, but without the kinds.
 
         Raises:
-            OSError: It can't be listed.
+            OSError: The folder can't be listed.
         """
 
 
@@ -59,18 +59,18 @@ class Reads(Protocol):
         """Where it is, as a user would write it: an absolute path."""
 
     def read(self, path: str) -> Content:
-        """A whole file.
+        """Read a whole file.
 
         Args:
             path: Path below the source with ``/`` between names.
 
         Raises:
-            OSError: It can't be read.
-            ArchiveError: It is a damaged member of an archive.
+            OSError: The file can't be read.
+            ArchiveError: The file is a damaged member of an archive.
         """
 
     def check(self) -> None:
-        """Tell a source that is gone from a file that can't be read.
+        """Check that the source itself still exists, after a file could not be read.
 
         Raises:
             SourceError: The source as a whole can't be used (any more).
@@ -78,44 +78,43 @@ class Reads(Protocol):
 
 
 class Source(Lists, Reads, Protocol):
-    """Files in folders, which can be listed and read in any order."""
+    """Files in folders that can be listed and read in any order."""
 
 
 class Member(NamedTuple):
-    """A file in an archive. Folders are not told of."""
+    """A file in an archive. Folders are omitted."""
 
     path: str
     """Its path in the archive, with ``/`` between names; never absolute, without ``.`` and ``..``.
-    A name that is not UTF-8 holds surrogates (PEP 383)."""
+    A name that is not UTF-8 contains surrogates (PEP 383)."""
     read: Callable[[], Content]
-    """Reads its content, whole. Of a sequential archive it must be called before the next member
-    is asked for, or not at all; of others at any time, from any thread.
+    """Reads the whole member. In a sequential archive it must be called before the next member is
+    requested, or not at all; otherwise it may be called at any time, from any thread.
 
     Raises:
-        ArchiveError: It is damaged, or can't be read. Other members may be fine.
+        ArchiveError: The member is damaged, or can't be read. Other members may be fine.
     """
     problem: str = ""
-    """Why it can't be read, if that is known beforehand: it is a link, say, or too large. Then
-    `read` must not be called."""
+    """Why the member can't be read, if that is known in advance: it is a link, say, or too large.
+    If set, `read` must not be called."""
 
 
 class Archive(Protocol):
-    """The members of an archive, or of what is used like one, in the order in which they lie there.
+    """The members of an archive, or of anything that is used like one, in archive order.
 
-    It is opened when its members are asked for, and closed when they end or are no longer asked
-    for.
+    The archive is opened when iteration over its members starts, and closed when it ends.
     """
 
     @property
     def location(self) -> str:
-        """Where it is: the absolute path of the file, of several the one that they are named after.
+        """The absolute path of the archive's file; if there are several, of the one that names it.
 
-        That is the first part, or of zip volumes the last one, ``x.zip``.
+        That is the first part of a split archive, or the last volume of a zip archive, ``x.zip``.
         """
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that it consists of, in order: more than one if it is split."""
+        """The files that make up the archive, in order: more than one if it is split."""
 
     @property
     def sequential(self) -> bool:
@@ -123,19 +122,19 @@ class Archive(Protocol):
 
     @property
     def n_bytes_read(self) -> int:
-        """How many bytes of `files` lie behind the last member that was told of: for progress."""
+        """Bytes of `files` up to the last member that was yielded, for progress."""
 
     def members(self) -> Generator[Member]:
-        """All members, each once. Nothing is read into memory whole but what `Member.read` asks.
+        """Yield all members, each once. Only `Member.read` reads a whole member into memory.
 
-        A member with an absolute path or ``..`` is told of with a `Member.problem`, under the path
-        without those parts.
+        A member with an absolute path or ``..`` has a `Member.problem`, and a path without those
+        parts.
 
         Raises:
-            SourceError: It can't be opened, or is no archive of this kind.
-            IncompleteArchiveError: All members were given, and are as sound as the format can tell,
-                but there are bytes that belong to none, or members whose headers contradict what
-                the archive says of them elsewhere: others may be missing.
-            ArchiveError: It is damaged: the message says at which offset or member. Members that
-                follow can't be read, or all were given and their content is in doubt.
+            SourceError: The archive can't be opened, or is of another kind.
+            IncompleteArchiveError: All members were yielded and are intact as far as the format can
+                tell, but some bytes belong to no member, or the headers of some members contradict
+                the archive's other records of them: members may be missing.
+            ArchiveError: The archive is damaged; the message gives the offset or the member. Later
+                members can't be read, or all were yielded but their content is in doubt.
         """

@@ -1,7 +1,7 @@
-"""Several files read as one.
+"""Random access to several files as if they were one.
 
-In: the parts of a split archive, in order; one file is the simplest case. Out: the bytes at any
-offset, to any thread. It reads no more than it is asked for, and never writes.
+In: the parts of a split archive, in order; a single file is the simplest case. Out: the bytes at
+any offset, for any thread. Nothing beyond the requested bytes is read, and nothing is written.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from rico_hdl.errors import SourceError
 _READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 MAX_OPEN: Final = 128
-"""So many files are kept open. Of more, each is opened for each read: a process may have 1,024 open
-files on most systems, and others want some, too."""
+"""Maximum number of files that are kept open. If there are more, each read opens its file: most
+systems limit a process to 1,024 open files, and other code needs some, too."""
 
 _SEEKING = Lock()
 
 
 class Volumes:
-    """Files that follow each other.
+    """Consecutive files, read as one.
 
-    Reading is safe from several threads at once. After `close` it goes on to work, more slowly:
-    what is read late is opened for it. So nobody has to wait for the last reader.
+    Several threads may read at once. Reading still works after `close`, but more slowly: each read
+    then opens its file. So closing doesn't have to wait for the last reader.
 
     Args:
         files: Their paths, in order.
 
     Raises:
-        SourceError: One is missing, can't be opened, or is no file.
+        SourceError: A file is missing, can't be opened, or is not a regular file.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
@@ -67,7 +67,7 @@ class Volumes:
 
     @property
     def size(self) -> int:
-        """Bytes of all files together, when they were opened."""
+        """Total bytes of all files, at the time they were opened."""
         return self._starts[-1]
 
     @property
@@ -76,10 +76,10 @@ class Volumes:
         return self._starts[:-1]
 
     def pread(self, offset: int, n_bytes: int) -> bytes:
-        """Bytes from an offset on; fewer than asked for where the files end.
+        """Read bytes at an offset; fewer than requested at the end of the files.
 
         Raises:
-            OSError: They can't be read.
+            OSError: The bytes can't be read.
         """
         index = max(0, bisect_right(self._starts, offset) - 1)
         chunks: list[bytes] = []
@@ -90,12 +90,12 @@ class Volumes:
             n_bytes -= len(chunk)
             offset += len(chunk)
             if offset < stop:
-                break  # all that was asked for, or a file that has become shorter
+                break  # everything was read, or the file has become shorter
             index += 1
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def close(self) -> None:
-        """Close the files, at the latest when the reads that are under way are done."""
+        """Close the files, once the reads in progress are done."""
         with self._lock:
             self._closed = True
             self._close_if_unused()
@@ -108,19 +108,19 @@ class Volumes:
         except OSError as error:
             raise SourceError(
                 f"{path}: can't be opened: {error.strerror}",
-                "Check the permissions, and that the disk or network mount is there.",
+                "Check the permissions, and that the disk or network share is mounted.",
             ) from None
-        # It is in the list before anything can go wrong, so that it is closed then.
+        # Listed before anything can fail, so that it is closed in that case.
         self._descriptors.append(descriptor)
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise SourceError(f"{path} is no file, expected an archive or a part of one")
+            raise SourceError(f"{path} is not a file, expected an archive or a part of one")
         if len(self._files) > MAX_OPEN:
             os.close(self._descriptors.pop())
         return status.st_size
 
     def _read(self, index: int, offset: int, n_bytes: int) -> bytes:
-        """Bytes of one file."""
+        """Read bytes of one file."""
         with self._lock:
             kept = not self._closed and len(self._descriptors) > index
             self._n_reading += kept
@@ -138,14 +138,14 @@ class Volumes:
                 self._close_if_unused()
 
     def _close_if_unused(self) -> None:
-        # A descriptor that is closed under a reader may by then belong to another file.
+        # Once closed, a descriptor's number may be reused for another file while a reader uses it.
         if self._closed and self._n_reading == 0:
             while self._descriptors:
                 os.close(self._descriptors.pop())
 
 
 def _read_at(descriptor: int, offset: int, n_bytes: int) -> bytes:
-    """Bytes of a file, all that there are up to ``n_bytes``."""
+    """Read up to ``n_bytes``; fewer only at the end of the file."""
     data = _pread(descriptor, n_bytes, offset)
     if len(data) == n_bytes or not data:
         return data
@@ -159,7 +159,7 @@ def _read_at(descriptor: int, offset: int, n_bytes: int) -> bytes:
 
 
 def _seek_and_read(descriptor: int, n_bytes: int, offset: int) -> bytes:
-    """What `os.pread` does, where there is none: on Windows."""
+    """Replace `os.pread` on Windows, which lacks it."""
     with _SEEKING:
         os.lseek(descriptor, offset, os.SEEK_SET)
         return os.read(descriptor, n_bytes)

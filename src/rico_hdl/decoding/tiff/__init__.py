@@ -1,9 +1,9 @@
-"""From the bytes of a TIFF file to its bands, bit for bit.
+"""Decoding the bytes of a TIFF file into its bands, bit for bit.
 
-In: a whole file as bytes. Out: one `Raster` for each band. Uncompressed files are sliced where
-their pixels lie; everything else is decompressed, by libtiff unless there is a better way. A file
-about whose pixels there is any doubt is an error, never a guess. Nothing here opens files or knows
-what a dataset is.
+In: a whole file as bytes. Out: one `Raster` per band. Uncompressed files are sliced; everything
+else is decompressed, by libtiff unless there is a better way. If there is any doubt about a file's
+pixels, decoding raises an error and never guesses. Nothing here opens files or knows about
+datasets.
 """
 
 from rico_hdl.decoding.raster import Raster, rasters_of

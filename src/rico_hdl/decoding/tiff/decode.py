@@ -1,9 +1,9 @@
-"""From the bytes of a TIFF file to rasters.
+"""Decoding the bytes of a TIFF file into rasters.
 
-In: a whole file as bytes. Out: one `Raster` for each band, in file order. Three ways lead there and
-give the same bits: uncompressed strips are sliced out of the file; deflate strips of differences
-are inflated one by one; all else is decoded by libtiff. Before any of them, header and blocks are
-checked for what would be doubtful in all three.
+In: a whole file as bytes. Out: one `Raster` per band, in file order. Three methods give the same
+bits: uncompressed strips are sliced out of the file, deflate strips of differences are inflated one
+by one, and libtiff decodes everything else. All three first reject headers and blocks whose pixels
+would be in doubt.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What was learnt from one file, to be reused for files with the same header.
+    """How one file is encoded, reused for files with the same header.
 
-    A header is a pure function of the byte ranges that were consulted for it; a file with the same
-    bytes there, and long enough, is encoded in the same way.
+    A header depends only on the byte ranges read to parse it, so a file that has the same bytes
+    there, and is long enough, is encoded in the same way.
     """
 
     ranges: tuple[tuple[int, int, bytes], ...]
-    """[start, stop) in the file, and the bytes that were there."""
+    """[start, stop) in the file, and the bytes found there."""
     n_bytes: int
-    """How long a file must be for the same to hold of it."""
+    """Minimum length of a file with the same encoding."""
     pieces: tuple[tuple[int, int], ...] | None
-    """The [start, stop) of the pixels of an uncompressed file, then part of what was learnt; None
-    where each file has to be looked at."""
+    """[start, stop) of the pixels in an uncompressed file; None if they have to be located in each
+    file."""
     header: TiffHeader
     dtype: str
 
@@ -48,25 +48,25 @@ class _Known:
 class Decoder:
     """Decodes files that usually look alike, such as one band of many patches.
 
-    It remembers the last file's header: where the next one's is the same, nothing is parsed. May be
-    shared by threads; it keeps no reference to a file's pixels.
+    A decoder remembers the last file's header and parses nothing if the next file has the same one.
+    It may be shared by threads, and keeps no reference to a file's pixels.
     """
 
     def __init__(self) -> None:
         self._known: _Known | None = None
 
     def decode(self, data: bytes) -> tuple[Raster, ...]:
-        """The bands of the first image in the file.
+        """Decode the first image in a file.
 
         Args:
             data: The whole file.
 
         Returns:
-            One raster for each band, in file order. They may be views of ``data``.
+            One raster per band, in file order. They may be views of ``data``.
 
         Raises:
-            TiffError: The file is damaged, or is encoded in a way that is not known to be decoded
-                without loss or change.
+            TiffError: The file is damaged, or its encoding is not known to decode without loss or
+                change.
         """
         known = self._known
         if known is None or not known.holds_for(data):
@@ -78,7 +78,7 @@ class Decoder:
 
 
 def _learn(data: bytes) -> _Known:
-    """How a file is encoded, and where its pixels lie if they lie there as they are."""
+    """Find out how a file is encoded, and where its pixels are if they are uncompressed."""
     header = parse_header(data)
     refuse_doubtful(header)
     blocks = header.read_blocks(data)
@@ -102,7 +102,7 @@ def _learn(data: bytes) -> _Known:
 
 
 def _is_plain(header: TiffHeader, blocks: Segments) -> bool:
-    """Whether the pixels lie in the file as they are in a raster, but for the order of bands."""
+    """Whether the file holds the pixels as a raster does, except for the order of bands."""
     return (
         header.compression == NONE
         and header.tile is None
@@ -114,7 +114,7 @@ def _is_plain(header: TiffHeader, blocks: Segments) -> bool:
 
 
 def _joined(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """The same bytes in the same order, in as few [start, stop) ranges as possible."""
+    """Merge adjacent [start, stop) ranges, keeping their order."""
     joined: list[tuple[int, int]] = []
     for start, stop in ranges:
         if joined and start == joined[-1][1]:
@@ -125,7 +125,7 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def _union(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """All bytes that are in one of the [start, stop) ranges, in as few as possible."""
+    """Merge overlapping and adjacent [start, stop) ranges, sorted."""
     union: list[tuple[int, int]] = []
     for start, stop in sorted(ranges):
         if union and start <= union[-1][1]:
@@ -136,7 +136,7 @@ def _union(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def _slice(data: bytes, known: _Known, pieces: tuple[tuple[int, int], ...]) -> tuple[Raster, ...]:
-    """The bands of an uncompressed file whose pixels lie at known places."""
+    """Slice the bands out of an uncompressed file whose pixels are at known places."""
     view = memoryview(data)
     header = known.header
     pixels: bytes | memoryview
@@ -147,14 +147,14 @@ def _slice(data: bytes, known: _Known, pieces: tuple[tuple[int, int], ...]) -> t
         pixels = b"".join([view[start:stop] for start, stop in pieces])
     if header.n_planes == header.n_samples:
         return split(pixels, known.dtype, (header.n_samples, header.height, header.width))
-    import numpy as np  # noqa: PLC0415 - a tenth of a second that single-band files never need
+    import numpy as np  # noqa: PLC0415 - takes a tenth of a second; single-band files don't need it
 
     dtype = np.dtype(known.dtype).newbyteorder("<")
     return bands_of(np.frombuffer(pixels, dtype).reshape(header.shape))
 
 
 def _decompress(data: bytes, known: _Known) -> tuple[Raster, ...]:
-    """The bands of any other file."""
+    """Decode any other file."""
     header = known.header
     blocks = header.read_blocks(data)
     if deflate.is_for_inflate(header):

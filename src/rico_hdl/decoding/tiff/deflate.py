@@ -1,10 +1,11 @@
 """Strips and tiles in zlib format, with their checksums verified.
 
-In: a file, its header and its blocks. Out: the image, or an error for the first damaged block. It
-exists because libtiff 4.7 does not look at the checksum (Adler-32, at the end of each block), and,
-where a damaged block decodes to more than its size, reports success and leaves memory as it
-happened to be in the image: ``ZIPDecode`` accepts ``LIBDEFLATE_INSUFFICIENT_SPACE``, which promises
-nothing about the output.
+In: a file, its header and its blocks. Out: the image, or an error for the first damaged block.
+
+This module exists because libtiff 4.7 ignores the checksum (Adler-32, at the end of each block). If
+a damaged block decodes to more than its size, libtiff even reports success and leaves uninitialised
+memory in the image: ``ZIPDecode`` accepts ``LIBDEFLATE_INSUFFICIENT_SPACE``, which promises nothing
+about the output.
 """
 
 from __future__ import annotations
@@ -24,18 +25,19 @@ if TYPE_CHECKING:
     from rico_hdl.decoding.tiff.header import Segments, TiffHeader
 
 COMPRESSIONS: Final = frozenset({8, 32946})
-"""Two numbers for the same format: Adobe's, and the older one of libtiff."""
+"""Two numbers for the same format: Adobe's and libtiff's older one."""
 
 _ADLER: Final = 65521
 """The modulus of Adler-32 (RFC 1950)."""
 
 
 def is_for_inflate(header: TiffHeader) -> bool:
-    """Whether `inflate` knows the encoding, and is faster than libtiff with `verify`.
+    """Whether `inflate` supports the encoding and is faster than libtiff followed by `verify`.
 
-    It is where there are differences (predictor 2): of those there is no checksum after libtiff has
-    summed them up, so each strip would be decoded twice. Strips of 1 to 32 KB took 1.4 to 1.9 times
-    as long that way. Without a predictor libtiff is faster by as much, thanks to libdeflate.
+    It is faster for differences (predictor 2). The checksums cover the differences, not the sums
+    that libtiff returns, so `verify` has to decode each strip a second time: strips of 1 to 32 KB
+    took 1.4 to 1.9 times as long. Without a predictor libtiff is faster by about the same factor,
+    thanks to libdeflate.
     """
     return (
         header.compression in COMPRESSIONS
@@ -48,7 +50,7 @@ def is_for_inflate(header: TiffHeader) -> bool:
 
 
 def inflate(data: bytes, header: TiffHeader, blocks: Segments, dtype: str) -> npt.NDArray[Any]:
-    """The image, of shape (planes, rows, columns, samples), little-endian.
+    """Decode an image to shape (planes, rows, columns, samples), little-endian.
 
     Raises:
         TiffError: A strip is damaged.
@@ -57,7 +59,7 @@ def inflate(data: bytes, header: TiffHeader, blocks: Segments, dtype: str) -> np
 
     strips = b"".join(_inflated(data, blocks))
     differences = np.frombuffer(strips, f"<u{header.bits // 8}").reshape(header.shape)
-    # Sums wrap around, whatever the type: the differences were taken of the bits.
+    # Sums wrap around whatever the type: writers take differences of the bits, as integers.
     samples = np.add.accumulate(differences, axis=2, dtype=differences.dtype)
     return samples.view(np.dtype(dtype).newbyteorder("<"))
 
@@ -69,7 +71,7 @@ def verify(data: bytes, header: TiffHeader, blocks: Segments, image: np.ndarray)
         data: The file.
         header: Its header.
         blocks: Its blocks.
-        image: What libtiff made of it, in the order of the file.
+        image: The image that libtiff decoded, in file order.
 
     Raises:
         TiffError: A block is damaged.
@@ -85,7 +87,7 @@ def verify(data: bytes, header: TiffHeader, blocks: Segments, image: np.ndarray)
         return
     for start, strip in zip(_starts(blocks), _inflated(data, blocks), strict=True):
         if is_as_encoded and strip != image.reshape(-1).view("u1")[start : start + len(strip)].data:
-            raise TiffError("can't be decoded: zlib and libtiff disagree about a strip")
+            raise TiffError("can't be decoded: zlib and libtiff decode a strip differently")
 
 
 def _starts(blocks: Segments) -> Iterator[int]:
@@ -96,29 +98,29 @@ def _starts(blocks: Segments) -> Iterator[int]:
 
 
 def _inflated(data: bytes, blocks: Segments) -> Iterator[bytes]:
-    """The blocks one after the other, decoded."""
+    """Decode the blocks one by one."""
     view = memoryview(data)
     for i, (start, count, size) in enumerate(zip(*blocks, strict=True)):
         stream = zlib.decompressobj()
         try:
-            # One more than it should be, so that too long a block is noticed.
+            # One byte more than expected, to notice blocks that are too long.
             block = stream.decompress(view[start : start + count], size + 1)
         except zlib.error as error:
             raise TiffError(f"strip or tile {i} is damaged: {error}") from error
         if len(block) != size or not stream.eof:
             raise TiffError(
-                f"strip or tile {i} is damaged: "
-                f"{'more than ' if len(block) > size else ''}{min(len(block), size)} bytes, "
-                f"{'complete' if stream.eof else 'without its end'}, expected {size}"
+                f"strip or tile {i} is damaged: expected {size} bytes, found "
+                f"{'more than ' if len(block) > size else ''}{min(len(block), size)}, "
+                f"{'complete' if stream.eof else 'without an end'}"
             )
         yield block
 
 
 def _checksum_of_all(data: bytes, blocks: Segments) -> int:
-    """The Adler-32 that all blocks have together, from the one at the end of each.
+    """Combine the Adler-32 at the end of each block into the Adler-32 of all blocks together.
 
-    Adler-32 is two sums modulo 65521: a = 1 + the sum of the bytes, b = the sum of all a on the
-    way. In b each byte counts as often as bytes follow it, itself included.
+    Adler-32 is two sums modulo 65521: a is 1 plus the sum of the bytes, b the sum of the values of
+    a after each byte. Each byte counts in b once for itself and once for every byte after it.
     """
     import numpy as np  # noqa: PLC0415 - only compressed files pay for it
 

@@ -1,11 +1,11 @@
 """Reading the first directory of a TIFF file.
 
-In: a whole file as bytes. Out: a `TiffHeader`: everything about how pixels are stored, and where
-the strips or tiles lie. It checks every offset against the file's size and every count against what
-the image's size calls for, follows no more than the first directory, and never touches pixels.
+In: a whole file as bytes. Out: a `TiffHeader`: how the pixels are stored, and where the strips or
+tiles are. Every offset is checked against the file's size, and every count against the image's
+size. Only the first directory is read, and pixels are never touched.
 
-It is stricter than libtiff, which repairs what it can: a missing or contradictory tag means that
-the file is damaged or that its writer had something else in mind, and pixels would be guessed.
+The parser is stricter than libtiff, which repairs what it can: a missing or contradictory tag means
+that the file is damaged or that its writer meant something else, so the pixels would be a guess.
 
 Tag numbers and types: TIFF 6.0 (Aldus, 1992), its Technical Note 3 (predictor 3), BigTIFF, and the
 tag list of libtiff.
@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 
 from rico_hdl.errors import TiffError
 
-# Tags that decide about pixels; all others are skipped.
+# Tags that determine the pixels; all others are skipped.
 WIDTH: Final = 256
 HEIGHT: Final = 257
 BITS_PER_SAMPLE: Final = 258
@@ -77,13 +77,13 @@ _SIZES: Final = {"H": 2, "I": 4, "Q": 8}
 _NATIVE: Final = "<" if sys.byteorder == "little" else ">"
 
 _MAX_ENTRIES: Final = 4096
-"""libtiff takes a directory with more entries for damaged (``TIFFFetchDirectory``)."""
+"""libtiff rejects a directory with more entries as damaged (``TIFFFetchDirectory``)."""
 _MAX_SAMPLES: Final = 0xFFFF
 """SamplesPerPixel is a SHORT."""
 _MAX_NUMBER: Final = 0xFFFF_FFFF
-"""Single values are SHORT or LONG, also where BigTIFF would have room for more."""
+"""Single values are SHORT or LONG, even where BigTIFF has room for more."""
 _MAX_EXTRA_SAMPLE: Final = 2
-"""0 unspecified, 1 and 2 transparency. They change no stored value, but GDAL refuses others."""
+"""0 unspecified, 1 and 2 transparency. None changes a stored value, but GDAL refuses others."""
 
 CONTIGUOUS: Final = 1
 SEPARATE: Final = 2
@@ -91,7 +91,7 @@ SEPARATE: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """Where a tag's values lie."""
+    """Where a tag's values are."""
 
     format: str
     """The struct and array code of one value."""
@@ -102,7 +102,7 @@ class Values:
 
     @property
     def stop(self) -> int:
-        """Zero-based offset behind the last one."""
+        """Zero-based offset after the last one."""
         return self.start + self.n * _SIZES[self.format]
 
 
@@ -114,12 +114,12 @@ class Segments(NamedTuple):
     counts: array[int]
     """Bytes of each one in the file."""
     sizes: list[int]
-    """Bytes of each one once decoded, the padding of tiles included."""
+    """Bytes of each one when decoded, including the padding of tiles."""
 
 
 @dataclass(frozen=True, slots=True)
 class TiffHeader:
-    """What the first directory says about the pixels."""
+    """The first directory's description of the pixels."""
 
     byte_order: str
     """``<`` or ``>``."""
@@ -130,7 +130,7 @@ class TiffHeader:
     n_samples: int
     """Samples per pixel: the number of bands."""
     bits: int
-    """Bits of one sample; the same for all."""
+    """Bits per sample; the same for all samples."""
     sample_format: int
     """1 unsigned, 2 signed, 3 float, 4 undefined, 5 and 6 complex."""
     compression: int
@@ -138,26 +138,26 @@ class TiffHeader:
     photometric: int
     """0 and 1 grey, 2 RGB, 3 palette, 5 CMYK, 6 YCbCr, …"""
     planar: int
-    """1 where the samples of a pixel lie together, 2 where each band lies apart."""
+    """1 if the samples of a pixel are adjacent, 2 if each band is stored separately."""
     predictor: int
     """1 none, 2 horizontal differences, 3 floating point."""
     fill_order: int
-    """1 where the first pixel is in the high bits of a byte."""
+    """1 if the first pixel is in the high bits of a byte."""
     tile: tuple[int, int] | None
     """(rows, columns) of a tile; None for strips."""
     rows_per_strip: int
-    """Rows of a strip, at most ``height``; meaningless for tiles."""
+    """Rows per strip, at most ``height``; meaningless for tiles."""
     offsets: Values
     """Where the strips or tiles begin."""
     byte_counts: Values
     """How long they are."""
     consulted: tuple[tuple[int, int], ...]
-    """The [start, stop) ranges of the file that all of the above was read from. A file with the
-    same bytes in these ranges, at least as long as the last of them, has the same header."""
+    """The [start, stop) ranges of the file that this header was read from. A file with the same
+    bytes in these ranges, at least as long as the last of them, has the same header."""
 
     @property
     def n_planes(self) -> int:
-        """How many planes lie apart: all samples, or one."""
+        """Number of planes that are stored separately: one per sample, or 1."""
         return self.n_samples if self.planar == SEPARATE else 1
 
     @property
@@ -173,42 +173,44 @@ class TiffHeader:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes that all strips or tiles have once decoded, the padding of tiles included."""
+        """Bytes of all strips or tiles when decoded, including the padding of tiles."""
         rows, columns = self.tile or (self.rows_per_strip, self.width)
         if self.tile is None:
             return self.n_planes * self.height * self._row_bytes(columns)
         return self.n_blocks * rows * self._row_bytes(columns)
 
     def _row_bytes(self, columns: int) -> int:
-        """Bytes of one row of a strip or tile: rows begin at whole bytes."""
+        """Bytes per row of a strip or tile; each row starts on a byte boundary."""
         return (columns * (self.n_samples // self.n_planes) * self.bits + 7) // 8
 
     def read_blocks(self, data: bytes) -> Segments:
-        """Where the strips or tiles lie.
+        """Locate the strips or tiles.
 
         Args:
             data: The file that this header was parsed from.
 
         Raises:
-            TiffError: One is missing, as in sparse files, or does not lie in the file.
+            TiffError: One is missing, as in sparse files, or is outside the file.
         """
         what = "strip" if self.tile is None else "tile"
         for values in (self.offsets, self.byte_counts):
             if values.n != self.n_blocks:
-                raise TiffError(f"has {values.n} {what}s, expected {self.n_blocks} for its size")
+                raise TiffError(
+                    f"has {values.n} {what}s, expected {self.n_blocks} for the image's size"
+                )
         offsets, counts = self._table(data, self.offsets), self._table(data, self.byte_counts)
         if min(offsets) < 8 or min(counts) < 1:
             raise TiffError(f"a {what} is missing: sparse files are not supported")
         if max(map(add, offsets, counts)) > len(data):
             i = next(i for i, stop in enumerate(map(add, offsets, counts)) if stop > len(data))
             raise TiffError(
-                f"truncated: {what} {i} lies at bytes {offsets[i]} to {offsets[i] + counts[i]}, "
-                f"the file ends at {len(data)}"
+                f"truncated: {what} {i} is at bytes {offsets[i]} to {offsets[i] + counts[i]}, "
+                f"but the file ends at {len(data)}"
             )
         return Segments(offsets, counts, self._sizes())
 
     def _table(self, data: bytes, values: Values) -> array[int]:
-        """The values of a tag: an array, since some files have ten thousand of them."""
+        """The values of a tag, as an array: some files have ten thousand of them."""
         table = array(values.format, data[values.start : values.stop])
         if self.byte_order != _NATIVE:
             table.byteswap()
@@ -226,7 +228,7 @@ class TiffHeader:
 
 
 class _TiffDirectory:
-    """The wanted entries of the first directory, and a note of every byte that was looked at."""
+    """The wanted entries of the first directory, and the byte ranges read to find them."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -254,8 +256,8 @@ class _TiffDirectory:
         layout = struct.Struct(self.order + formats)
         if start + layout.size > len(self.data):
             raise TiffError(
-                f"truncated: the header goes to byte {start + layout.size}, "
-                f"the file ends at {len(self.data)}"
+                f"truncated: the header extends to byte {start + layout.size}, "
+                f"but the file ends at {len(self.data)}"
             )
         self.consulted.append((start, start + layout.size))
         return layout.unpack_from(self.data, start)
@@ -263,7 +265,10 @@ class _TiffDirectory:
     def _read_entries(self, start: int, *, count_format: str, offset_format: str) -> None:
         (n_entries,) = self.unpack(count_format, start)
         if not 1 <= n_entries <= _MAX_ENTRIES:
-            raise TiffError(f"damaged: a directory of {n_entries} entries at byte {start}")
+            raise TiffError(
+                f"damaged: the directory at byte {start} has {n_entries} entries, "
+                f"expected 1 to {_MAX_ENTRIES}"
+            )
         position = start + _SIZES[count_format]
         value_size = _SIZES[offset_format]
         entry = struct.Struct(f"{self.order}HH{offset_format}")
@@ -271,7 +276,8 @@ class _TiffDirectory:
         stop = position + n_entries * entry_size
         if stop > len(self.data):
             raise TiffError(
-                f"truncated: the directory goes to byte {stop}, the file ends at {len(self.data)}"
+                f"truncated: the directory extends to byte {stop}, "
+                f"but the file ends at {len(self.data)}"
             )
         self.consulted.append((position, stop))
         for at in range(position, stop, entry_size):
@@ -279,7 +285,7 @@ class _TiffDirectory:
             if tag not in _NAMES:
                 continue
             if tag in self.entries:
-                raise TiffError(f"{_NAMES[tag]} stands twice")
+                raise TiffError(f"damaged: {_NAMES[tag]} appears twice in the directory")
             code = _FORMATS.get(kind)
             if code is None or n == 0:
                 raise TiffError(f"{_NAMES[tag]} has {n} values of type {kind}, expected integers")
@@ -289,13 +295,13 @@ class _TiffDirectory:
             values = Values(code, n, where)
             if values.stop > len(self.data):
                 raise TiffError(
-                    f"truncated: {_NAMES[tag]} lies at bytes {where} to {values.stop}, "
-                    f"the file ends at {len(self.data)}"
+                    f"truncated: {_NAMES[tag]} is at bytes {where} to {values.stop}, "
+                    f"but the file ends at {len(self.data)}"
                 )
             self.entries[tag] = values
 
     def values(self, tag: int) -> Values:
-        """Where the values of a tag lie."""
+        """Where the values of a tag are."""
         if tag not in self.entries:
             raise TiffError(f"{_NAMES[tag]} is missing")
         return self.entries[tag]
@@ -312,20 +318,20 @@ class _TiffDirectory:
             raise TiffError(f"{_NAMES[tag]} differs between samples: {sorted(found)[:4]}")
         (value,) = found
         if value > _MAX_NUMBER:
-            raise TiffError(f"{_NAMES[tag]} is {value}, more than a LONG holds")
+            raise TiffError(f"{_NAMES[tag]} is {value}, expected at most {_MAX_NUMBER} (a LONG)")
         return value
 
     def in_tiles(self) -> bool:
-        """Whether the image lies in tiles, not in strips."""
+        """Whether the image is stored in tiles rather than strips."""
         tiled, striped = (
             [_NAMES[tag] for tag in tags if tag in self.entries] for tags in (_OF_TILES, _OF_STRIPS)
         )
         if tiled and striped:
-            raise TiffError(f"has strips and tiles: {', '.join(striped + tiled)}")
+            raise TiffError(f"has both strips and tiles: {', '.join(striped + tiled)}")
         return bool(tiled)
 
     def refuse_odd(self, n_samples: int) -> None:
-        """Raise for tags that libtiff or GDAL would let change the meaning of all others."""
+        """Refuse tags that change the meaning of all others in libtiff or GDAL."""
         if DATA_TYPE in self.entries:
             raise TiffError("has the obsolete tag DataType, expected SampleFormat")
         for tag in (IMAGE_DEPTH, TILE_DEPTH):
@@ -336,7 +342,7 @@ class _TiffDirectory:
             extra.n > n_samples
             or max(self.unpack(f"{extra.n}{extra.format}", extra.start)) > _MAX_EXTRA_SAMPLE
         ):
-            raise TiffError(f"damaged: ExtraSamples does not fit {n_samples} samples")
+            raise TiffError(f"damaged: ExtraSamples does not match {n_samples} samples per pixel")
 
 
 def parse_header(data: bytes) -> TiffHeader:
@@ -346,8 +352,8 @@ def parse_header(data: bytes) -> TiffHeader:
         data: The whole file.
 
     Raises:
-        TiffError: The bytes are no TIFF, are truncated, lack a needed tag, hold tags that
-            contradict each other, or give the samples of a pixel different formats.
+        TiffError: The file is not a TIFF, is truncated, lacks a required tag, has tags that
+            contradict each other, or gives the samples of a pixel different formats.
     """
     directory = _TiffDirectory(data)
     number = directory.number

@@ -1,8 +1,8 @@
-"""Decoding by libtiff, of whatever is known to come out of it unchanged.
+"""Decoding with libtiff, for encodings that are known to come out unchanged.
 
-In: a file and its header. Out: the image in the order of the file. What libtiff or its wrapper,
-`imagecodecs.tiff_decode`, would change is refused by `refuse_doubtful`, which holds for the other
-ways of decoding too: an encoding is either supported or not, whatever its compression.
+In: a file and its header. Out: the image in file order. `refuse_doubtful` rejects encodings that
+libtiff or its wrapper, `imagecodecs.tiff_decode`, would change. It applies to the other decoding
+methods as well: an encoding is either supported or not, whatever its compression.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rico_hdl.decoding.tiff.header import TiffHeader
 
 MAX_IMAGE_BYTES: Final = 512 * 2**20
-"""Bytes that one decoded file may have. Patches are far smaller: 13 MB for a whole Major-TOM
-product. A damaged or hostile header that claims more is refused before memory is taken."""
+"""Largest decoded file, in bytes. Patches are far smaller: 13 MB for a whole Major-TOM product. A
+damaged or hostile header that claims more is refused before memory is allocated."""
 
 NONE: Final = 1
 _PACKBITS: Final = 32773
@@ -38,7 +38,7 @@ _GREY_RGB_PALETTE: Final = frozenset({0, 1, 2, 3})
 
 
 def refuse_doubtful(header: TiffHeader) -> None:
-    """Raise for what is not known to be decoded to the stored values.
+    """Refuse encodings that are not known to decode to the stored values.
 
     Raises:
         TiffError: The encoding is not supported.
@@ -55,12 +55,12 @@ def refuse_doubtful(header: TiffHeader) -> None:
             f"unsigned ones of fewer than 16, or floats (3) of 16, 32 or 64"
         )
     if header.compression == _LERC and header.byte_order == ">" and header.sample_format == 3:
-        # Of float32, libtiff 4.7 (imagecodecs 2026.3.6, and GDAL 3.10 alike) gives other values
-        # than were written, without an error.
+        # libtiff 4.7 (in imagecodecs 2026.3.6 and in GDAL 3.10) silently decodes float32 to values
+        # other than those that were written.
         raise TiffError("big-endian LERC of floats is not supported: decoders get it wrong")
     if header.compression in {_PACKBITS, _LERC} and header.bits % 8:
-        # Read row by row, which PackBits and LERC are not made for: what belongs to the next row
-        # may get lost, without an error.
+        # libtiff reads row by row, which PackBits and LERC are not made for: pixels of the next row
+        # may be lost silently.
         raise TiffError(f"{_LOSSLESS[header.compression]} of {samples} is not supported")
     if header.photometric not in _GREY_RGB_PALETTE:
         raise TiffError(
@@ -72,21 +72,21 @@ def refuse_doubtful(header: TiffHeader) -> None:
     if n_bytes > MAX_IMAGE_BYTES:
         raise TiffError(
             f"claims {header.width} x {header.height} pixels of {header.n_samples} samples: "
-            f"{n_bytes} bytes decoded, more than the {MAX_IMAGE_BYTES} allowed"
+            f"{n_bytes} bytes decoded, expected at most {MAX_IMAGE_BYTES}"
         )
 
 
 def decode_with_libtiff(data: bytes, header: TiffHeader) -> npt.NDArray[Any]:
-    """The image, of shape (planes, rows, columns, samples), native byte order.
+    """Decode an image to shape (planes, rows, columns, samples), in native byte order.
 
     Raises:
-        TiffError: libtiff can't decode it, or understands the header in another way.
+        TiffError: libtiff can't decode the file, or interprets its header differently.
     """
     import imagecodecs  # noqa: PLC0415 - only compressed files pay for it
     import numpy as np  # noqa: PLC0415 - the same
 
     planes, rows, columns, samples = header.shape
-    # The wrapper leaves out planes and samples where there is but one.
+    # The wrapper drops the axes of planes and samples if their length is 1.
     shape = (
         *((planes,) if planes > 1 else ()),
         rows,
@@ -94,7 +94,7 @@ def decode_with_libtiff(data: bytes, header: TiffHeader) -> npt.NDArray[Any]:
         *((samples,) if samples > 1 else ()),
     )
     stored = DTYPES[header.sample_format, header.bits]
-    # Zeros, so that nothing of another file shows where libtiff leaves pixels out.
+    # Zeros, so that no pixels of another file remain where libtiff skips some.
     zeros = np.zeros(shape, stored)
     try:
         image = imagecodecs.tiff_decode(data, index=0, out=zeros)
@@ -104,7 +104,7 @@ def decode_with_libtiff(data: bytes, header: TiffHeader) -> npt.NDArray[Any]:
         raise TiffError(f"can't be decoded: {' '.join(str(error).split())}") from error
     if image.shape != shape or image.itemsize != zeros.itemsize:
         raise TiffError(
-            f"can't be decoded: the header says {stored} {shape}, "
-            f"libtiff gave {image.dtype.name} {image.shape}"
+            f"can't be decoded: libtiff returned {image.dtype.name} {image.shape}, "
+            f"expected {stored} {shape} from the header"
         )
     return image.view(stored).reshape(header.shape)

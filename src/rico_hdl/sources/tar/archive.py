@@ -1,13 +1,13 @@
-"""Tar archives, compressed or not, whole or split, read from their beginning to their end.
+"""Tar archives, compressed or not, whole or split, read from beginning to end.
 
-In: files. Out: the members in the order in which they lie there, each in turn, and every byte of
-the files to whoever compares checksums. Nothing is unpacked, no link is followed, and no more is
-read into memory than one header, within a bound, or one member that was asked for.
+In: files. Out: the members in archive order, one at a time, and every byte of the files for
+checksums. Nothing is unpacked and no link is followed. Only one header, of bounded size, or one
+requested member is in memory at a time.
 
-Blocks are followed one by one, since `tarfile` takes a damaged header, or an archive that was cut
-off between two members, for the end; and since it takes 25 to 45 µs for a member. BigEarthNet has
-eight million. The files are read to their end: archives that were appended to each other are read
-like one, and bytes that belong to no member are an error once all members have been given.
+This module follows the blocks itself because `tarfile` mistakes a damaged header, or an archive
+that was cut off between two members, for the end, and takes 25 to 45 µs per member; BigEarthNet has
+eight million. The files are read to their end: concatenated archives are read as one, and bytes
+that belong to no member are an error after the last member.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ _PROBLEMS: Final = {
     b"3": "it is a device",
     b"4": "it is a device",
     b"6": "it is a named pipe",
-    SPARSE: "it is stored without its holes, as by tar --sparse",
+    SPARSE: "it is a sparse file, as stored by tar --sparse",
 }
 
-_AGAIN: Final = "Download it again, and compare its size with what its publisher states."
+_AGAIN: Final = "Download it again, and compare its size with the one that its publisher states."
 
 
 class TarArchive:
-    """A tar archive: plain, or compressed by gzip, zstd, xz or bzip2.
+    """A tar archive: uncompressed, or compressed with gzip, zstd, xz or bzip2.
 
     Args:
         files: The archive, or its parts, in order; read as if they were one file.
-        on_raw: Is given all bytes of the files, in order, by the thread that reads them, whenever
-            members are asked for; all to the very end once the members have ended.
+        on_raw: Called with all bytes of the files, in order, by the thread that reads them, while
+            members are read. It has received every byte after the last member.
     """
 
     sequential = True
@@ -100,7 +100,7 @@ class TarArchive:
                 if not content.seek(start + n_bytes + -n_bytes % BLOCK_BYTES):
                     _refuse_short(name, content.tell() - start, n_bytes)
         except ArchiveError as error:
-            # What decompression says begins with the part in which it stumbled.
+            # Messages of decompression start with the part of the archive that failed.
             where = "" if error is content.failure else f"{self.location}: "
             before = f"; before that, {headers.damage}" if headers.damage else ""
             message = f"{where}{error.message}; {headers.last}{before}"
@@ -109,19 +109,19 @@ class TarArchive:
             raise self._damaged(headers)
 
     def _damaged(self, headers: Headers) -> ArchiveError:
-        """What to raise behind the last member where something is neither that nor padding."""
+        """The error to raise after the last member for bytes that are no member and no padding."""
         message = f"{self.location}: {headers.damage}"
         if headers.n_lost:
             message += f"; {headers.n_lost:,} bytes can't be accounted for"
         if headers.is_certain:
-            more = "download it again, or cut off what was appended to it"
+            more = "download it again, or remove the data appended to it"
             return IncompleteArchiveError(f"{message}; {more}", _AGAIN)
         return ArchiveError(message, _AGAIN)
 
     def _read(self, content: Stream, path: str, start: int, n_bytes: int) -> bytes:
-        """The content of a member; see `Member.read`."""
+        """Read the content of a member; see `Member.read`."""
         if content.tell() != start:
-            raise RuntimeError(f"{path!r} must be read before the next member is asked for, once")
+            raise RuntimeError(f"{path!r} must be read once, before the next member is requested")
         try:
             data = content.read(n_bytes)
         except ArchiveError as error:
@@ -131,7 +131,7 @@ class TarArchive:
         return data
 
     def _refuse(self, content: Stream) -> None:
-        """Raise for what is no tar archive."""
+        """Refuse a file that is not a tar archive."""
         block = content.peek(BLOCK_BYTES)
         try:
             if len(block) == BLOCK_BYTES:
@@ -141,14 +141,14 @@ class TarArchive:
             if block[257:262] == b"ustar":  # a damaged one
                 return
         raise SourceError(
-            f"{self.location}: is no tar archive: "
+            f"{self.location}: is not a tar archive: "
             + (f"it begins with {block[:8].hex(' ')}" if block else "it is empty"),
             _AGAIN,
         )
 
 
 def _is_folder(header: TarHeader) -> bool:
-    """Whether it tells of no file. Before POSIX a slash at its end made a name that of a folder."""
+    """Whether it describes no file. Before POSIX, a trailing slash in the name marked a folder."""
     name, kind, n_bytes = header
     if kind in FILES:
         return n_bytes == 0 and name.endswith("/")
@@ -156,7 +156,7 @@ def _is_folder(header: TarHeader) -> bool:
 
 
 def _placed(name: str) -> tuple[str, str]:
-    """The path that a member may have, and what is wrong with its own."""
+    """The path of a member in the archive, and the problem with its name, if any."""
     if name[:1] not in "./" and not ("/." in name or "//" in name or "\0" in name):
         return name, ""
     parts = [part for part in name.split("/") if part not in {"", "."}]
@@ -174,14 +174,14 @@ def _problem_of(header: TarHeader) -> str:
     """Why a member can't be read, if so."""
     _, kind, n_bytes = header
     if kind not in FILES:
-        return _PROBLEMS.get(kind, f"it is of a kind that is not known: {kind!r}")
+        return _PROBLEMS.get(kind, f"its kind is unknown: {kind!r}")
     if n_bytes > MAX_MEMBER_BYTES:
-        return f"it has {n_bytes} bytes, at most {MAX_MEMBER_BYTES} are read"
+        return f"it has {n_bytes} bytes, expected at most {MAX_MEMBER_BYTES}"
     return ""
 
 
 def _refuse_short(name: str, n_found: int, n_bytes: int) -> None:
     if n_found < n_bytes:
         raise ArchiveError(
-            f"{name!r} is cut short: {n_found} of its {n_bytes} bytes are there", _AGAIN
+            f"{name!r} is cut short: only {n_found} of its {n_bytes} bytes are present", _AGAIN
         )

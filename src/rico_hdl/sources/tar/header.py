@@ -1,11 +1,11 @@
-"""What one header of a tar archive says.
+"""Parsing one header of a tar archive.
 
-In: its block, or the records that an extended header holds. Out: a member's name, kind and size.
-Nothing is guessed: what is not as it should be is an error.
+In: the header's block, or the records of an extended header. Out: a member's name, kind and size.
+Nothing is guessed: anything malformed is an error.
 
-The standard library's `tarfile` reads headers, after a quick path for ordinary ones. What extends
-them is read here: `tarfile` would read as much as a bomb claims to hold into memory, call itself
-for each extension of an extension, and skip records that it can't parse.
+Ordinary headers take a fast path; the standard library's `tarfile` parses the others. Extensions of
+headers are parsed here because `tarfile` would read as much into memory as a bomb claims to hold,
+recurse for each extension of an extension, and skip records that it can't parse.
 
 Formats: POSIX.1-2017, `pax`, "ustar Interchange Format" and "pax Extended TarHeader"; the manual of
 GNU tar, "Basic Tar Format" and "Storing Sparse Files".
@@ -24,15 +24,15 @@ _FOLDER: Final = b"5"
 FOLDERS: Final = frozenset((_FOLDER, b"D"))
 SPARSE: Final = b"S"
 LABEL: Final = b"V"
-"""An archive's name, by GNU tar."""
+"""The name of the archive itself, as GNU tar writes it."""
 
 LONG_NAME: Final = b"L"
 LONG_LINK: Final = b"K"
 GLOBAL: Final = b"g"
 EXTENSIONS: Final = frozenset((LONG_NAME, LONG_LINK, GLOBAL, b"x", b"X"))
-"""Headers that extend the next one, or all that follow. ``X`` is what Solaris calls ``x``."""
+"""Headers that extend the next header, or all later ones. ``X`` is Solaris's name for ``x``."""
 EMPTY: Final = frozenset((b"1", b"2", b"3", b"4", _FOLDER, b"6"))
-"""Links, devices, folders and pipes: no content follows, whatever their size says."""
+"""Links, devices, folders and pipes: no content follows, whatever size they state."""
 
 _PATH: Final = b"path"
 _SIZE: Final = b"size"
@@ -41,33 +41,33 @@ _SPARSE_SIZES: Final = (b"GNU.sparse.size", b"GNU.sparse.realsize")
 _USED: Final = (_PATH, _SIZE, _SPARSE_NAME, *_SPARSE_SIZES)
 
 _ORDINARY: Final = frozenset((b"0", _FOLDER, LONG_NAME, b"x"))
-"""Kinds that most archives consist of."""
+"""The kinds that make up most archives."""
 _POSIX: Final = b"ustar\0"
 _MAGICS: Final = frozenset((_POSIX, b"ustar "))
-"""Of POSIX and of GNU tar."""
+"""POSIX's and GNU tar's."""
 _SPACES: Final = b" " * 8
-_MAX_DIGITS: Final = 20  # of a number: 64 bits, as large as files get
+_MAX_DIGITS: Final = 20  # of a 64-bit number, the largest size of a file
 
 
 class TarHeader(NamedTuple):
-    """A member's header, with all that extends it."""
+    """A member's header, including its extensions."""
 
     name: str
-    """As it stands there, with surrogates for what is not UTF-8 (PEP 383)."""
+    """The name as stored, with surrogates for bytes that are not UTF-8 (PEP 383)."""
     kind: bytes
-    """One byte, such as ``0`` for a file; `SPARSE` for any file without its holes."""
+    """One byte, such as ``0`` for a file; `SPARSE` for any sparse file."""
     n_bytes: int
-    """How many bytes of content follow, without padding."""
+    """Bytes of content that follow, without padding."""
 
 
 def parse(block: bytes) -> TarHeader | None:
-    """What a header says by itself; None if it is the block of zeros that ends an archive.
+    """Parse a header without its extensions; None for the block of zeros that ends an archive.
 
     Args:
         block: 512 bytes.
 
     Raises:
-        tarfile.HeaderError: It is no header.
+        tarfile.HeaderError: The block is not a header.
     """
     if (header := _parse_ordinary(block)) is not None:
         return header
@@ -77,12 +77,12 @@ def parse(block: bytes) -> TarHeader | None:
     if info.type in EMPTY:
         return TarHeader(info.name, info.type, 0)
     if info.size < 0:
-        raise tarfile.HeaderError(f"it says that {info.size} bytes follow")
+        raise tarfile.HeaderError(f"its size is {info.size} bytes, expected 0 or more")
     return TarHeader(info.name, info.type, info.size)
 
 
 def _parse_ordinary(block: bytes) -> TarHeader | None:
-    """The same as `tarfile` for most headers, in a tenth of the time; None for all others."""
+    """Parse most headers as `tarfile` does, in a tenth of the time; None for all others."""
     magic, kind = block[257:263], block[156:157]
     if magic not in _MAGICS or kind not in _ORDINARY or block[154:156] != b"\0 ":
         return None
@@ -91,25 +91,25 @@ def _parse_ordinary(block: bytes) -> TarHeader | None:
         n_bytes = int(block[124:136].rstrip(b"\0"), 8)
     except ValueError:
         return None
-    # The checksum is the sum of all bytes, its own taken for spaces. The lower half of Adler-32 is
-    # that sum plus one (RFC 1950, section 9), as long as it is below 65,521: at most 512 x 127 in
-    # ASCII, or 256 x 255 beside 256 zeros.
+    # The checksum is the sum of all bytes, with spaces in place of its own. The lower half of
+    # Adler-32 is that sum plus one (RFC 1950, section 9) as long as it is below 65,521, which holds
+    # for ASCII (at most 512 x 127), and for 256 other bytes with 256 zeros (at most 256 x 255).
     if not block.isascii() and block.count(0) < BLOCK_BYTES // 2:
         return None
     found = adler32(block[156:], adler32(_SPACES, adler32(block[:148])))
     if found & 0xFFFF != checksum + 1 or n_bytes < 0:
         return None
     name = block[:100].partition(b"\0")[0]
-    if block[345] and magic == _POSIX:  # GNU tar has times where this has the front of the name
+    if block[345] and magic == _POSIX:  # GNU tar stores times where POSIX has the name's prefix
         name = block[345:500].partition(b"\0")[0] + b"/" + name
     return TarHeader(text_of(name), kind, 0 if kind == _FOLDER else n_bytes)
 
 
 def parse_records(data: bytes) -> dict[bytes, bytes]:
-    """Those records of an extended header that matter here: ``length key=value``, each in a line.
+    """Parse the relevant records of an extended header: ``length key=value``, one per line.
 
     Raises:
-        tarfile.HeaderError: They don't follow each other as they should.
+        tarfile.HeaderError: The records are malformed.
     """
     records = {}
     data = data.rstrip(b"\0")
@@ -119,7 +119,7 @@ def parse_records(data: bytes) -> dict[bytes, bytes]:
         stop = start + _number(data[start:space]) if space > 0 else 0
         key, equals, value = data[space + 1 : stop - 1].partition(b"=")
         if not start < stop <= len(data) or data[stop - 1 : stop] != b"\n" or not (key and equals):
-            raise tarfile.HeaderError(f"its extended records are no records from byte {start} on")
+            raise tarfile.HeaderError(f"its extended records are malformed from byte {start} on")
         if key in _USED:
             records[key] = value
         start = stop
@@ -127,10 +127,10 @@ def parse_records(data: bytes) -> dict[bytes, bytes]:
 
 
 def amended(header: TarHeader, records: dict[bytes, bytes]) -> TarHeader:
-    """A header with what extended records say instead. Those without a value say nothing.
+    """Apply extended records to a header. Records without a value are ignored.
 
     Raises:
-        tarfile.HeaderError: They make no sense.
+        tarfile.HeaderError: A size is not a number.
     """
     name, kind, n_bytes = header
     if path := records.get(_SPARSE_NAME) or records.get(_PATH):
@@ -144,10 +144,10 @@ def amended(header: TarHeader, records: dict[bytes, bytes]) -> TarHeader:
 
 def _number(digits: bytes) -> int:
     if not digits.isdigit() or len(digits) > _MAX_DIGITS:
-        raise tarfile.HeaderError(f"{digits[:_MAX_DIGITS]!r} is no number")
+        raise tarfile.HeaderError(f"{digits[:_MAX_DIGITS]!r} is not a number")
     return int(digits)
 
 
 def text_of(name: bytes) -> str:
-    """A name as text, with surrogates for what is not UTF-8 (PEP 383)."""
+    """Decode a name, with surrogates for bytes that are not UTF-8 (PEP 383)."""
     return name.decode("utf-8", "surrogateescape")

@@ -1,11 +1,12 @@
-"""The headers of a tar archive, one after another, up to the end of its files.
+"""Iterating over the headers of a tar archive, up to the end of its files.
 
-In: the content of an archive. Out: a header for each member, with all that extends it, and a count
-of the bytes that are neither members nor padding. No more than a bound is read into memory.
+In: the content of an archive. Out: one header per member, including its extensions, and a count of
+the bytes that are neither members nor padding. Memory is bounded.
 
-Blocks of zeros end an archive, but members may follow them: archives are appended to each other,
-and damaged ones have zeros anywhere. So everything is read, as by ``tar --ignore-zeros``. Blocks
-that are not headers are skipped one by one until there is one, as GNU tar does, and are counted.
+Blocks of zeros end an archive, but members may follow them: archives may be concatenated, and
+damaged ones have zeros anywhere. So everything is read, as with ``tar --ignore-zeros``. Like GNU
+tar, `Headers` skips blocks that are not headers one by one until it finds a header, and counts the
+skipped bytes.
 """
 
 from __future__ import annotations
@@ -34,29 +35,29 @@ from rico_hdl.sources.tar.header import (
 )
 
 MAX_HEADER_BYTES: Final = 2**20
-"""What the headers of one member may take, long names and extended attributes included: some
-hundred bytes, except in damaged archives and in bombs."""
+"""Largest size of one member's headers, including long names and extended attributes. They take a
+few hundred bytes, except in damaged archives and in bombs."""
 
 MAX_PADDING_BYTES: Final = 2**20
-"""So many zeros may follow a member: tar pads archives to whole records of 10 KiB, unless it is
-told otherwise. Downloads that reserved their space and broke off leave more."""
+"""Largest padding of zeros at the end of an archive. By default, tar pads archives to whole records
+of 10 KiB; interrupted downloads that preallocated their space leave more zeros."""
 
 _END_BYTES: Final = 2 * BLOCK_BYTES
-"""What ends an archive: two blocks of zeros (POSIX.1-2017, pax, "ustar Interchange Format")."""
+"""The end of an archive: two blocks of zeros (POSIX.1-2017, pax, "ustar Interchange Format")."""
 _CHECKSUM: Final = re.compile(rb"(?=[ \0]*[0-7])[0-7 \0]{8}")
-"""What any header has at `_CHECKSUM_AT`: octal digits, and what pads them."""
+"""Matches the bytes at `_CHECKSUM_AT` of any header: octal digits and their padding."""
 _CHECKSUM_AT: Final = 148
 
 
 class _TooLargeError(tarfile.HeaderError):
-    """A header that goes on for longer than any does: a bomb."""
+    """A header that is longer than any real one: a bomb."""
 
 
 class Headers:
     """The headers of an archive, one after another.
 
     Args:
-        content: What the archive holds.
+        content: The archive's content.
     """
 
     def __init__(self, content: Stream) -> None:
@@ -64,27 +65,27 @@ class Headers:
         self._held = b""  # a block that was read ahead
         self._globals: dict[bytes, bytes] = {}
         self._given: str | None = None  # the name of the last header
-        self._last: str | None = None  # that of the last member that is there whole
+        self._last: str | None = None  # the name of the last complete member
         self._is_ended = False  # whether blocks of zeros follow the last member
-        self._extension_is_lost = False  # in front of the next header
+        self._extension_is_lost = False  # before the next header
         self._n_lost = 0
         self.damage = ""
-        """The first place with something that is neither padding nor a member; empty if there is
-        none."""
+        """The first place where data is neither padding nor a member; empty if none."""
         self.is_certain = True
-        """Whether members are where they should be, as far as tar can tell. They are not if there
-        is something between them that was not just appended to a whole archive."""
+        """Whether all members are in their place, as far as tar can tell. They may not be if there
+        is foreign data among them, other than data appended to a whole archive."""
         self.name_is_certain = True
-        """Whether no header before the last one was lost that may hold its name."""
+        """Whether the last header's name is certain: False if the header before it, which may hold
+        the name, was lost."""
 
     def next(self) -> TarHeader | None:
-        """The next header. Then the content is at what follows it.
+        """Read the next header. The content is then positioned after it.
 
         Returns:
-            None at the end of the files.
+            The header, or None at the end of the files.
 
         Raises:
-            ArchiveError: They end where an archive doesn't.
+            ArchiveError: The files end in the middle of the archive.
         """
         self._last = self._given
         while True:
@@ -96,7 +97,7 @@ class Headers:
                 return None
             try:
                 header = self._from(block, start + MAX_HEADER_BYTES)
-            except _TooLargeError as error:  # not from a wrong bit: the checksum is right
+            except _TooLargeError as error:  # not a flipped bit: the checksum is right
                 raise ArchiveError(f"the header at byte {start} is damaged: {error}") from error
             except tarfile.HeaderError as error:
                 self._skip_to_header()
@@ -114,13 +115,13 @@ class Headers:
         return header
 
     def _from(self, block: bytes, limit: int) -> TarHeader | None:
-        """The header that begins with a block; None if that block is one of zeros."""
+        """The header that starts with a block; None for a block of zeros."""
         name, records = b"", self._globals
         while True:
             header = self._parsed(block)
             if header is None or header.kind not in EXTENSIONS:
                 break
-            # Until the extension is read, the header that follows may have another name.
+            # Until the extension is read, the next header may have another name.
             self._extension_is_lost = True
             data = self._extension(header.n_bytes, limit)
             if header.kind == LONG_NAME:
@@ -135,7 +136,7 @@ class Headers:
         if header is None:
             if name or records is not self._globals:
                 self._held = block
-                raise tarfile.HeaderError("the archive ends where it should go on")
+                raise tarfile.HeaderError("the archive ends after an extended header")
             return None
         if header.kind == SPARSE:
             self._skip_map(block, limit)
@@ -153,7 +154,7 @@ class Headers:
             raise
 
     def _skip_zeros(self, start: int) -> None:
-        """Skip the blocks of zeros of which the first was read."""
+        """Skip the blocks of zeros after the one just read."""
         self._content.skip_zeros(BLOCK_BYTES)
         n_bytes = self._tell() - start
         self._is_ended, self._extension_is_lost = True, False
@@ -162,8 +163,8 @@ class Headers:
         if n_bytes > _END_BYTES + MAX_PADDING_BYTES:
             self.is_certain = False
             self._note(
-                f"{n_bytes:,} zeros follow from byte {start} on, more than tar pads an archive "
-                "with: a download that broke off may have left them behind"
+                f"{n_bytes:,} zeros start at byte {start}, more than tar's padding: "
+                "an interrupted download may have left them"
             )
 
     def _skip_to_header(self) -> None:
@@ -182,7 +183,7 @@ class Headers:
         """Note bytes that are neither padding nor a member."""
         self._n_lost += n_bytes
         if self._is_ended:
-            self._note(f"what follows its end, at byte {start}, is neither padding nor a member")
+            self._note(f"the data after its end, at byte {start}, is neither padding nor a member")
         else:
             self.is_certain = False
             self._note(f"the header at byte {start} is damaged: {reason}")
@@ -193,21 +194,21 @@ class Headers:
 
     @property
     def n_lost(self) -> int:
-        """How many bytes are neither padding nor a member."""
+        """Number of bytes that are neither padding nor a member."""
         return self._n_lost
 
     @property
     def last(self) -> str:
-        """Which member comes before this place, in words."""
+        """The last member before this place, in words."""
         if self._last is None:
-            return "no member is whole"
+            return "no member before that is complete"
         return f"the last member before that is {self._last!r}"
 
     def _tell(self) -> int:
         return self._content.tell() - len(self._held)
 
     def _read_block(self) -> bytes:
-        """The next block; less where the files end."""
+        """Read the next block; shorter at the end of the files."""
         block, self._held = self._held, b""
         return block or self._content.read(BLOCK_BYTES)
 
@@ -220,11 +221,11 @@ class Headers:
     def _refuse_end(self) -> None:
         raise ArchiveError(
             f"is cut short: it ends at byte {self._content.tell()}, without the block of zeros "
-            "that ends an archive"
+            "that marks the end of an archive"
         )
 
     def _extension(self, n_bytes: int, limit: int) -> bytes:
-        """What a header holds that extends another."""
+        """Read the content of a header that extends another."""
         self._check_size(n_bytes, limit)
         data = self._content.read(n_bytes + -n_bytes % BLOCK_BYTES)
         if len(data) < n_bytes:
@@ -232,7 +233,7 @@ class Headers:
         return data[:n_bytes]
 
     def _skip_map(self, block: bytes, limit: int) -> None:
-        """Skip the blocks that go on with where a file's parts lie between its holes."""
+        """Skip the blocks that continue a sparse file's map of parts and holes."""
         goes_on = block[482]
         while goes_on:
             self._check_size(BLOCK_BYTES, limit)
@@ -240,11 +241,11 @@ class Headers:
 
     def _check_size(self, n_bytes: int, limit: int) -> None:
         if self._content.tell() + n_bytes > limit:
-            raise _TooLargeError(f"it takes more than {MAX_HEADER_BYTES} bytes")
+            raise _TooLargeError(f"it is longer than {MAX_HEADER_BYTES} bytes")
 
 
 def _may_extend(block: bytes) -> bool:
-    """Whether a damaged block may be a header that extends the next, but for one byte."""
+    """Whether a damaged block may be a header that extends the next one, with one wrong byte."""
     kind, magic = block[156:157], block[257:262]
     n_right = sum(a == b for a, b in zip(magic, b"ustar", strict=True))
     if kind in EXTENSIONS:

@@ -1,13 +1,13 @@
-"""Whether all of a zip archive is accounted for, once its members were given.
+"""Checking that every byte of a zip archive is accounted for, after its last member.
 
 In: the directory, and which members were read and agree with it. Out: which other headers
-contradict it, and which bytes belong to no member. One wrong bit in the directory makes a member
-look like one that is not wanted, so every header is compared. Members that are read are compared
-with the same read; each of the others takes a read of its own and some 9 µs.
+contradict it, and which bytes belong to no member. A single wrong bit in the directory can make a
+member look like an unwanted one, so every header is compared. Members that are read are compared in
+the same read; each of the others takes a read of its own, about 9 µs.
 
-Bytes are accounted for if they are a descriptor after the data of a member, zeros for alignment,
-Android's signing block, or something before the first member that is not a zip archive, such as a
-program that unpacks it.
+Bytes outside of members are accounted for if they are a descriptor after a member's data, zeros for
+alignment, Android's signing block, or data before the first member that is not a zip archive, such
+as a self-extracting program.
 """
 
 from __future__ import annotations
@@ -33,16 +33,17 @@ from rico_hdl.sources.zip.header import (
 )
 
 _EXTRA_BYTES: Final = 64
-"""How much of the extra field is read with a header: the large numbers come early, if at all."""
+"""Bytes of the extra field that are read with a header: large numbers come early, if at all."""
 MAX_PADDING_BYTES: Final = 2**20
-"""So many zeros may follow a member; tools that align members add a few thousand."""
+"""Largest padding of zeros after a member; tools that align members add a few thousand."""
 _SIGNING_BLOCK: Final = b"APK Sig Block 42"
-"""How the block ends that Android's tools put before the directory. Its size, in 8 bytes, comes
-first and again before this: https://source.android.com/docs/security/features/apksigning/v2"""
+"""The end of the block that Android's tools insert before the directory. The block starts with its
+size, in 8 bytes, and repeats it just before this:
+https://source.android.com/docs/security/features/apksigning/v2"""
 
 
 class Account:
-    """Which members of an archive are as its directory says.
+    """Keeps track of which members of an archive agree with its directory.
 
     Args:
         volumes: The archive's files.
@@ -59,7 +60,7 @@ class Account:
         self._n = 0
 
     def settle(self, position: int) -> None:
-        """Note that a member was read, and that its header is as the directory says.
+        """Note that a member was read and that its header agrees with the directory.
 
         Args:
             position: Its zero-based position in the order of the directory's entries.
@@ -67,7 +68,10 @@ class Account:
         self._is_settled[position] = 1
 
     def check(self) -> str:
-        """What can't be accounted for; empty if nothing.
+        """Find members and bytes that can't be accounted for.
+
+        Returns:
+            A description of them; empty if there are none.
 
         Raises:
             OSError: The archive can't be read.
@@ -89,7 +93,7 @@ class Account:
         self._n += 1
 
     def _check_member(self, entry: ZipEntry) -> None:
-        """Compare a member's header, and look at what follows its data."""
+        """Compare a member's header with the directory, and check the bytes after its data."""
         name = name_of(entry.raw_name, entry.flags, entry.system)
         if entry.is_lost:
             self._note(f"{name!r}: {entry.problem}")
@@ -106,15 +110,15 @@ class Account:
         stop = entry.offset + header.n_bytes + entry.n_compressed
         if stop > entry.limit:
             self._note(
-                f"{name!r} is damaged: its data end at byte {stop}, but something else begins at "
-                f"byte {entry.limit}"
+                f"{name!r} is damaged: its data ends at byte {stop}, but the next structure starts "
+                f"at byte {entry.limit}"
             )
         elif stop < entry.limit:
             behind = self._volumes.pread(stop, min(MAX_DESCRIPTOR_BYTES, entry.limit - stop))
             self._check_blank(stop + n_descriptor_bytes(behind, entry), entry.limit)
 
     def _check_front(self, stop: int) -> None:
-        """Look for another archive before the first member."""
+        """Check that no other archive precedes the first member."""
         begin = self._volumes.pread(0, 8)
         start = 4 if begin.startswith(BEGINNINGS[1:]) else 0
         if stop > start and begin.startswith(LOCAL_SIGNATURE, start):
@@ -123,7 +127,7 @@ class Account:
             self._note(f"another zip archive comes before this one and ends at byte {stop}")
 
     def _check_blank(self, start: int, stop: int) -> None:
-        """Note bytes that are not zeros, and no structure that is known to be there."""
+        """Note bytes that are neither zeros nor a known structure."""
         if stop == self._directory.start and stop - start > 0:
             stop -= self._signing_block_bytes(stop - start)
         if start < stop:
@@ -132,7 +136,7 @@ class Account:
                 self._note_bytes(start + len(padding) - len(padding.lstrip(b"\0")), stop)
 
     def _signing_block_bytes(self, n_at_most: int) -> int:
-        """Bytes of Android's signing block in front of the directory; 0 if it is not there."""
+        """Bytes of Android's signing block before the directory; 0 if there is none."""
         stop = self._directory.start
         tail = self._volumes.pread(max(0, stop - 24), 24)
         n_bytes = int.from_bytes(tail[:8], "little") + 8
@@ -141,7 +145,7 @@ class Account:
         return n_bytes if self._volumes.pread(stop - n_bytes, 8) == tail[:8] else 0
 
     def _note_bytes(self, start: int, stop: int) -> None:
-        """Note bytes that belong to nothing, or to a member that the directory lacks."""
+        """Note bytes that belong to no member, or to one that the directory lacks."""
         header = self._volumes.pread(start, LOCAL.size + 0xFF)
         if header.startswith(LOCAL_SIGNATURE) and len(header) > LOCAL.size:
             *_, n_name, _ = LOCAL.unpack_from(header)
@@ -149,6 +153,5 @@ class Account:
             self._note(f"the directory does not list the member at byte {start}, {name!r}")
         else:
             self._note(
-                f"{stop - start:,} bytes from byte {start} on belong to no member that the "
-                "directory lists"
+                f"{stop - start:,} bytes from byte {start} on belong to no member in the directory"
             )

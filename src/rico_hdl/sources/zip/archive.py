@@ -1,11 +1,11 @@
-"""Zip archives: whole ones, sets of volumes, and those that were cut into parts.
+"""Zip archives: single files, sets of volumes, and archives that were cut into parts.
 
-In: the files. Out: the members in the order in which they lie there; each can be read by any
-thread, with one read of the file, and is checked against its size and CRC-32. Links are never
-followed, nothing is decrypted, and no more is decompressed than a member says that it holds.
+In: the files. Out: the members in archive order. Any thread can read a member, with one read of the
+file; its size and CRC-32 are verified. Links are never followed, nothing is decrypted, and a member
+is never decompressed beyond its stated size.
 
-The directory says which members there are, and every member's own header says so again. If the two
-differ, or if there are bytes that belong to neither, an error follows the last member.
+The directory lists the members, and each member's own header repeats its entry. If the two differ,
+or if some bytes belong to neither, an error follows the last member.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class ZipArchive:
     """A zip archive.
 
     Args:
-        files: The archive; the volumes of one in order, the file with the directory last; or the
-            parts that one was cut into, in order. See `volumes_of`.
+        files: The archive; or its volumes in order, the one with the directory last; or the parts
+            that it was cut into, in order. See `volumes_of`.
     """
 
     sequential = False
@@ -53,7 +53,7 @@ class ZipArchive:
 
     @property
     def location(self) -> str:
-        """See `Archive.location`; of volumes the one with the directory, which has the name."""
+        """See `Archive.location`; for volumes, the one with the directory, which has the name."""
         return str(self._files[-1] if _LAST.fullmatch(self._files[-1].name) else self._files[0])
 
     @property
@@ -69,8 +69,8 @@ class ZipArchive:
     def members(self) -> Generator[Member]:
         """See `Archive.members`.
 
-        Where the directory at the end is missing or damaged, as after a download that broke off,
-        the members that can be found without it are told of before the error is raised.
+        If the directory at the end is missing or damaged, as after an interrupted download, the
+        members that can be found without it are yielded before the error is raised.
         """
         self._n_bytes_read = 0
         with Volumes(self._files) as volumes:
@@ -79,7 +79,7 @@ class ZipArchive:
             except OSError as error:
                 raise ArchiveError(
                     f"{self.location}: can't be read: {error.strerror}",
-                    "Check the permissions, and that the disk or network mount is there.",
+                    "Check the permissions, and that the disk or network share is mounted.",
                 ) from error
 
     def _found(self, volumes: Volumes) -> Iterator[Member]:
@@ -90,7 +90,7 @@ class ZipArchive:
             raise ArchiveError(
                 f"{self.location}: is cut short: the directory at its end is missing; members were "
                 f"found up to byte {self._n_bytes_read} of {volumes.size}",
-                f"{_AGAIN} If it is split, check that its last part is there.",
+                f"{_AGAIN} If it is split, check that you have its last part.",
             )
         try:
             directory = CentralDirectory(volumes, end)
@@ -112,19 +112,19 @@ class ZipArchive:
             )
 
     def _refuse(self, volumes: Volumes, end: EndOfDirectory | None) -> None:
-        """Raise for what is no zip archive, or lacks volumes."""
+        """Refuse a file that is not a zip archive, or that lacks volumes."""
         n_files = len(self._files)
         if end is None and not begins_like_one(volumes):
             begin = volumes.pread(0, 8)
             raise SourceError(
-                f"{self.location}: is no zip archive: "
+                f"{self.location}: is not a zip archive: "
                 + (f"it begins with {begin.hex(' ')}" if begin else "it is empty"),
                 _AGAIN,
             )
         if end is not None and end.n_volumes not in {1, n_files}:
             raise SourceError(
                 f"{self.location}: is one of {end.n_volumes} volumes, found {n_files}",
-                "Keep all volumes in one folder, under the names that they were published with.",
+                "Keep all volumes in one folder, under their published names.",
             )
 
     def _told(
@@ -146,7 +146,7 @@ class ZipArchive:
     def _read(
         self, volumes: Volumes, entry: ZipEntry, path: str, settle: Callable[[], None] | None
     ) -> bytes:
-        """The content of a member; see `Member.read`."""
+        """Read the content of a member; see `Member.read`."""
         try:
             content, is_settled = read_member(volumes, entry)
         except ArchiveError as error:
@@ -154,7 +154,7 @@ class ZipArchive:
         except OSError as error:
             raise ArchiveError(
                 f"{self.location}/{path}: can't be read: {error.strerror}",
-                "Check the permissions, and that the disk or network mount is there.",
+                "Check the permissions, and that the disk or network share is mounted.",
             ) from error
         if is_settled and settle is not None:
             settle()
@@ -162,14 +162,14 @@ class ZipArchive:
 
 
 def volumes_of(path: Path) -> tuple[Path, ...]:
-    """The files that an archive consists of, in order.
+    """The files that make up an archive, in order.
 
     Args:
-        path: Any one of them: an archive, a volume (``x.z01``, ``x.z02``, …, ``x.zip``), or a part
-            that one was cut into (``x.zip.001``, ``x.zip.002``, …).
+        path: Any one of them: the archive, a volume (``x.z01``, ``x.z02``, …, ``x.zip``), or one of
+            the parts that it was cut into (``x.zip.001``, ``x.zip.002``, …).
 
     Raises:
-        SourceError: One of them is missing.
+        SourceError: A file is missing.
     """
     if match := _CUT.fullmatch(path.name):
         parts = _numbered(path, _CUT, match["stem"])
@@ -189,7 +189,7 @@ def volumes_of(path: Path) -> tuple[Path, ...]:
     if end is not None and end.n_volumes == 1:
         if not is_last:
             raise SourceError(
-                f"{path}: does not belong to {last.name}, which is a whole archive of its own"
+                f"{path}: does not belong to {last.name}, which is a complete archive by itself"
             )
         return (last,)
     parts = _numbered(path, _VOLUME, stem)
@@ -205,14 +205,14 @@ def _last_of(path: Path, stem: str) -> Path:
         if match is not None and match["stem"] == stem:
             return other
     raise SourceError(
-        f"{path.parent / stem}.zip: no such file: it is the last of the volumes that {path.name} "
-        "belongs to, and holds the directory",
+        f"{path.parent / stem}.zip: no such file: it is the last volume of {path.name}'s archive, "
+        "and holds the directory",
         "Download it into the same folder.",
     )
 
 
 def _numbered(path: Path, pattern: re.Pattern[str], stem: str) -> dict[int, Path]:
-    """The parts of the same archive that are there, by their numbers."""
+    """The parts of the same archive that exist, by number."""
     matches = ((other, pattern.fullmatch(other.name)) for other in path.parent.iterdir())
     return {int(m["number"]): other for other, m in matches if m is not None and m["stem"] == stem}
 
@@ -228,7 +228,7 @@ def _refuse_gaps(path: Path, parts: dict[int, Path], n: int, name: str) -> None:
 
 
 def _path_of(name: str) -> tuple[str, str]:
-    """The path that a member may have, and what is wrong with its own."""
+    """The path of a member in the archive, and the problem with its name, if any."""
     if "/" not in name:
         name = name.replace("\\", "/")  # some tools on Windows
     parts = [part for part in name.split("/") if part not in {"", "."}]

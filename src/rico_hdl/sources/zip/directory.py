@@ -1,11 +1,11 @@
-"""Where the members of a zip archive lie, by the directory at its end.
+"""Locating the members of a zip archive by the directory at its end.
 
-In: the archive's volumes. Out: an entry for each member, in the order in which they lie there, and
-what is wrong with the directory. Nothing of the members themselves is read.
+In: the archive's volumes. Out: an entry per member, in archive order, and any damage of the
+directory. The members themselves are not read.
 
-It is not `zipfile` that reads the directory: that knows no volumes, refuses the whole archive for
-one name that is not UTF-8, and takes 550 bytes of memory for each member. Sections below are those
-of APPNOTE.TXT 6.3.10, PKWARE's description of the format.
+`zipfile` can't be used for this: it doesn't support volumes, refuses the whole archive if one name
+is not UTF-8, and takes 550 bytes of memory per member. Section numbers below refer to APPNOTE.TXT
+6.3.10, PKWARE's description of the format.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rico_hdl.errors import ArchiveError
 from rico_hdl.sources.volumes import Volumes
 
 MAX_DIRECTORY_BYTES: Final = 512 * 2**20
-"""The largest directory that is read: of some five million members."""
+"""Largest directory that is read: about five million members."""
 
 LOCAL: Final = Struct("<4s5H3I2H")
 """4.3.7, before each member: signature, version, flags, method, time, date, CRC-32, bytes in the
@@ -29,7 +29,7 @@ LOCAL_SIGNATURE: Final = b"PK\3\4"
 _ENTRY: Final = Struct("<4s2B5H3I5H2I")
 """4.3.12: signature, version and system it was made by, version, flags, method, time, date, CRC-32,
 bytes in the archive, bytes, bytes of the name, of the extra field, of the comment, volume,
-attributes, the system's own attributes, offset."""
+attributes, system-specific attributes, offset."""
 _ENTRY_SIGNATURE: Final = b"PK\1\2"
 _END: Final = Struct("<4s4H2IH")
 """4.3.16: signature, volume, volume where the directory begins, entries on this volume, entries,
@@ -44,25 +44,25 @@ _LOCATOR_SIGNATURE: Final = b"PK\6\7"
 
 _IN_EXTRA_16: Final = 0xFFFF
 IN_EXTRA_32: Final = 0xFFFFFFFF
-"""A number that is too large for its field stands in the extra field of this kind (4.5.3)."""
+"""Marks a number that is too large for its field and is in the zip64 extra field (4.5.3)."""
 _ZIP64: Final = 1
 
 _NOWHERE: Final = 2**64 - 1
 _UNIX: Final = 3
 BEGINNINGS: Final = (LOCAL_SIGNATURE, b"PK\7\x08", b"PK00")
-"""How an archive with members begins, the first of several volumes included (8.5.3, 8.5.4)."""
+"""The first bytes of an archive with members, or of the first of its volumes (8.5.3, 8.5.4)."""
 
 
 class EndOfDirectory(NamedTuple):
-    """What the record at the end of an archive says."""
+    """The record at the end of an archive."""
 
     at: int
-    """Zero-based offset of the record; of its larger form, if that is there. The directory ends
+    """Zero-based offset of the record, or of its zip64 form if it has one. The directory ends
     here."""
     n_volumes: int
-    """How many files the archive consists of; 1 also where it was cut without regard to it."""
+    """Number of volumes; 1 also for an archive that was cut into parts afterwards."""
     n_entries: int
-    """How many entries the directory has; modulo 2**16, unless ``is_zip64``."""
+    """Number of entries in the directory; modulo 2**16, unless ``is_zip64``."""
     n_bytes: int
     """Bytes of the directory."""
     volume: int
@@ -70,18 +70,18 @@ class EndOfDirectory(NamedTuple):
     offset: int
     """Zero-based offset of the directory in that volume."""
     is_zip64: bool
-    """Whether the larger form is there."""
+    """Whether the record has its zip64 form."""
     gaps: tuple[tuple[int, int], ...]
-    """Zero-based offsets between which nothing is known to be, up to the end of the file."""
+    """[start, stop) ranges after the record, up to the end of the file, that should be empty."""
 
 
 class ZipEntry(NamedTuple):
-    """A member, as the directory knows it."""
+    """A member's entry in the directory."""
 
     raw_name: bytes
-    """Its name as it is stored."""
+    """Its name as stored."""
     system: int
-    """The system whose attributes it has (4.4.2): 0 DOS, 3 Unix."""
+    """The system that its attributes are for (4.4.2): 0 DOS, 3 Unix."""
     flags: int
     """See 4.4.4."""
     method: int
@@ -93,37 +93,37 @@ class ZipEntry(NamedTuple):
     n_bytes: int
     """Bytes of its content."""
     mode: int
-    """Its type and permissions as on Unix, or 0."""
+    """Its Unix type and permissions, or 0."""
     n_extra: int
-    """Bytes of its extra field here; before the member they are often a few more."""
+    """Bytes of its extra field in the directory; the one before the member is often longer."""
     offset: int
     """Zero-based offset of its header, in all volumes together."""
     limit: int
-    """Zero-based offset where something else begins."""
+    """Zero-based offset where the next structure starts."""
     problem: str = ""
-    """What is wrong with the entry itself."""
+    """The problem with the entry itself, if any."""
 
     @property
     def is_lost(self) -> bool:
-        """Whether nothing tells where it is."""
+        """Whether its offset is unknown."""
         return self.offset == _NOWHERE
 
     @property
     def n_header(self) -> int:
-        """Bytes before the member's data, without the extra field that is there."""
+        """Bytes before the member's data, without the extra field."""
         return LOCAL.size + len(self.raw_name)
 
     @property
     def min_stop(self) -> int:
-        """Zero-based offset behind its data, if there is no extra field."""
+        """Zero-based offset after its data, if there is no extra field."""
         return self.offset + self.n_header + self.n_compressed
 
 
 def find_end(volumes: Volumes) -> EndOfDirectory | None:
-    """The record at the end of an archive, or None where there is none.
+    """Find the record at the end of an archive; None if there is none.
 
     Raises:
-        OSError: It can't be read.
+        OSError: The archive can't be read.
     """
     before = max(0, volumes.size - _END.size - 0xFFFF)  # a comment may follow
     tail = volumes.pread(before, volumes.size - before)
@@ -141,14 +141,14 @@ def find_end(volumes: Volumes) -> EndOfDirectory | None:
         return end
     _, volume, offset, n_volumes = _LOCATOR.unpack(locator)
     n_volumes = max(1, n_volumes)
-    places = [at - _LOCATOR.size - _END64.size]  # where it lies if something was put in front
+    places = [at - _LOCATOR.size - _END64.size]  # its place if data was prepended to the archive
     if n_volumes in {1, len(volumes.starts)} and volume < len(volumes.starts):
         places.insert(0, volumes.starts[volume] + offset)
     for place in places:
         record = volumes.pread(max(0, place), _END64.size)
         if len(record) == _END64.size and record.startswith(_END64_SIGNATURE):
             _, n_record, *_, volume, _, n_entries, n_bytes, offset = _END64.unpack(record)
-            stop = place + 12 + n_record  # its own size leaves out the first two fields (4.3.14.1)
+            stop = place + 12 + n_record  # the size excludes the first two fields (4.3.14.1)
             gap = (stop if stop <= at - _LOCATOR.size else place + _END64.size, at - _LOCATOR.size)
             return EndOfDirectory(
                 *(place, n_volumes, n_entries, n_bytes, volume, offset),
@@ -162,7 +162,7 @@ def ends_here(volumes: Volumes, stop: int) -> bool:
     """Whether the record at the end of an archive ends at an offset.
 
     Raises:
-        OSError: It can't be read.
+        OSError: The archive can't be read.
     """
     before = max(0, stop - _END.size - 0xFFFF)
     tail = volumes.pread(before, stop - before)
@@ -170,13 +170,13 @@ def ends_here(volumes: Volumes, stop: int) -> bool:
     if found is None or found + _END.size + _END.unpack_from(tail, found)[-1] != len(tail):
         return False
     _, _, _, _, n_entries, n_bytes, _, _ = _END.unpack_from(tail, found)
-    # Four bytes may be there by chance, in a program that unpacks archives for certain.
+    # Four bytes may match by chance; a self-extracting program certainly contains them.
     entry = volumes.pread(max(0, before + found - n_bytes), 4)
     return n_entries > 0 and n_bytes > 0 and (entry == _ENTRY_SIGNATURE or n_bytes == IN_EXTRA_32)
 
 
 def _find_record(tail: bytes) -> int | None:
-    """Where the record begins that the file ends with, or else the last one that fits."""
+    """Offset of the record that ends with the file, or else of the last one that fits in it."""
     fits = None
     at = tail.rfind(_END_SIGNATURE)
     while at >= 0:
@@ -191,34 +191,34 @@ def _find_record(tail: bytes) -> int | None:
 
 
 class CentralDirectory:
-    """The directory of an archive: kept as it is stored, made entries of when they are asked for.
+    """The directory of an archive, kept as stored; entries are parsed on request.
 
     Args:
         volumes: The archive's files.
         end: The record at its end.
 
     Raises:
-        ArchiveError: There is no directory where it should be, or it is too large.
-        OSError: It can't be read.
+        ArchiveError: The directory is not where it should be, or is too large.
+        OSError: The directory can't be read.
     """
 
     def __init__(self, volumes: Volumes, end: EndOfDirectory) -> None:
         self._volume_starts = volumes.starts if end.n_volumes > 1 else (0,)
         if end.n_bytes > MAX_DIRECTORY_BYTES:
             raise ArchiveError(
-                f"its directory says that it takes {end.n_bytes:,} bytes, "
-                f"more than the {MAX_DIRECTORY_BYTES:,} that are read"
+                f"its directory claims to take {end.n_bytes:,} bytes, "
+                f"expected at most {MAX_DIRECTORY_BYTES:,}"
             )
         self.start, self._shift = self._find(volumes, end)
-        """Where it begins: the zero-based offset in all volumes together."""
+        """Zero-based offset of its first byte, in all volumes together."""
         self.stop = self.start + end.n_bytes
-        """Where it ends."""
+        """Zero-based offset after its last byte."""
         self._data = volumes.pread(self.start, end.n_bytes)
         self._positions = array("I")
         self._offsets = array("Q")
         self.damage = ""
-        """What is wrong with the directory as a whole: some members may be missing. Empty if it is
-        sound."""
+        """Damage of the directory as a whole, because of which members may be missing; empty if
+        intact."""
         self._list(end)
         # Nearly always they are in order.
         self._order: Sequence[int] = range(len(self))
@@ -229,16 +229,19 @@ class CentralDirectory:
         return len(self._offsets)
 
     def _find(self, volumes: Volumes, end: EndOfDirectory) -> tuple[int, int]:
-        """Where the directory begins, and by how much all offsets are too small.
+        """Where the directory starts, and by how much all offsets are too small.
 
-        They are where a program that unpacks the archive was put in front of it.
+        They are too small if a self-extracting program was prepended to the archive.
         """
         if end.volume >= len(self._volume_starts):
-            raise ArchiveError(f"its directory should begin on volume {end.volume + 1}")
+            raise ArchiveError(
+                f"its directory should start on volume {end.volume + 1}, "
+                f"found {len(self._volume_starts)}"
+            )
         declared = self._volume_starts[end.volume] + end.offset
         places = [(declared, 0)]
         if end.n_volumes == 1:
-            # Info-ZIP leaves the offset open when it is told to write large numbers into a pipe.
+            # Info-ZIP leaves the offset open if it is to write large numbers into a pipe.
             is_open = end.offset == IN_EXTRA_32 and not end.is_zip64
             before_end = end.at - end.n_bytes
             places.insert(0, (before_end, 0 if is_open else before_end - declared))
@@ -249,7 +252,7 @@ class CentralDirectory:
         raise ArchiveError(f"its directory is not at byte {declared}, where it should be")
 
     def _list(self, end: EndOfDirectory) -> None:
-        """Find where each entry lies in the directory, and each member in the archive."""
+        """Locate each entry in the directory, and each member in the archive."""
         position = 0
         while position < len(self._data):
             if self._data[
@@ -274,14 +277,14 @@ class CentralDirectory:
         return map(self.entry, range(len(self)))
 
     def entry(self, i: int) -> ZipEntry:
-        """An entry, by its zero-based position in the order of offsets."""
+        """The entry at a zero-based position in the order of offsets."""
         this = self._order[i]
         following = self._offsets[self._order[i + 1]] if i + 1 < len(self) else _NOWHERE
         return self._entry(self._positions[this], min(following, self.start))
 
     @property
     def first_offset(self) -> int:
-        """Where the first member begins; where the directory does if there is none."""
+        """Where the first member starts, or the directory if there are no members."""
         return min(self.start, self._offsets[self._order[0]]) if len(self) else self.start
 
     def _entry(self, position: int, limit: int) -> ZipEntry:
@@ -294,15 +297,15 @@ class CentralDirectory:
             extra = self._data[name_stop : name_stop + n_extra]
             large = large_numbers(extra, n_bytes, n_compressed, offset, volume)
             if large is None:
-                problem = "its entry in the directory lacks the numbers that are too large for it"
+                problem = "its entry in the directory lacks numbers that should be in a zip64 field"
             else:
                 n_bytes, n_compressed, offset, volume = large
         if volume < len(self._volume_starts):
             offset += self._volume_starts[volume] + self._shift
         else:
-            problem = f"it should begin on volume {volume + 1} of {len(self._volume_starts)}"
+            problem = f"it should start on volume {volume + 1} of {len(self._volume_starts)}"
         if problem or not 0 <= offset < self.start:
-            problem = problem or f"it should begin at byte {offset}, behind all members"
+            problem = problem or f"it should start at byte {offset}, outside of all members"
             offset = _NOWHERE
         return ZipEntry(
             raw_name=self._data[name_stop - n_name : name_stop],
@@ -323,10 +326,10 @@ class CentralDirectory:
 def large_numbers(
     extra: bytes, n_bytes: int, n_compressed: int, offset: int, volume: int
 ) -> tuple[int, int, int, int] | None:
-    """The four numbers, those that are too large for their fields taken from the extra field.
+    """The four numbers, with those that are too large for their fields from the extra field.
 
     Returns:
-        None where the extra field does not hold them.
+        None if the extra field lacks one of them.
     """
     position = 0
     while position + 4 <= len(extra):
@@ -356,9 +359,9 @@ def large_numbers(
 
 
 def begins_like_one(volumes: Volumes) -> bool:
-    """Whether an archive without a directory was once a zip archive, by its first bytes.
+    """Whether a file starts like a zip archive, even if the directory is missing.
 
     Raises:
-        OSError: They can't be read.
+        OSError: The file can't be read.
     """
     return volumes.pread(0, 4) in BEGINNINGS

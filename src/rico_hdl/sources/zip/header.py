@@ -1,8 +1,8 @@
-"""The header before each member of a zip archive, compared with its entry in the directory.
+"""Comparing the header before each member of a zip archive with its entry in the directory.
 
-In: the header's bytes and the entry. Out: where the data begin, and where the two contradict each
-other. What writers leave open in a header, because they don't know it yet, is no contradiction.
-Sections below are those of APPNOTE.TXT 6.3.10.
+In: the header's bytes and the entry. Out: where the data starts, and any contradiction between the
+two. Fields that a writer leaves open, because it doesn't know their values yet, don't count as a
+contradiction. Section numbers below refer to APPNOTE.TXT 6.3.10.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from rico_hdl.sources.zip.directory import (
 )
 
 STREAMED: Final = 1 << 3
-"""The flag for a CRC-32 and sizes that follow the data (4.4.4)."""
+"""The flag for a CRC-32 and sizes after the data (4.4.4)."""
 _UTF_8: Final = 1 << 11
 """The flag for names in UTF-8 (4.4.4)."""
 _HOW_TO_READ: Final = 1 << 0 | 1 << 5 | 1 << 6 | 1 << 13
-"""Flags for encryption and for patches: without them data can't be read as they are (4.4.4)."""
+"""Flags for encryption and patches: if set, the data can't be read as stored (4.4.4)."""
 _DOS_NAMES: Final = frozenset({0, 6, 10, 11, 14})
 """Systems that write names in code page 437 (4.4.2): DOS, OS/2, Windows NTFS, MVS, VFAT."""
 
@@ -34,42 +34,43 @@ _DESCRIPTOR_SIGNATURE: Final = b"PK\7\x08"
 _DESCRIPTORS: Final = (Struct("<3I"), Struct("<I2Q"))
 """4.3.9, after the data: CRC-32, bytes in the archive, bytes; with or without the signature."""
 MAX_DESCRIPTOR_BYTES: Final = 24
-"""Bytes of the longest of them."""
+"""Bytes of the longest descriptor."""
 
 
 class LocalHeader(NamedTuple):
-    """What precedes the data of a member."""
+    """The header before a member's data."""
 
     n_bytes: int
     """Bytes before the data."""
     difference: str
-    """What it says otherwise than the directory; empty if nothing."""
+    """How it contradicts the directory; empty if it doesn't."""
 
 
 def parse_header(data: bytes, entry: ZipEntry) -> LocalHeader:
-    """The header of a member.
+    """Parse the header of a member.
 
     Args:
-        data: Bytes from the offset on that the directory gives; the whole header is best.
+        data: Bytes from the offset in the directory on, preferably the whole header.
         entry: The member's entry in the directory.
 
     Raises:
-        ArchiveError: There is no header, or one of another member. The message does not say which.
+        ArchiveError: There is no header, or the header of another member. The message doesn't name
+            the member that was expected.
     """
     if not data.startswith(LOCAL_SIGNATURE):
         found = data[:4].hex(" ") or "the end of the archive"
         raise ArchiveError(
-            f"is damaged: at byte {entry.offset} is {found}, expected its header: 50 4b 03 04"
+            f"is damaged: expected its header at byte {entry.offset}, 50 4b 03 04, found {found}"
         )
     if len(data) < LOCAL.size:
-        raise ArchiveError(f"is cut short: {len(data)} bytes of its header are there")
+        raise ArchiveError(f"is cut short: only {len(data)} bytes of its header are present")
     _, _, flags, method, _, _, crc, n_compressed, n_bytes, n_name, n_extra = LOCAL.unpack_from(data)
     stop = LOCAL.size + n_name
     raw_name = data[LOCAL.size : stop]
     if raw_name != entry.raw_name and not _is_same_name(raw_name, flags, entry):
         shown = name_of(raw_name[:200], flags, entry.system)
         raise ArchiveError(
-            f"is damaged: the header at byte {entry.offset} is that of another member: {shown!r}"
+            f"is damaged: the header at byte {entry.offset} belongs to another member: {shown!r}"
         )
     difference = ""
     if (flags, method, crc, n_compressed, n_bytes) != (
@@ -84,30 +85,30 @@ def parse_header(data: bytes, entry: ZipEntry) -> LocalHeader:
 
 
 def _is_same_name(raw_name: bytes, flags: int, entry: ZipEntry) -> bool:
-    """Whether two names are the same, up to the slashes of some tools."""
+    """Whether two names are the same, apart from the backslashes of some tools."""
     ours = name_of(raw_name, flags, entry.system)
     theirs = name_of(entry.raw_name, entry.flags, entry.system)
     return ours.replace("\\", "/") == theirs.replace("\\", "/")
 
 
 def _difference(entry: ZipEntry, flags: int, method: int, numbers: tuple[int, int, int]) -> str:
-    """What a header says otherwise than the directory."""
+    """How a header contradicts the directory; empty if it doesn't."""
     if method != entry.method:
-        return f"its method is {entry.method} by the directory, {method} by its own header"
+        return f"its method is {entry.method} in the directory, {method} in its own header"
     if (flags ^ entry.flags) & _HOW_TO_READ or (
         (flags ^ entry.flags) & _UTF_8 and not _is_same_name(entry.raw_name, flags, entry)
     ):
-        return f"its flags are {entry.flags:#x} by the directory, {flags:#x} by its own header"
-    # Some writers that don't know them leave them out without the flag that says so.
+        return f"its flags are {entry.flags:#x} in the directory, {flags:#x} in its own header"
+    # Some writers leave unknown numbers open without setting the flag for it.
     is_open = flags & STREAMED or not any(numbers)
     listed = (entry.crc, entry.n_compressed, entry.n_bytes)
     for what, expected, found in zip(_NUMBERS, listed, numbers, strict=True):
-        # Without room for more than 32 bits some writers keep the lower ones.
+        # Some writers keep the lower 32 bits of a number that does not fit.
         is_same = found in {expected, expected % 2**32} or (found == 0 and is_open)
         if not is_same and found != IN_EXTRA_32:
             shown = "08x" if what == "CRC-32" else ","
             return (
-                f"its {what} is {expected:{shown}} by the directory, {found:{shown}} by its own "
+                f"its {what} is {expected:{shown}} in the directory, {found:{shown}} in its own "
                 "header"
             )
     return ""
@@ -117,10 +118,10 @@ _NUMBERS: Final = ("CRC-32", "size in the archive", "size")
 
 
 def n_descriptor_bytes(data: bytes, entry: ZipEntry) -> int:
-    """Bytes of the descriptor that follows a member's data, if one does.
+    """Bytes of the descriptor after a member's data; 0 if there is none.
 
     Args:
-        data: The bytes that follow the member's data, up to what begins next.
+        data: The bytes between the member's data and the next structure.
         entry: The member's entry in the directory.
     """
     signed = data.startswith(_DESCRIPTOR_SIGNATURE)
@@ -135,10 +136,10 @@ def n_descriptor_bytes(data: bytes, entry: ZipEntry) -> int:
 
 
 def name_of(raw_name: bytes, flags: int, system: int) -> str:
-    """A member's name.
+    """Decode a member's name.
 
-    Info-ZIP writes UTF-8 without the flag that says so, and it can hardly be mistaken for anything
-    else.
+    UTF-8 is tried first: Info-ZIP writes it without setting the flag, and it can hardly be confused
+    with another encoding.
     """
     try:
         return raw_name.decode()
@@ -149,12 +150,12 @@ def name_of(raw_name: bytes, flags: int, system: int) -> str:
 
 
 def walk_members(volumes: Volumes) -> Iterator[ZipEntry]:
-    """The members of an archive whose directory is lost, as their own headers tell of them.
+    """The members of an archive without its directory, found by their own headers.
 
-    It ends at the first that is not whole, or whose size stands behind its data.
+    The walk ends at the first member that is incomplete, or whose size follows its data.
 
     Raises:
-        OSError: It can't be read.
+        OSError: The archive can't be read.
     """
     at = 0 if volumes.pread(0, 4) == LOCAL_SIGNATURE else 4
     while True:

@@ -1,8 +1,8 @@
-"""The content of one member of a zip archive.
+"""Reading one member of a zip archive.
 
-In: the archive's volumes, and the member's entry in the directory. Out: its content, checked by its
-size and CRC-32, or why it can't be had. No more is decompressed than the entry says that there
-is, and nothing is decrypted. Sections below are those of APPNOTE.TXT 6.3.10.
+In: the archive's volumes, and the member's entry in the directory. Out: the content, with its size
+and CRC-32 verified, or the reason why it can't be read. Nothing is decompressed beyond the entry's
+stated size, and nothing is decrypted. Section numbers below refer to APPNOTE.TXT 6.3.10.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _UNREADABLE: Final = {
     97: "WavPack",
     98: "PPMd",
 }
-"""Names of other methods (4.4.5)."""
+"""Names of unsupported methods (4.4.5)."""
 _MAX_LZMA_WINDOW_BYTES: Final = 2**28
-"""The largest window that memory is taken for: four times that of the strongest usual setting."""
+"""Largest window that memory is allocated for: four times that of the strongest usual setting."""
 
 _ENCRYPTED: Final = 1 << 0 | 1 << 6 | 1 << 13
 _PATCH: Final = 1 << 5
@@ -44,53 +44,53 @@ _WITH_END_MARK: Final = 1 << 1
 
 _APART_BYTES: Final = 2**20
 _SLACK_BYTES: Final = 64
-"""So much more than in the directory an extra field before a member is expected to take: the times
-and owners that Info-ZIP repeats there in a longer form take a few bytes more."""
+"""Allowance for the extra field before a member, which may be longer than in the directory:
+Info-ZIP repeats times and owners there in a form that takes a few more bytes."""
 
 
 def problem_of(entry: ZipEntry) -> str:
-    """Why a member can't be read, as far as its entry tells; empty if it may be readable."""
+    """Why a member can't be read, judging by its entry; empty if it may be readable."""
     kind = stat.S_IFMT(entry.mode)
     if entry.problem:
         return entry.problem
-    # What `zip` read from a pipe it calls a pipe, but it has content like any file.
+    # `zip` marks content that it read from a pipe as a pipe, but it is content like any other.
     if kind not in {0, stat.S_IFREG, stat.S_IFIFO}:
-        return "it is a link" if kind == stat.S_IFLNK else "it is no file"
+        return "it is a link" if kind == stat.S_IFLNK else "it is not a regular file"
     if entry.flags & _ENCRYPTED:
         return "it is encrypted"
     if entry.flags & _PATCH or entry.method not in {_STORED, _DEFLATE, _BZIP2, _LZMA}:
         method = _UNREADABLE.get(entry.method, f"method {entry.method}")
-        return f"it is compressed with {method}, which can't be read"
+        return f"it is compressed with {method}, which is not supported"
     return _problem_of_size(entry)
 
 
 def _problem_of_size(entry: ZipEntry) -> str:
     if max(entry.n_bytes, entry.n_compressed) > MAX_MEMBER_BYTES:
         return (
-            f"it says that it holds {entry.n_bytes:,} bytes, in {entry.n_compressed:,} of the "
-            f"archive: more than the {MAX_MEMBER_BYTES:,} that are read"
+            f"it claims {entry.n_bytes:,} bytes, stored in {entry.n_compressed:,}, "
+            f"expected at most {MAX_MEMBER_BYTES:,}"
         )
     if entry.min_stop > entry.limit:
         return (
-            f"its {entry.n_compressed:,} bytes from byte {entry.offset} on overlap what begins at "
-            f"byte {entry.limit}"
+            f"its {entry.n_compressed:,} bytes from byte {entry.offset} on overlap the structure "
+            f"that starts at byte {entry.limit}"
         )
     return ""
 
 
 def read_member(volumes: Volumes, entry: ZipEntry) -> tuple[bytes, bool]:
-    """The content of a member without a problem.
+    """Read a member that has no known problem.
 
     Returns:
-        Its content, and whether all up to what begins next is as the directory says, so that
-        nothing of it needs a second look.
+        Its content, and whether everything up to the next structure agrees with the directory, so
+        the member needs no second look.
 
     Raises:
-        ArchiveError: It is damaged; the message does not say which it is.
-        OSError: It can't be read.
+        ArchiveError: The member is damaged. The message doesn't name it.
+        OSError: The member can't be read.
     """
-    # One read for header and data: what the header adds is not known before it is read. Large data
-    # that are stored as they are get a read of their own, so that they are not copied out of it.
+    # One read for header and data: the header's length is unknown before it is read. Large
+    # uncompressed data is read separately, so that it is not copied out of a larger read.
     apart = entry.method == _STORED and entry.n_compressed > _APART_BYTES
     n_head = entry.n_header + entry.n_extra + _SLACK_BYTES
     n_expected = n_head if apart else n_head + entry.n_compressed
@@ -101,8 +101,8 @@ def read_member(volumes: Volumes, entry: ZipEntry) -> tuple[bytes, bool]:
     n_behind = entry.limit - entry.offset - stop
     if n_behind < 0:
         raise ArchiveError(
-            f"is damaged: its data end at byte {entry.offset + stop}, "
-            f"but something else begins at byte {entry.limit}"
+            f"is damaged: its data ends at byte {entry.offset + stop}, "
+            f"but the next structure starts at byte {entry.limit}"
         )
     if 0 < n_behind <= MAX_DESCRIPTOR_BYTES and stop + n_behind <= len(data):
         n_behind -= n_descriptor_bytes(data[stop : stop + n_behind], entry)
@@ -111,7 +111,7 @@ def read_member(volumes: Volumes, entry: ZipEntry) -> tuple[bytes, bool]:
         start, stop = 0, entry.n_compressed
     if stop > len(data):
         raise ArchiveError(
-            f"is cut short: {len(data) - start} of its {entry.n_compressed} bytes are there"
+            f"is cut short: only {len(data) - start} of its {entry.n_compressed} bytes are present"
         )
     content = data if apart else _decompressed(memoryview(data)[start:stop], entry)
     _check(content, entry)
@@ -119,10 +119,10 @@ def read_member(volumes: Volumes, entry: ZipEntry) -> tuple[bytes, bool]:
 
 
 def _decompressed(data: memoryview, entry: ZipEntry) -> bytes:
-    """A member's data, decompressed: one byte too many at most, so that too long ones are noticed.
+    """Decompress a member's data, up to one byte beyond its size, to notice data that is too long.
 
     Raises:
-        ArchiveError: They can't be decompressed.
+        ArchiveError: The data can't be decompressed.
     """
     n_at_most = entry.n_bytes + 1
     if entry.method == _STORED:
@@ -135,13 +135,13 @@ def _decompressed(data: memoryview, entry: ZipEntry) -> bytes:
         content, is_complete = _from_lzma(data, n_at_most)
         is_complete = is_complete or not entry.flags & _WITH_END_MARK
     if len(content) == entry.n_bytes and not is_complete:
-        raise ArchiveError("is damaged: its compressed data have no end")
+        raise ArchiveError("is damaged: its compressed data has no end")
     return content
 
 
 def _from_deflate(data: memoryview, n_at_most: int) -> tuple[bytes, bool]:
-    """The content, and whether its end was met."""
-    # Of small files it decompresses 1.6 times as many in a second as zlib does.
+    """The content, and whether its end was reached."""
+    # isal decompresses small files 1.6 times as fast as zlib.
     from isal import isal_zlib  # noqa: PLC0415 - uncompressed members don't pay for it
 
     decompressor = isal_zlib.decompressobj(-15)
@@ -152,7 +152,7 @@ def _from_deflate(data: memoryview, n_at_most: int) -> tuple[bytes, bool]:
 
 
 def _from_bzip2(data: memoryview, n_at_most: int) -> tuple[bytes, bool]:
-    """The content, and whether its end was met."""
+    """The content, and whether its end was reached."""
     import bz2  # noqa: PLC0415 - rare
 
     decompressor = bz2.BZ2Decompressor()
@@ -163,15 +163,15 @@ def _from_bzip2(data: memoryview, n_at_most: int) -> tuple[bytes, bool]:
 
 
 def _from_lzma(data: memoryview, n_at_most: int) -> tuple[bytes, bool]:
-    """The content, and whether its end was met, if it has one. Settings come first (5.8.8)."""
+    """The content, and whether its end was reached, if it has one. Settings come first (5.8.8)."""
     import lzma  # noqa: PLC0415 - rare
 
     head = bytes(data[:9])
     window = int.from_bytes(head[5:], "little")
     if len(head) < 9 or head[2:4] != b"\5\0" or window > _MAX_LZMA_WINDOW_BYTES:
         raise ArchiveError(
-            f"is damaged: {head.hex(' ')} are no settings for LZMA with a window of at most "
-            f"{_MAX_LZMA_WINDOW_BYTES:,} bytes"
+            f"is damaged: its LZMA settings are {head.hex(' ')}, expected 9 bytes with a window of "
+            f"at most {_MAX_LZMA_WINDOW_BYTES:,} bytes"
         )
     settings = {
         "id": lzma.FILTER_LZMA1,
@@ -188,8 +188,8 @@ def _from_lzma(data: memoryview, n_at_most: int) -> tuple[bytes, bool]:
 
 
 def _check(content: bytes, entry: ZipEntry) -> None:
-    """Raise for content that is not what was stored."""
-    from isal import isal_zlib  # noqa: PLC0415 - its CRC-32 takes a fifth of the time of zlib's
+    """Verify the size and CRC-32 of a member's content."""
+    from isal import isal_zlib  # noqa: PLC0415 - its CRC-32 is five times as fast as zlib's
 
     if len(content) != entry.n_bytes:
         found = f"more than {entry.n_bytes}" if len(content) > entry.n_bytes else len(content)
