@@ -1,7 +1,4 @@
-"""The commands, made from the dataset specs.
-
-In: the registry of specs. Out: click commands. No dataset is named here.
-"""
+"""The commands of the command line, generated from the dataset specs."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ _OTHERS = {
 
 
 class _Root(click.Group):
-    """All commands; each is made when it is asked for."""
+    """All commands; each is created on request."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -58,8 +55,8 @@ root = _Root(
     help="Convert a remote-sensing dataset into one LMDB of safetensors, for fast deep learning.",
     epilog=(
         f"{_example(next(iter(registry().values())))}\n\n"
-        "Every conversion continues where an earlier run of it stopped, and adds what is missing. "
-        "See `rico-hdl datasets` for what each dataset's folder must look like."
+        "Each conversion continues where an earlier run stopped, and adds missing patches. "
+        "See `rico-hdl datasets` for the expected folders of each dataset."
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -89,15 +86,15 @@ def _help(spec: DatasetSpec) -> str:
     )
     notes = "".join(f"\n\n{note}" for note in spec.notes)
     several = len(spec.modalities) > 1
-    wanted = "\n\nAny of the sources may be given, at least one." if several else ""
+    wanted = "\n\nGive one or more of the sources." if several else ""
     return (
         f"Convert {spec.title} into an LMDB of safetensors.\n\n{spec.summary}{wanted}\n\n"
-        f"\b\nFiles are looked for in\n{layouts}{notes}"
+        f"\b\nExpected files:\n{layouts}{notes}"
     )
 
 
 def _convert(job: Job) -> int:
-    # Imported here: help texts must not pay for lmdb and threads.
+    # Imported here, so that help texts don't pay for lmdb and threads.
     from rico_hdl.cli.conversion import print_dry_run, run_conversion  # noqa: PLC0415
 
     return print_dry_run(job) if job.dry_run else run_conversion(job)

@@ -67,9 +67,9 @@ def run_conversion(job: Job) -> int:
         ending = "; stopped there" if job.on_error == "stop" else ""
         click.echo(f"{', '.join(found)}{ending}: see {where}", err=True)
         if archives:
-            repair = "what the archive gave is compared with it, and repaired where it differs"
-            what = repair if archives["damaged"] else "what is missing is added"
-            click.echo(f"Get an intact copy and run the same command: {what}.", err=True)
+            repair = "compare the stored patches with it and repair those that differ"
+            what = repair if archives["damaged"] else "add the missing patches"
+            click.echo(f"Get an intact copy and run the same command to {what}.", err=True)
     return 0 if summary.complete else EXIT_FAILURES
 
 
@@ -92,7 +92,7 @@ def _summary_text(job: Job, summary: Summary) -> str:
     else:
         lines.append("  nothing was written")
     if summary.n_mended:
-        lines.append(f"  {summary.n_mended} of them replace wrong records")
+        lines.append(f"  {summary.n_mended} of the written patches replace wrong records")
     lines += [f"  note: {warning}" for warning in summary.warnings]
     return "\n".join(lines)
 
@@ -117,8 +117,8 @@ def print_dry_run(job: Job) -> int:
     found = dry_run(job.spec, job.sources, job.target)
     if found.n_bytes_expected is not None and found.n_bytes_expected > found.n_bytes_free:
         click.echo(
-            f"warning: about {bytes_text(found.n_bytes_expected)} are needed, "
-            f"{bytes_text(found.n_bytes_free)} are free in {job.target}",
+            f"warning: {job.target} lacks space: about {bytes_text(found.n_bytes_expected)} are "
+            f"needed, {bytes_text(found.n_bytes_free)} are free",
             err=True,
         )
     _write_report(job, found.to_dict())
@@ -145,7 +145,7 @@ def _dry_run_text(job: Job, found: DryRun) -> str:
     expected, free = found.n_bytes_expected, bytes_text(found.n_bytes_free)
     size = "an unknown size" if expected is None else f"about {bytes_text(expected)}"
     lines.append(f"  {size} in {job.target} ({free} free)")
-    lines.append(f"  problems: {len(found.failures) or 'none seen'}")
+    lines.append(f"  problems: {len(found.failures) or 'none found'}")
     lines += [f"    {failure}" for failure in found.failures[:_N_PROBLEMS]]
     if len(found.failures) > _N_PROBLEMS:
         lines.append(f"    … and {len(found.failures) - _N_PROBLEMS} more: use --report or --json")

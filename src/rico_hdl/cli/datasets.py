@@ -1,7 +1,4 @@
-"""``rico-hdl datasets``: what can be converted, and what its folder must look like.
-
-In: the registry. Out: text or JSON on stdout.
-"""
+"""``rico-hdl datasets``: the supported datasets and their expected folders."""
 
 from __future__ import annotations
 
@@ -18,9 +15,9 @@ from rico_hdl.spec.portable import as_rows
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def datasets_command(name: str | None, *, as_json: bool) -> None:
-    """List the supported datasets: modalities, bands, and what the folders must look like.
+    """List the supported datasets: modalities, bands and expected folders.
 
-    With NAME, only that one.
+    With NAME, show only that dataset.
     """
     specs = [get(name)] if name else list(registry().values())
     if as_json:
@@ -52,7 +49,7 @@ def _example(modality: Modality) -> str:
 
 
 def _downloads(modality: Modality) -> list[str]:
-    # Where a name stands there with its folder and without, the folder is what is published.
+    # If a name is listed both with its folder and without, only the former is published.
     shown = [
         d.name
         for d in modality.downloads

@@ -1,7 +1,4 @@
-"""``rico-hdl info``: what a store holds, at a glance.
-
-In: a target folder. Out: text or JSON on stdout.
-"""
+"""``rico-hdl info``: the contents of a store at a glance."""
 
 from __future__ import annotations
 
@@ -16,18 +13,18 @@ if TYPE_CHECKING:
     from rico_hdl.checking.inspection import ModalityInfo, StoreInfo
 
 _N_BANDS = 15
-_N_SOURCES = 5  # shown for each modality; zarr stores come by the thousand
+_N_SOURCES = 5  # shown per modality; a dataset may have thousands of Zarr stores
 
 
-@click.command("info", short_help="Tell what a store holds.")
+@click.command("info", short_help="Show the contents of a store.")
 @click.argument("target", metavar="TARGET")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info_command(target: str, *, as_json: bool) -> None:
-    """Tell what is in the folder TARGET: dataset, patches, bands, sources, what is missing.
+    """Show the contents of the store in folder TARGET: dataset, patches, bands, sources, gaps.
 
-    Stores of the original rico-hdl can be looked at, too.
+    Stores of the original rico-hdl are supported, too.
     """
-    from rico_hdl.checking.inspection import inspect  # noqa: PLC0415 - help must not pay for lmdb
+    from rico_hdl.checking.inspection import inspect  # noqa: PLC0415 - help needs no lmdb
 
     info = inspect(target)
     if as_json:
@@ -38,16 +35,16 @@ def info_command(target: str, *, as_json: bool) -> None:
 
 def _lines(info: StoreInfo) -> list[str]:
     lines = [
-        f"{info.target}: {info.dataset or 'no known dataset'}",
+        f"{info.target}: {info.dataset or 'unknown dataset'}",
         f"  {info.n_records} patches, {bytes_text(info.n_file_bytes)}",
         f"  written by {info.tool or 'another tool'}",
     ]
     if info.n_looked_at is not None:
-        lines.append(f"  no complete journal: {info.n_looked_at} records were looked at")
+        lines.append(f"  no complete journal: {info.n_looked_at} records were inspected")
     for name, part in info.modalities.items():
         lines += _modality_lines(name, part)
     if info.complete is None:
-        lines.append("  complete: not known")
+        lines.append("  complete: unknown")
     elif info.complete:
         lines.append("  complete")
     else:
@@ -55,7 +52,7 @@ def _lines(info: StoreInfo) -> list[str]:
         lines += [f"  incomplete: {archive}" for archive in info.incomplete]
         missing = []
         if info.damaged:
-            missing.append("what damaged archives gave may be wrong")
+            missing.append("patches from damaged archives may be wrong")
         if info.incomplete:
             missing.append("incomplete archives may lack patches")
         if info.n_failures:
@@ -83,5 +80,5 @@ def _modality_lines(name: str, part: ModalityInfo) -> list[str]:
     if part.n_deviating:
         lines.append(f"    {part.n_deviating} patches have other shapes")
     if part.n_constant:
-        lines.append(f"    {part.n_constant} patches have one value in all pixels of each band")
+        lines.append(f"    {part.n_constant} patches are constant in each band")
     return lines

@@ -1,7 +1,7 @@
-"""The options of a dataset's command, and what they amount to.
+"""The options of a dataset's command.
 
-In: a spec, and the values that click read. Out: a `Job`. The lines that users copy from the
-documentation of the original rico-hdl work, with a notice that names the proper option.
+In: a spec, and the values that click parsed. Out: a `Job`. Command lines from the documentation of
+the original rico-hdl work, with a note that names the current option.
 """
 
 from __future__ import annotations
@@ -22,39 +22,39 @@ PROGRESS_OPTION: Final[dict[str, Any]] = {
     "type": click.Choice(["auto", "bars", "lines", "json", "none"]),
     "default": "auto",
     "show_default": True,
-    "help": "How progress is shown: auto is bars on a terminal, and lines elsewhere.",
+    "help": "How to show progress: auto means bars on a terminal, and lines elsewhere.",
 }
-"""What commands that take time say about their option ``--progress``."""
+"""The option ``--progress`` of commands that take time."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a command line asks for."""
+    """A parsed command line."""
 
     spec: DatasetSpec
     """The dataset."""
     sources: dict[str, list[str]]
-    """What was named as the source of each modality, by the modality's name."""
+    """The paths given as the source of each modality, by the modality's name."""
     target: str
     """The target folder."""
     n_workers: int | None
-    """Threads, or None for all processors."""
+    """Number of threads, or None for all processors."""
     on_error: OnError
-    """What a patch that can't be converted means."""
+    """Whether to skip a patch that can't be converted, or stop there."""
     report: Path | None
-    """Where the report goes."""
+    """File for the report."""
     as_json: bool
-    """Whether stdout carries JSON."""
+    """Whether to print JSON to stdout."""
     quiet: bool
-    """Whether nothing but errors is printed."""
+    """Whether to print only errors."""
     progress: str
-    """How progress is shown: a value of ``--progress``."""
+    """How to show progress: a value of ``--progress``."""
     dry_run: bool
-    """Whether nothing is written."""
+    """Whether to write nothing."""
     overwrite: bool
-    """Whether what is in the target is replaced."""
+    """Whether to replace the contents of the target."""
     check_archives: bool
-    """Whether archives are compared with published MD5 sums."""
+    """Whether to compare archives with their published MD5 sums."""
 
 
 def _parameter(modality: Modality) -> str:
@@ -62,7 +62,7 @@ def _parameter(modality: Modality) -> str:
 
 
 def source_options(spec: DatasetSpec) -> list[click.Parameter]:
-    """The options that name a dataset's sources."""
+    """The options for a dataset's sources."""
     options: list[click.Parameter] = []
     for modality in spec.modalities:
         parameter = _parameter(modality)
@@ -71,7 +71,7 @@ def source_options(spec: DatasetSpec) -> list[click.Parameter]:
                 [modality.option, parameter],
                 multiple=True,
                 metavar="SOURCE",
-                help=f"The {modality.title}: a folder, or what was downloaded.",
+                help=f"The {modality.title}: a folder, or the downloaded archives.",
             )
         )
         options += [
@@ -88,53 +88,53 @@ def options_for(spec: DatasetSpec) -> list[click.Parameter]:
         click.Option(
             ["--target-dir"],
             metavar="FOLDER",
-            help="Where the LMDB goes; created if it is not there.  [required]",
+            help="Folder for the LMDB; created if it doesn't exist.  [required]",
         ),
         click.Option(
             ["--num-workers", "n_workers"],
             type=click.IntRange(min=1),
             metavar="N",
-            help="Threads that read and decode.  [default: all processors this process may use]",
+            help="Number of threads that read and decode.  [default: all available processors]",
         ),
         click.Option(
             ["--on-error"],
             type=click.Choice(["skip", "stop"]),
             default="skip",
             show_default=True,
-            help="Leave out patches that can't be converted and list them, or stop at the first.",
+            help="Skip and list patches that can't be converted, or stop at the first one.",
         ),
         click.Option(
             ["--report"],
             type=click.Path(dir_okay=False, path_type=Path),
             metavar="FILE.json",
-            help="Write what was done, and every failure, to this file.",
+            help="Write the result, with every failure, to this file.",
         ),
         click.Option(
             ["--dry-run"],
             is_flag=True,
-            help="Say what would be converted, how large it gets and what is wrong; write nothing.",
+            help="Show what would be converted, its size and any problems, but write nothing.",
         ),
         click.Option(
             ["--overwrite"],
             is_flag=True,
-            help="Begin anew: remove what rico-hdl wrote to the target folder before.",
+            help="Start from scratch: remove everything rico-hdl wrote to the target folder.",
         ),
         click.Option(
             ["--check-archives"],
             is_flag=True,
-            help="Compare archives with the MD5 sums that their publishers state.",
+            help="Compare archives with their published MD5 sums.",
         ),
         click.Option(["--progress"], **PROGRESS_OPTION),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
-        click.Option(["--quiet"], is_flag=True, help="Print nothing but errors."),
+        click.Option(["--quiet"], is_flag=True, help="Print only errors."),
     ]
 
 
 def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
-    """What the values of the options amount to.
+    """Turn the values of the options into a `Job`.
 
     Raises:
-        click.UsageError: Options are missing, given twice, or contradict each other.
+        click.UsageError: Options are missing, empty, or can't be used.
     """
     given = {m.name: _given(m, values) for m in spec.modalities}
     target = values["target_dir"]
@@ -144,7 +144,7 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
     sources = {name: places for name, places in given.items() if places}
     if not sources:
         options = " or ".join(modality.option for modality in spec.modalities)
-        raise click.UsageError(f"Missing a source. Give {options}.")
+        raise click.UsageError(f"Missing source. Give {options}.")
     if target is None:
         raise click.UsageError("Missing option '--target-dir': the folder to write to.")
     report = values["report"]
@@ -167,37 +167,38 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
 
 
 def _refuse_empty(places: dict[str, list[str]]) -> None:
-    """An empty name would be the current folder, which nobody means."""
+    """Refuse empty paths: they would mean the current folder, which is hardly intended."""
     for option, names in places.items():
         if "" in names:
-            raise click.UsageError(f"{option} is empty: is a shell variable not set?")
+            raise click.UsageError(f"{option} is empty. Is a shell variable unset?")
 
 
 def sources_from(spec: DatasetSpec, values: dict[str, Any]) -> dict[str, list[str]]:
-    """What is named as the source of each modality that is given, by the modality's name."""
+    """The paths given as sources, by the name of their modality."""
     given = {m.name: _given(m, values) for m in spec.modalities}
     return {name: places for name, places in given.items() if places}
 
 
 def _given(modality: Modality, values: dict[str, Any]) -> list[str]:
-    """What is given for a modality under any spelling of its option."""
+    """The paths given for a modality under any spelling of its option."""
     parameter = _parameter(modality)
     places = list(values[parameter])
     for i, alias in enumerate(modality.aliases):
         if aliased := values[f"{parameter}_alias_{i}"]:
-            click.echo(f"note: {alias} is read as {modality.option}", err=True)
+            click.echo(f"note: {alias} is an alias of {modality.option}", err=True)
             places += aliased
     return places
 
 
 def _target_from_source(modality: Modality, given: dict[str, list[str]]) -> str | None:
-    """The target, where it was given as a second source, as the original's documentation has it."""
+    """The target if it is given as a second source, as in the original's documentation."""
     places = given[modality.name]
     if len(places) != 2 or any(is_called_archive(place) for place in places):
         return None
     target = places.pop()
     click.echo(
-        f"note: the second {modality.option} is read as --target-dir {target}; write it so",
+        f"note: the second {modality.option} is read as the target; "
+        f"write --target-dir {target} instead",
         err=True,
     )
     return target

@@ -1,4 +1,4 @@
-"""Numbers and failures as people read them."""
+"""Human-readable numbers and failures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rico_hdl.values import ArchiveFailure
 
 
 def bytes_text(n_bytes: float) -> str:
-    """Bytes with a decimal unit: ``813 MB``, ``1.2 GB``."""
+    """Format bytes with a decimal unit: ``813 MB``, ``1.2 GB``."""
     value, unit = float(n_bytes), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if value < 999.5:
@@ -17,12 +17,12 @@ def bytes_text(n_bytes: float) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Hours, minutes and seconds: ``1:02:03``."""
+    """Format seconds as hours, minutes and seconds: ``1:02:03``."""
     minutes, s = divmod(round(seconds), 60)
     h, m = divmod(minutes, 60)
     return f"{h}:{m:02}:{s:02}"
 
 
 def archive_word(failure: ArchiveFailure) -> str:
-    """How an archive that can't be trusted is called: ``damaged`` or ``incomplete``."""
+    """The state of an archive that can't be trusted: ``damaged`` or ``incomplete``."""
     return "incomplete" if failure.kind == "incomplete" else "damaged"

@@ -1,1 +1,1 @@
-"""Writing a store: patches become records, records are put."""
+"""Writing a store: converting patches into records, and storing them."""

@@ -1,11 +1,11 @@
 """Converting a dataset: all stages, connected.
 
-In: a spec, the sources of each wanted modality, a target folder. Out: a store that holds every
-patch that can be read, and a `Summary`.
+In: a spec, the sources of each wanted modality, and a target folder. Out: a store with every
+readable patch, and a `Summary`.
 
-The calling thread takes patches from the supply, hands groups of them to worker threads, and puts
-their records in the order of the supply: there is one writer, so ``data.mdb`` does not depend on
-the number of workers. Reading, decompression, copying and committing all release Python's lock.
+The calling thread takes patches from the supply, hands groups of them to worker threads, and stores
+their records in the order of the supply. There is a single writer, so ``data.mdb`` does not depend
+on the number of workers. Reading, decompression, copying and committing all release Python's lock.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from rico_hdl.system.processors import checked_workers
 from rico_hdl.values import Layout
 
 
-def convert(  # noqa: PLR0913 - each is a decision of the user
+def convert(  # noqa: PLR0913 - each is the user's choice
     dataset: str | DatasetSpec,
     sources: Mapping[str, Named],
     target: StrPath,
@@ -55,29 +55,30 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
 
     Args:
         dataset: A spec, or the name of a supported dataset such as ``"bigearthnet"``.
-        sources: For each wanted modality (such as ``"s2"``) the folder that holds its files, or the
-            download: an archive, a list of archives, or a folder that holds archives. Name any part
-            of a split archive; the rest is found.
+        sources: For each wanted modality (such as ``"s2"``), the folder that holds its files, or
+            the download: an archive, a list of archives, or a folder that holds archives. Name any
+            part of a split archive; the rest is found.
         target: The folder for ``data.mdb`` and ``rico-hdl.json``; created with its parents.
-        n_workers: Threads that read and decode; by default the processors this process may use.
+        n_workers: Number of threads that read and decode; by default the number of processors that
+            this process may use.
         on_error: ``"skip"`` leaves out patches that can't be converted and reports them; ``"stop"``
             ends at the first one, with all earlier patches stored.
-        overwrite: Start from scratch: once the sources are known to be fine, remove the contents of
-            the target, if rico-hdl wrote them.
+        overwrite: Start from scratch: after the sources were checked, remove the contents of the
+            target, if rico-hdl wrote them.
         observer: Receives progress.
         in_flight_bytes: Memory for patches between reading and storing; at least one patch is
             always in flight.
-        check_archives: Compare archives with the MD5 sums that their publishers state, as far as
-            they are known; one that differs counts as a failure.
+        check_archives: Compare archives with their published MD5 sums, as far as these are known;
+            an archive that differs counts as a failure.
 
     Returns:
-        What was done. ``complete`` is false if anything was left out.
+        The result. ``complete`` is false if anything was left out.
 
     Raises:
         UsageError: An argument can't be used.
         SourceError: A source can't be used.
         StoreError: The target can't be used, or its disk is full.
-        InterruptedRunError: A signal ended the conversion; everything that was stored is kept.
+        InterruptedRunError: A signal ended the conversion; all stored patches are kept.
     """
     start = time.monotonic()
     keep_freed_memory()
@@ -93,7 +94,7 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
         deferred_signals() as stop,
         StoreWriter(folder, overwrite=overwrite, modality_of=_modality_of(spec)) as writer,
     ):
-        # Read again: another conversion may have ended while this one planned.
+        # Read again: another conversion may have ended during planning.
         manifest = _manifest_of(folder, spec, overwrite=overwrite)
         ledger = Ledger(supply, writer, manifest, watcher)
         ledger.begin()
@@ -122,7 +123,7 @@ def convert(  # noqa: PLR0913 - each is a decision of the user
 def _open(
     spec: DatasetSpec, sources: Mapping[str, Named], target: Path, *, thorough: bool
 ) -> Supply:
-    """Open the sources, and list the folders among them."""
+    """Open the sources, and list those that are folders."""
     opened = open_all(spec, sources, thorough=thorough)
     for one in opened:
         for location in one.locations:
@@ -131,16 +132,16 @@ def _open(
 
 
 def _check_location(location: str, target: Path) -> None:
-    """Refuse a source that is the target, or whose path can't be noted in the store."""
+    """Refuse a source that is the target, or whose path the store can't record."""
     try:
         location.encode()  # manifest and journal are UTF-8
     except UnicodeEncodeError:
         raise SourceError(
-            f"the name of {location!a} is not UTF-8, so it can't be noted in the store",
-            "Rename the folder or archive, or name it by a symbolic link.",
+            f"the path {location!a} is not UTF-8, so the store can't record it",
+            "Rename the folder or archive, or give a symbolic link to it.",
         ) from None
     if os.path.realpath(location) == os.path.realpath(target):
-        raise UsageError(f"{target} is given as a source and as the target")
+        raise UsageError(f"{target} is given both as a source and as the target")
 
 
 def _manifest_of(folder: Path, spec: DatasetSpec, *, overwrite: bool) -> Manifest:
@@ -153,7 +154,7 @@ def _manifest_of(folder: Path, spec: DatasetSpec, *, overwrite: bool) -> Manifes
 
 
 def _modality_of(spec: DatasetSpec) -> Callable[[Layout], str]:
-    """Gives the modality of a record by its bands, for records that the journal does not know."""
+    """Return a function that tells a record's modality by its bands, if the journal lacks it."""
     names: dict[frozenset[str], str] = {}
     for modality in spec.modalities:
         bands = frozenset(modality.band_names)

@@ -1,4 +1,4 @@
-"""From a patch to its record: the work of each worker thread."""
+"""Converting a patch into its record: the work of each worker thread."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from rico_hdl.values import Layout, Origin, Patch, PatchFailure, Record, printab
 
 
 class FileDecoder(Protocol):
-    """Turns the bytes of a file into bands; may be shared by threads."""
+    """Decodes the bytes of a file into bands; may be shared by threads."""
 
     def decode(self, data: bytes) -> tuple[Raster, ...]:
-        """The bands of a file, in file order.
+        """Return the bands of a file, in file order.
 
         Raises:
-            TiffError, ArchiveError: It can't be decoded.
+            TiffError, ArchiveError: The file can't be decoded.
         """
 
 
@@ -31,7 +31,7 @@ class PatchConverter:
     """Converts patches; may be shared by threads.
 
     Args:
-        make_decoder: Makes a decoder of files; by default `rico_hdl.decoding.tiff.Decoder`.
+        make_decoder: Returns a new decoder; by default `rico_hdl.decoding.tiff.Decoder`.
     """
 
     def __init__(self, make_decoder: Callable[[], FileDecoder] | None = None) -> None:
@@ -39,7 +39,7 @@ class PatchConverter:
         self._decoders: dict[str, list[FileDecoder]] = {}
 
     def convert(self, items: Sequence[Supplied]) -> list[Record | Supplied]:
-        """Read, decode and encode the patches among some items; others are returned as they are.
+        """Read, decode and encode the patches among some items, and pass other items through.
 
         Raises:
             SourceError: The source as a whole is gone.
@@ -53,9 +53,9 @@ class PatchConverter:
             SourceError: The source as a whole is gone.
         """
         modality = patch.modality
-        # One decoder for each file of a patch: the same band's files look alike.
+        # One decoder per file of a patch, since files of the same band look alike.
         decoders = self._decoders.get(modality.name)
-        if decoders is None:  # setdefault: several threads may come here at once
+        if decoders is None:  # setdefault, since several threads may get here at once
             made = [self._make_decoder() for _ in patch.paths]
             decoders = self._decoders.setdefault(modality.name, made)
         rasters: list[Raster] = []
@@ -98,10 +98,10 @@ def _is_constant(raster: Raster) -> bool:
 
 
 def _check(rasters: Sequence[Raster], modality: Modality) -> None:
-    """Compare a file's bands with what the spec says.
+    """Check that a file's bands agree with the spec.
 
     Raises:
-        TiffError: There are more or fewer bands, or they have another dtype.
+        TiffError: The number of bands or their dtype differs.
     """
     n_expected = 1 if modality.one_file_per_band else len(modality.bands)
     if len(rasters) != n_expected:

@@ -1,4 +1,4 @@
-"""What a conversion would do, found out without writing anything."""
+"""Forecasting a conversion without writing anything."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from rico_hdl.spec import DatasetSpec
 from rico_hdl.values import ArchiveFailure, Failure, Patch, PatchFailure, place_of
 
 N_SAMPLES: Final = 3
-"""Patches of each modality that are converted: they hardly differ in size."""
+"""Number of patches to convert per modality; their sizes hardly differ."""
 
 
 @dataclass
 class ModalityForecast:
-    """What a conversion would write of one modality."""
+    """What a conversion would write for one modality."""
 
     source: str
     """Where its patches come from: a folder, or the first archive."""
     archives: list[str]
-    """The archives that it is read from."""
+    """The archives that hold it."""
     n_patches: int | None
-    """The number of patches; None if only reading all of an archive would tell."""
+    """Number of patches; None if counting them takes reading a whole archive."""
     n_published: int | None
-    """The number of patches that the publisher states."""
+    """Number of patches that the publisher states."""
     first_keys: list[str] = field(default_factory=list)
     """The first keys."""
 
@@ -45,15 +45,15 @@ class DryRun:
     dataset: str
     """The spec's name."""
     target: str
-    """The target, as it was given."""
+    """The target, as given."""
     modalities: dict[str, ModalityForecast] = field(default_factory=dict)
     """What would be written, by modality."""
     n_bytes_expected: int | None = 0
-    """Bytes of ``data.mdb``, roughly; None if a number of patches is unknown."""
+    """Approximate bytes of ``data.mdb``; None if a number of patches is unknown."""
     n_bytes_free: int = 0
-    """Bytes that are free on the target's disk."""
+    """Free bytes on the target's disk."""
     failures: list[Failure] = field(default_factory=list)
-    """Patches that would be left out, as far as that can be seen, sorted by key."""
+    """Failures found so far, sorted by key: patches that would be left out, damaged archives."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -61,15 +61,15 @@ class DryRun:
 
 
 def dry_run(dataset: str | DatasetSpec, sources: Mapping[str, Named], target: StrPath) -> DryRun:
-    """Look through the sources of a conversion, and convert a few patches without storing them.
+    """Examine the sources of a conversion, and convert a few patches without storing them.
 
     Folders are listed. Archives that can only be read from beginning to end are read up to the
     first patches.
 
     Args:
         dataset: As for `rico_hdl.convert`.
-        sources: The same.
-        target: The same; nothing is created.
+        sources: As for `rico_hdl.convert`.
+        target: As for `rico_hdl.convert`, but nothing is created.
 
     Raises:
         UsageError: An argument can't be used.
@@ -133,7 +133,7 @@ class _Samples:
         return None
 
     def n_bytes(self, n_patches: int | None) -> int | None:
-        """What so many patches take in the store."""
+        """Bytes that a number of patches takes in the store, by the average of the samples."""
         if n_patches is None or not self._sizes:
             return None if n_patches is None else 0
         return round(sum(self._sizes) / len(self._sizes) * n_patches)
@@ -159,7 +159,7 @@ def _look_into_archives(one: Opened, tried: _Samples, failures: list[Failure]) -
     """Convert the first patches in archives.
 
     Returns:
-        The number of patches; None if only reading all of an archive would tell.
+        The number of patches; None if counting them takes reading a whole archive.
     """
     n_found = 0
     for archive in one.archives:
@@ -178,5 +178,5 @@ def _look_into_archives(one: Opened, tried: _Samples, failures: list[Failure]) -
 
 
 def _existing(path: Path) -> Path:
-    """The path itself, or the nearest folder above it that exists."""
+    """The path itself, or the nearest existing folder above it."""
     return next(p for p in (path, *path.parents) if p.is_dir())

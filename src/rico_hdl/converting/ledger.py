@@ -1,7 +1,7 @@
-"""What a conversion does with everything that its supply gives.
+"""Processing the results of a conversion.
 
-In: records, failures, and what is known of the sources. Out: puts in the store, the manifest, a
-summary. A record never overwrites another one, unless that one may be wrong.
+In: records, failures, and reports on the sources. Out: records in the store, the manifest, a
+summary. A record only replaces another one that may be wrong.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Ledger:
     """Keeps the books of one conversion.
 
     Args:
-        supply: What is converted.
+        supply: The patches to convert.
         writer: The store.
-        manifest: What was known of the store; brought up to date by `save`.
+        manifest: The store's manifest; `save` brings it up to date.
         observer: Receives progress.
     """
 
@@ -55,7 +55,7 @@ class Ledger:
         self.wants = self._settled.wants
         """See `Supply.items`."""
         self._report = Report(self._modalities, writer, observer)
-        self._repeated: set[bytes] = set()  # keys that archives hold more than once
+        self._repeated: set[bytes] = set()  # keys that occur more than once in the archives
         self._differing: set[str] = set()  # modalities whose source holds other values
         self._n_unproven: Counter[str] = Counter()  # records without a valid note, by modality
         self._n_archives = Counter(modality.name for modality, _ in supply.archives)
@@ -68,11 +68,11 @@ class Ledger:
 
     @property
     def failures(self) -> list[Failure]:
-        """What went wrong so far."""
+        """The failures so far."""
         return self._report.failures
 
     def begin(self) -> None:
-        """Warn of what is unusual, and write a manifest that says that nothing is complete."""
+        """Warn of anything unusual, and write a manifest in which nothing is complete."""
         n_planned: Counter[str] = Counter()
         for plan in self._supply.plans:
             n_planned += plan.n_patches
@@ -82,11 +82,11 @@ class Ledger:
             if one.n_ignored:
                 self._report.warn(
                     f"{one.locations[0]} holds patches, so the {one.n_ignored} archives next to "
-                    "them are not read: name the archives to convert those"
+                    "them are not read: name the archives to convert them"
                 )
 
     def take(self, item: Record | Supplied) -> None:
-        """Put a record, or note what happened.
+        """Store a record, or note any other item.
 
         Raises:
             SourceError: None of a modality's archives holds a patch.
@@ -107,8 +107,8 @@ class Ledger:
                 self._repeated.add(item.key.encode())
             else:
                 self._report.warn(
-                    f"{item.path}: the archives hold some files of this patch again, later: the "
-                    "first were taken"
+                    f"{item.path}: some files of this patch appear again later in the archives: "
+                    "the first ones are used"
                 )
         elif isinstance(item, SourceRead):
             self._take_source(item)
@@ -127,11 +127,11 @@ class Ledger:
                 self._report.present(name)
         elif verdict == "different":
             if there is None:
-                reason = "the same key twice, with different values: the first patch is stored"
+                reason = "two patches have this key but different values: the first one is stored"
             else:
                 self._differing.add(name)
                 where = f"{there.location} ({there.modality})"
-                reason = f"this key is stored with other values, from {where}: it was not changed"
+                reason = f"this key is stored with other values, from {where}: they are kept"
             key, place = record.key.decode(), record.origin.location
             self._report.fail(PatchFailure(key, name, place, None, reason))
         else:
@@ -141,29 +141,29 @@ class Ledger:
     def _take_source(self, source: SourceRead) -> None:
         name, location = source.origin
         if source.has_unknown_sum:
-            self._report.warn(f"no MD5 sum is known for {location}: it was not checked")
+            self._report.warn(f"{location} was not checked: no MD5 sum is known for it")
         else:
             self._repairs.was_read(source.origin)
         if source.n_unread:
             self._report.warn(
-                f"{source.n_unread} members of {location} are links or devices, too large, or lead "
-                "out of it: they were not read"
+                f"{source.n_unread} members of {location} were not read: they are links or "
+                "devices, too large, or lead out of the archive"
             )
         if source.n_found == 0 and self._n_archives[name]:
             self._fruitless.append(source)
             self._check_fruitless(self._supply.spec.modality(name))
 
     def _check_fruitless(self, modality: Modality) -> None:
-        """Refuse archives of which none holds a patch."""
+        """Refuse the archives of a modality if none of them holds a patch."""
         places = [s.origin.location for s in self._fruitless if s.origin.modality == modality.name]
         if len(places) == self._n_archives[modality.name]:
             raise SourceError(
-                f"no {modality.title} in {', '.join(places)}: looked for {modality.files}",
+                f"no {modality.title} in {', '.join(places)}: expected {modality.files}",
                 f"See the expected files with: rico-hdl datasets {self._supply.spec.name}",
             )
 
     def save(self, *, finished: bool) -> None:
-        """Commit, and write the manifest: it must not know more than what is safely on disk."""
+        """Commit, and write the manifest, which may only state what is safely on disk."""
         self._writer.commit()
         self._writer.sync()
         if finished:
@@ -174,8 +174,8 @@ class Ledger:
         self._n_unproven = self._writer.provenance.unproven()
         if finished and self._n_unproven:
             self._report.warn(
-                f"{self._n_unproven.total()} records have lost their note in the journal, and no "
-                "source of this run holds them: nothing proves them, and the store is not complete"
+                f"{self._n_unproven.total()} records have lost their note in the journal and are "
+                "in no source of this run: they can't be verified, and the store is not complete"
             )
         earlier = self._repairs.unresolved(self.failures)
         if finished:
@@ -187,15 +187,15 @@ class Ledger:
         self._manifest.write(self._writer.target)
 
     def _warn_of_archives(self, earlier: list[Failure]) -> None:
-        """Say what to do about archives that are still in doubt."""
+        """Warn of archives that are still in doubt, and say what to do."""
         names = {modality.name for modality in self._modalities}
         for failure in earlier:
             if isinstance(failure, ArchiveFailure) and failure.modality in names:
                 state = "incomplete" if failure.kind == "incomplete" else "damaged"
                 self._report.warn(
-                    f"{failure.path} was {state} when it was converted, and not all that it gave "
-                    "was compared with an intact copy: give that, and the same command adds what "
-                    "is missing and repairs what differs"
+                    f"{failure.path} was {state} when it was converted, and not all of its records "
+                    "were compared with an intact copy: get one and run the same command, which "
+                    "adds missing patches and repairs those that differ"
                 )
                 return
 
@@ -203,7 +203,7 @@ class Ledger:
         """Bring the manifest's modalities up to date."""
         names = {modality.name for modality in self._modalities}
         failed = {failure.modality for failure in [*self.failures, *earlier]}
-        for values in self._manifest.other_failures:  # kinds that only a later version can settle
+        for values in self._manifest.other_failures:  # kinds that only a later version can resolve
             failed |= {name} if isinstance(name := values.get("modality"), str) else names
         for modality in self._modalities:
             name = modality.name
@@ -216,12 +216,12 @@ class Ledger:
                 state.sources = sorted({*state.sources, *own})
 
     def _contributed(self, name: str) -> bool:
-        """Whether the stored patches of a modality are those of its source, as far as was seen."""
+        """Whether the stored patches of a modality are those of its source, as far as known."""
         seen = self._report.n_written[name] + self._report.n_present[name]
         return seen > 0 and name not in self._differing
 
     def summary(self, *, finished: bool, seconds: float) -> Summary:
-        """What was done."""
+        """The result of the conversion."""
         names = [modality.name for modality in self._modalities]
         return Summary(
             dataset=self._supply.spec.name,

@@ -1,7 +1,7 @@
-"""From patches to records, by several threads, in bounded memory.
+"""Converting patches into records in several threads, in bounded memory.
 
-In: what a supply gives. Out: a record or a failure in the place of each patch; everything else
-passes through, in the same order. The memory of patches in flight is bounded.
+In: the items of a supply. Out: a record or a failure in place of each patch; everything else passes
+through, in the same order. The memory of patches in flight is bounded.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from rico_hdl.patches.supply import Supplied
 from rico_hdl.values import Patch, Position, Record
 
 IN_FLIGHT_BYTES: Final = 128 * 2**20
-"""Memory for patches between reading and putting. With the interpreter, its libraries and one
-transaction the process stays below 400 MB for any dataset."""
+"""Memory for patches between reading and storing. With the interpreter, its libraries and one
+transaction, the process stays below 400 MB for any dataset."""
 
 _GROUP_BYTES: Final = 2**20
-"""Records handed to a worker at once: large enough that handing over costs nothing, small enough
-that all workers end at the same time."""
+"""Bytes of records handed to a worker at once: large enough to make the overhead negligible, small
+enough for all workers to finish at about the same time."""
 _MAX_GROUP: Final = 64
 _COST_FACTOR: Final = 2.2
-"""Memory that a patch needs while in flight, in sizes of its record: the decoded bands and the
-record exist together for a moment, with one file's compressed bytes; of a sequential archive its
-files and then the record."""
+"""Memory of a patch in flight, relative to its record: the decoded bands and the record exist
+together for a moment, along with one compressed file; for sequential archives, a patch's files and
+then the record."""
 
 
 class Pipeline:
-    """Converts patches in threads; may be used for several supplies.
+    """Converts patches in threads; can be used for several supplies.
 
     Args:
-        converter: What each thread does.
-        n_workers: Threads.
+        converter: Converts patches in each thread.
+        n_workers: Number of threads.
         in_flight_bytes: Memory for patches between reading and storing; at least one patch is
             always in flight.
     """
@@ -51,9 +51,9 @@ class Pipeline:
         self._record_bytes: dict[str, int] = {}  # the largest so far, by modality
 
     def results(self, items: Iterable[Supplied]) -> Generator[Record | Supplied]:
-        """Records in the place of patches, and everything else as it comes.
+        """Yield records in place of patches, and everything else unchanged.
 
-        A `Position` does not wait for the patches in front of it.
+        A `Position` does not wait for the patches before it.
 
         Raises:
             SourceError: The source as a whole is gone.
@@ -63,7 +63,7 @@ class Pipeline:
         with ThreadPoolExecutor(self._n_workers, "rico-hdl-work") as pool:
             try:
                 for group, cost in self._groups(items):
-                    # Records are taken as soon as they are there, to keep the writer busy, and at
+                    # Records are yielded as soon as they are ready, to keep the writer busy, and at
                     # the latest when the next group would take too much memory.
                     while pending and (
                         in_flight + cost > self._in_flight_bytes or pending[0][1].done()
@@ -83,7 +83,7 @@ class Pipeline:
                     future.cancel()
 
     def _seen(self, results: list[Record | Supplied]) -> list[Record | Supplied]:
-        """Learn from records how large they are."""
+        """Note the largest record of each modality."""
         for result in results:
             if isinstance(result, Record):
                 name, n_bytes = result.origin.modality, len(result.data)
@@ -91,7 +91,7 @@ class Pipeline:
         return results
 
     def _groups(self, items: Iterable[Supplied]) -> Iterator[tuple[list[Supplied] | Position, int]]:
-        """Patches and what is between them in groups, each with the memory that it may take."""
+        """Group the items, and estimate the memory of each group in bytes."""
         group: list[Supplied] = []
         group_bytes = 0
         for item in items:
@@ -100,7 +100,7 @@ class Pipeline:
                 continue
             known = self._record_bytes.get(item.modality.name) if isinstance(item, Patch) else 0
             if known is None:
-                # How large its records are is not known yet: the first one goes alone.
+                # The size of the modality's records is unknown, so its first patch goes alone.
                 if group:
                     yield group, int(group_bytes * _COST_FACTOR)
                 yield [item], self._in_flight_bytes

@@ -1,8 +1,8 @@
-"""Records that may be wrong, since their archive was found damaged, and how they are repaired.
+"""Repairing records that may be wrong because their archive was damaged.
 
-What a damaged archive gave is compared with the next source that holds it. A record that differs is
-replaced; one that is equal is noted as that of the other source. Once all that the archive gave is
-stored from intact sources, the journal says so, and its failure is settled.
+Records from a damaged archive are compared with the next source that holds them. A record that
+differs is replaced; one that is equal is attributed to the other source. Once the journal
+attributes all records from the archive to intact sources, the archive's failure is resolved.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from rico_hdl.values import (
 )
 
 Verdict = Literal["put", "equal", "repaired", "different"]
-"""What became of a record whose key may be stored: it was ``put``, since the key was not there; it
-is ``equal`` to what is stored; what was stored is ``repaired``; or it is ``different`` from what is
-stored, which can't be wrong."""
+"""The outcome for a record whose key may be stored: the record was ``put``, since its key was
+missing; it is ``equal`` to the stored record; the stored record was ``repaired``; or the record is
+``different`` from the stored one, which can't be wrong."""
 
 
 class Repairs:
-    """Decides about records that are stored already, and about archives that are in doubt.
+    """Handles records that are already stored, and archives that are in doubt.
 
     Args:
         writer: The store.
         origins: The sources of this conversion.
-        failures: Those of earlier conversions.
+        failures: The failures of earlier conversions.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class Repairs:
             if isinstance(failure, ArchiveFailure):
                 origin = Origin(failure.modality, failure.path)
                 self._doubtful.setdefault(origin, set()).add(failure.kind)
-        # An incomplete archive lacks something, but the records that it gave are right.
+        # An incomplete archive lacks patches, but the records from it are right.
         self._uncertain = {o for o, kinds in self._doubtful.items() if kinds != {"incomplete"}}
         self.trusted = set(origins) - self._uncertain
-        """The sources of this conversion whose records need not be looked at again."""
+        """The sources of this conversion whose records don't need to be compared."""
         self.doubted = {origin.modality for origin in self._doubtful}
         """Modalities with an archive in doubt, which a record of unknown origin may come from."""
         self.sums_in_doubt = {
@@ -59,21 +59,22 @@ class Repairs:
             for origin, kinds in self._doubtful.items()
             if "checksum" in kinds
         }
-        """Modality and file name of archives whose MD5 sum was wrong. A copy may be as wrong, and
-        would prove itself: so whatever has the same name must have the published sum."""
+        """Modality and file name of archives whose MD5 sum was wrong. A copy may be wrong in the
+        same way and would confirm itself, so any archive of that name must have the published sum.
+        """
 
     def was_read(self, origin: Origin) -> None:
-        """Note that a source was read to its end, without signs of damage."""
+        """Note that a source was read to its end without signs of damage."""
         self._intact.add(origin)
 
     def settle(self, record: Record, there: Origin | None) -> Verdict:
-        """Compare a record with what is stored, and put, confirm or replace it.
+        """Compare a record with the stored one, and put, confirm or replace it.
 
         Args:
             record: The record.
-            there: Where the stored one comes from; None if from a source of this conversion.
+            there: The origin of the stored record; None for a source of this conversion.
         """
-        if record.key not in self._writer:  # the patch that came first could not be converted
+        if record.key not in self._writer:  # the first patch with this key could not be converted
             self._writer.put(record)
             return "put"
         if self._writer.holds(record):
@@ -86,27 +87,28 @@ class Repairs:
         return "different"
 
     def _is_better(self, origin: Origin, there: Origin) -> bool:
-        """Whether a record is to be noted as that of another source that holds the same bytes.
+        """Whether to attribute a stored record to another source that holds the same bytes.
 
-        It is if it has no valid note, and if an archive was found damaged: then the journal says in
-        the end whether intact sources hold all that the archive gave.
+        Records without a valid note are attributed to it, and so are records of modalities with a
+        damaged archive: in the end the journal then shows whether intact sources hold everything
+        that came from the archive.
         """
         if there == UNPROVEN:
             return True
         return origin.modality in self.doubted and origin not in {there, *self._doubtful}
 
     def _may_be_wrong(self, there: Origin) -> bool:
-        """Whether a record from there may hold wrong values."""
+        """Whether a record from an origin may hold wrong values."""
         # A record of unknown origin may come from an archive in doubt of its modality.
         names = {origin.modality for origin in self._uncertain}
         is_unknown = not there.location and bool(names) and there.modality in {"", *names}
         return there in self._uncertain or there == UNPROVEN or is_unknown
 
     def unresolved(self, failures: Sequence[Failure]) -> list[Failure]:
-        """Earlier failures that this conversion has neither met again nor made up for.
+        """Earlier failures that this conversion neither found again nor resolved.
 
         Args:
-            failures: Those of this conversion.
+            failures: The failures of this conversion.
         """
         again = set(map(_identity, failures))
         archives = {(f.modality, f.path) for f in failures if isinstance(f, ArchiveFailure)}
@@ -117,7 +119,7 @@ class Repairs:
                 continue
             if isinstance(failure, PatchFailure):
                 left += [failure] if (failure.key, failure.modality) not in patches else []
-            # A wrong MD5 sum counts until a right one is found, whatever else happened since.
+            # A wrong MD5 sum counts until a right one is found, whatever happens in between.
             elif failure.kind == "checksum" or (failure.modality, failure.path) not in archives:
                 left.append(failure)
         return left
@@ -125,7 +127,7 @@ class Repairs:
     def _is_resolved(self, failure: Failure) -> bool:
         if isinstance(failure, ArchiveFailure):
             return self._is_cleared(failure)
-        # If it were still there, this conversion would have met it again.
+        # If the failure persisted, this conversion would have found it again.
         was_read = any(
             modality == failure.modality and failure.path.startswith(f"{location}/")
             for modality, location in self._intact
@@ -133,18 +135,18 @@ class Repairs:
         return was_read or failure.key.encode(errors="replace") in self._writer
 
     def _is_cleared(self, failure: ArchiveFailure) -> bool:
-        """Whether all that an archive gave is known to be right by now."""
+        """Whether all records from an archive are known to be right by now."""
         name = PurePath(failure.path).name
         if any(
             modality == failure.modality and PurePath(location).name == name
             for modality, location in self._intact
         ):
             return True  # the archive, or a copy of it, was read to its end
-        # Sources that are in doubt themselves prove nothing.
+        # Sources that are in doubt themselves don't count.
         origin = Origin(failure.modality, failure.path)
         return self._writer.provenance.is_made_up_for(origin, self._intact)
 
 
 def _identity(failure: Failure) -> tuple[str, ...]:
-    """What makes failures of two conversions the same: not the wording of the reason."""
+    """Identifies a failure across conversions; the wording of its reason doesn't matter."""
     return (failure.kind, *place_of(failure))

@@ -1,4 +1,4 @@
-"""The counts, failures and warnings of a conversion, which its observer and its summary get."""
+"""The counts, failures and warnings of a conversion, for its observer and its summary."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rico_hdl.values import Failure, Record
 
 
 class Report:
-    """Counts what happens, and passes it on.
+    """Counts patches, collects failures and warnings, and passes them on to the observer.
 
     Args:
-        modalities: Those that take part.
+        modalities: The modalities to convert.
         writer: The store.
         observer: Receives progress.
     """
@@ -26,13 +26,13 @@ class Report:
         self, modalities: Collection[Modality], writer: StoreWriter, observer: Observer
     ) -> None:
         self.n_written: Counter[str] = Counter()
-        """Patches that were written, by modality."""
+        """Number of patches written, by modality."""
         self.n_present: Counter[str] = Counter()
-        """Patches that were stored already, by modality."""
+        """Number of patches that were already stored, by modality."""
         self.n_repaired = 0
-        """Written patches that replace a record with other values."""
+        """Number of written patches that replace a record with other values."""
         self.n_bytes = 0
-        """Bytes of the records that were written."""
+        """Bytes of the written records."""
         self.failures: list[Failure] = []
         self.warnings: list[str] = []
         self._modalities = modalities
@@ -46,11 +46,11 @@ class Report:
         }
 
     def begin(self, n_planned: Counter[str], archive_bytes: int) -> None:
-        """Warn of what is unusual before anything is converted.
+        """Warn of anything unusual before the conversion.
 
         Args:
-            n_planned: The number of patches in folders, by modality.
-            archive_bytes: The size of all archives.
+            n_planned: Number of patches in folders, by modality.
+            archive_bytes: Total size of the archives.
         """
         for message in self._writer.survey.messages():
             self.warn(message)
@@ -67,13 +67,13 @@ class Report:
         if n_needed > n_free:
             least = "at least" if n_more else "about"
             self.warn(
-                f"{least} {_megabytes(n_needed)} are still needed in {self._writer.target}, "
-                f"{_megabytes(n_free)} are free: the conversion ends when the disk is full, and "
-                "the same command continues once there is space"
+                f"{self._writer.target} may run out of space: {least} {_megabytes(n_needed)} are "
+                f"still needed, {_megabytes(n_free)} are free. If the disk becomes full, the "
+                "conversion stops; free some space and run the same command to continue"
             )
 
     def n_stored(self, name: str) -> int:
-        """The number of patches of a modality in the store."""
+        """Number of patches of a modality in the store."""
         part = self._writer.totals.modalities.get(name)
         return part.n_patches if part else 0
 
@@ -88,12 +88,12 @@ class Report:
         self._observer.on_failure(failure)
 
     def present(self, name: str, n: int = 1) -> None:
-        """Count patches of a modality that are stored already."""
+        """Count patches of a modality that are already stored."""
         self.n_present[name] += n
         self._observer.on_patches(name, n, 0)
 
     def written(self, record: Record) -> None:
-        """Count a record that was written."""
+        """Count a written record."""
         name, n_bytes = record.origin.modality, len(record.data)
         if name not in self._record_bytes:
             self._record_bytes[name] = n_bytes
@@ -103,14 +103,14 @@ class Report:
         self._observer.on_patches(name, 1, n_bytes)
 
     def end(self) -> None:
-        """Note what is unusual about the store, now that the conversion has ended."""
+        """Note anything unusual about the store after the conversion."""
         for modality in self._modalities:
             name = modality.name
             part = self._writer.totals.modalities.get(name)
             if part and part.n_constant:
                 self.warnings.append(
-                    f"{part.n_constant} of {part.n_patches} {name} patches have one value in all "
-                    "pixels of each band"
+                    f"{part.n_constant} of {part.n_patches} {name} patches are constant: all "
+                    "pixels of a band have the same value"
                 )
             n_stored = self.n_stored(name)
             if modality.n_published is not None and n_stored != modality.n_published:

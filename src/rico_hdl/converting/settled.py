@@ -1,4 +1,4 @@
-"""Which patches are stored already, so that they need not be converted again."""
+"""Finding patches that are already stored and don't need to be converted again."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _END: Final = (None, None)
 
 
 class Settled:
-    """Tells for each key whether it is stored, and came from a source that is trusted.
+    """Determines whether a key is stored and came from a trusted source.
 
-    A record of another source is no reason not to convert its patch: the bytes are compared then.
+    Patches that are stored from another source are converted anyway, to compare their bytes.
 
     Args:
         writer: The store.
-        trusted: Sources whose records need not be looked at again.
+        trusted: Sources whose records don't need to be compared.
         doubted: Modalities in which a record of unknown origin may come from a source in doubt.
-        in_order: Modalities whose keys are asked for in sorted order, by their names. Then the
-            journal is read along with them, instead of being held in memory.
+        in_order: Names of modalities whose keys are requested in sorted order. For them, the
+            journal is read alongside instead of being held in memory.
     """
 
     def __init__(
@@ -33,13 +33,13 @@ class Settled:
         in_order: Collection[str],
     ) -> None:
         self.elsewhere: dict[bytes, Origin] = {}
-        """Wanted patches that are stored from another source, which their records are compared
-        with: taken out once that is done."""
+        """Origins of stored records, by key, for patches that are stored from another source and
+        are converted to compare them; removed after the comparison."""
         self._writer = writer
         self._trusted = trusted
         self._doubted = doubted
         self._in_order = in_order
-        self._is_empty: dict[bool, bool] = {}  # before the first key that comes (in order or not)
+        self._is_empty: dict[bool, bool] = {}  # before the first key (in order or not)
         self._sorted: Iterator[tuple[bytes, Origin]] = iter(())
         self._next: tuple[bytes, Origin] | tuple[None, None] = _END
         self._by_hash: dict[int, Origin] = {}

@@ -1,4 +1,4 @@
-"""How large records are, as far as that is known beforehand."""
+"""Estimating the size of records in advance."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _PAGE_HEADER_BYTES: Final = 16
 
 
 def stored_bytes(n_bytes: int) -> int:
-    """What a record of so many bytes takes in ``data.mdb``, about: whole pages."""
+    """Approximate bytes that a record of ``n_bytes`` takes in ``data.mdb``: whole pages."""
     return math.ceil((n_bytes + _PAGE_HEADER_BYTES) / _PAGE_BYTES) * _PAGE_BYTES
 
 
 def nominal_bytes(modality: Modality) -> int | None:
-    """The length of a record as the spec describes it; None where the spec names no shapes."""
+    """Bytes of a record according to the spec; None if the spec gives no dtype or shapes."""
     shapes = [band.shape for band in modality.bands if band.shape is not None]
     if modality.dtype is None or len(shapes) < len(modality.bands):
         return None

@@ -1,6 +1,6 @@
-"""The supported datasets: one small module each, found by their presence in this folder.
+"""The supported datasets: one small module per dataset, discovered in this folder.
 
-In: nothing. Out: the registry of specs. Nothing outside of a dataset's own module knows its name.
+No code outside of a dataset's own module knows its name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def registry() -> dict[str, DatasetSpec]:
 
 
 def get(name: str) -> DatasetSpec:
-    """The spec of that name.
+    """Return the spec of a dataset.
 
     Raises:
         UsageError: No dataset has that name.
@@ -31,5 +31,5 @@ def get(name: str) -> DatasetSpec:
         return registry()[name]
     except KeyError:
         raise UsageError(
-            f"no dataset is called {name!r}", f"Known: {', '.join(registry())}."
+            f"no dataset is named {name!r}", f"Supported datasets: {', '.join(registry())}."
         ) from None

@@ -11,7 +11,7 @@ _NAMES = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B08A",
 )  # fmt: skip
 
-# The files hold all bands at 10 m; the names say at which resolution a band was recorded.
+# The files hold all bands at 10 m; presets are named after the bands' native resolution.
 _PRESETS = (
     Preset("rgb", ("B04", "B03", "B02")),
     Preset("10m", ("B02", "B03", "B04", "B08")),
@@ -51,9 +51,12 @@ SPEC = DatasetSpec(
         ),
     ),
     notes=(
-        "B08A is the narrow near-infrared band, elsewhere called B8A; the files hold it last.",
         (
-            "Both published layouts are found: EuroSAT_MS/<class>/ and the older "
+            "B08A is the narrow near-infrared band, elsewhere called B8A; it is the last band in "
+            "the files."
+        ),
+        (
+            "Both published layouts are supported: EuroSAT_MS/<class>/ and the older "
             "ds/images/remote_sensing/otherDatasets/sentinel_2/tif/<class>/."
         ),
     ),

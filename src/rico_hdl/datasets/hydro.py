@@ -1,12 +1,12 @@
 """Hydro: Sentinel-2 patches over water and coasts.
 
-Band order: the files' own, which is that of Sentinel-2 L2A in the publisher's description
+Band order: as in the files, which follow Sentinel-2 L2A according to the publisher's description
 (Corley and Robinson, "Hydro: A Foundation Model for Water in Satellite Imagery", 2024).
 """
 
 from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
 
-# The files hold all bands at 10 m; the names say at which resolution a band was recorded.
+# The files hold all bands at 10 m; presets are named after the bands' native resolution.
 _PRESETS = (
     Preset("rgb", ("B04", "B03", "B02")),
     Preset("10m", ("B02", "B03", "B04", "B08")),

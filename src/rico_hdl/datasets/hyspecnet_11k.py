@@ -1,6 +1,6 @@
 """HySpecNet-11k: hyperspectral patches of EnMAP.
 
-Band order: the spectral image's own, all 224 bands of EnMAP L2A; Fuchs and Demir, "HySpecNet-11k: A
+Band order: as in the spectral image, all 224 bands of EnMAP L2A; Fuchs and Demir, "HySpecNet-11k: A
 Large-Scale Hyperspectral Dataset for Benchmarking Learning-Based Hyperspectral Image Compression
 Methods", IGARSS 2023 (arXiv:2306.00385).
 """
@@ -11,7 +11,7 @@ _PATCH = (
     "ENMAP01-____L2A-DT0000004950_20221103T162438Z_001_V010110_20221118T145147Z-Y01460273_X03110438"
 )
 
-# The bands in which water vapour absorbs nearly all light, which users commonly drop.
+# Bands in which water vapour absorbs nearly all light; users commonly drop them.
 _WATER_VAPOUR = {*range(127, 142), *range(161, 168)}
 
 SPEC = DatasetSpec(
@@ -42,7 +42,10 @@ SPEC = DatasetSpec(
         ),
     ),
     notes=(
-        "Users commonly drop the water-vapour bands B127 to B141 and B161 to B167; all are stored.",
-        "Quality layers (QL_*), thumbnails and the publisher's .npy files are left out.",
+        (
+            "Users commonly drop the water-vapour bands B127 to B141 and B161 to B167; all bands "
+            "are stored."
+        ),
+        "Quality layers (QL_*), thumbnails and the publisher's .npy files are skipped.",
     ),
 )

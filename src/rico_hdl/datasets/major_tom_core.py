@@ -1,7 +1,7 @@
 """Major-TOM Core: Sentinel-1 RTC and Sentinel-2 L2A products on a global grid.
 
 Bands: Francis and Czerkawski, "Major TOM: Expandable Datasets for Earth Observation", IGARSS 2024
-(arXiv:2402.12095); one file for each, named after it.
+(arXiv:2402.12095); each band has a file named after it.
 """
 
 from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
@@ -67,6 +67,6 @@ SPEC = DatasetSpec(
     ),
     notes=(
         "Some S1 products are 1424 x 1424 instead of 1068 x 1068; they are stored as they are.",
-        "Cloud masks and thumbnails are left out.",
+        "Cloud masks and thumbnails are skipped.",
     ),
 )

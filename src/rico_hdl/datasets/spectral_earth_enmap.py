@@ -1,7 +1,7 @@
-"""SpectralEarth, its EnMAP patches.
+"""The EnMAP patches of SpectralEarth.
 
 Band count: Braham et al., "SpectralEarth: Training Hyperspectral Foundation Models at Scale", 2024
-(arXiv:2408.08447). No real file was at hand: the layout follows the original rico-hdl, and the
+(arXiv:2408.08447). Not tested with real files: the layout follows the original rico-hdl, and the
 dtype is not enforced.
 """
 
@@ -29,5 +29,5 @@ SPEC = DatasetSpec(
             n_published=538_974,
         ),
     ),
-    notes=("Keys keep the suffix .tif, as the original rico-hdl writes them.",),
+    notes=("Keys keep the suffix .tif, as in the original rico-hdl.",),
 )

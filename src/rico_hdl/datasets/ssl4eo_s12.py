@@ -1,7 +1,7 @@
 """SSL4EO-S12 v1.0: Sentinel-1 GRD, Sentinel-2 L1C and L2A products of the same locations.
 
 Bands: Wang et al., "SSL4EO-S12: A Large-Scale Multimodal, Multitemporal Dataset for Self-Supervised
-Learning in Earth Observation", GRSM 2023 (arXiv:2211.07044); one file for each, named after it.
+Learning in Earth Observation", GRSM 2023 (arXiv:2211.07044); each band has a file named after it.
 """
 
 from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
@@ -10,7 +10,7 @@ _FILES = Template.parse("{location:7d}/{product}/{band}.tif")
 _S2_PRODUCT = "0000200/20200604T054639_20200604T054831_T43RCP"
 _N_PUBLISHED = 246_144 * 4  # locations x seasons
 
-# Shapes are not given: they vary by a row or a column, around 264, 132 and 44.
+# No shapes: they vary by a row or a column, around 264, 132 and 44.
 _L2A_BANDS = tuple(
     # Other datasets write B1 as B01, and B8A as B08A.
     Band(name, aliases=() if name in {"B11", "B12"} else (f"B0{name[1:]}",))
@@ -80,6 +80,9 @@ SPEC = DatasetSpec(
     ),
     notes=(
         "Patches vary in size by a row or a column; they are stored as they are.",
-        "The prefix of a key (s1, s2c, s2a) is the modality's own, whatever the folder is called.",
+        (
+            "The prefix of a key (s1, s2c, s2a) is the name of the modality, whatever the folder "
+            "is called."
+        ),
     ),
 )

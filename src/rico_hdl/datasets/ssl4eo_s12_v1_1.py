@@ -1,8 +1,8 @@
 """SSL4EO-S12 v1.1: the products of v1.0 on one grid, as Zarr stores of 64 locations each.
 
-Bands and layout: the publisher's repository prints stores of S1GRD and S2L2A (README of March 2025,
-https://github.com/DLR-MF-DAS/SSL4EO-S12-v1.1). L1C has B10 besides, between B09 and B11: the means
-that are published beside it leave no other place. Names are those of the stores.
+Bands and layout: the publisher's repository shows stores of S1GRD and S2L2A (README of March 2025,
+https://github.com/DLR-MF-DAS/SSL4EO-S12-v1.1). L1C also has B10, between B09 and B11, the only
+place that agrees with the published means. Names are those in the stores.
 """
 
 from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
@@ -14,7 +14,7 @@ _SHAPE = (264, 264)
 
 
 def _downloads(folder: str) -> tuple[Download, ...]:
-    # All modalities' files have the same names: the folder tells them apart, where it is there.
+    # Files of all modalities have the same names; their folder, if present, distinguishes them.
     return (Download(f"{folder}/{_NAME}"), Download(_NAME))
 
 
@@ -57,7 +57,7 @@ SPEC = DatasetSpec(
             encoding="npy",
             key=Template.parse("s2c_{location}_{time}"),
             bands=_bands(*_TO_B09, "B10", "B11", "B12"),
-            # Said to be int16; no print of a real store was at hand.
+            # Presumably int16; the publisher shows no store of L1C.
             folder="S2L1C",
             downloads=_downloads("S2L1C"),
             example="0080717/0/B10.npy",
@@ -80,17 +80,17 @@ SPEC = DatasetSpec(
     ),
     notes=(
         (
-            "It is read from its Zarr stores (.zarr.zip); paths that end in .npy, here and in "
-            "messages, are those of bands in a store."
+            "The dataset is read from its Zarr stores (.zarr.zip). Paths that end in .npy, here "
+            "and in messages, are those of bands in a store."
         ),
-        "Keys end as the stores' own sample_id: location and zero-based time.",
+        "The end of a key is the store's own sample_id: location and zero-based time.",
         (
             "The same time of two modalities is the same season, except where Sentinel-1's times "
-            "are not in order of date: issue 4 of the publisher's repository."
+            "are not in chronological order: see issue 4 of the publisher's repository."
         ),
         (
-            "Values are as stored: Sentinel-1 in dB; Sentinel-2 with an offset of 1000 added, "
-            "which the publisher's WebDataset form (not read) lacks."
+            "Values are stored unchanged: Sentinel-1 in dB; Sentinel-2 with an offset of 1000 "
+            "added. The publisher's WebDataset form lacks this offset; it is not supported."
         ),
         "Cloud masks, dates, coordinates and the S2RGB stores are not converted.",
     ),
