@@ -94,7 +94,7 @@ def test_a_store_of_the_original_is_recognised(bigearthnet, tmp_path):
     }
     text = "\n".join(_lines(info))
     assert "written by another tool" in text
-    assert "complete: not known" in text
+    assert "complete: unknown" in text
 
 
 def test_records_of_no_dataset_are_described(tmp_path):
@@ -123,4 +123,4 @@ def test_patches_of_one_value_are_counted(bigearthnet, tmp_path):
         "s2": 0,
         "reference-maps": 0,
     }
-    assert "    1 patches have one value in all pixels of each band" in _lines(info)
+    assert "    1 patches are constant in each band" in _lines(info)

@@ -22,7 +22,7 @@ BIGEARTHNET = registry()["bigearthnet"]
 
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line; a traceback is a failure of any test."""
+    """Run the command line; a traceback fails the test."""
     command = [sys.executable, "-m", "rico_hdl", *map(str, arguments)]
     result = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
     assert "Traceback" not in result.stderr
@@ -30,12 +30,12 @@ def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProc
 
 
 def source_options(spec: DatasetSpec, sources: dict[str, Path]) -> list[object]:
-    """The options that name these sources."""
+    """The options for these sources."""
     return [part for m in spec.modalities for part in (m.option, sources[m.name])]
 
 
 def test_every_dataset_converts_with_its_own_options(spec, tmp_path):
-    """The command named after a dataset takes its sources and a target, and stores all patches."""
+    """The command of a dataset takes its sources and a target, and stores all patches."""
     sources = corpus.generate(spec, tmp_path / "source", 2)
     target = tmp_path / "deep" / "er" / "target"
     result = run(spec.name, *source_options(spec, sources), "--target-dir", target)
@@ -48,7 +48,7 @@ def test_every_dataset_converts_with_its_own_options(spec, tmp_path):
 
 @pytest.mark.parametrize("name", [s.name for s in registry().values() if len(s.modalities) == 1])
 def test_second_source_is_the_target(tmp_path, name):
-    """`--dataset-dir SOURCE --dataset-dir TARGET`, as the original documents it, works."""
+    """`--dataset-dir SOURCE --dataset-dir TARGET`, as documented by the original, works."""
     spec = registry()[name]
     (source,) = corpus.generate(spec, tmp_path / "source", 1).values()
     target = tmp_path / "target"
@@ -61,7 +61,7 @@ def test_second_source_is_the_target(tmp_path, name):
 
 
 def test_documented_reference_maps_option_works(bigearthnet, tmp_path):
-    """`--bigearthnet-reference-maps`, as the original documents it, works, with a notice."""
+    """`--bigearthnet-reference-maps`, as documented by the original, works with a note."""
     result = run(
         "bigearthnet",
         "--bigearthnet-reference-maps",
@@ -85,14 +85,14 @@ def test_any_subset_of_sources_is_accepted(bigearthnet, tmp_path):
 
 
 def test_quiet_prints_nothing(bigearthnet, tmp_path):
-    """With --quiet, success is silent."""
+    """With --quiet, a successful conversion prints nothing."""
     options = source_options(BIGEARTHNET, bigearthnet)
     result = run("bigearthnet", *options, "--target-dir", tmp_path / "target", "--quiet")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
 def test_json_and_report_carry_the_summary(bigearthnet, tmp_path):
-    """--json prints, and --report writes, counts, failures and the digest; stdout is JSON alone."""
+    """--json and --report contain counts, failures and the digest; stdout is only JSON."""
     next(bigearthnet["s1"].glob("*/*/*_VV.tif")).write_bytes(b"")
     result = run(
         "bigearthnet",
@@ -116,7 +116,7 @@ def test_json_and_report_carry_the_summary(bigearthnet, tmp_path):
 
 
 def test_dry_run_tells_and_writes_nothing(bigearthnet, tmp_path):
-    """--dry-run shows patches, first keys, size and problems, and leaves no trace."""
+    """--dry-run shows patches, first keys, size and problems, and writes nothing."""
     bad = next(bigearthnet["s2"].glob("*/*/*_B02.tif"))
     bad.unlink()
     before = sorted(tmp_path.rglob("*"))
@@ -142,7 +142,7 @@ def test_dry_run_tells_and_writes_nothing(bigearthnet, tmp_path):
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_top_level_options(option):
-    """--version and --help answer on stdout; help names every dataset."""
+    """--version and --help print to stdout; the help names every dataset."""
     result = run(option)
     assert result.returncode == 0
     if option == "--version":
@@ -154,7 +154,7 @@ def test_top_level_options(option):
 
 
 def test_help_of_every_dataset_says_where_files_are_looked_for(spec):
-    """A dataset's help names its options, its layout and a line to paste."""
+    """The help of a dataset has its options, its layout and an example."""
     result = run(spec.name, "--help")
     assert result.returncode == 0
     for modality in spec.modalities:
@@ -216,7 +216,7 @@ def test_usage_errors_say_what_to_give(bigearthnet, tmp_path):
 
 
 def test_target_errors_exit_with_4(bigearthnet, tmp_path):
-    """A target that is a file, lies below one, or is no LMDB, is an error with its path."""
+    """A target that is a file, is below one, or is no LMDB is an error with its path."""
     (tmp_path / "file").write_text("mine")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "data.mdb").write_bytes(b"not LMDB" * 1024)
@@ -230,7 +230,7 @@ def test_target_errors_exit_with_4(bigearthnet, tmp_path):
 
 
 def test_full_disk_is_an_error_and_the_same_command_continues(tmp_path):
-    """When no more can be written (here: a file-size limit), exit 4; later the rest is added."""
+    """If nothing more can be written (here: a file-size limit), exit with 4; later, continue."""
     sources = corpus.generate(BIGEARTHNET, tmp_path, 400, modalities=["s2"], noise=True)
     target = tmp_path / "target"
     command = [sys.executable, "-m", "rico_hdl", "bigearthnet", "--bigearthnet-s2-dir"]
@@ -258,7 +258,7 @@ def test_full_disk_is_an_error_and_the_same_command_continues(tmp_path):
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_with_130_and_the_same_command_continues(bigearthnet, tmp_path, number):
-    """Ctrl-C, SIGTERM and a closed terminal keep what is stored and say how to go on."""
+    """Ctrl-C, SIGTERM and a closed terminal keep stored patches and say how to continue."""
     patches = sorted(p.key for p in corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6))
     (blocking,) = bigearthnet["s1"].glob(f"*/{patches[4]}/*_VV.tif")
     good = blocking.read_bytes()
@@ -275,7 +275,7 @@ def test_signals_end_with_130_and_the_same_command_continues(bigearthnet, tmp_pa
     # Once the pipe has a reader, the conversion is in the middle of that patch.
     with held_at(blocking, process):
         process.send_signal(number)
-        # The signal is noted by the main thread, which waits for the worker that waits for us.
+        # The main thread notes the signal; it waits for the worker, which waits for this test.
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
@@ -291,7 +291,7 @@ def test_signals_end_with_130_and_the_same_command_continues(bigearthnet, tmp_pa
 
 
 def test_closed_stdout_is_no_traceback():
-    """`rico-hdl datasets | head -1` ends quietly."""
+    """`rico-hdl datasets | head -1` ends without a traceback."""
     result = subprocess.run(
         ["bash", "-c", '"$0" -m rico_hdl datasets --json | head -1', sys.executable],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""What the command line says when much, or something of its own, is wrong."""
+"""Messages of the command line for many failures, and for unexpected errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EUROSAT = registry()["eurosat-multi-spectral"]
 
 @pytest.mark.parametrize("debug", [False, True])
 def test_a_mistake_of_ours_is_called_one(debug):
-    """An error that nobody foresaw ends with 70 and where to report it; a traceback on request."""
+    """An unexpected error exits with 70 and says where to report it; a traceback is optional."""
     code = (
         "import sys, rico_hdl.cli as cli, rico_hdl.checking.inspection as inspection\n"
         "def fail(*_, **__): raise ZeroDivisionError('by zero')\n"
@@ -45,7 +45,7 @@ def test_a_mistake_of_ours_is_called_one(debug):
 
 
 def test_many_failures_are_counted_and_listed_elsewhere(tmp_path):
-    """Of many patches that are left out some are shown; manifest and report have all."""
+    """If many patches are left out, some are shown; manifest and report list all."""
     sources = corpus.generate(BIGEARTHNET, tmp_path / "source", 25, modalities=["s1"])
     for path in sorted(sources["s1"].glob("*/*/*_VV.tif"))[:24]:
         path.write_bytes(b"no TIFF")
@@ -66,7 +66,7 @@ def test_many_failures_are_counted_and_listed_elsewhere(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
 def test_a_report_that_cannot_be_written_is_an_error(bigearthnet, tmp_path):
-    """The path of the report and the reason are named; what was converted stays."""
+    """The path of the report and the reason are named, and the store is kept."""
     target = tmp_path / "target"
     command = ["bigearthnet", "--bigearthnet-s1-dir", bigearthnet["s1"], "--target-dir", target]
     done = run(*command, "--report", "/dev/full")
@@ -76,7 +76,7 @@ def test_a_report_that_cannot_be_written_is_an_error(bigearthnet, tmp_path):
 
 
 def test_a_dry_run_tells_of_a_damaged_archive(bigearthnet, tmp_path):
-    """What can't be read of an archive is a failure of the dry run, which writes nothing."""
+    """An unreadable part of an archive is a failure of the dry run, which writes nothing."""
     folder = bigearthnet["s1"]
     archive = Path(shutil.make_archive(str(tmp_path / "S1"), "tar", folder.parent, folder.name))
     os.truncate(archive, archive.stat().st_size // 4)
@@ -88,7 +88,7 @@ def test_a_dry_run_tells_of_a_damaged_archive(bigearthnet, tmp_path):
 
 
 def test_a_file_with_other_bands_is_left_out(tmp_path):
-    """A file with fewer bands than the dataset has costs its patch, and both numbers are told."""
+    """A file with too few bands fails its patch, and both numbers are given."""
     sources = corpus.generate(EUROSAT, tmp_path / "source", 3)
     (folder,) = sources.values()
     wrong = min(folder.rglob("*.tif"))
@@ -108,7 +108,7 @@ def store(bigearthnet, tmp_path):
 
 
 def test_many_findings_are_counted(store):
-    """A hundred findings are shown, and how many more there are; JSON has all."""
+    """A hundred findings are shown and the rest is counted; JSON has all."""
     with lmdb.open(str(store), map_size=2**30) as env, env.begin(write=True) as txn:
         for i in range(150):
             txn.put(b"stranger-%03d" % i, b"")
@@ -121,7 +121,7 @@ def test_many_findings_are_counted(store):
 
 
 def test_the_judge_is_optional():
-    """Without rasterio the error says what to install."""
+    """Without rasterio, the error says how to install it."""
     code = (
         "import sys; sys.modules['rasterio'] = sys.modules['rasterio.errors'] = None\n"
         "import rico_hdl.cli as cli; from rico_hdl.decoding.gdal import GdalDecoder\n"
@@ -133,7 +133,7 @@ def test_the_judge_is_optional():
 
 
 def test_an_archive_that_is_a_pipe_is_an_error(tmp_path):
-    """A pipe is named as what it is: archives are read more than once."""
+    """A pipe is refused as such, since archives are read more than once."""
     path = tmp_path / "x.tar"
     os.mkfifo(path)
     done = run("uc-merced", "--dataset-dir", path, "--target-dir", tmp_path / "target")

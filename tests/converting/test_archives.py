@@ -1,4 +1,4 @@
-"""Converting what publishers offer for download, without unpacking it."""
+"""Converting publishers' downloads without unpacking them."""
 
 import json
 import shutil
@@ -46,14 +46,14 @@ def converted(tmp_path, named, dataset="bigearthnet", modality="s2"):
 
 
 def assert_same(a: Path, b: Path) -> None:
-    """Two stores hold the same records, and say so by their content digest."""
+    """Assert that two stores have the same records and content digest."""
     assert records(a) == records(b)
     assert Manifest.read(a).content_digest == Manifest.read(b).content_digest
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_archives_give_the_folders_records(tmp_path, name):
-    """From each publisher's archives, in their form, come the records of the unpacked folder."""
+    """Archives in each publisher's form give the same records as the unpacked folder."""
     spec = get(name)
     sources = corpus.generate(spec, tmp_path / "source", N_PATCHES.get(name, 6))
     downloads = publish(spec, sources, tmp_path / "downloads")
@@ -66,7 +66,7 @@ def test_published_archives_give_the_folders_records(tmp_path, name):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_published_archives_of_real_files_give_the_golden_records(samples, tmp_path, name):
-    """From archives of real files come the records that the original rico-hdl writes."""
+    """Archives of real files give the records of the original rico-hdl."""
     golden = json.loads((samples / "golden.json").read_text())[name]
     sources = {modality: samples / folder for modality, folder in SOURCES[name].items()}
     downloads = publish(get(name), sources, tmp_path / "downloads")
@@ -78,14 +78,14 @@ def test_published_archives_of_real_files_give_the_golden_records(samples, tmp_p
 
 
 def test_all_datasets_but_one_are_published_here():
-    """A dataset whose archives are not tried here is one whose archives nobody has seen."""
+    """Archives of all datasets are tested, except the one whose archives are unknown."""
     assert registry().keys() - PUBLISHED.keys() == {"spectral-earth-enmap"}
 
 
 @pytest.mark.parametrize("suffix", COMPRESSIONS)
 @pytest.mark.parametrize("parts", [1, 3])
 def test_every_compression_whole_and_split(tmp_path, s2, suffix, parts):
-    """A tar gives the same records plain or compressed, whole or split, by any of its parts."""
+    """A tar gives the same records plain or compressed, whole or split, given any of its parts."""
     data = COMPRESSIONS[suffix](tar_of(s2, "BigEarthNet-S2"))
     path = tmp_path / f"BigEarthNet-S2.{suffix}"
     named = path
@@ -99,7 +99,7 @@ def test_every_compression_whole_and_split(tmp_path, s2, suffix, parts):
 @pytest.mark.parametrize("mark", ["", ".", ".part", "-part-", "_"])
 @pytest.mark.parametrize("start", ["aa", "00", "000", "001"])
 def test_names_of_parts(tmp_path, s2, mark, start):
-    """Parts are known by the names that ``split`` and its relatives give them."""
+    """Parts are recognised by the names that ``split`` and similar tools give them."""
     data = COMPRESSIONS["tar.gz"](tar_of(s2))
     step = -(-len(data) // 3)
     parts = []
@@ -111,7 +111,7 @@ def test_names_of_parts(tmp_path, s2, mark, start):
 
 
 def test_a_missing_part_is_named(tmp_path, s2):
-    """Where a part is missing, nothing is converted, and its place is told."""
+    """If a part is missing, nothing is converted, and the error names it."""
     parts = split(COMPRESSIONS["tar.gz"](tar_of(s2)), tmp_path / "x.tar.gz.part", 4)
     parts[1].unlink()
     with pytest.raises(SourceError, match="1 parts are missing, the first one is number 2 of"):
@@ -132,7 +132,7 @@ def test_a_missing_part_is_named(tmp_path, s2):
 )
 @pytest.mark.parametrize("top", ["", "BigEarthNet-S2", "a/b/" + "long" * 20])
 def test_tars_of_every_style(tmp_path, s2, style, top):
-    """Headers, long names, folders as members and leading folders make no difference."""
+    """Formats of headers, long names, folder members and leading folders make no difference."""
     if style.format == tarfile.USTAR_FORMAT and len(top) > 50:
         pytest.skip("ustar can't hold such names")
     path = tmp_path / "x.tar"
@@ -141,14 +141,14 @@ def test_tars_of_every_style(tmp_path, s2, style, top):
 
 
 def test_files_of_a_patch_far_apart(tmp_path, s2):
-    """Members may come band by band, for all patches."""
+    """Members may be sorted by band, across all patches."""
     paths = sorted(files_below(s2), key=lambda path: (path.stem[-3:], path))
     (tmp_path / "x.tar").write_bytes(tar_of(s2, paths=paths))
     assert_same(converted(tmp_path, tmp_path / "x.tar"), converted(tmp_path, s2))
 
 
 def test_the_old_paths_of_eurosat(tmp_path):
-    """The older archive of EuroSAT holds its folders far down, and is known by its name."""
+    """The older archive of EuroSAT has deeper folders, and is recognised by its name."""
     spec = get("eurosat-multi-spectral")
     folder = corpus.generate(spec, tmp_path / "source", 12)["s2"]
     top = "ds/images/remote_sensing/otherDatasets/sentinel_2/tif"
@@ -158,7 +158,7 @@ def test_the_old_paths_of_eurosat(tmp_path):
 
 
 def test_several_archives_by_name(tmp_path):
-    """The archives of one modality can be named one by one."""
+    """The archives of one modality can be given one by one."""
     spec = get("hyspecnet-11k")
     sources = corpus.generate(spec, tmp_path / "source", 4)
     folder = publish(spec, sources, tmp_path / "downloads")["enmap"]
@@ -170,7 +170,7 @@ def test_several_archives_by_name(tmp_path):
 
 
 def test_an_archive_without_patches_beside_others_is_told(tmp_path):
-    """An archive that holds none of the patches is a warning, where others hold some."""
+    """An archive without patches is a warning if other archives have some."""
     spec = get("hyspecnet-11k")
     sources = corpus.generate(spec, tmp_path / "source", 2)
     folder = publish(spec, sources, tmp_path / "downloads")["enmap"]
@@ -181,7 +181,7 @@ def test_an_archive_without_patches_beside_others_is_told(tmp_path):
 
 @pytest.mark.parametrize("name", ["bigearthnet", "ssl4eo-s12", "ssl4eo-s12-v1.1"])
 def test_a_folder_of_downloads_of_all_modalities(tmp_path, name):
-    """One folder with all that was downloaded serves each modality: archives have known names."""
+    """One folder with all downloads works for each modality, by the archives' names."""
     spec = get(name)
     sources = corpus.generate(spec, tmp_path / "source", 5)
     downloads = tmp_path / "downloads"
@@ -193,7 +193,7 @@ def test_a_folder_of_downloads_of_all_modalities(tmp_path, name):
 
 
 def test_stores_of_other_modalities_have_the_same_names(tmp_path):
-    """Zarr stores are told apart by their folder, as published; alone they need no such folder."""
+    """Zarr stores are told apart by their published folder; a single modality needs none."""
     spec = get("ssl4eo-s12-v1.1")
     sources = corpus.generate(spec, tmp_path / "source", 5)
     downloads = tmp_path / "downloads"
@@ -215,13 +215,13 @@ def test_stores_of_other_modalities_have_the_same_names(tmp_path):
 
 
 def test_folder_beside_its_archive(tmp_path, s2):
-    """A folder that holds the patches themselves is read, whatever archives lie beside them."""
+    """A folder that holds patches is read as a folder, even with archives next to them."""
     (s2 / "BigEarthNet-S2.tar").write_bytes(b"not even an archive")
     assert len(records(converted(tmp_path, s2))) == 8
 
 
 def test_folder_in_an_archive(tmp_path):
-    """A path that leads into an archive names a folder there."""
+    """A path that leads into an archive selects a folder there."""
     spec = get("ssl4eo-s12")
     sources = corpus.generate(spec, tmp_path / "source", 3)
     path = tmp_path / "sample.tar"
@@ -233,7 +233,7 @@ def test_folder_in_an_archive(tmp_path):
 
 
 def test_folder_and_archive_together_are_refused(tmp_path, s2):
-    """One option names a folder or archives, and not both."""
+    """An option accepts a folder or archives, but not both."""
     (tmp_path / "x.tar").write_bytes(tar_of(s2))
     with pytest.raises(UsageError, match="expected one folder, or archives"):
         convert("bigearthnet", {"s2": [s2, tmp_path / "x.tar"]}, tmp_path / "target")
@@ -241,7 +241,7 @@ def test_folder_and_archive_together_are_refused(tmp_path, s2):
 
 @pytest.mark.parametrize("kind", ["tar", "zip"])
 def test_the_archive_of_another_modality_is_recognised(tmp_path, kind):
-    """S1's archive given for S2 is an error that says so, before anything is written."""
+    """If S1's archive is given as S2, the error says so before anything is written."""
     spec = get("bigearthnet")
     s1 = corpus.generate(spec, tmp_path / "source", 3, modalities=["s1"])["s1"]
     path = tmp_path / f"x.{kind}"
@@ -253,7 +253,7 @@ def test_the_archive_of_another_modality_is_recognised(tmp_path, kind):
 
 @pytest.mark.parametrize(("given", "other"), [("s2c", "s2a"), ("s2a", "s2c")])
 def test_sibling_modalities_are_told_apart(tmp_path, given, other):
-    """L1C and L2A share a layout: the bands of the first patch tell which one an archive holds."""
+    """L1C and L2A share a layout; the bands of the first patch tell which one an archive holds."""
     spec = get("ssl4eo-s12")
     folder = corpus.generate(spec, tmp_path / "source", 3, modalities=[other])[other]
     (tmp_path / "x.tar").write_bytes(tar_of(folder))
@@ -262,7 +262,7 @@ def test_sibling_modalities_are_told_apart(tmp_path, given, other):
 
 
 def test_the_archive_of_another_dataset_is_recognised(tmp_path):
-    """An archive of EuroSAT given as Hydro's is an error that names the right command."""
+    """If an archive of EuroSAT is given as Hydro, the error names the right command."""
     folder = corpus.generate(get("eurosat-multi-spectral"), tmp_path / "source", 3)["s2"]
     (tmp_path / "x.zip").write_bytes(zip_of(folder))
     with pytest.raises(SourceError, match="rico-hdl eurosat-multi-spectral --dataset-dir"):
@@ -271,7 +271,7 @@ def test_the_archive_of_another_dataset_is_recognised(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n" + bytes(600)])
 def test_what_is_no_archive_is_refused(tmp_path, content):
-    """A file of another kind is an error that says which kinds can be read."""
+    """A file of another kind is an error that lists the supported kinds."""
     (tmp_path / "x.bin").write_bytes(content)
     with pytest.raises(SourceError, match="expected a folder or an archive"):
         convert("hydro", {"s2": tmp_path / "x.bin"}, tmp_path / "target")
@@ -279,7 +279,7 @@ def test_what_is_no_archive_is_refused(tmp_path, content):
 
 
 def test_an_empty_archive_holds_nothing(tmp_path):
-    """An archive without members is an error, before anything is written."""
+    """An archive without members is an error before anything is written."""
     with zipfile.ZipFile(tmp_path / "x.zip", "w"):
         pass
     with pytest.raises(SourceError, match="found  nothing, it is empty"):

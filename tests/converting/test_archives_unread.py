@@ -1,4 +1,4 @@
-"""Archives that can be read in part only, from the command line: they never look complete."""
+"""Partly unreadable archives on the command line: they never look complete."""
 
 import io
 import json
@@ -23,7 +23,7 @@ from rico_hdl.values import ArchiveFailure, PatchFailure
 from tests.support.reading import records
 from tests.support.running import run
 
-SPEC = get("eurosat-multi-spectral")  # one file for each patch: one wrong name loses it
+SPEC = get("eurosat-multi-spectral")  # one file per patch: one wrong name loses it
 NAME = "s2"
 OPTION = SPEC.modality(NAME).option
 N_PATCHES = 12
@@ -52,7 +52,7 @@ def halves_of(folder: Path) -> tuple[bytes, bytes]:
 
 
 def converted(path: Path, target: Path) -> ArchiveFailure | None:
-    """What is wrong with an archive; its other failures are those of patches that are named."""
+    """The archive failure of a conversion; its other failures are those of the given patches."""
     failures = convert(SPEC, {NAME: path}, target).failures
     archives = [failure for failure in failures if isinstance(failure, ArchiveFailure)]
     assert len(archives) <= 1
@@ -60,7 +60,7 @@ def converted(path: Path, target: Path) -> ArchiveFailure | None:
 
 
 def converted_or_refused(path: Path, target: Path) -> Summary | None:
-    """The summary of a conversion; None where the archive is refused by name."""
+    """The summary of a conversion; None if the archive is refused by name."""
     with suppress(SourceError):
         return convert(SPEC, {NAME: path}, target)
     with pytest.raises(SourceError, match=re.escape(str(path))):
@@ -69,7 +69,7 @@ def converted_or_refused(path: Path, target: Path) -> Summary | None:
 
 
 def assert_told(path: Path, target: Path, kind: str, *reasons: str) -> None:
-    """Conversion, store, comparison and report agree that an archive can't be trusted."""
+    """Assert that conversion, store, comparison and report agree on an untrusted archive."""
     result = run(SPEC.name, OPTION, path, "--target-dir", target)
     assert result.returncode == 1
     assert f"1 archive {kind}" in result.stderr
@@ -91,7 +91,7 @@ def assert_told(path: Path, target: Path, kind: str, *reasons: str) -> None:
 @pytest.mark.parametrize("suffix", sorted(COMPRESSIONS))
 @pytest.mark.parametrize("how", ["tars", "streams", "parts", "lone block"])
 def test_appended_tars_are_read(tmp_path, whole, folder, suffix, how):
-    """Patches behind the first end of a tar are stored, and then the store is complete."""
+    """Patches after the first end of a tar are stored, and the store is complete."""
     halves = halves_of(folder)
     compress, path = COMPRESSIONS[suffix], tmp_path / f"x.{suffix}"
     if how == "streams":
@@ -112,7 +112,7 @@ def test_appended_tars_are_read(tmp_path, whole, folder, suffix, how):
 
 @pytest.mark.parametrize("suffix", ["tar", "tar.zst"])
 def test_junk_in_a_tar_is_told_everywhere(tmp_path, whole, folder, suffix):
-    """Bytes between two tars put what they gave in doubt, and an intact copy settles it."""
+    """Bytes between two tars put their records in doubt, and an intact copy resolves it."""
     halves = halves_of(folder)
     path, target = tmp_path / f"x.{suffix}", tmp_path / "target"
     path.write_bytes(COMPRESSIONS[suffix](halves[0] + JUNK + halves[1]))
@@ -127,7 +127,7 @@ def test_junk_in_a_tar_is_told_everywhere(tmp_path, whole, folder, suffix):
 
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
 def test_what_was_appended_to_a_tar_is_told_everywhere(tmp_path, whole, folder, suffix):
-    """Bytes behind a tar make the store incomplete; cut off, nothing is converted again."""
+    """Bytes after a tar make the store incomplete; once cut off, nothing is converted again."""
     path, target = tmp_path / f"x.{suffix}", tmp_path / "target"
     path.write_bytes(COMPRESSIONS[suffix](tar_of(folder) + JUNK))
     assert_told(path, target, "incomplete", "1,536 bytes can't be accounted for", "cut off what")
@@ -139,7 +139,7 @@ def test_what_was_appended_to_a_tar_is_told_everywhere(tmp_path, whole, folder, 
 
 
 def test_a_wrong_name_in_a_zip_is_told_everywhere(tmp_path, whole, folder):
-    """The patch that one wrong bit in a directory hides is named by both names, and added later."""
+    """A patch hidden by one wrong bit in a zip's directory is reported with both names."""
     path, target = tmp_path / "x.zip", tmp_path / "target"
     victim = files_below(folder)[3].as_posix()
     data = bytearray(zip_of(folder))
@@ -160,7 +160,7 @@ def test_a_wrong_name_in_a_zip_is_told_everywhere(tmp_path, whole, folder):
 
 @pytest.mark.parametrize("kind", ["incomplete", "damaged"])
 def test_only_what_is_in_doubt_is_replaced(tmp_path, folder, kind):
-    """Another source's values replace those of a damaged archive, not of an incomplete one."""
+    """Other sources replace the values of a damaged archive, but not of an incomplete one."""
     changed = tmp_path / "changed"
     for path in files_below(folder):
         (changed / path).parent.mkdir(parents=True, exist_ok=True)
@@ -187,7 +187,7 @@ def test_only_what_is_in_doubt_is_replaced(tmp_path, folder, kind):
 
 
 def test_an_intact_folder_settles_an_incomplete_archive(tmp_path, folder, whole):
-    """Once another source was compared with all that an incomplete archive gave, it is settled."""
+    """Once another source agrees with everything from an incomplete archive, it is resolved."""
     (tmp_path / "x.tar").write_bytes(tar_of(folder, paths=files_below(folder)[:5]) + JUNK)
     target = tmp_path / "target"
     assert converted(tmp_path / "x.tar", target) is not None
@@ -198,7 +198,7 @@ def test_an_intact_folder_settles_an_incomplete_archive(tmp_path, folder, whole)
 
 
 def structure_of_zip(data: bytes) -> list[int]:
-    """The offsets of all bytes of a zip but the data of members."""
+    """The offsets of all bytes of a zip except its members' data."""
     offsets = set(range(len(data)))
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for info in archive.infolist():
@@ -210,7 +210,7 @@ def structure_of_zip(data: bytes) -> list[int]:
 
 
 def structure_of_tar(data: bytes) -> list[int]:
-    """The offsets of all bytes of headers in a tar, and of its end."""
+    """The offsets of all bytes of a tar's headers and end."""
     offsets, at = [], 0
     while at < len(data):
         offsets += range(at, min(at + 512, len(data)))
@@ -221,7 +221,7 @@ def structure_of_tar(data: bytes) -> list[int]:
 
 @pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz", "tar.zst"])
 def test_a_flipped_bit_is_harmless_or_told(tmp_path, folder, whole, suffix):
-    """Wherever one bit is wrong, all records are there, or something is named and it is not 0."""
+    """After any bit flip, all records are there, or a failure is named and the exit code not 0."""
     data = zip_of(folder) if suffix == "zip" else tar_of(folder)
     places = structure_of_zip(data) if suffix == "zip" else structure_of_tar(data)
     if suffix in {"tar.gz", "tar.zst"}:
@@ -244,7 +244,7 @@ def test_a_flipped_bit_is_harmless_or_told(tmp_path, folder, whole, suffix):
             assert not summary.failures
         else:
             assert summary.failures
-            # A tar has no checksums: of a damaged one all is in doubt. A zip's are compared first.
+            # A tar has no checksums: if damaged, all of it is in doubt. A zip is checked first.
             if suffix == "zip" or not any(
                 isinstance(f, ArchiveFailure) and f.kind == "damaged" for f in summary.failures
             ):
@@ -253,7 +253,7 @@ def test_a_flipped_bit_is_harmless_or_told(tmp_path, folder, whole, suffix):
 
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
 def test_a_cut_at_any_block_is_told(tmp_path, folder, whole, suffix):
-    """A tar that is cut anywhere is complete only if nothing but padding is gone."""
+    """A tar that is cut anywhere is complete only if nothing but padding is lost."""
     data = tar_of(folder)
     end = len(data.rstrip(b"\0")) // 512 * 512 + 512
     chance = random.Random(0)

@@ -1,4 +1,4 @@
-"""The pipeline as a library: values, determinism, resuming, failures, bounds."""
+"""Converting with the library: values, determinism, resuming, failures, bounds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def small_commits(monkeypatch):
 def test_every_value_of_every_dataset_is_what_gdal_reads(spec: DatasetSpec, tmp_path):
     """Each band is stored under its name with the dtype, shape and bits that GDAL reads.
 
-    Zarr stores are judged by the zarr library.
+    For Zarr stores, the zarr library takes GDAL's place.
     """
     sources = corpus.generate(spec, tmp_path / "source", 3)
     summary = convert(spec, sources, tmp_path / "target")
@@ -51,7 +51,7 @@ def test_every_value_of_every_dataset_is_what_gdal_reads(spec: DatasetSpec, tmp_
             assert set(stored[patch.key]) == set(modality.band_names)
             for i, (name, band) in enumerate(zip(modality.band_names, bands, strict=True)):
                 assert same_bits(stored[patch.key][name], band), (patch.key, name)
-                # Not only what GDAL reads, but what the corpus meant for this very place.
+                # Not just any values: those that the corpus wrote for this band of this patch.
                 meant = corpus.pixels(patch.key, i, band.shape, band.dtype.name)
                 assert same_bits(stored[patch.key][name], meant), (patch.key, name)
     assert stored.keys() == expected_keys
@@ -61,7 +61,7 @@ def test_every_value_of_every_dataset_is_what_gdal_reads(spec: DatasetSpec, tmp_
 
 
 def judged_bands(modality: Modality, source: Path, patch: corpus.Patch) -> list[np.ndarray]:
-    """The bands of a patch as GDAL reads them in its files, or the zarr library in a store."""
+    """The bands of a patch as GDAL reads them from files, or the zarr library from a store."""
     if modality.encoding == "geotiff":
         return [band for name in patch.files for band in gdal_bands(source / name)]
     known = {name: band for path in source.iterdir() for name, band in judged(path).items()}
@@ -91,10 +91,10 @@ def test_file_is_the_same_for_any_number_of_workers(bigearthnet, tmp_path, small
 
 
 def test_file_is_no_larger_than_its_content(tmp_path, small_commits):
-    """data.mdb takes three pages for each transaction more than LMDB's own compacted copy.
+    """data.mdb takes three more pages per transaction than LMDB's own compacted copy.
 
-    Those lead to the transaction's records and to its free pages, and are kept since readers may
-    know them: a branch page, a leaf page, and one of the list of free pages.
+    They lead to the transaction's records and to its free pages, and are kept since readers may
+    refer to them: a branch page, a leaf page, and a page of the list of free pages.
     """
     del small_commits
     sources = corpus.generate(BIGEARTHNET, tmp_path / "source", 60)
@@ -123,7 +123,7 @@ def test_database_holds_patches_and_nothing_else(bigearthnet, tmp_path):
 
 
 def test_manifest_says_what_the_store_holds(bigearthnet, tmp_path):
-    """rico-hdl.json tells dataset, sources, bands, counts and that nothing is missing."""
+    """rico-hdl.json has the dataset, sources, bands, counts, and that the store is complete."""
     summary = convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
     manifest = json.loads((tmp_path / "target" / "rico-hdl.json").read_text())
     assert manifest["dataset"] == "bigearthnet"
@@ -141,7 +141,7 @@ def test_manifest_says_what_the_store_holds(bigearthnet, tmp_path):
 
 
 def test_one_modality_at_a_time_gives_the_same_content(bigearthnet, tmp_path):
-    """Sources added one by one give the records and the digest of all at once."""
+    """Adding sources one by one gives the same records and digest as all at once."""
     whole = convert(BIGEARTHNET, bigearthnet, tmp_path / "whole")
     for name in ("s2", "reference-maps", "s1"):
         last = convert(BIGEARTHNET, {name: bigearthnet[name]}, tmp_path / "parts")
@@ -155,7 +155,7 @@ def test_one_modality_at_a_time_gives_the_same_content(bigearthnet, tmp_path):
 
 
 def test_same_call_adds_what_is_missing(bigearthnet, tmp_path):
-    """A second call stores only what was not there, and ends with the content of a single call."""
+    """A second call stores only missing patches, and ends with the content of a single call."""
     whole = convert(BIGEARTHNET, bigearthnet, tmp_path / "whole")
     later = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s2"), 6)[2]
     folder = bigearthnet["s2"] / Path(later.files[0]).parent
@@ -175,7 +175,7 @@ def test_same_call_adds_what_is_missing(bigearthnet, tmp_path):
 
 
 def test_nothing_to_do_leaves_the_file_untouched(bigearthnet, tmp_path):
-    """A call that finds everything stored writes no byte of data.mdb."""
+    """A call that finds everything stored does not write a byte of data.mdb."""
     first = convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
     before = (tmp_path / "target" / "data.mdb").read_bytes()
     second = convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
@@ -186,7 +186,7 @@ def test_nothing_to_do_leaves_the_file_untouched(bigearthnet, tmp_path):
 
 @pytest.mark.parametrize("lost", ["manifest", "journal", "both", "end of the journal"])
 def test_what_is_lost_beside_the_records_is_made_anew(bigearthnet, tmp_path, lost):
-    """Whatever is missing beside data.mdb, as in a store of the original, is found out from it."""
+    """Files missing next to data.mdb, as in a store of the original, are rebuilt from it."""
     target = tmp_path / "target"
     whole = convert(BIGEARTHNET, bigearthnet, target)
     path, journal = target / "rico-hdl.json", target / "rico-hdl.journal"
@@ -249,7 +249,7 @@ def _folder_instead(path: Path) -> None:
     ids=["truncated", "empty", "png", "dtype", "dangling", "folder", "missing"],
 )
 def test_a_patch_that_cannot_be_read_is_left_out_whole(bigearthnet, tmp_path, damage, reason):
-    """One bad file leaves its patch out, says which and why; once repaired it is added."""
+    """A bad file fails its patch with path and reason; once repaired, the patch is added."""
     whole = convert(BIGEARTHNET, bigearthnet, tmp_path / "whole")
     path = _first_s2_file(bigearthnet)
     good = path.read_bytes()
@@ -280,7 +280,7 @@ def test_a_patch_that_cannot_be_read_is_left_out_whole(bigearthnet, tmp_path, da
 
 
 def test_stop_ends_at_the_first_failure(bigearthnet, tmp_path):
-    """on_error="stop" stores what precedes the first bad patch in key order, and nothing behind."""
+    """on_error="stop" stores the patches before the first bad one in key order, but none after."""
     patches = sorted(p.key for p in corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6))
     (bad,) = bigearthnet["s1"].glob(f"*/{patches[3]}/*_VV.tif")
     bad.write_bytes(b"II")
@@ -291,7 +291,7 @@ def test_stop_ends_at_the_first_failure(bigearthnet, tmp_path):
 
 
 def test_failures_of_another_modality_are_kept(bigearthnet, tmp_path):
-    """Converting S1 does not forget what failed in S2."""
+    """Converting S1 keeps the failures of S2."""
     _first_s2_file(bigearthnet).write_bytes(b"")
     target = tmp_path / "target"
     convert(BIGEARTHNET, {"s2": bigearthnet["s2"]}, target)
@@ -321,7 +321,7 @@ class CountingSource:
 
 
 def test_each_file_is_read_once(folder_spec: DatasetSpec, tmp_path):
-    """However many bands a file holds, it is opened once, and nothing else is opened."""
+    """Each file is read once, however many bands it holds, and no other file is read."""
     folders = corpus.generate(folder_spec, tmp_path / "source", 2)
     sources = {name: CountingSource(folder) for name, folder in folders.items()}
     convert(folder_spec, sources, tmp_path / "target")
@@ -331,7 +331,7 @@ def test_each_file_is_read_once(folder_spec: DatasetSpec, tmp_path):
 
 
 def test_source_that_vanishes_stops_the_conversion(bigearthnet, tmp_path):
-    """A mount that goes away is one error about the source, not a failure of every patch."""
+    """A mount that disappears is one error about the source, not a failure of every patch."""
 
     class Vanishing(CountingSource):
         def read(self, path: str) -> bytes:
@@ -345,7 +345,7 @@ def test_source_that_vanishes_stops_the_conversion(bigearthnet, tmp_path):
 
 
 def test_at_most_the_allowed_bytes_are_in_flight(tmp_path):
-    """Patches wait for memory: with room for one, no two are read at the same time."""
+    """Patches wait for memory: if it suffices for one, no two are read at the same time."""
     spec = registry()["hydro"]
     folders = corpus.generate(spec, tmp_path / "source", 6)
 
@@ -385,7 +385,7 @@ print(line.split()[1])
     ],
 )
 def test_memory_stays_below_400_mb(tmp_path, dataset, modality, n_patches):
-    """Products of 13 MB, cubes of 7 MB, chunks of 116 MB: on eight threads below 400 MB in all."""
+    """Products of 13 MB, cubes of 7 MB and chunks of 116 MB on eight threads need under 400 MB."""
     spec = registry()[dataset]
     sources = corpus.generate(spec, tmp_path, n_patches, modalities=[modality], noise=True)
     run = subprocess.run(
@@ -407,8 +407,8 @@ def test_memory_stays_below_400_mb(tmp_path, dataset, modality, n_patches):
 
 
 def test_wrong_arguments_are_refused(bigearthnet, tmp_path):
-    """Unknown datasets and modalities, and no worker at all, are errors before anything happens."""
-    with pytest.raises(rico_hdl.UsageError, match="no dataset is called 'bigearth'"):
+    """Unknown datasets or modalities and zero workers are errors before anything is written."""
+    with pytest.raises(rico_hdl.UsageError, match="bigearth"):
         convert("bigearth", bigearthnet, tmp_path / "target")
     with pytest.raises(rico_hdl.UsageError, match="no modality s3"):
         convert(BIGEARTHNET, {"s3": bigearthnet["s1"]}, tmp_path / "target")
@@ -418,7 +418,7 @@ def test_wrong_arguments_are_refused(bigearthnet, tmp_path):
 
 
 def test_source_errors_leave_no_target_behind(tmp_path):
-    """A source that can't be used is found before the target folder is made."""
+    """An unusable source is reported before the target folder is created."""
     (tmp_path / "empty").mkdir()
     with pytest.raises(rico_hdl.SourceError, match="it is empty"):
         convert(BIGEARTHNET, {"s2": tmp_path / "empty"}, tmp_path / "target")
@@ -426,7 +426,7 @@ def test_source_errors_leave_no_target_behind(tmp_path):
 
 
 def test_another_dataset_in_the_target_is_refused(bigearthnet, tmp_path):
-    """One store holds one dataset; the store that is there is not touched."""
+    """A store holds one dataset: another one is refused, and the store doesn't change."""
     convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
     before = (tmp_path / "target" / "data.mdb").read_bytes()
     hydro = registry()["hydro"]
@@ -437,7 +437,7 @@ def test_another_dataset_in_the_target_is_refused(bigearthnet, tmp_path):
 
 
 def test_observer_hears_of_everything_once(bigearthnet, tmp_path):
-    """Counts that an observer adds up equal the summary."""
+    """The counts that an observer adds up equal the summary."""
     _first_s2_file(bigearthnet).write_bytes(b"")
 
     class Listening:
@@ -455,7 +455,7 @@ def test_observer_hears_of_everything_once(bigearthnet, tmp_path):
             self.failures.append(failure)
 
         def on_warning(self, message):
-            """A test's disk may be small."""
+            """Ignore warnings: a test's disk may be small."""
 
     observer = Listening()
     summary = convert(BIGEARTHNET, bigearthnet, tmp_path / "target", observer=observer)

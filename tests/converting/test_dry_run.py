@@ -15,7 +15,7 @@ def sources(tmp_path):
 
 
 def test_a_dry_run_says_what_a_conversion_would_write(sources, tmp_path):
-    """Counts and first keys are those of the conversion, its size is close, and nothing is made."""
+    """Counts and first keys match the conversion, the size is close, and nothing is created."""
     target = tmp_path / "target"
     found = rico_hdl.dry_run("bigearthnet", sources, target)
     assert not target.exists()
@@ -32,7 +32,7 @@ def test_a_dry_run_says_what_a_conversion_would_write(sources, tmp_path):
 
 
 def test_a_dry_run_does_not_read_an_archive_to_its_end(sources, tmp_path):
-    """The number of patches in a compressed archive is unknown, and so is the size of the store."""
+    """For a compressed archive, the number of patches and the size of the store are unknown."""
     archives = publish(BIGEARTHNET, sources, tmp_path / "archives")
     found = rico_hdl.dry_run("bigearthnet", archives, tmp_path / "target")
     for name in ("s1", "s2"):

@@ -1,4 +1,4 @@
-"""Failures: patches and archives have types of their own, and kinds instead of message texts."""
+"""Failures of patches and archives: separate types, with kinds instead of message texts."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ def damaged(tmp_path, s2) -> Path:
 
 
 def test_reports_keep_the_fields_of_0_1(tmp_path, damaged):
-    """A script that reads the failures of 0.1.0 from JSON, report or manifest keeps working."""
+    """Scripts for 0.1.0 can still read failures from JSON, the report and the manifest."""
     target, report = tmp_path / "target", tmp_path / "report.json"
     command = ["bigearthnet", "--bigearthnet-s2-dir", damaged, "--target-dir", target]
     result = run(*command, "--json", "--report", report)
@@ -54,7 +54,7 @@ def test_reports_keep_the_fields_of_0_1(tmp_path, damaged):
 
 
 def test_python_scripts_for_0_1_ask_each_failure_for_its_key(tmp_path, damaged):
-    """Code for 0.1.0, which tells archives by their empty key, goes on finding them."""
+    """Code for 0.1.0, which recognises archives by their empty key, still finds them."""
     archive, patch = convert(SPEC, {"s2": damaged}, tmp_path / "target").failures
     assert isinstance(archive, ArchiveFailure)
     assert isinstance(patch, PatchFailure)
@@ -66,7 +66,7 @@ def test_python_scripts_for_0_1_ask_each_failure_for_its_key(tmp_path, damaged):
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_a_wrong_sum_survives_other_damage_of_the_archive(tmp_path, s2, order):
-    """Whether a wrong MD5 sum was found before or after other damage, it is checked again."""
+    """A wrong MD5 sum is checked again, whether it was found before or after other damage."""
     right = tar_of(s2)
     wrong = bytearray(right)
     wrong[wrong.index(b"_B02.tif", 200_000) + 15_000] ^= 1
@@ -88,7 +88,7 @@ def test_a_wrong_sum_survives_other_damage_of_the_archive(tmp_path, s2, order):
 
 
 def test_the_kind_decides_and_not_the_wording(tmp_path, s2):
-    """A reason in other words, as of another version, changes nothing about an archive in doubt."""
+    """The wording of a failure's reason does not matter for an archive in doubt."""
     right = tar_of(s2)
     spec = _with_sum(hashlib.md5(right).hexdigest())
     path, target = tmp_path / "x.tar", tmp_path / "target"

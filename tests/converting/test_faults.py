@@ -1,4 +1,4 @@
-"""Disks that fill or can't be written, reads that fail, and what is unusual but no failure."""
+"""Full and read-only disks, failing reads, and anything unusual that is not a failure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BIGEARTHNET = registry()["bigearthnet"]
 
 @contextmanager
 def small_disk(folder: Path, n_bytes: int):
-    """A file system of so many bytes, where one may be mounted."""
+    """A file system of a given size in bytes, if one can be mounted."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={n_bytes}", "none", str(folder)]
     mount = shutil.which("mount")
@@ -54,24 +54,24 @@ def remount(folder: Path, option: str) -> None:
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory) -> dict[str, Path]:
-    """The source folders of a BigEarthNet of some dozen patches."""
+    """The source folders of a BigEarthNet with a few dozen patches."""
     return corpus.generate(BIGEARTHNET, tmp_path_factory.mktemp("source"), 40, noise=True)
 
 
 @pytest.fixture(scope="module")
 def digest(tmp_path_factory, sources) -> str:
-    """The content digest of a conversion with space enough."""
+    """The content digest of a conversion with enough space."""
     return convert(BIGEARTHNET, sources, tmp_path_factory.mktemp("whole")).content_digest
 
 
 def arguments_of(sources: dict[str, Path], target: Path) -> list[object]:
-    """The arguments that convert some sources."""
+    """The arguments to convert some sources."""
     options = [part for m in BIGEARTHNET.modalities for part in (m.option, sources[m.name])]
     return ["bigearthnet", *options, "--target-dir", target, "--json"]
 
 
 def test_a_disk_that_fills_again_and_again(tmp_path, sources, digest):
-    """Each time it is full: exit 4, sound records; each time it grows the same command goes on."""
+    """On a full disk the exit code is 4 and records are intact; with more space it continues."""
     disk = tmp_path / "disk"
     with small_disk(disk, 2**20):
         target = disk / "target"
@@ -99,7 +99,7 @@ def test_a_disk_that_fills_again_and_again(tmp_path, sources, digest):
 
 @pytest.mark.parametrize("n_free_pages", range(8))
 def test_a_disk_that_is_full_from_the_start(tmp_path, bigearthnet, n_free_pages):
-    """Whichever of its files there is no space for, the end is an error, not a crash."""
+    """Whichever file there is no space for, the conversion ends with an error, not a crash."""
     disk = tmp_path / "disk"
     with small_disk(disk, 2**20):
         free = shutil.disk_usage(disk).free
@@ -115,7 +115,7 @@ def test_a_disk_that_is_full_from_the_start(tmp_path, bigearthnet, n_free_pages)
 
 
 def test_a_read_only_disk_is_an_error_before_anything(tmp_path, bigearthnet):
-    """A target on a read-only disk ends with 4 and its path; what is there can still be checked."""
+    """A target on a read-only disk exits with 4 and its path; its store can still be verified."""
     disk = tmp_path / "disk"
     with small_disk(disk, 2**25):
         target = disk / "target"
@@ -133,7 +133,7 @@ def test_a_read_only_disk_is_an_error_before_anything(tmp_path, bigearthnet):
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission_is_an_error(tmp_path, bigearthnet):
-    """A target that may not be written ends with 4 and its path."""
+    """A target without write permission is exit code 4 with its path."""
     (tmp_path / "locked").mkdir(mode=0o500)
     result = run(*arguments_of(bigearthnet, tmp_path / "locked" / "target"))
     assert result.returncode == 4
@@ -141,7 +141,7 @@ def test_a_folder_without_permission_is_an_error(tmp_path, bigearthnet):
 
 
 class Usage(NamedTuple):
-    """What `shutil.disk_usage` tells."""
+    """The result of `shutil.disk_usage`."""
 
     total: int
     used: int
@@ -149,7 +149,7 @@ class Usage(NamedTuple):
 
 
 def test_a_shortage_of_space_is_announced(bigearthnet, tmp_path, monkeypatch):
-    """Before anything is converted it says what is needed and what is free; then it tries."""
+    """Needed and free space are reported before the conversion, which then starts anyway."""
     heard = []
 
     class Listening:
@@ -160,7 +160,7 @@ def test_a_shortage_of_space_is_announced(bigearthnet, tmp_path, monkeypatch):
             heard.append("patch" if modality and n_patches and n_bytes else "?")
 
         def on_failure(self, failure):
-            """Nothing fails."""
+            """Assert that nothing fails."""
 
         def on_warning(self, message):
             heard.append(message)
@@ -174,13 +174,13 @@ def test_a_shortage_of_space_is_announced(bigearthnet, tmp_path, monkeypatch):
     size = (tmp_path / "target" / "data.mdb").stat().st_size
     assert abs(int(needed) - size / 1e6) < 0.6
     assert free == "1"
-    # What is there already needs no space again.
+    # Stored patches need no more space.
     again = convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
     assert not [warning for warning in again.warnings if "needed" in warning]
 
 
 def test_a_shortage_is_announced_where_the_spec_names_no_sizes(tmp_path, monkeypatch):
-    """Where only the files tell how large patches are, the first one does."""
+    """If only the files tell the size of patches, the first patch triggers the warning."""
     spec = registry()["ssl4eo-s12"]
     sources = corpus.generate(spec, tmp_path / "source", 4, modalities=["s1"])
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 0, 1000))
@@ -189,7 +189,7 @@ def test_a_shortage_is_announced_where_the_spec_names_no_sizes(tmp_path, monkeyp
 
 
 class Faulty:
-    """A folder whose reads of some paths go wrong."""
+    """A folder with faulty reads of some paths."""
 
     def __init__(self, path, fault, wrong):
         self._source = FolderSource(path)
@@ -227,7 +227,7 @@ def failing(number):
     ids=["EIO", "ESTALE", "EACCES", "ENOENT", "half", "nothing", "inverted"],
 )
 def test_a_read_that_fails_leaves_out_its_patch_alone(bigearthnet, tmp_path, fault, reason):
-    """Each faulty file is one failure with path and band; the next run adds what was missing."""
+    """Each faulty file is one failure with path and band; the next run adds its patch."""
     whole = convert(BIGEARTHNET, bigearthnet, tmp_path / "whole")
     patches = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s2"), 6)
     wrong = {patches[1].files[3]: "B04", patches[4].files[11]: "B12"}
@@ -244,7 +244,7 @@ def test_a_read_that_fails_leaves_out_its_patch_alone(bigearthnet, tmp_path, fau
     assert summary.n_written == {"s1": 6, "s2": 4, "reference-maps": 6}
     assert verify(target).findings == []
     assert inspect(target).n_failures == 2
-    # Read again without the fault, as after a hiccup of the network.
+    # Read again without the fault, as after a network outage.
     repaired = convert(BIGEARTHNET, bigearthnet, target)
     assert repaired.n_written == {"s1": 0, "s2": 2, "reference-maps": 0}
     assert repaired.content_digest == whole.content_digest
@@ -253,7 +253,7 @@ def test_a_read_that_fails_leaves_out_its_patch_alone(bigearthnet, tmp_path, fau
 
 @pytest.mark.parametrize("where", ["byte order", "width", "compression"])
 def test_a_bit_that_flips_on_the_way_in_is_a_failure_or_found(bigearthnet, tmp_path, where):
-    """A flip in a file's header fails its patch; one in its pixels is found by --sources."""
+    """A flip in a file's header fails its patch; a flip in its pixels is found by --sources."""
     patch = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s2"), 6)[2]
     path = bigearthnet["s2"] / patch.files[1]
     data = path.read_bytes()
@@ -274,32 +274,31 @@ def test_a_bit_that_flips_on_the_way_in_is_a_failure_or_found(bigearthnet, tmp_p
 
 
 def test_patches_of_one_value_are_a_warning(bigearthnet, tmp_path):
-    """Patches that are entirely one value are stored, counted, and told of."""
+    """Constant patches are stored, counted, and reported in a warning."""
     patch = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6)[3]
     for name in patch.files:
         tifffile.imwrite(bigearthnet["s1"] / name, np.zeros((120, 120), "float32"))
-    # One band alone of one value is nothing unusual.
+    # A single constant band is nothing unusual.
     other = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6)[4]
     tifffile.imwrite(bigearthnet["s1"] / other.files[0], np.zeros((120, 120), "float32"))
     target = tmp_path / "target"
     result = run(*arguments_of(bigearthnet, target), "--report", tmp_path / "report.json")
     summary = summary_of(result)
-    expected = "1 of 6 s1 patches have one value in all pixels of each band"
-    assert expected in summary["warnings"]
+    (expected,) = [w for w in summary["warnings"] if "1 of 6 s1 patches are constant" in w]
     assert expected in json.loads((tmp_path / "report.json").read_text())["warnings"]
     assert patch.key in records(target)
     assert inspect(target).modalities["s1"].n_constant == 1
     assert verify(target).n_constant == 1
     text = run(*arguments_of(bigearthnet, target)[:-1])
     assert f"  note: {expected}" in text.stdout
-    assert "1 patches have one value" in run("info", target).stdout
-    # The journal is made anew from the records: this is not forgotten.
+    assert "1 patches are constant" in run("info", target).stdout
+    # The journal is rebuilt from the records, and the count is kept.
     (target / "rico-hdl.journal").unlink()
     assert expected in convert(BIGEARTHNET, bigearthnet, target).warnings
 
 
 def test_another_number_than_published_is_a_note(bigearthnet, tmp_path):
-    """A subset is converted without failure, and the number of the whole is named."""
+    """A subset is converted without failure, with a warning that names the published number."""
     result = run(*arguments_of(bigearthnet, tmp_path / "target")[:-1])
     assert result.returncode == 0
     for modality in BIGEARTHNET.modalities:
@@ -326,7 +325,7 @@ print(json.dumps([summary.n_written, [f.reason for f in summary.failures], peak(
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 @pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
 def test_a_small_file_that_claims_a_huge_image_is_a_failure(tmp_path, compression):
-    """A decompression bomb fails its own patch, and takes no memory to speak of."""
+    """A decompression bomb fails only its own patch, and takes hardly any memory."""
     (path,) = corpus.generate(registry()["hydro"], tmp_path / "source", 2).values()
     bomb, _ = sorted(path.rglob("patch_*.tif"))
     tifffile.imwrite(
@@ -359,7 +358,7 @@ def test_a_small_file_that_claims_a_huge_image_is_a_failure(tmp_path, compressio
 
 
 def test_a_source_that_is_gone_is_not_a_failure_of_each_patch(bigearthnet, tmp_path):
-    """When the whole source vanishes, what was converted stays, and the same call continues."""
+    """If the whole source disappears, stored patches are kept, and the same call continues."""
     hidden = tmp_path / "hidden"
 
     class Vanishing(Faulty):

@@ -1,4 +1,4 @@
-"""Records of real files against those that the original rico-hdl writes."""
+"""Records of real files are those of the original rico-hdl."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ SOURCES = {
 
 
 def test_all_golden_datasets_are_covered(samples):
-    """No dataset of golden.json is left out here."""
+    """All datasets of golden.json are tested here."""
     assert SOURCES.keys() == json.loads((samples / "golden.json").read_text()).keys()
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_records_equal_the_originals(samples, tmp_path, name):
-    """Keys and bytes are those of the original rico-hdl, for real files of the publisher."""
+    """Keys and bytes are those of the original rico-hdl, for publishers' real files."""
     golden = json.loads((samples / "golden.json").read_text())[name]
     sources = {modality: samples / folder for modality, folder in SOURCES[name].items()}
     convert(get(name), sources, tmp_path)

@@ -1,4 +1,4 @@
-"""Which sources a store names, and what is told of them."""
+"""The sources that a store names, and warnings about disk space."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ UC_MERCED = registry()["uc-merced"]
 
 @pytest.fixture
 def first(tmp_path):
-    """A folder of Sentinel-1 patches, which is converted."""
+    """A converted folder of Sentinel-1 patches."""
     folder = corpus.generate(BIGEARTHNET, tmp_path / "first", 4, modalities=["s1"])["s1"]
     assert convert(BIGEARTHNET, {"s1": folder}, tmp_path / "target").complete
     return folder
 
 
 def sources_of(target):
-    """The sources of Sentinel-1 that the manifest names."""
+    """The sources of Sentinel-1 in the manifest."""
     return json.loads((target / "rico-hdl.json").read_text())["modalities"]["s1"]["sources"]
 
 
 def copy_of(folder, tmp_path):
-    """The same files elsewhere."""
+    """A copy of the files at another place."""
     return shutil.copytree(folder, tmp_path / "second")
 
 
 def test_a_second_source_of_the_same_values_is_named(first, tmp_path):
-    """A copy elsewhere holds what is stored: it is a source, too, and nothing is written."""
+    """A copy with the same values is named as a source, and nothing is written."""
     second = copy_of(first, tmp_path)
     summary = convert(BIGEARTHNET, {"s1": second}, tmp_path / "target")
     assert (summary.n_present, summary.n_written, summary.failures) == ({"s1": 4}, {"s1": 0}, [])
@@ -44,7 +44,7 @@ def test_a_second_source_of_the_same_values_is_named(first, tmp_path):
 
 
 def test_a_source_of_other_values_is_not_named(first, tmp_path):
-    """Where one patch has other values than are stored, the folder is no source of the store."""
+    """A folder with one patch that differs from the stored values is not named as a source."""
     second = copy_of(first, tmp_path)
     one, other, *_ = sorted(second.glob("*/*/*_VV.tif"))
     shutil.copy(other, one)
@@ -56,7 +56,7 @@ def test_a_source_of_other_values_is_not_named(first, tmp_path):
 
 
 def test_a_source_that_gave_nothing_is_not_named(first, tmp_path):
-    """A folder of which no patch can be read is no source of what is stored already."""
+    """A folder without a readable patch is not named as a source of stored patches."""
     second = copy_of(first, tmp_path)
     for path in second.glob("*/*/*_VV.tif"):
         path.write_bytes(b"no TIFF")
@@ -66,7 +66,7 @@ def test_a_source_that_gave_nothing_is_not_named(first, tmp_path):
 
 
 def test_the_only_source_is_named_whatever_it_gave(tmp_path):
-    """The first source of a store is named even if nothing of it could be stored."""
+    """The first source of a store is named even if none of its patches could be stored."""
     folder = corpus.generate(BIGEARTHNET, tmp_path / "first", 2, modalities=["s1"])["s1"]
     for path in folder.glob("*/*/*_VV.tif"):
         path.write_bytes(b"no TIFF")
@@ -75,7 +75,7 @@ def test_the_only_source_is_named_whatever_it_gave(tmp_path):
 
 
 def test_a_patch_that_failed_before_is_told_of_once(first, tmp_path):
-    """A patch that fails again elsewhere is one failure, and none once it is stored."""
+    """A patch that fails in two sources is one failure, and none once it is stored."""
     target = tmp_path / "fresh"
     second = copy_of(first, tmp_path)
     for folder in (first, second):
@@ -91,23 +91,23 @@ def test_a_patch_that_failed_before_is_told_of_once(first, tmp_path):
 
 
 def test_a_disk_that_is_too_small_is_warned_of(tmp_path, monkeypatch):
-    """The bytes that are needed are those of the patches, or of the archives, that are left."""
+    """The space that is needed is that of the remaining patches or archives."""
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=50_000))
     sources = corpus.generate(UC_MERCED, tmp_path / "source", 3)
     archives = publish(UC_MERCED, sources, tmp_path / "archives")
-    for given, words in ((sources, "about 1 MB are still needed"), (archives, "at least")):
+    for given, words in ((sources, "about 1 MB are still needed"), (archives, "at least ")):
         target = tmp_path / words.split()[0]
         warnings = convert(UC_MERCED, given, target).warnings
         (warning,) = [line for line in warnings if "still needed" in line]
-        assert warning.startswith(words)
+        assert words in warning
         assert "0 MB are free" in warning
-        # All is stored: nothing is needed any more.
+        # All is stored, so no more space is needed.
         assert not [line for line in convert(UC_MERCED, given, target).warnings if "needed" in line]
 
 
 def test_sizes_that_only_records_tell_are_warned_of_once(tmp_path, monkeypatch):
-    """Where the spec does not tell a record's size, the first record does, once for all."""
+    """If the spec doesn't give a record's size, the first record does, and one warning follows."""
     spec = registry()["spectral-earth-enmap"]
     assert nominal_bytes(spec.modalities[0]) is None
     sources = corpus.generate(spec, tmp_path / "source", 4)
@@ -119,7 +119,7 @@ def test_sizes_that_only_records_tell_are_warned_of_once(tmp_path, monkeypatch):
 
 
 def test_records_of_other_modalities_hide_no_difference(tmp_path):
-    """However the keys of modalities alternate, each one from elsewhere is compared."""
+    """Patches from elsewhere are compared, however the keys of modalities alternate."""
     wanted = ["s2", "reference-maps"]
     first = corpus.generate(BIGEARTHNET, tmp_path / "first", 6, modalities=wanted)
     convert(BIGEARTHNET, first, tmp_path / "target")

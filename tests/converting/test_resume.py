@@ -1,4 +1,4 @@
-"""Conversions that are really killed, and continued by the same command."""
+"""Killing conversions, and continuing them with the same command."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ N_PATCHES = 70
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory) -> dict[str, Path]:
-    """The source folders of a BigEarthNet of some hundred patches, by modality."""
+    """The source folders of a BigEarthNet with about a hundred patches, by modality."""
     root = tmp_path_factory.mktemp("source")
     return corpus.generate(BIGEARTHNET, root, N_PATCHES, noise=True)
 
 
 @pytest.fixture(scope="module")
 def arguments(sources) -> list[object]:
-    """The arguments that convert these sources, but for the target."""
+    """The arguments to convert these sources, without the target."""
     options = [part for m in BIGEARTHNET.modalities for part in (m.option, sources[m.name])]
     return ["bigearthnet", *options, "--json", "--num-workers", 2, "--target-dir"]
 
 
 @pytest.fixture(scope="module")
 def whole_folder(tmp_path_factory, arguments) -> Path:
-    """The target of a conversion that nothing interrupted."""
+    """The target of an uninterrupted conversion."""
     target = tmp_path_factory.mktemp("whole") / "target"
     summary_of(run(*arguments, target))
     return target
@@ -57,13 +57,13 @@ def whole_folder(tmp_path_factory, arguments) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(whole_folder) -> tuple[dict[str, bytes], str]:
-    """Records and digest of a conversion that nothing interrupted."""
+    """Records and digest of an uninterrupted conversion."""
     manifest = json.loads((whole_folder / "rico-hdl.json").read_text())
     return records(whole_folder), manifest["content_digest"]
 
 
 def check_nothing_wrong(target: Path) -> None:
-    """After any kill a store verifies, as far as it came, and can be looked at."""
+    """Assert that a store can be verified and inspected after a kill."""
     if not (target / "data.mdb").exists():
         return
     result = verify(target)
@@ -77,7 +77,7 @@ def check_nothing_wrong(target: Path) -> None:
 
 
 def check_whole(target: Path, summary: dict, whole: tuple[dict[str, bytes], str]) -> None:
-    """A store that was continued to its end is what one run would have made."""
+    """Assert that a continued store equals the result of a single run."""
     assert records(target) == whole[0]
     assert summary["content_digest"] == whole[1]
     assert summary["complete"]
@@ -92,7 +92,7 @@ def check_whole(target: Path, summary: dict, whole: tuple[dict[str, bytes], str]
 
 
 def size_of(target: Path, name: str) -> int:
-    """Bytes of a file in a folder; none where it is not there yet."""
+    """Bytes of a file in a folder; 0 if it doesn't exist."""
     try:
         return (target / name).stat().st_size
     except FileNotFoundError:
@@ -100,7 +100,7 @@ def size_of(target: Path, name: str) -> int:
 
 
 def kill_when(process: subprocess.Popen, target: Path, name: str, n_bytes: int) -> bool:
-    """Kill a conversion once a file of its target has so many bytes; false if it ended before."""
+    """Kill a conversion when a file of its target has a given size; False if it ended before."""
     while process.poll() is None:
         if size_of(target, name) >= n_bytes:
             process.kill()
@@ -112,7 +112,7 @@ def kill_when(process: subprocess.Popen, target: Path, name: str, n_bytes: int) 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_at_random_moments_and_continued(tmp_path, arguments, whole, seed):
-    """However often it is killed, the end is that of one run, and every state between is sound."""
+    """However often a conversion is killed, its result is that of one run, with intact states."""
     chance = random.Random(seed)
     target = tmp_path / "target"
     n_kills = 0
@@ -122,7 +122,7 @@ def test_killed_at_random_moments_and_continued(tmp_path, arguments, whole, seed
         command = driven("none", 0, *arguments, target)
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         name = chance.choice(list(goals))
-        # Somewhere between what is there and a third of the whole more.
+        # Somewhere between the current size and another third of the whole.
         step = chance.randrange(goals[name] // 3)
         if n_kills < 6 and kill_when(process, target, name, size_of(target, name) + step):
             n_kills += 1
@@ -133,7 +133,7 @@ def test_killed_at_random_moments_and_continued(tmp_path, arguments, whole, seed
         assert process.returncode == 0
         break
     summary = json.loads(stdout)
-    # What was stored is not converted again.
+    # Stored patches are not converted again.
     assert sum(summary["n_present"].values()) == before
     assert sum(summary["n_written"].values()) == len(whole[0]) - before
     assert n_kills >= 3
@@ -154,14 +154,14 @@ def test_killed_at_random_moments_and_continued(tmp_path, arguments, whole, seed
     ],
 )
 def test_killed_between_two_steps(tmp_path, sources, arguments, whole, moment):
-    """Killed between note, commit and manifest, and again while it recovers, nothing is lost."""
+    """Killed between note, commit and manifest, and again during recovery, nothing is lost."""
     target = tmp_path / "target"
     point, number = moment
     killed = subprocess.run(driven(point, number, *arguments, target), check=False)
     assert killed.returncode == -9
     check_nothing_wrong(target)
     first = n_stored(target)
-    # All batches but the last one, which was noted and not committed.
+    # All batches except the last one, which was noted but not committed.
     n_commits = {"journal": number - 1, "torn journal": number - 1, "commit": number}.get(point)
     if n_commits is not None:
         mean = sum(map(len, whole[0].values())) / len(whole[0])
@@ -169,7 +169,7 @@ def test_killed_between_two_steps(tmp_path, sources, arguments, whole, moment):
         assert (first > 0) == (n_commits > 0)
 
     again = subprocess.run(driven("journal", 1, *arguments, target), check=False)
-    # A run that has nothing to note has nothing to be killed at.
+    # A run without anything to note can't be killed there.
     assert again.returncode == (0 if first == len(whole[0]) else -9)
     assert n_stored(target) == first
     if again.returncode:
@@ -185,7 +185,7 @@ def test_killed_between_two_steps(tmp_path, sources, arguments, whole, moment):
 def test_killed_while_the_old_store_is_removed(  # noqa: PLR0917 - fixtures
     tmp_path, sources, arguments, whole, whole_folder, number, overwrite
 ):
-    """--overwrite that was killed half-way leaves a folder that is ours and can be continued."""
+    """If --overwrite is killed half-way, its folder can still be continued."""
     target = tmp_path / "target"
     shutil.copytree(whole_folder, target)
     command = driven("removal", number, *arguments, target, "--overwrite")
@@ -200,7 +200,7 @@ def test_killed_while_the_old_store_is_removed(  # noqa: PLR0917 - fixtures
 
 @pytest.fixture
 def blocked(bigearthnet):
-    """A small BigEarthNet whose fifth S1 patch, in key order, is a pipe that nobody writes to."""
+    """A small BigEarthNet whose fifth S1 patch, in key order, is a pipe without a writer."""
     patches = sorted(p.key for p in corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6))
     (path,) = bigearthnet["s1"].glob(f"*/{patches[4]}/*_VV.tif")
     good = path.read_bytes()
@@ -210,7 +210,7 @@ def blocked(bigearthnet):
 
 
 def wait_for_writer(target: Path) -> None:
-    """Return once a process has the folder to itself for writing."""
+    """Wait until a process has the folder to itself for writing."""
     deadline = time.monotonic() + 60
     path = target / "rico-hdl.journal"
     while time.monotonic() < deadline:
@@ -224,7 +224,7 @@ def wait_for_writer(target: Path) -> None:
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_second_conversion_into_one_target_is_refused(blocked, tmp_path, overwrite):
-    """While one conversion writes, another one ends at once with 4, and the first is unharmed."""
+    """During a conversion, a second one exits with 4 at once, and the first is not affected."""
     source, pipe, good = blocked
     target = tmp_path / "target"
     command = ["bigearthnet", "--bigearthnet-s1-dir", source, "--target-dir", target]
@@ -240,7 +240,7 @@ def test_second_conversion_into_one_target_is_refused(blocked, tmp_path, overwri
     assert f"{target}: another conversion is writing there" in second.stderr
     assert "Wait until it is done" in second.stderr
     assert second.stdout == ""
-    with held_at(pipe, first):  # the first one now finds this file to be empty
+    with held_at(pipe, first):  # the first one now reads this file as empty
         pass
     stdout, stderr = first.communicate(timeout=60)
     assert first.returncode == 1, stderr
@@ -252,7 +252,7 @@ def test_second_conversion_into_one_target_is_refused(blocked, tmp_path, overwri
 
 
 def test_lock_of_a_killed_process_blocks_nobody(blocked, tmp_path):
-    """After kill -9 in the middle of a patch the same command continues at once."""
+    """After kill -9 in the middle of a patch, the same command continues at once."""
     source, pipe, good = blocked
     target = tmp_path / "target"
     command = ["bigearthnet", "--bigearthnet-s1-dir", source, "--target-dir", target]
@@ -269,7 +269,7 @@ def test_lock_of_a_killed_process_blocks_nobody(blocked, tmp_path):
 
 
 def test_same_files_elsewhere_are_accepted(bigearthnet, tmp_path):
-    """Keys that are there from another folder, with the same bytes, count as present."""
+    """Keys that are stored from another folder with the same bytes count as present."""
     target = tmp_path / "target"
     convert(BIGEARTHNET, {"s1": bigearthnet["s1"]}, target)
     before = (target / "data.mdb").read_bytes()
@@ -285,7 +285,7 @@ def test_same_files_elsewhere_are_accepted(bigearthnet, tmp_path):
 
 
 def test_other_values_under_a_key_are_a_failure(bigearthnet, tmp_path):
-    """A key that is there from another folder with other bytes names both; nothing is changed."""
+    """A key stored from another folder with other bytes is a failure that names both folders."""
     target = tmp_path / "target"
     convert(BIGEARTHNET, {"s1": bigearthnet["s1"]}, target)
     before = records(target)
@@ -320,7 +320,7 @@ def test_other_values_under_a_key_are_a_failure(bigearthnet, tmp_path):
 
 
 def test_overwrite_forgets_what_was_there(bigearthnet, tmp_path):
-    """--overwrite leaves no record, source or failure of before, whatever state they were in."""
+    """--overwrite leaves no earlier record, source or failure, whatever their state."""
     target = tmp_path / "target"
     convert(BIGEARTHNET, bigearthnet, target)
     (target / "rico-hdl.json").write_text("{ damaged")
@@ -332,7 +332,7 @@ def test_overwrite_forgets_what_was_there(bigearthnet, tmp_path):
 
 
 def test_overwrite_into_a_new_folder_is_no_error(bigearthnet, tmp_path):
-    """--overwrite where nothing is converts as usual, and leaves other files alone."""
+    """--overwrite without an earlier store converts as usual, and keeps other files."""
     (tmp_path / "target").mkdir()
     (tmp_path / "target" / "notes.txt").write_text("mine")
     convert(BIGEARTHNET, bigearthnet, tmp_path / "target", overwrite=True)
@@ -346,7 +346,7 @@ def listing(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_database_that_is_not_ours_is_not_overwritten(bigearthnet, tmp_path):
-    """--overwrite in a folder with somebody else's LMDB ends with 4, and changes no byte."""
+    """--overwrite in a folder with another tool's LMDB exits with 4, and changes no byte."""
     target = tmp_path / "target"
     with lmdb.open(str(target)) as env, env.begin(write=True) as txn:
         txn.put(b"precious", b"value")
@@ -360,7 +360,7 @@ def test_a_database_that_is_not_ours_is_not_overwritten(bigearthnet, tmp_path):
 
 
 def test_overwrite_with_a_wrong_source_removes_nothing(bigearthnet, tmp_path):
-    """What is in the target stays as long as the new sources can't be used."""
+    """--overwrite keeps the store if the new sources can't be used."""
     target = tmp_path / "target"
     convert(BIGEARTHNET, bigearthnet, target)
     before = listing(target)
@@ -372,7 +372,7 @@ def test_overwrite_with_a_wrong_source_removes_nothing(bigearthnet, tmp_path):
 
 @pytest.mark.parametrize("leave_lock", [True, False])
 def test_a_store_of_the_original_is_continued(bigearthnet, tmp_path, leave_lock):
-    """A data.mdb without manifest and journal keeps its records, and gets what is missing."""
+    """A data.mdb without manifest and journal keeps its records, and missing ones are added."""
     convert(BIGEARTHNET, bigearthnet, tmp_path / "whole")
     expected = records(tmp_path / "whole")
     target = tmp_path / "target"
@@ -397,19 +397,19 @@ def test_a_store_of_the_original_is_continued(bigearthnet, tmp_path, leave_lock)
 
 
 def test_a_conversion_that_waited_for_its_plan_sees_the_latest_manifest(bigearthnet, tmp_path):
-    """What another conversion wrote while this one planned is not forgotten."""
+    """A manifest that another conversion wrote during planning is kept."""
     target = tmp_path / "target"
     next(bigearthnet["s2"].glob("*/*/*_B02.tif")).write_bytes(b"")
 
     class Overtaken:
-        """An observer that lets another conversion run to its end before this one writes."""
+        """An observer that runs another conversion before this one writes."""
 
         def on_plan(self, plan):
             del plan
             convert(BIGEARTHNET, {"s2": bigearthnet["s2"]}, target)
 
         def on_patches(self, modality, n_patches, n_bytes):
-            """Nothing to note."""
+            """Do nothing."""
 
         on_failure = on_warning = on_patches
 
@@ -423,7 +423,7 @@ def test_a_conversion_that_waited_for_its_plan_sees_the_latest_manifest(bigearth
 
 
 def test_truncated_database_is_not_continued(bigearthnet, tmp_path):
-    """A data.mdb that was cut short is an error that says so, not a crash, and stays as it is."""
+    """A truncated data.mdb is an error, not a crash, and does not change."""
     target = tmp_path / "target"
     convert(BIGEARTHNET, bigearthnet, target)
     path = target / "data.mdb"
@@ -435,7 +435,7 @@ def test_truncated_database_is_not_continued(bigearthnet, tmp_path):
 
 
 def test_the_manifest_never_knows_more_than_what_is_safe(bigearthnet, tmp_path, monkeypatch):
-    """Before each manifest is written, journal and database are flushed to the disk."""
+    """Journal and database are flushed to disk before each manifest is written."""
     steps = []
     for home, name in ((StoreWriter, "commit"), (StoreWriter, "sync"), (Manifest, "write")):
         whole = getattr(home, name)
@@ -471,7 +471,7 @@ def test_a_file_system_that_locks_only_what_is_written_will_do(bigearthnet, tmp_
 
 @pytest.mark.soak
 def test_killed_again_and_again(tmp_path, arguments, whole, rounds, seed):
-    """In many conversions, each killed several times, none ends with another content."""
+    """Many conversions, each killed several times, all end with the same content."""
     for number in rounds(50):
         folder = tmp_path / str(number)
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""Names by which readers ask for bands: presets and aliases of the specs."""
+"""Presets and aliases of the specs: names that select bands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MODALITIES = [(spec, modality) for spec in registry().values() for modality in s
     ("spec", "modality"), MODALITIES, ids=[f"{s.name} {m.name}" for s, m in MODALITIES]
 )
 def test_sentinel_2_presets_name_each_band_once(spec, modality):
-    """Where there are presets by resolution, each band is in one of them, at its published size."""
+    """Presets by resolution contain each band once, with its published size."""
     presets = {preset.name: preset.bands for preset in modality.presets}
     if "10m" not in presets:
         return
@@ -31,7 +31,7 @@ def test_sentinel_2_presets_name_each_band_once(spec, modality):
 
 
 def test_presets_decide_nothing_about_records():
-    """Other presets and aliases leave the fingerprint as it is: stores stay of one dataset."""
+    """Other presets and aliases don't change the fingerprint, so stores keep their dataset."""
     spec = registry()["eurosat-multi-spectral"]
     (modality,) = spec.modalities
     bands = tuple(replace(band, aliases=(f"{band.name}x",)) for band in modality.bands)
@@ -52,7 +52,7 @@ def test_presets_decide_nothing_about_records():
     ],
 )
 def test_ambiguous_names_are_refused(presets, aliases, what):
-    """A name that would mean two things, or a preset of bands that are not there, is an error."""
+    """An ambiguous name, or a preset with missing bands, is an error."""
     modality = registry()["hydro"].modalities[0]
     first, *others = modality.bands
     bands = (Band(first.name, index=1, aliases=aliases), *others)

@@ -1,4 +1,4 @@
-"""Every way to decode a file gives the pixels that an independent writer put in."""
+"""Every decoder returns the pixels that an independent writer stored."""
 
 from rico_hdl.decoding.gdal import GdalDecoder
 from rico_hdl.decoding.tiff import Decoder
@@ -7,7 +7,7 @@ from tests.support.tiff_files import by_gdal, by_tifffile
 
 
 class TestUncompressed(DecoderContract):
-    """Files whose pixels are sliced out."""
+    """Files whose pixels are sliced."""
 
     def encode(self, stack):
         return by_tifffile(stack, photometric="minisblack", rowsperstrip=7)
@@ -27,14 +27,14 @@ class TestDeflate(TestUncompressed):
 
 
 class TestLibtiff(TestUncompressed):
-    """Tiles that only libtiff decodes."""
+    """Tiles, which only libtiff decodes."""
 
     def encode(self, stack):
         return by_gdal(stack, compress="lzw", tiled=True, blockxsize=16, blockysize=16)
 
 
 class TestGdal(TestUncompressed):
-    """GDAL as a judge, of files that GDAL did not write."""
+    """GDAL, on files that GDAL did not write."""
 
     def decoder(self):
         return GdalDecoder()

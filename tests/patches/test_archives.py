@@ -1,4 +1,4 @@
-"""Putting patches together from members in any order."""
+"""Assembling patches from members in any order."""
 
 import time
 from contextlib import closing
@@ -27,7 +27,7 @@ MODALITY = Modality(
 
 
 class Listed:
-    """Members from a list, as an archive."""
+    """An archive with members from a list."""
 
     location = "/archives/x.tar"
     files = (Path(location),)
@@ -55,7 +55,7 @@ class Listed:
 
 
 def files_of(scene, patch, bands="ABC", prefix=""):
-    """The members of a patch, with contents that tell where they belong."""
+    """The members of a patch; each content says where it belongs."""
     return [
         (
             f"{prefix}{scene}/{patch}/{patch}_{b}.tif",
@@ -67,7 +67,7 @@ def files_of(scene, patch, bands="ABC", prefix=""):
 
 
 def assembled(archive, **options):
-    """What an assembly gives: contents by key, how many were passed over, the rest."""
+    """The results of an assembly: contents by key, the number of passed patches, the rest."""
     n_passed, failures, found = 0, [], {}
     assembly = Assembly(MODALITY, archive, **options)
     for item in assembly:
@@ -85,7 +85,7 @@ PATCHES = [("s1", "p1"), ("s1", "p2"), ("s2", "p1"), ("s10", "p_3")]
 
 @given(st.permutations([file for patch in PATCHES for file in files_of(*patch)]), st.booleans())
 def test_any_order_gives_the_same_patches(members, sequential):
-    """Whatever the order of members, each patch has its own files, in the order of its bands."""
+    """In any order of members, each patch gets its own files in the order of its bands."""
     found, _, failures, _ = assembled(Listed(members, sequential=sequential))
     assert failures == []
     assert found == {f"{s}-{p}": [f"{s}{p}{b}".encode() for b in "ABC"] for s, p in PATCHES}
@@ -93,7 +93,7 @@ def test_any_order_gives_the_same_patches(members, sequential):
 
 @pytest.mark.parametrize("prefix", ["", "top/", "a/b/c/"])
 def test_folders_in_front_do_not_count(prefix):
-    """A patch is found at any depth, and other files are passed over."""
+    """Patches are found at any depth, and other files are ignored."""
     members = [
         ("readme.txt", b"", ""),
         *files_of("s", "p", prefix=prefix),
@@ -104,7 +104,7 @@ def test_folders_in_front_do_not_count(prefix):
 
 
 def test_patches_come_as_soon_as_they_are_complete():
-    """The order is that in which patches become complete, and nothing is read ahead."""
+    """Patches are yielded as soon as they are complete, and nothing is read ahead."""
     members = files_of("s", "1", "AB") + files_of("s", "2") + files_of("s", "1", "C")
     archive = Listed(members)
     with closing(iter(Assembly(MODALITY, archive))) as items:
@@ -115,7 +115,7 @@ def test_patches_come_as_soon_as_they_are_complete():
 
 
 def test_what_is_not_wanted_is_not_read():
-    """Files of an unwanted patch are not read; it is counted once, and asked for once."""
+    """Files of an unwanted patch are not read; `is_wanted` is called once, and it counts once."""
     asked = []
 
     def is_wanted(key, modality):
@@ -134,7 +134,7 @@ def test_what_is_not_wanted_is_not_read():
 
 
 def test_missing_bands_are_named():
-    """A patch that lacks files is a failure that names the bands."""
+    """A patch with missing files is a failure that names the bands."""
     members = files_of("s", "1", "AC") + files_of("s", "2", "B")
     _, _, failures, _ = assembled(Listed(members))
     assert [(f.key, f.band, f.reason, f.path) for f in failures] == [
@@ -144,7 +144,7 @@ def test_missing_bands_are_named():
 
 
 def test_damage_keeps_what_came_before():
-    """Where the archive can't be read on, what was complete is given, and the rest told."""
+    """If an archive becomes unreadable, complete patches are yielded and the rest is reported."""
     archive = Listed(files_of("s", "1") + files_of("s", "2", "A"), damaged=True)
     found, _, failures, assembly = assembled(archive)
     assert list(found) == ["s-1"]
@@ -153,7 +153,7 @@ def test_damage_keeps_what_came_before():
 
 
 def test_a_member_that_cannot_be_read_costs_its_patch():
-    """A problem of one file is that of its patch; of other files it is counted."""
+    """An unreadable file fails its patch; an unreadable file of no patch is counted."""
     (a, b, c) = files_of("s", "1")
     members = [a, (b[0], b"", "it is a symbolic link"), c, ("x", b"", "it is a device")]
     found, _, failures, assembly = assembled(Listed(members))
@@ -163,7 +163,7 @@ def test_a_member_that_cannot_be_read_costs_its_patch():
 
 
 def test_a_member_that_cannot_be_read_explains_an_incomplete_patch():
-    """Where files are missing as well, the failure names the one that can't be read."""
+    """If files are also missing, the failure names the file that can't be read."""
     a, b, _ = files_of("s", "1")
     found, _, failures, _ = assembled(Listed([a, (b[0], b"", "it is a symbolic link")]))
     assert found == {}
@@ -171,7 +171,7 @@ def test_a_member_that_cannot_be_read_explains_an_incomplete_patch():
 
 
 def test_the_later_of_two_equal_paths_counts():
-    """A file that stands twice before its patch is complete is the later one, as unpacked."""
+    """If a file appears twice before its patch is complete, the later one is used."""
     (a, b, c) = files_of("s", "1")
     found, _, failures, _ = assembled(Listed([a, (a[0], b"later", ""), b, c]))
     assert (found["s-1"][0], failures) == (b"later", [])
@@ -189,9 +189,9 @@ def test_keys_that_cannot_be_stored(key):
 
 @given(st.integers(0, 5 * (WAITING_COST_BYTES + 10)))
 def test_waiting_files_are_bounded(bound):
-    """Beyond the bound the oldest patches are given up, once each, and the others are right.
+    """Beyond the bound, the oldest patches are given up, once each; the others are right.
 
-    As many are kept as the bound allows, and at least the newest.
+    As many patches are kept as the bound allows, and at least the newest.
     """
     members = [file for b in "ABC" for i in range(5) for file in files_of("s", str(i), b)]
     found, _, failures, assembly = assembled(Listed(members), max_waiting_bytes=bound)
@@ -206,7 +206,7 @@ def test_waiting_files_are_bounded(bound):
 
 
 def test_many_patches_of_small_files_are_bounded():
-    """Each patch that waits counts, however small its files are."""
+    """Every waiting patch counts towards the bound, however small its files are."""
     members = [
         (path, b"x", "")
         for b in "ABC"
@@ -221,13 +221,13 @@ def test_many_patches_of_small_files_are_bounded():
 
 @pytest.mark.parametrize("n_times", [1, 50])
 def test_what_no_longer_waits_does_not_count(n_times):
-    """Complete patches, and files that a later one replaced, leave room for others."""
+    """Complete patches, and replaced files, free memory for others."""
     first = files_of("s", "first")
     others = [
         (path, b"x" * 1000, "")
         for i in range(50)
         for path, *_ in files_of("s", str(i))
-        for _ in range(1 if "C." in path else n_times)  # with its last file a patch is complete
+        for _ in range(1 if "C." in path else n_times)  # its last file completes a patch
     ]
     bound = 2 * WAITING_COST_BYTES + 4500  # the first patch, and one more with each file once
     members = [*first[:2], *others, first[2]]
@@ -237,7 +237,7 @@ def test_what_no_longer_waits_does_not_count(n_times):
 
 
 def test_a_key_that_comes_again_is_announced():
-    """A second patch of a key is given after a word about it, wanted or not."""
+    """A second patch with the same key follows a `Repeated`, whether wanted or not."""
     archive = Listed(files_of("s", "1") + files_of("s", "1", prefix="again/"))
     assembly = Assembly(MODALITY, archive, is_wanted=lambda *_: False)
     *_, repeated, patch = [item for item in assembly if not isinstance(item, Position)]
@@ -246,7 +246,7 @@ def test_a_key_that_comes_again_is_announced():
 
 
 def test_some_files_that_come_again_are_no_failure():
-    """Later copies of some of a patch's files are left out, and are no patch with bands missing."""
+    """Later copies of some files of a patch are ignored, and are not an incomplete patch."""
     archive = Listed(files_of("s", "1") + files_of("s", "1", "B"))
     found, _, (repeated,), _ = assembled(archive)
     assert list(found) == ["s-1"]
@@ -254,7 +254,7 @@ def test_some_files_that_come_again_are_no_failure():
 
 
 def test_the_position_is_given_while_nothing_else_is():
-    """An archive of which no patch is wanted says from time to time how far it was read."""
+    """An archive without wanted patches reports its position from time to time."""
     archive = Listed([member for i in range(50) for member in files_of("s", str(i))])
     slow = archive.members
 

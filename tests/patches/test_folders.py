@@ -1,4 +1,4 @@
-"""What is found in a source, and what is said when it is not there."""
+"""Finding patches in folders, and explaining why there are none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def plan_of(spec: DatasetSpec, sources: dict[str, Path]):
 
 
 def test_plan_holds_every_patch_sorted_by_key(folder_spec, tmp_path):
-    """A plan gives each patch once, in the order of LMDB's keys, with all of its files."""
+    """A plan yields each patch once, in the order of LMDB's keys, with all of its files."""
     n, spec = 7, folder_spec
     sources = corpus.generate(spec, tmp_path, n)
     plan = plan_of(spec, sources)
@@ -44,21 +44,21 @@ def test_plan_holds_every_patch_sorted_by_key(folder_spec, tmp_path):
 
 
 def test_a_plan_can_be_followed_again(bigearthnet):
-    """Iterating a plan twice gives the same patches."""
+    """Iterating over a plan twice yields the same patches."""
     plan = plan_of(BIGEARTHNET, bigearthnet)
     assert list(plan) == list(plan)
 
 
 @pytest.mark.parametrize("n_threads", [1, 8])
 def test_order_of_finding_does_not_depend_on_threads(bigearthnet, n_threads):
-    """Patches are found in path order, whoever lists the folders."""
+    """Patches are found in path order, with any number of listing threads."""
     found = list(find(FolderSource(bigearthnet["s2"]), S2, n_threads=n_threads))
     assert [f.values for f in found] == sorted(f.values for f in found)
     assert len(found) == 6
 
 
 def test_eurosat_is_found_in_both_published_layouts(tmp_path):
-    """EuroSAT_MS/<class>/ and the older, deeper folders hold the same patches."""
+    """EuroSAT_MS/<class>/ and the older, deeper folders give the same patches."""
     spec = registry()["eurosat-multi-spectral"]
     (new,) = corpus.generate(spec, tmp_path / "new", 5).values()
     old = tmp_path / "old" / "EuroSATallBands"
@@ -70,7 +70,7 @@ def test_eurosat_is_found_in_both_published_layouts(tmp_path):
 
 
 def test_hyspecnet_is_found_at_any_depth(tmp_path):
-    """Patches with and without a tile folder in front have the same keys."""
+    """Patches with and without a tile folder above them have the same keys."""
     spec = registry()["hyspecnet-11k"]
     (source,) = corpus.generate(spec, tmp_path / "release", 4).values()
     flat = tmp_path / "flat"
@@ -82,7 +82,7 @@ def test_hyspecnet_is_found_at_any_depth(tmp_path):
 
 
 def test_unrelated_files_are_left_out(bigearthnet):
-    """Thumbnails, notes, hidden files and stray folders do not disturb."""
+    """Thumbnails, notes, hidden files and unrelated folders are ignored."""
     scene = next(path for path in bigearthnet["s2"].iterdir())
     patch = next(path for path in scene.iterdir())
     for folder in (bigearthnet["s2"], scene, patch):
@@ -97,7 +97,7 @@ def test_unrelated_files_are_left_out(bigearthnet):
 
 
 def test_links_are_followed_and_loops_are_not(tmp_path):
-    """Linked folders count as folders; a link to a folder above is not walked for ever."""
+    """Linked folders are walked; a link to a folder above is not."""
     spec = registry()["hyspecnet-11k"]
     (source,) = corpus.generate(spec, tmp_path / "real", 2).values()
     root = tmp_path / "root"
@@ -110,7 +110,7 @@ def test_links_are_followed_and_loops_are_not(tmp_path):
 
 
 def test_missing_bands_are_failures_of_their_patch(bigearthnet):
-    """A patch without all of its bands is named with what is missing and where; others stay."""
+    """A patch with missing bands is a failure that names them and the place; others are planned."""
     patches = corpus.patches(BIGEARTHNET, S2, 6)
     (bigearthnet["s2"] / patches[0].files[3]).unlink()
     for position in (0, 11):
@@ -126,7 +126,7 @@ def test_missing_bands_are_failures_of_their_patch(bigearthnet):
 
 
 def test_the_same_patch_in_two_folders_is_a_failure(bigearthnet):
-    """A key that stands for two patches is left out, and both places are named."""
+    """A key that belongs to two patches is left out, and both places are named."""
     scenes = sorted(bigearthnet["s2"].iterdir())
     patch = min(scenes[0].iterdir())
     twin = bigearthnet["s2"] / "another_scene" / patch.name
@@ -135,14 +135,14 @@ def test_the_same_patch_in_two_folders_is_a_failure(bigearthnet):
     plan = plan_of(BIGEARTHNET, {"s2": bigearthnet["s2"]})
     assert plan.n_patches["s2"] == len(list(plan)) == 5
     assert [failure.key for failure in plan.failures] == [patch.name] * 2
-    assert "twice" in plan.failures[0].reason
+    assert "two patches have this key" in plan.failures[0].reason
     mentioned = " ".join(f"{f.path} {f.reason}" for f in plan.failures)
     for folder in (patch, twin, bigearthnet["s2"] / "zzz_scene" / patch.name):
         assert str(folder) in mentioned
 
 
 def test_names_that_cannot_be_keys_are_failures(tmp_path):
-    """Keys beyond LMDB's 511 bytes and names that are not UTF-8 leave their patch out."""
+    """Patches whose keys exceed LMDB's 511 bytes or are not UTF-8 are failures."""
     spec = DatasetSpec(
         name="own", title="Own", summary="", url="", citation="",
         modalities=(
@@ -169,7 +169,7 @@ def test_names_that_cannot_be_keys_are_failures(tmp_path):
     assert "511" in reasons[0]
     assert "not UTF-8" in reasons[1]
     for failure in plan.failures:
-        str(failure).encode()  # printable as it is
+        str(failure).encode()  # it can be printed
 
 
 def message_of(spec: DatasetSpec, sources: dict[str, Path]) -> str:
@@ -180,7 +180,7 @@ def message_of(spec: DatasetSpec, sources: dict[str, Path]) -> str:
 
 
 def test_one_level_too_high_suggests_the_right_folder(bigearthnet):
-    """The parent of the source folder leads to the folder itself."""
+    """If the parent of the source folder is given, the error suggests the folder itself."""
     message = message_of(BIGEARTHNET, {"s2": bigearthnet["s2"].parent})
     assert "no BigEarthNet v2.0 Sentinel-2 L2A patches" in message
     assert "{scene}/{patch}/{patch}_{band}.tif" in message
@@ -190,7 +190,7 @@ def test_one_level_too_high_suggests_the_right_folder(bigearthnet):
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_one_level_too_low_suggests_the_right_folder(bigearthnet, depth):
-    """A scene, or a patch, leads to the source folder above it."""
+    """If a scene or a patch is given, the error suggests the source folder above it."""
     folder = bigearthnet["s2"]
     for _ in range(depth):
         folder = min(folder.iterdir())
@@ -199,7 +199,7 @@ def test_one_level_too_low_suggests_the_right_folder(bigearthnet, depth):
 
 
 def test_class_folder_suggests_its_parent(tmp_path):
-    """A single class of EuroSAT is not taken for the dataset."""
+    """If a single class of EuroSAT is given, the error suggests the dataset's folder."""
     spec = registry()["eurosat-multi-spectral"]
     (source,) = corpus.generate(spec, tmp_path, 3).values()
     message = message_of(spec, {"s2": min(source.iterdir())})
@@ -207,14 +207,14 @@ def test_class_folder_suggests_its_parent(tmp_path):
 
 
 def test_folder_of_another_modality_names_its_option(bigearthnet):
-    """S1 given as S2 is said to be S1."""
+    """If S1 is given as S2, the error says so."""
     message = message_of(BIGEARTHNET, {"s2": bigearthnet["s1"]})
     assert f"give it as --bigearthnet-s1-dir {bigearthnet['s1']}" in message
 
 
 @pytest.mark.parametrize(("given", "meant"), [("s2a", "s2c"), ("s2c", "s2a")])
 def test_modalities_that_differ_in_bands_alone_are_told_apart(tmp_path, given, meant):
-    """L1C given as L2A has all the bands that L2A needs, and is still refused; and the reverse."""
+    """L1C given as L2A is refused although it has all bands of L2A, and vice versa."""
     spec = registry()["ssl4eo-s12"]
     sources = corpus.generate(spec, tmp_path, 2)
     message = message_of(spec, {given: sources[meant]})
@@ -222,7 +222,7 @@ def test_modalities_that_differ_in_bands_alone_are_told_apart(tmp_path, given, m
 
 
 def test_folder_of_another_dataset_names_its_command(folder_spec, tmp_path):
-    """A dataset's folder given to another command leads to its own command, where they differ."""
+    """If a folder of another dataset is given, the error names that dataset's command."""
     spec = folder_spec
     other = registry()["hydro" if spec.name != "hydro" else "uc-merced"]
     sources = corpus.generate(spec, tmp_path, 2, modalities=[spec.modalities[0].name])
@@ -233,10 +233,10 @@ def test_folder_of_another_dataset_names_its_command(folder_spec, tmp_path):
 
 
 def test_empty_and_missing_folders_are_errors(tmp_path):
-    """An empty folder, a path that is not there, and a file are each named as what they are."""
+    """An empty folder, a missing path and a file are each an error that says so."""
     (tmp_path / "empty").mkdir()
     assert "it is empty" in message_of(BIGEARTHNET, {"s2": tmp_path / "empty"})
-    with pytest.raises(SourceError, match=r"no such folder or archive\n.* exists and holds: empty"):
+    with pytest.raises(SourceError, match=r"no such folder or archive\n.* contains: empty"):
         FolderSource(tmp_path / "missing")
     (tmp_path / "file.tar").write_bytes(b"")
     with pytest.raises(SourceError, match="is a file, expected a folder"):
@@ -244,7 +244,7 @@ def test_empty_and_missing_folders_are_errors(tmp_path):
 
 
 def test_files_of_other_formats_are_shown(tmp_path):
-    """Where only other files are, one of them is shown, so that a look explains the error."""
+    """If a folder holds only other files, the error shows one of them."""
     (tmp_path / "AnnualCrop").mkdir()
     (tmp_path / "AnnualCrop" / "AnnualCrop_1.jpg").write_bytes(b"")
     message = message_of(registry()["eurosat-multi-spectral"], {"s2": tmp_path})
@@ -253,13 +253,13 @@ def test_files_of_other_formats_are_shown(tmp_path):
 
 
 def test_no_source_at_all_is_a_usage_error():
-    """The options that could be given are named."""
+    """Without any source, the error names the options."""
     with pytest.raises(UsageError, match="--bigearthnet-s1-dir, --bigearthnet-s2-dir"):
         make_plan(BIGEARTHNET, {})
 
 
 def test_read_only_sources_are_enough(bigearthnet, tmp_path):
-    """Nothing is written to a source: its files and their times stay as they are."""
+    """Nothing is written to a source: its files and their times don't change."""
     from rico_hdl.converting.conversion import convert
 
     def state():
@@ -275,7 +275,7 @@ def test_read_only_sources_are_enough(bigearthnet, tmp_path):
 
 
 def test_patches_of_which_half_is_missing_are_failures(bigearthnet):
-    """Where each patch lacks half of its bands, they are patches that are incomplete."""
+    """If every patch lacks half of its bands, each one is a failure."""
     for path in bigearthnet["s1"].glob("*/*/*_VH.tif"):
         path.unlink()
     plan = plan_of(BIGEARTHNET, {"s1": bigearthnet["s1"]})
@@ -285,7 +285,7 @@ def test_patches_of_which_half_is_missing_are_failures(bigearthnet):
 
 
 def test_incomplete_patches_in_front_of_complete_ones(bigearthnet):
-    """Where none is complete, and a folder further down holds complete ones, the error names it."""
+    """If no patch is complete but a folder further down holds some, the error names that folder."""
     root = bigearthnet["s1"]
     whole = shutil.copytree(root, root.parent / "whole")
     for path in root.glob("*/*/*_VH.tif"):

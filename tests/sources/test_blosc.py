@@ -1,4 +1,4 @@
-"""Parts of chunks that blosc compressed: what numcodecs decompresses, or an error."""
+"""Decompressing parts of blosc chunks: the result of numcodecs, or an error."""
 
 import random
 import struct
@@ -16,14 +16,14 @@ HEADER_BYTES = 16
 
 
 def values(n, n_bytes, *, random_bits=3):
-    """Integers that can be compressed, and of which each part is another."""
+    """Compressible integers; no two parts are equal."""
     generator = np.random.default_rng(n)
     noise = generator.integers(0, 1 << random_bits, n)
     return (np.arange(n) // 11 % 100 + noise).astype(f"u{n_bytes}")
 
 
 def ranges(n_bytes):
-    """Some parts of so many bytes, those at both ends included."""
+    """Some ranges of a number of bytes, including those at both ends."""
     generator = random.Random(n_bytes)
     found = [(0, n_bytes), (0, 1), (n_bytes - 1, n_bytes)]
     for _ in range(10):
@@ -37,7 +37,7 @@ def ranges(n_bytes):
 @pytest.mark.parametrize("shuffle", [blosc.NOSHUFFLE, blosc.SHUFFLE, blosc.BITSHUFFLE])
 @pytest.mark.parametrize("n_bytes", [1, 2, 4, 8])
 def test_parts_are_those_of_the_whole(name, shuffle, n_bytes):
-    """Any part of a chunk is that part of what was compressed, whatever the size of blocks."""
+    """Any part of a chunk is that part of the original, for all block sizes."""
     for n in SIZES:
         for block_bytes in (0, 128, 1_000, 2**16):
             whole = values(n, n_bytes)
@@ -48,7 +48,7 @@ def test_parts_are_those_of_the_whole(name, shuffle, n_bytes):
 
 
 def test_parts_of_what_could_not_be_compressed():
-    """A chunk of noise is stored as it was, and is cut all the same."""
+    """A chunk of noise, which is stored uncompressed, is cut, too."""
     whole = np.random.default_rng(0).bytes(100_000)
     chunk = blosc.compress(whole, b"lz4", 5, blosc.SHUFFLE)
     assert len(chunk) == HEADER_BYTES + len(whole)
@@ -72,7 +72,7 @@ def reordered(chunk):
 
 
 def test_blocks_may_lie_in_any_order():
-    """Blocks are found by the list in the chunk, not by the order in which they lie there."""
+    """Blocks are found by the chunk's list, whatever their order in the chunk."""
     whole = values(50_000, 2)
     chunk = reordered(blosc.compress(whole, b"zstd", 5, blosc.SHUFFLE, 8_192))
     assert blosc.decompress(chunk) == whole.tobytes()
@@ -81,7 +81,7 @@ def test_blocks_may_lie_in_any_order():
 
 
 def test_what_is_not_needed_is_not_decompressed():
-    """A chunk whose other blocks are damaged gives the part that is sound, and no other."""
+    """A chunk with damaged blocks still gives its intact parts, and only these."""
     whole = values(50_000, 2)
     chunk = bytearray(blosc.compress(whole, b"zstd", 5, blosc.SHUFFLE, 8_192))
     (second,) = struct.unpack_from("<I", chunk, HEADER_BYTES + 4)
@@ -92,7 +92,7 @@ def test_what_is_not_needed_is_not_decompressed():
 
 
 def test_chunks_that_contradict_themselves_are_not_cut():
-    """A chunk of another length than it says, or than is expected, is left to the library."""
+    """A chunk whose length contradicts its header or the expected one is left to the library."""
     whole = values(50_000, 2)
     chunk = blosc.compress(whole, b"lz4", 5, blosc.SHUFFLE)
     assert can_be_cut(chunk, whole.nbytes)
@@ -106,7 +106,7 @@ def test_chunks_that_contradict_themselves_are_not_cut():
 
 
 def test_chunks_of_very_many_blocks_are_not_cut():
-    """Where the list of blocks alone would take long, the chunk is left to the library."""
+    """A chunk whose list of blocks would take long to read is left to the library."""
     for n_blocks, is_cut in ((2**16, True), (2**16 + 1, False)):
         whole = values(64 * n_blocks, 2)
         chunk = blosc.compress(whole, b"zstd", 1, blosc.NOSHUFFLE, 128)
@@ -115,7 +115,7 @@ def test_chunks_of_very_many_blocks_are_not_cut():
 
 
 def test_damaged_chunks_do_no_harm():
-    """Whatever is changed in a chunk, its parts have their length, or there is an error."""
+    """However a chunk is damaged, its parts have their length, or there is an error."""
     generator = random.Random(0)
     n_errors = 0
     for name in NAMES:

@@ -1,4 +1,4 @@
-"""Codecs of Zarr chunks: what numcodecs makes of the same bytes, or an error."""
+"""Codecs of Zarr chunks: the result of numcodecs for the same bytes, or an error."""
 
 import lzma
 import zlib
@@ -36,12 +36,12 @@ DATA = st.one_of(
 
 
 def encoded(setting, data):
-    """What numcodecs writes."""
+    """The bytes that numcodecs writes."""
     return bytes(numcodecs.get_codec(dict(setting)).encode(data))
 
 
 def test_each_codec_is_tried():
-    """The settings of these tests cover all codecs."""
+    """The settings in these tests cover all codecs."""
     assert {setting["id"] for setting in SETTINGS} == set(CODECS)
 
 
@@ -49,7 +49,7 @@ def test_each_codec_is_tried():
 @BOUNDED
 @given(data=DATA, more=st.sampled_from([0, 1, 1000]))
 def test_what_numcodecs_wrote_is_read(setting, data, more):
-    """Any bytes come back, whether the limit is just their number, or more."""
+    """Any bytes come back, whether the limit is exactly their number or more."""
     assert bytes(decompress(setting["id"], encoded(setting, data), len(data) + more)) == data
 
 
@@ -57,7 +57,7 @@ def test_what_numcodecs_wrote_is_read(setting, data, more):
 @BOUNDED
 @given(data=DATA)
 def test_no_more_comes_out_than_the_limit(setting, data):
-    """One byte more than allowed is an error."""
+    """One byte beyond the limit is an error."""
     with pytest.raises(ArchiveError, match=setting["id"]):
         decompress(setting["id"], encoded(setting, data), len(data) - 1)
 
@@ -73,7 +73,7 @@ def test_a_truncated_chunk_is_an_error(setting, data, at):
         found = bytes(decompress(setting["id"], part, len(data)))
     except ArchiveError:
         return
-    # Without checksums a format may end in bytes that decide nothing; fewer pixels are noticed.
+    # Without checksums, a format's last bytes may be insignificant; missing pixels are noticed.
     assert data.startswith(found)
     assert found == data or len(found) < len(data)
 
@@ -82,13 +82,13 @@ def test_a_truncated_chunk_is_an_error(setting, data, at):
 @BOUNDED
 @given(data=DATA, at=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_damaged_chunk_stays_within_the_limit(setting, data, at, bit):
-    """A flipped bit is an error, or gives other bytes within the limit; it never crashes."""
+    """A flipped bit is an error or gives other bytes within the limit, and never a crash."""
     damaged = bytearray(encoded(setting, data))
     damaged[int(at * len(damaged))] ^= 1 << bit
     try:
         found = decompress(setting["id"], bytes(damaged), len(data))
     except ArchiveError as error:
-        assert setting["id"] in error.message  # noqa: PT017 - it need not be raised
+        assert setting["id"] in error.message  # noqa: PT017 - an error is optional
     else:
         assert len(found) <= len(data)
 
@@ -100,11 +100,11 @@ def test_what_is_no_chunk_is_an_error_or_nothing(codec, data):
     try:
         assert bytes(decompress(codec, data, 10**6)) == b""
     except ArchiveError as error:
-        assert codec in error.message  # noqa: PT017 - it need not be raised
+        assert codec in error.message  # noqa: PT017 - an error is optional
 
 
 def test_streams_that_follow_each_other_are_one():
-    """A gzip file may consist of several, and what follows the last one is an error."""
+    """A gzip file may consist of several streams, and other data after the last is an error."""
     parts = [zlib.compress(bytes([i]) * 100, wbits=31) for i in range(3)]
     assert decompress("gzip", b"".join(parts), 300) == b"\0" * 100 + b"\1" * 100 + b"\2" * 100
     with pytest.raises(ArchiveError):
@@ -115,7 +115,7 @@ def test_streams_that_follow_each_other_are_one():
 
 @pytest.mark.parametrize("codec", ["pickle", "msgpack2", "quantize", "", None, 3, ["blosc"], {}])
 def test_other_codecs_are_refused(codec):
-    """Codecs that change values, run code or do not exist are named, and never used."""
+    """Codecs that change values, run code or don't exist are named, and never used."""
     with pytest.raises(SourceError, match="expected one of blosc, lz4, zstd") as caught:
         check_codec(codec)
     assert ascii(codec) in caught.value.message
@@ -123,5 +123,5 @@ def test_other_codecs_are_refused(codec):
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_known_codecs_are_accepted(codec):
-    """A codec's name is given back."""
+    """The name of a known codec is returned."""
     assert check_codec(codec) == codec

@@ -1,4 +1,4 @@
-"""Every source keeps the promises of a source."""
+"""Every source satisfies the contract of sources."""
 
 import io
 import os
@@ -28,7 +28,7 @@ class TestFolder(ListsContract, ReadsContract):
 
     @pytest.mark.parametrize("n_bytes", [1, 1000, 299_999])
     def test_a_short_read_is_continued(self, tmp_path, monkeypatch, n_bytes):
-        """Where the system gives fewer bytes than asked for, the rest is read."""
+        """If the system returns fewer bytes than requested, the rest is read."""
         source = self.readable(tmp_path, CONTENTS)
         whole = os.read
         monkeypatch.setattr(os, "read", lambda file, n: whole(file, min(n, n_bytes)))
@@ -36,7 +36,7 @@ class TestFolder(ListsContract, ReadsContract):
         assert source.read("a/b/c.tif") == CONTENTS["a/b/c.tif"]
 
     def test_links_are_followed_but_not_in_circles(self, tmp_path):
-        """Links to files and folders count as these, and a link to a folder above is left out."""
+        """Links to files and folders are followed, and links to a folder above are omitted."""
         source = self.readable(tmp_path / "source", CONTENTS)
         elsewhere = tmp_path / "elsewhere"
         write_files(elsewhere, {"x/y.tif": b"elsewhere"})
@@ -53,7 +53,7 @@ class TestFolder(ListsContract, ReadsContract):
         assert source.read("a/b/file.tif") == b"9"
 
     def test_no_file_stays_open(self, tmp_path):
-        """Neither a file that was read nor one that could not be read stays open."""
+        """Files don't stay open, whether they could be read or not."""
         source = self.readable(tmp_path, CONTENTS)
         before = os.open(os.devnull, os.O_RDONLY)
         os.close(before)
@@ -67,7 +67,7 @@ class TestFolder(ListsContract, ReadsContract):
 
 
 class TestBounded(ListsContract):
-    """A folder of which only some listings are made."""
+    """A folder with a limited number of listings."""
 
     def listed(self, folder, contents):
         write_files(folder, contents)
@@ -75,7 +75,7 @@ class TestBounded(ListsContract):
 
 
 class TestListed(ListsContract):
-    """Paths of an archive that look like folders."""
+    """Paths of an archive, listed as folders."""
 
     def listed(self, folder, contents):
         return PathListing(str(folder), list(contents))
@@ -106,13 +106,13 @@ class TestHeldTar(HeldContract):
 
 
 class TestHeldZip(HeldContract):
-    """Members of a zip, which are read when they are asked for."""
+    """Members of a zip, which are read on request."""
 
     def readable(self, folder, contents):
         path = folder / "x.zip"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in contents.items():
-                # zipfile can't write what is no UTF-8
+                # zipfile can't write names that are not UTF-8
                 archive.writestr(name.replace("\udce4", "?"), content)
         readers = {m.path.replace("?", "\udce4"): m.read for m in ZipArchive([path]).members()}
         return MemberFiles(str(path), readers)

@@ -1,4 +1,4 @@
-"""Tar archives keep the promises of every archive."""
+"""Tar archives satisfy the contract of archives."""
 
 import io
 import tarfile
@@ -10,7 +10,7 @@ from tests.support.tar_files import BLOCK, saved, some_contents, tar_of
 
 
 class TestTar(ArchiveContract):
-    """A plain tar file."""
+    """An uncompressed tar file."""
 
     sequential = True
     suffix = "tar"
@@ -51,7 +51,7 @@ class TestTar(ArchiveContract):
 
 
 class TestTarGz(TestTar):
-    """A tar file with a checksum at its end: contents come before it is known to be wrong."""
+    """A tar file with a checksum at its end: members are read before damage is known."""
 
     suffix = "tar.gz"
 

@@ -1,4 +1,4 @@
-"""Zip archives keep the promises of every archive."""
+"""Zip archives satisfy the contract of archives."""
 
 import random
 import zipfile
@@ -19,7 +19,7 @@ def some_contents(n=12):
 
 
 class TestZip(ArchiveContract):
-    """What `zipfile` wrote."""
+    """An archive by `zipfile`."""
 
     sequential = False
 
@@ -52,7 +52,7 @@ class TestZip(ArchiveContract):
 
 
 class TestVolumes(TestZip):
-    """A set of volumes, with members that lie on two of them."""
+    """A set of volumes, with members that span two of them."""
 
     def write(self, folder):
         contents = some_contents()

@@ -1,4 +1,4 @@
-"""Decompressed streams: what comes out of sound files, and what is said of others."""
+"""Decompression: the output for intact files, and the errors for others."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "xz": lzma.compress,
     "bzip2": bz2.compress,
 }
-"""Each format, with all the checksums that it can have."""
+"""Each format, with all checksums that it supports."""
 FORMATS = sorted(set(COMPRESSIONS) - {"plain"})
 TOOLS = {
     "gzip": ["gzip", "-c"],
@@ -78,12 +78,12 @@ def saved(folder: Path, data: bytes, *stops: int) -> list[Path]:
 
 
 def decompressed(files: list[Path], **options) -> bytes:
-    """All that comes out."""
+    """The whole output."""
     return b"".join([chunk.data for chunk in decompress(files, **options)])
 
 
 def outcome(files: list[Path]) -> tuple[bytes, str]:
-    """What comes out before an error, and the error if there is one."""
+    """The output before an error, and the error, if any."""
     chunks = []
     try:
         chunks.extend(chunk.data for chunk in decompress(files))
@@ -95,7 +95,7 @@ def outcome(files: list[Path]) -> tuple[bytes, str]:
 @pytest.mark.parametrize("name", sorted(COMPRESSIONS))
 @pytest.mark.parametrize("part_bytes", [1, 7, 100, 10**6])
 def test_every_format_comes_out_whole_however_it_is_split(tmp_path, name, part_bytes):
-    """The parts of a split file are read as one, whatever their size; the name says nothing."""
+    """The parts of a split file are read as one, whatever their size and name."""
     data = sample()
     packed = COMPRESSIONS[name](data)
     files = saved(tmp_path, packed, *range(part_bytes, len(packed), part_bytes))
@@ -104,7 +104,7 @@ def test_every_format_comes_out_whole_however_it_is_split(tmp_path, name, part_b
 
 @pytest.mark.parametrize("name", sorted(TOOLS))
 def test_what_command_line_tools_write(tmp_path, name):
-    """The usual tools' output comes out as it went in."""
+    """The output of the usual command-line tools decompresses to their input."""
     if shutil.which(TOOLS[name][0]) is None:
         pytest.skip(f"needs {TOOLS[name][0]}")
     (tmp_path / "plain").write_bytes(data := sample(1_000_000))
@@ -117,7 +117,7 @@ def test_what_command_line_tools_write(tmp_path, name):
 @given(data=st.data())
 @pytest.mark.parametrize("name", FORMATS)
 def test_streams_that_follow_each_other_are_one(tmp_path, name, data):
-    """Any streams, zeros between and behind them, and cuts anywhere give the same bytes."""
+    """Any streams, with zeros between and after them and cuts anywhere, give the same bytes."""
     contents = data.draw(st.lists(st.binary(max_size=60), min_size=1, max_size=6))
     paddings = data.draw(st.lists(st.integers(0, 600), min_size=6, max_size=6))
     packed = b"".join(
@@ -130,14 +130,14 @@ def test_streams_that_follow_each_other_are_one(tmp_path, name, data):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_many_small_streams(tmp_path, name):
-    """Thousands of streams in one piece, as some compressors write them, come out in order."""
+    """Thousands of streams in one piece, as some compressors write them, stay in order."""
     contents = [struct.pack("<I", i) * 10 for i in range(3000)]
     packed = b"".join(map(COMPRESSIONS[name], contents))
     assert decompressed(saved(tmp_path, packed)) == b"".join(contents)
 
 
 def test_frames_to_be_skipped(tmp_path):
-    """Skippable zstd frames, in front, between and behind, as pzstd writes them, say nothing."""
+    """Skippable zstd frames before, between and after others, as by pzstd, are ignored."""
     skipped = struct.pack("<II", 0x184D2A5E, 12) + b"x" * 12
     data = sample()
     packed = b"".join(
@@ -160,27 +160,27 @@ def test_headers_of_gzip(tmp_path, flags):
 
 
 def test_what_only_looks_compressed_is_passed_on(tmp_path):
-    """A tar whose first file is called BZh9, and files shorter than any format, are left alone."""
+    """A tar whose first file is named BZh9, and files shorter than any magic, pass unchanged."""
     for data in (b"BZh9/file" + bytes(503), b"\x1f\x8b", b"\xfd7zX", b"(", b""):
         assert decompressed(saved(tmp_path, data)) == data
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_file_that_was_cut_short_anywhere(tmp_path, name):
-    """At every length what was there comes out, and the error names the file and its length."""
+    """At every length, the data before the cut is returned; the error names file and length."""
     data = sample(700)
     packed = COMPRESSIONS[name](data)
     for n_bytes in range(10, len(packed)):
         found, error = outcome(saved(tmp_path, packed[:n_bytes], n_bytes // 2))
         assert data.startswith(found)
         assert f"{tmp_path}/x.1: is cut short: it ends at byte {n_bytes - n_bytes // 2}" in error
-        assert "last part is there" in error
+        assert "last part" in error
     assert outcome(saved(tmp_path, packed)) == (data, "")
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_flipped_byte_is_noticed(tmp_path, name):
-    """A change anywhere is an error that names the file, unless the bytes are the same anyway."""
+    """A change anywhere is an error that names the file, unless the output is the same."""
     data = sample(700)
     packed = COMPRESSIONS[name](data)
     n_same = 0
@@ -192,17 +192,17 @@ def test_every_flipped_byte_is_noticed(tmp_path, name):
             assert str(tmp_path) in error
             assert re.search(r"byte|window", error)
             assert "Download it again" in error or "Decompress it first" in error
-        elif found == changed:  # no longer recognised: the magic was hit
+        elif found == changed:  # no longer recognised: the magic was changed
             assert i < 10
         else:
             assert found == data
             n_same += 1
-    assert n_same < 25  # the time stamp in a gzip header, bits that pad a block
+    assert n_same < 25  # the time stamp in a gzip header, padding bits of a block
 
 
 @pytest.mark.parametrize("name", ["gzip", "zstd"])
 def test_damage_is_found_where_it_is(tmp_path, name):
-    """What came before a damaged place comes out, and the error names the part and its bytes."""
+    """Data before the damage is returned, and the error names the part and the position."""
     piece = decompression._PIECE_BYTES
     data = random.Random(1).randbytes(3 * piece)
     packed = bytearray(COMPRESSIONS[name](data))
@@ -221,25 +221,25 @@ def test_damage_is_found_where_it_is(tmp_path, name):
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("garbage", [b"x", b"garbage that is no stream", None])
 def test_what_follows_the_last_stream_is_named(tmp_path, name, garbage):
-    """Something else behind the end is an error that says where it begins; all else came out."""
+    """Other data after the last stream is an error with its offset; all streams are returned."""
     data = sample()
     packed = COMPRESSIONS[name](data)
     if garbage is None:  # a stream of another format
         garbage = COMPRESSIONS[FORMATS[FORMATS.index(name) - 1]](data)
     found, error = outcome(saved(tmp_path, packed + bytes(100) + garbage, 50))
     assert found == data
-    assert f"x.1: something else follows its {name} stream" in error
-    assert f"at byte {len(packed) + 50} " in error
+    assert f"x.1: is damaged: the data after its {name} stream" in error
+    assert f"at byte {len(packed) + 50}, " in error
 
 
 def zstd_frame(window_log: int, data: bytes) -> bytes:
-    """A frame of one raw block that asks for a window (RFC 8878, section 3.1.1)."""
+    """A frame of one raw block that requests a window (RFC 8878, section 3.1.1)."""
     block = (len(data) << 3 | 1).to_bytes(3, "little") + data
     return b"\x28\xb5\x2f\xfd\0" + bytes([window_log - 10 << 3]) + block
 
 
 def xz_with_dictionary(code: int, data: bytes) -> bytes:
-    """A stream whose block asks for a dictionary of a size (The .xz File Format, 5.3.1)."""
+    """A stream whose block requests a dictionary size (The .xz File Format, 5.3.1)."""
     packed = bytearray(lzma.compress(data, check=lzma.CHECK_CRC32))
     size = (packed[12] + 1) * 4
     i = packed.index(b"\x21\x01", 12) + 2
@@ -259,7 +259,7 @@ def xz_with_dictionary(code: int, data: bytes) -> bytes:
     ],
 )
 def test_a_window_beyond_the_limit_is_an_error(tmp_path, largest, larger, command):
-    """128 MiB are accepted; more is refused before it is taken, with what to do about it."""
+    """A window of 128 MiB is accepted; a larger one is refused, with advice, before allocation."""
     assert decompressed(saved(tmp_path, largest)) == b"data"
     found, error = outcome(saved(tmp_path, larger))
     assert found == b""
@@ -285,7 +285,7 @@ print(n_bytes, peak() - before)
 
 
 def bomb(name: str) -> tuple[bytes, int]:
-    """A small file, and how many bytes it becomes."""
+    """A small file, and the number of bytes that it expands to."""
     if name == "zstd":  # blocks of one byte, repeated (RFC 8878, section 3.1.1.2.2)
         n_blocks = 6000
         block = (2**17 << 3 | 2).to_bytes(3, "little") + b"x"
@@ -298,7 +298,7 @@ def bomb(name: str) -> tuple[bytes, int]:
 @needs_proc
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_small_file_that_becomes_a_large_one_takes_little_memory(tmp_path, name):
-    """However far a stream expands, only a few chunks are there at any time."""
+    """However far a stream expands, only a few chunks exist at any time."""
     packed, n_bytes = bomb(name)
     (path,) = saved(tmp_path, packed)
     run = subprocess.run(
@@ -307,13 +307,13 @@ def test_a_small_file_that_becomes_a_large_one_takes_little_memory(tmp_path, nam
     found, kilobytes = map(int, run.stdout.split())
     assert found == n_bytes
     assert len(packed) < n_bytes / 500
-    # zstd keeps a window of 128 MiB besides, which this frame asks for.
+    # In addition, zstd keeps the window of 128 MiB that this frame requests.
     assert kilobytes < 60_000 + (135_000 if name == "zstd" else 0)
 
 
 @pytest.mark.parametrize("name", sorted(COMPRESSIONS))
 def test_all_raw_bytes_are_seen_in_order(tmp_path, name):
-    """Whoever asks is given every byte of every file, padding included, and progress ends there."""
+    """The callback receives every byte of every file, padding included, and so does progress."""
     data = sample(200_000)
     packed = COMPRESSIONS[name](data) + bytes(100_000)
     files = saved(tmp_path, packed, 10, 20, 100_000)
@@ -327,7 +327,7 @@ def test_all_raw_bytes_are_seen_in_order(tmp_path, name):
 
 
 def test_progress_follows_the_files(tmp_path):
-    """Each chunk says how many bytes of the files went into it and those before."""
+    """Each chunk has the number of bytes of the files that were consumed so far."""
     n_bytes = 3 * decompression._PIECE_BYTES + 5
     (tmp_path / "x").write_bytes(random.Random(0).randbytes(n_bytes))
     n_seen = 0
@@ -338,7 +338,7 @@ def test_progress_follows_the_files(tmp_path):
 
 
 def large(folder: Path) -> list[Path]:
-    """Files of which more is ahead than is ever read ahead."""
+    """Files that are larger than the read-ahead."""
     n_bytes = 5 * decompression._N_AHEAD * decompression._PIECE_BYTES
     (folder / "large").write_bytes(b"")
     os.truncate(folder / "large", n_bytes)
@@ -348,7 +348,7 @@ def large(folder: Path) -> list[Path]:
 @needs_proc
 @pytest.mark.parametrize("how", ["closed", "error", "forgotten", "not begun"])
 def test_nothing_is_left_when_the_consumer_stops(tmp_path, how):
-    """Threads end and files are closed when the generator is closed, fails, or is forgotten."""
+    """Threads end and files are closed when the generator is closed, fails, or is garbage."""
     before = our_threads()
     raw = []
     chunks = decompress(large(tmp_path), on_raw=lambda data: raw.append(len(data)))
@@ -367,14 +367,14 @@ def test_nothing_is_left_when_the_consumer_stops(tmp_path, how):
         gc.collect()
     assert our_threads() == before
     assert not open_files(tmp_path)
-    # Never more than may be ahead: what is read, what is decompressed, what was taken.
+    # Never more than the read-ahead: pieces, chunks, and the one that was taken.
     assert len(raw) <= 2 * decompression._N_AHEAD + 1
 
 
 @pytest.mark.usefixtures("interruptible")
 @needs_proc
 def test_ctrl_c_ends_the_threads(tmp_path):
-    """An interrupt while the main thread waits for data is raised there, and nothing is left."""
+    """Ctrl-C while the main thread waits for data is raised there, and nothing is left behind."""
     main = threading.main_thread()
     assert threading.current_thread() is main
     before = our_threads()
@@ -404,7 +404,7 @@ for chunk in decompress([Path(sys.argv[1])]):
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(os.name != "posix", reason="needs named pipes and signals")
 def test_ctrl_c_ends_a_process_that_waits_for_data(tmp_path):
-    """An interrupt while nothing comes from a file ends the process once the file lets go."""
+    """Ctrl-C while a file blocks ends the process once the file unblocks."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with subprocess.Popen(
@@ -420,7 +420,7 @@ def test_ctrl_c_ends_a_process_that_waits_for_data(tmp_path):
 @needs_proc
 @pytest.mark.parametrize("name", FORMATS)
 def test_nothing_is_left_after_damage(tmp_path, name):
-    """Threads end and files are closed when decompression fails, and the error comes once."""
+    """After damage, threads end, files are closed, and the error is raised once."""
     before = our_threads()
     packed = COMPRESSIONS[name](sample())
     chunks = decompress(saved(tmp_path, packed[:-1]))
@@ -433,7 +433,7 @@ def test_nothing_is_left_after_damage(tmp_path, name):
 
 
 def test_an_error_of_who_sees_the_raw_bytes_is_raised(tmp_path):
-    """What the callback raises, in its thread, is raised where the chunks are taken."""
+    """An error in the callback's thread is raised in the consumer."""
 
     def fail(_: bytes) -> None:
         raise ZeroDivisionError
@@ -443,7 +443,7 @@ def test_an_error_of_who_sees_the_raw_bytes_is_raised(tmp_path):
 
 
 def test_files_that_cannot_be_opened(tmp_path):
-    """A missing file and a folder are named, also where they are a later part."""
+    """A missing file and a folder are named, even as a later part."""
     first = saved(tmp_path, sample())
     for path, reason in ((tmp_path / "gone", "No such file"), (tmp_path, "directory")):
         with pytest.raises(SourceError, match=f"{re.escape(str(path))}: can't be opened.*{reason}"):
@@ -454,7 +454,7 @@ def test_files_that_cannot_be_opened(tmp_path):
 
 @needs_proc
 def test_a_read_that_fails_names_the_file_and_the_place(tmp_path):
-    """A file that can be opened and not read is an error with its offset."""
+    """A file that opens but can't be read is an error with the offset."""
     files = [*saved(tmp_path, sample()), Path("/proc/self/mem")]
     with pytest.raises(
         ArchiveError, match="/proc/self/mem: can't be read from byte 0 on"
@@ -464,7 +464,7 @@ def test_a_read_that_fails_names_the_file_and_the_place(tmp_path):
 
 
 def test_libraries_are_imported_when_they_are_needed(tmp_path):
-    """Neither ISA-L nor zstd is loaded for a file that is not compressed by it."""
+    """ISA-L and zstd are only imported for files that need them."""
     (path,) = saved(tmp_path, COMPRESSIONS["xz"](sample()))
     code = (
         f"import sys, pathlib; sys.argv[1:] = [{str(path)!r}]\n{_WAITING}"

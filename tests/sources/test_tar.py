@@ -1,4 +1,4 @@
-"""Tar archives: what comes out of sound ones, and how they are used."""
+"""Reading intact tar archives, and their names, kinds and headers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 @pytest.mark.parametrize("suffix", sorted(COMPRESSIONS))
 @pytest.mark.parametrize("n_parts", [1, 2, 50])
 def test_every_compression_whole_and_split(tmp_path, suffix, n_parts):
-    """The members are the same whatever compressed the archive and however it was split."""
+    """The members are the same for every compression and any way of splitting."""
     contents = some_contents()
     packed = COMPRESSIONS[suffix](tar_of(contents))
     stops = [len(packed) * i // n_parts for i in range(1, n_parts)]
@@ -91,7 +91,7 @@ def names(draw: st.DrawFn) -> str:
 def test_whatever_tarfile_writes_is_read_back(  # noqa: PLR0917
     tmp_path, contents, form, fields, suffix, skipped, data
 ):
-    """Any names, sizes and owners, in any format, come back as tarfile itself reads them."""
+    """Any names, sizes and owners, in any format, come back as with tarfile."""
     rng = random.Random(0)
     contents = {name: rng.randbytes(n_bytes) for name, n_bytes in contents.items()}
     try:
@@ -118,7 +118,7 @@ def test_whatever_tarfile_writes_is_read_back(  # noqa: PLR0917
 @settings(max_examples=400)
 @given(data=st.data(), form=st.sampled_from(sorted(FORMATS)))
 def test_headers_mean_what_tarfile_says(data, form):
-    """The quick path and tarfile agree on any header, whatever its fields hold."""
+    """The fast path and tarfile agree on any header, whatever its fields hold."""
     whole = tar_of({"name/of a file.tif": b""}, form)[:BLOCK]
     block = bytearray(whole)
     for _ in range(data.draw(st.integers(0, 3))):
@@ -129,7 +129,7 @@ def test_headers_mean_what_tarfile_says(data, form):
                                                    b"\xff", b"L", b"x", b"5", b"S", b"/"]),
                                   st.binary(min_size=1, max_size=3)))  # fmt: skip
         block[at : at + len(new)] = new
-    for start, stop in ((100, 124), (136, 156), (329, 345)):  # tarfile wants them to be numbers
+    for start, stop in ((100, 124), (136, 156), (329, 345)):  # tarfile requires numbers here
         block[start:stop] = whole[start:stop]
     is_summed = data.draw(st.booleans())
     header_block = with_checksum(block[:BLOCK]) if is_summed else bytes(block[:BLOCK])
@@ -148,15 +148,15 @@ def test_headers_mean_what_tarfile_says(data, form):
         assert found is None
     else:
         assert found[1:] == expected[1:]
-        # GNU tar has times where POSIX has the front part of a long name; tarfile mixes them up.
-        # It strips the slash behind a folder's name, too.
+        # GNU tar has times where POSIX has the prefix of a long name; tarfile confuses them.
+        # It also strips the slash after a folder's name.
         mixed_up = header_block[345] and (header_block[257:263] == b"ustar " or found.kind == b"L")
         if not mixed_up:
             assert found[0].rstrip("/") == expected[0].rstrip("/")
 
 
 def test_the_ordinary_header_takes_the_quick_path(monkeypatch):
-    """The headers that BigEarthNet's tars consist of are read without tarfile's parser."""
+    """Headers as in BigEarthNet's tars are parsed without tarfile."""
     monkeypatch.setattr(tarfile.TarInfo, "frombuf", None)
     for form in FORMATS:
         for kind, size in ((b"0", 20_000), (b"5", 0), (b"x", 100), (b"L", 200)):
@@ -173,7 +173,7 @@ def test_the_ordinary_header_takes_the_quick_path(monkeypatch):
 @pytest.mark.parametrize("form", ["gnu", "oldgnu", "pax", "ustar", "v7"])
 @pytest.mark.parametrize("options", [[], ["-z"], ["--zstd"], ["-J"], ["-j"], ["-b1"], ["-b2048"]])
 def test_what_gnu_tar_writes(tmp_path, form, options):
-    """GNU tar's archives of a folder hold the files of that folder, in GNU tar's order."""
+    """GNU tar's archives of a folder give its files, in GNU tar's order."""
     for option, tool in {"--zstd": "zstd", "-J": "xz", "-j": "bzip2"}.items():
         if option in options and shutil.which(tool) is None:
             pytest.skip(f"needs {tool}")
@@ -205,7 +205,7 @@ def test_what_gnu_tar_writes(tmp_path, form, options):
                                      ["--format=pax", "--sparse-version=0.1"],
                                      ["--format=pax", "--sparse-version=1.0"]])  # fmt: skip
 def test_sparse_members_are_a_problem_and_those_behind_them_are_not(tmp_path, options):
-    """A file without its holes is named as such; what follows it is read."""
+    """A sparse file has a problem that says so, and the next member is read."""
     (tmp_path / "source").mkdir()
     for name, n_parts in (("few", 2), ("many", 200)):
         with (tmp_path / "source" / name).open("wb") as file:
@@ -230,7 +230,7 @@ def test_sparse_members_are_a_problem_and_those_behind_them_are_not(tmp_path, op
 
 @needs_tar
 def test_times_that_gnu_tar_keeps_are_no_part_of_a_name(tmp_path):
-    """An incremental GNU archive has times where POSIX has part of the name: they are skipped."""
+    """Times that an incremental GNU archive has in place of a name's prefix are skipped."""
     (tmp_path / "source" / "d").mkdir(parents=True)
     (tmp_path / "source" / "d" / "file.tif").write_bytes(b"content")
     command = [TAR, "--format=gnu", "--incremental", "-C", tmp_path / "source", "-cf"]
@@ -239,7 +239,7 @@ def test_times_that_gnu_tar_keeps_are_no_part_of_a_name(tmp_path):
 
 
 def test_kinds_of_members(tmp_path):
-    """Links, devices and pipes are told as problems; folders and labels are not told at all."""
+    """Links, devices and pipes have a problem; folders and labels are omitted."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, kind in (
@@ -260,7 +260,7 @@ def test_kinds_of_members(tmp_path):
         "character": "it is a device",
         "block": "it is a device",
         "pipe": "it is a named pipe",
-        "unknown": "it is of a kind that is not known: b'Q'",
+        "unknown": "its kind is unknown: b'Q'",
         "contiguous": b"content",
         "old": b"content",
     }
@@ -268,7 +268,7 @@ def test_kinds_of_members(tmp_path):
 
 @pytest.mark.parametrize("kind", [b"1", b"2", b"3", b"4", b"5", b"6"])
 def test_no_content_follows_links_and_folders(tmp_path, kind):
-    """A size in the header of what has no content moves nothing: the next member is found."""
+    """The size in the header of a link or folder is ignored, and the next member is found."""
     data = header(b"first", kind, 3000) + file(b"second", b"content") + END
     assert read(saved(tmp_path, data))["second"] == b"content"
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
@@ -292,7 +292,7 @@ def test_no_content_follows_links_and_folders(tmp_path, kind):
 )
 @pytest.mark.parametrize("form", ["short", "pax"])
 def test_paths_never_lead_out(tmp_path, name, path, problem, form):
-    """Leading dots are left out; absolute paths and those with .. are problems, without them."""
+    """Leading dots are removed; absolute paths and .. are problems, and removed from the path."""
     raw = name.encode()
     is_pax = form == "pax"
     data = extended(path=raw) + file(b"x", b"content") if is_pax else file(raw, b"content")
@@ -303,7 +303,7 @@ def test_paths_never_lead_out(tmp_path, name, path, problem, form):
 
 
 def test_a_size_in_a_record_moves_nothing_behind_a_link(tmp_path):
-    """A size that an extended header gives a link or folder moves nothing, either."""
+    """A size in the extended header of a link or folder is ignored, too."""
     for kind in (b"1", b"2", b"5", b"6"):
         data = extended(size=1000) + header(b"x", kind, 0) + file(b"next.tif", b"content") + END
         members = [
@@ -313,7 +313,7 @@ def test_a_size_in_a_record_moves_nothing_behind_a_link(tmp_path):
 
 
 def test_a_checksum_beyond_the_quick_ones_range_is_compared_whole():
-    """A header of high bytes, whose sum is wrong by just what Adler-32 counts to, is refused."""
+    """A header of high bytes, whose sum is wrong by the modulus of Adler-32, is refused."""
     block = bytearray(header(b"\xff" * 99, b"0", 0))
     block[157:257] = b"\xff" * 100
     block[345:512] = b"\xff" * 167
@@ -326,7 +326,7 @@ def test_a_checksum_beyond_the_quick_ones_range_is_compared_whole():
 
 
 def test_a_name_with_a_zero_is_a_problem(tmp_path):
-    """A zero in a path, which only a record can hold, is told and left out."""
+    """A zero byte in a path, which only a record can hold, is a problem, and removed."""
     data = extended(path=b"a\0b/c") + file(b"x", b"content") + END
     assert read(saved(tmp_path, data)) == {"ab/c": "its name is damaged: 'a\\x00b/c'"}
 
@@ -346,7 +346,7 @@ def test_names_that_are_not_utf_8(tmp_path):
 
 
 def test_extended_headers(tmp_path):
-    """Records replace what the header says, for one member or for all that follow."""
+    """Records replace fields of the header, for one member or for all later ones."""
     content = b"content of 22 bytes..."
     assert len(content) == 22
     data = extended(size=22, path="ä/by record") + header(b"x", b"0", 0) + padded(content)
@@ -371,7 +371,7 @@ def test_extended_headers(tmp_path):
 
 
 def test_the_sum_of_signed_bytes_is_accepted(tmp_path):
-    """Checksums as old Sun systems computed them, from signed bytes, are right, too."""
+    """Checksums of signed bytes, as old Sun systems computed them, are accepted, too."""
     block = bytearray(header("ü.tif".encode(), b"0", 0))
     block[148:156] = b" " * 8
     block[148:156] = b"%06o\0 " % sum(struct.unpack("512b", block))
@@ -382,7 +382,7 @@ def test_the_sum_of_signed_bytes_is_accepted(tmp_path):
 @pytest.mark.parametrize("suffix", ["tar", "tar.zst"])
 @pytest.mark.parametrize("how", ["closed", "error", "forgotten", "ended"])
 def test_nothing_is_left_open(tmp_path, suffix, how):
-    """Threads end and files are closed when the members end or are no longer asked for."""
+    """Threads end and files are closed when iteration over the members ends or stops."""
     before = our_threads()
     files = saved(tmp_path, COMPRESSIONS[suffix](tar_of({"a": bytes(2**25), "b": bytes(2**25)})))
     members = TarArchive(files).members()
@@ -404,7 +404,7 @@ def test_nothing_is_left_open(tmp_path, suffix, how):
 
 @pytest.mark.parametrize("suffix", sorted(COMPRESSIONS))
 def test_checksum_and_progress_cover_the_files_to_their_end(tmp_path, suffix):
-    """All raw bytes are seen, also those behind the end of the archive, each time."""
+    """The callback receives all raw bytes each time, including those after the archive's end."""
     packed = COMPRESSIONS[suffix](tar_of(some_contents()) + bytes(10_000)) + bytes(50_000)
     files = saved(tmp_path, packed, 100, 5000)
     digests = [hashlib.md5(usedforsecurity=False) for _ in range(2)]

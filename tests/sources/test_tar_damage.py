@@ -1,4 +1,4 @@
-"""Tar archives that are damaged, cut short, hostile, or none at all."""
+"""Tar archives that are damaged, truncated, hostile, or not tars at all."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 
 
 def outcome(files: list[Path]) -> tuple[list[tuple[str, bytes]], str]:
-    """What could be read, as (path, content), and the error at the end if there is one."""
+    """The readable members as (path, content), and the error at the end, if any."""
     found = []
     n_failures = 0
     try:
@@ -61,17 +61,17 @@ def outcome(files: list[Path]) -> tuple[list[tuple[str, bytes]], str]:
 )
 @pytest.mark.parametrize("suffix", ["tar", "tar.zst"])
 def test_what_is_no_tar_archive(tmp_path, data, suffix):
-    """Another kind of file is a source that can't be used, and the error says what was found."""
+    """A file of another kind is a source that can't be used; the error shows its first bytes."""
     (path,) = saved(tmp_path, COMPRESSIONS[suffix](data))
     with pytest.raises(
-        SourceError, match=f"{re.escape(str(path))}: is no tar archive: it "
+        SourceError, match=f"{re.escape(str(path))}: is not a tar archive: it "
     ) as caught:
         list(TarArchive([path]).members())
     assert "empty" in str(caught.value) or data[:2].hex(" ") in str(caught.value)
 
 
 def test_a_missing_file(tmp_path):
-    """A part that is not there is named when the members are asked for."""
+    """A missing part is named when iteration over the members starts."""
     files = [*saved(tmp_path, tar_of(some_contents())[:-BLOCK]), tmp_path / "gone"]
     with pytest.raises(SourceError, match="gone: can't be opened"):
         list(TarArchive(files).members())
@@ -80,7 +80,7 @@ def test_a_missing_file(tmp_path):
 @pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("form", sorted(FORMATS))
 def test_every_flipped_bit_of_a_header_is_noticed(tmp_path, form, every):
-    """A damaged header costs its own member at most, and is an error that says where it is.
+    """A damaged header loses only its own member, and is an error that gives its place.
 
     Outside of the long rounds, one byte in four is damaged.
     """
@@ -93,7 +93,7 @@ def test_every_flipped_bit_of_a_header_is_noticed(tmp_path, form, every):
     for i in range(data.rindex(b"third") // BLOCK * BLOCK + 3 * BLOCK):
         if i in bodies or i in extensions or i * 7 // 3 % every:
             continue
-        # All bits of the first header; of others one bit of each byte.
+        # All bits of the first header; one bit per byte of the others.
         for bit in range(8) if i < BLOCK and form == "ustar" else [i % 8]:
             changed = bytearray(data)
             changed[i] ^= 1 << bit
@@ -101,25 +101,25 @@ def test_every_flipped_bit_of_a_header_is_noticed(tmp_path, form, every):
             if error:
                 assert_noticed(found, error, contents, i // BLOCK * BLOCK)
                 assert f"{tmp_path}/x.tar.0: " in error
-            else:  # padding behind content, or a zero in front of a checksum that became a space
+            else:  # padding after content, or a zero before a checksum that became a space
                 assert found == list(contents.items())
                 assert data[i] == 0 or 148 <= i % BLOCK < 156
 
 
 def assert_noticed(found: list[tuple[str, bytes]], error: str, contents: dict, at: int) -> None:
-    """Nothing but what the damaged header belongs to is lost, and the error says where it is."""
+    """Only the member of the damaged header is lost, and the error gives its place."""
     assert set(found) <= set(contents.items())
     if "no tar archive" not in error:
-        # What may have been an extended header costs the member behind it, too.
+        # A possible extended header also costs the member after it.
         assert len(found) >= len(contents) - 2
-        # Of an extended header that is whole the member's own may be the damaged one.
+        # If an extended header is intact, the member's own header may be the damaged one.
         (start,) = re.findall(r"(?:the header|its end,) at byte (\d+)", error)
         assert int(start) <= at
 
 
 @pytest.mark.parametrize("kind", [b"x", b"L", b"g"])
 def test_a_name_that_may_be_lost_is_not_guessed(tmp_path, kind):
-    """A member whose extended header is damaged has a problem, not the name that is left."""
+    """A member whose extended header is damaged has a problem instead of a wrong name."""
     extension = (
         header(b"x", b"L", 5) + padded(b"long\0") if kind == b"L" else extended(kind, path="long")
     )
@@ -134,7 +134,7 @@ def test_a_name_that_may_be_lost_is_not_guessed(tmp_path, kind):
 
 
 def extension_bodies(data: bytes) -> set[int]:
-    """Offsets of the bytes of long names and records: no checksum covers them."""
+    """Offsets of the bytes of long names and records, which no checksum covers."""
     offsets: set[int] = set()
     start = 0
     while any(data[start : start + BLOCK]):
@@ -147,7 +147,7 @@ def extension_bodies(data: bytes) -> set[int]:
 
 @pytest.mark.parametrize("form", ["gnu", "pax"])
 def test_flipped_bytes_of_long_names_lose_nothing(tmp_path, form):
-    """Damage in a name, which no checksum covers, changes that name at most, or is an error."""
+    """Damage in a name, which no checksum covers, at most changes the name, or is an error."""
     contents = {"first": b"1" * 600, LONG: b"2", "third": b"3" * 600}
     data = tar_of(contents, form)
     for i in sorted(extension_bodies(data)):
@@ -160,14 +160,14 @@ def test_flipped_bytes_of_long_names_lose_nothing(tmp_path, form):
             assert "damaged" in error
         else:
             assert [content for _, content in found] == list(contents.values())
-            # Not the name that the header itself cuts off, unless what a record is for was hit.
+            # Not the name as truncated in the header, unless a record's key was hit.
             keyword = data.find(b"path=")
             assert len(found[1][0]) > 150 or changed[i] == 0 or keyword <= i < keyword + 4
 
 
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz", "tar.zst"])
 def test_an_archive_that_was_cut_short_anywhere(tmp_path, suffix):
-    """At every length the members before the cut are sound, and the cut is an error."""
+    """At every length, the members before the cut are intact, and the cut is an error."""
     contents = some_contents(5)
     data = tar_of(contents)
     data = data[: len(data.rstrip(b"\0")) + 511 & -512] + END
@@ -187,7 +187,7 @@ def test_an_archive_that_was_cut_short_anywhere(tmp_path, suffix):
 
 
 def test_an_archive_that_ends_between_two_members(tmp_path):
-    """Without the block of zeros that ends it, an archive may be cut short, which is an error."""
+    """An archive without its final block of zeros may be cut short, which is an error."""
     contents = {"a": b"1" * BLOCK, "b": b"2" * BLOCK}
     data = tar_of(contents)
     for n_blocks in (2, 4):
@@ -195,7 +195,7 @@ def test_an_archive_that_ends_between_two_members(tmp_path):
         found, error = outcome([path])
         assert found == list(contents.items())[: n_blocks // 2]
         assert f"{path}: is cut short: it ends at byte {n_blocks * BLOCK}" in error
-        with tarfile.open(path) as tar:  # this is why tarfile alone is not enough
+        with tarfile.open(path) as tar:  # this is why tarfile is not enough
             assert len(tar.getnames()) == n_blocks // 2
     assert outcome(saved(tmp_path, data[: 5 * BLOCK])) == (list(contents.items()), "")
 
@@ -203,7 +203,7 @@ def test_an_archive_that_ends_between_two_members(tmp_path):
 @pytest.mark.parametrize("is_read", [True, False])
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
 def test_a_member_that_is_cut_short(tmp_path, is_read, suffix):
-    """Reading it fails, and so does going on; both name it, and the last whole one."""
+    """A read of a truncated member and the next step fail, naming it and the last complete one."""
     contents = {"whole.tif": b"1" * 900, "cut.tif": random.Random(0).randbytes(900), "c.tif": b"3"}
     data = tar_of(contents)
     cut = data[: 4 * BLOCK + 300]
@@ -227,46 +227,46 @@ def test_a_member_that_is_cut_short(tmp_path, is_read, suffix):
 
 @pytest.mark.parametrize("damage", ["checksum", "length"])
 def test_damage_behind_the_end_of_the_archive_is_noticed(tmp_path, damage):
-    """The checksum at the very end of a gzip file is compared, after the last member was told."""
+    """The checksum at the end of a gzip file is compared after the last member."""
     contents = some_contents()
     packed = bytearray(COMPRESSIONS["tar.gz"](tar_of(contents)))
     packed[-8 if damage == "checksum" else -1] ^= 1
     assert "gzip stream is damaged" in outcome(saved(tmp_path, bytes(packed)))[1]
-    # In a stream of its own it comes too late to touch what was read before.
+    # In a separate stream, the damage comes after all that was read before.
     packed = COMPRESSIONS["tar.gz"](tar_of(contents)) + packed[-20:]
     found, error = outcome(saved(tmp_path, bytes(packed)))
     assert found == list(contents.items())
-    assert "something else follows its gzip stream" in error
+    assert "the data after its gzip stream" in error
     assert f"the last member before that is {list(contents)[-1]!r}" in error
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (header(b"x", b"0", -5), "it says that -5 bytes follow"),
+        (header(b"x", b"0", -5), "its size is -5 bytes"),
         (
             with_checksum(header(b"x", b"0", 5).replace(b"00000000005", b"-0000000005")),
-            "it says that -5 bytes follow",
+            "its size is -5 bytes",
         ),
-        (header(b"x", b"x", -600), "it says that -600 bytes follow"),
-        (extended(size="a lot") + file(b"x", b"1"), "b'a lot' is no number"),
-        (extended(size="-1") + file(b"x", b"1"), "b'-1' is no number"),
-        (extended(size="9" * 5000) + file(b"x", b"1"), "is no number"),
-        (header(b"x", b"x", 9) + padded(b"12 path=a"), "no records from byte 0"),
-        (header(b"x", b"x", 9) + padded(b"9 path=a\n"[::-1]), "no records|no number"),
-        (header(b"x", b"x", 9) + padded(b"0 path=a\n"), "no records from byte 0"),
-        (header(b"x", b"x", 8) + padded(b"8 path:\n"), "no records from byte 0"),
-        (header(b"x", b"x", 18) + padded(b"9 path=a\n9 path=bc"), "no records from byte 9"),
-        (extended(path="x") + END, "the archive ends where it should go on"),
-        (header(b"x", b"L", 5) + padded(b"name") + END, "the archive ends where it should go on"),
-        (header(b"x", b"L", 2**40), f"more than {MAX_HEADER_BYTES} bytes"),
-        (header(b"x", b"x", 2**33) + bytes(9999), f"more than {MAX_HEADER_BYTES} bytes"),
-        (header(b"x", b"L", 0) * 3000, f"more than {MAX_HEADER_BYTES} bytes"),
-        (extended(path="x") * 3000, f"more than {MAX_HEADER_BYTES} bytes"),
+        (header(b"x", b"x", -600), "its size is -600 bytes"),
+        (extended(size="a lot") + file(b"x", b"1"), "b'a lot' is not a number"),
+        (extended(size="-1") + file(b"x", b"1"), "b'-1' is not a number"),
+        (extended(size="9" * 5000) + file(b"x", b"1"), "is not a number"),
+        (header(b"x", b"x", 9) + padded(b"12 path=a"), "malformed from byte 0"),
+        (header(b"x", b"x", 9) + padded(b"9 path=a\n"[::-1]), "malformed|not a number"),
+        (header(b"x", b"x", 9) + padded(b"0 path=a\n"), "malformed from byte 0"),
+        (header(b"x", b"x", 8) + padded(b"8 path:\n"), "malformed from byte 0"),
+        (header(b"x", b"x", 18) + padded(b"9 path=a\n9 path=bc"), "malformed from byte 9"),
+        (extended(path="x") + END, "the archive ends"),
+        (header(b"x", b"L", 5) + padded(b"name") + END, "the archive ends"),
+        (header(b"x", b"L", 2**40), f"longer than {MAX_HEADER_BYTES} bytes"),
+        (header(b"x", b"x", 2**33) + bytes(9999), f"longer than {MAX_HEADER_BYTES} bytes"),
+        (header(b"x", b"L", 0) * 3000, f"longer than {MAX_HEADER_BYTES} bytes"),
+        (extended(path="x") * 3000, f"longer than {MAX_HEADER_BYTES} bytes"),
     ],
 )  # fmt: skip
 def test_headers_that_make_no_sense(tmp_path, data, reason):
-    """They are errors that say where and why; the member before them is sound."""
+    """A malformed header is an error with its place and reason; the member before it is intact."""
     before = file(b"before", b"content")
     found, error = outcome(saved(tmp_path, before + data + END))
     assert found == [("before", b"content")]
@@ -275,19 +275,19 @@ def test_headers_that_make_no_sense(tmp_path, data, reason):
 
 
 def test_members_beyond_the_limit(tmp_path):
-    """A member that says it is larger than any image is a problem, and never read."""
+    """A member that claims to be larger than any image has a problem, and is never read."""
     for n_bytes in (MAX_MEMBER_BYTES + 1, 2**60):
         members = TarArchive(saved(tmp_path, header(b"x", b"0", n_bytes) + bytes(5000))).members()
         member = next(members)
         assert member.path == "x"
-        assert f"it has {n_bytes} bytes, at most {MAX_MEMBER_BYTES} are read" in member.problem
-        with pytest.raises(ArchiveError, match=f"5000 of its {n_bytes} bytes are there"):
+        assert f"it has {n_bytes} bytes, expected at most {MAX_MEMBER_BYTES}" in member.problem
+        with pytest.raises(ArchiveError, match=f"5000 of its {n_bytes} bytes"):
             next(members)
     within = header(b"x", b"0", MAX_MEMBER_BYTES) + bytes(5000)
     members = TarArchive(saved(tmp_path, within)).members()
     member = next(members)
     assert not member.problem
-    with pytest.raises(ArchiveError, match=f"5000 of its {MAX_MEMBER_BYTES} bytes are there"):
+    with pytest.raises(ArchiveError, match=f"5000 of its {MAX_MEMBER_BYTES} bytes"):
         member.read()
 
 
@@ -297,7 +297,7 @@ def gibibyte_of(block: bytes) -> bytes:
 
 
 def sparse_map() -> bytes:
-    """An old GNU header whose list of parts never ends, and the blocks of that list."""
+    """An old GNU header with an endless list of parts, and the blocks of that list."""
     block = bytearray(header(b"x", b"S", 0, b"ustar  \0"))
     block[482] = 1
     block[483:495] = b"00000000000\0"
@@ -307,7 +307,7 @@ def sparse_map() -> bytes:
 
 
 def claims(kind: bytes, content: bytes) -> bytes:
-    """A header that says that two gibibytes follow, and one of them."""
+    """A header that claims two gibibytes of content, and one of them."""
     return COMPRESSIONS["tar.zst"](header(b"x", kind, 2**31)) + gibibyte_of(content)
 
 
@@ -346,7 +346,7 @@ except ArchiveError as error:
 @needs_proc
 @pytest.mark.parametrize("name", sorted(BOMBS))
 def test_a_bomb_takes_little_memory(tmp_path, name):
-    """Headers that never end, or claim to be huge, are refused, in no more memory than others."""
+    """Endless headers, and huge claims, are refused without using more memory."""
     (tmp_path / "sound.tar.zst").write_bytes(COMPRESSIONS["tar.zst"](tar_of({"x": bytes(2**25)})))
     packed = BOMBS[name]()
     assert len(packed) < 2**20
@@ -355,12 +355,12 @@ def test_a_bomb_takes_little_memory(tmp_path, name):
     run = subprocess.run(command, check=True, capture_output=True, text=True)
     kilobytes, message = run.stdout.split(" ", 1)
     assert int(kilobytes) < 20_000
-    expected = "is cut short" if name == "member" else f"more than {MAX_HEADER_BYTES} bytes"
+    expected = "is cut short" if name == "member" else f"longer than {MAX_HEADER_BYTES} bytes"
     assert expected in message
 
 
 def test_many_global_headers_keep_no_more_than_is_used(tmp_path):
-    """Records that mean nothing here are forgotten, however many come."""
+    """Unused records are discarded, however many there are."""
     data = b"".join(
         extended(b"g", **{f"key{i}": "v" * 400}) + file(b"%d" % i, b"") for i in range(300)
     )

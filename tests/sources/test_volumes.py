@@ -1,4 +1,4 @@
-"""Several files read as one."""
+"""Reading several files as one."""
 
 import os
 import random
@@ -16,7 +16,7 @@ DATA = random.Random(0).randbytes(5000)
 
 
 def parts(folder, sizes):
-    """Files that hold the data one after the other; the last takes what is left."""
+    """Files that hold consecutive parts of the data; the last one takes the rest."""
     paths, start = [], 0
     for i, size in enumerate([*sizes, len(DATA) - sum(sizes)]):
         paths.append(folder / f"part{i:03}")
@@ -26,14 +26,14 @@ def parts(folder, sizes):
 
 
 def n_open():
-    """How many files the process has open."""
+    """Number of files that the process has open."""
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 @pytest.mark.parametrize("sizes", [[], [1], [0, 1, 0, 0, 4000], [1000] * 4, [5000], [10] * 300])
 @pytest.mark.parametrize("is_closed", [False, True])
 def test_any_range(tmp_path, sizes, is_closed):
-    """Any range of the files is what it would be of one file, also after they were closed."""
+    """Any range of the files is that range of the data, even after closing."""
     volumes = Volumes(parts(tmp_path, sizes))
     if is_closed:
         volumes.close()
@@ -46,14 +46,14 @@ def test_any_range(tmp_path, sizes, is_closed):
 
 
 def test_short_reads_are_continued(tmp_path, monkeypatch):
-    """A system that gives fewer bytes than were asked for is asked again."""
+    """If the system returns fewer bytes than requested, the rest is read."""
     monkeypatch.setattr(module, "_pread", lambda file, n, at: os.pread(file, min(n, 7), at))
     with Volumes(parts(tmp_path, [100, 2000])) as volumes:
         assert volumes.pread(90, 4000) == DATA[90:4090]
 
 
 def test_systems_without_pread(tmp_path, monkeypatch):
-    """Where only seeking and reading are known, threads don't read each other's bytes."""
+    """On systems without pread, threads don't read each other's bytes."""
     monkeypatch.setattr(module, "_pread", module._seek_and_read)
     starts = random.Random(1).sample(range(4900), 2000)
     with Volumes(parts(tmp_path, [2500])) as volumes, ThreadPoolExecutor(8) as pool:
@@ -62,7 +62,7 @@ def test_systems_without_pread(tmp_path, monkeypatch):
 
 
 def test_a_file_that_became_shorter(tmp_path):
-    """What is gone since the files were opened is missing, and nothing else takes its place."""
+    """Bytes that were cut off after opening are missing, and no others take their place."""
     paths = parts(tmp_path, [2000, 1000])
     with Volumes(paths) as volumes:
         os.truncate(paths[0], 500)
@@ -73,7 +73,7 @@ def test_a_file_that_became_shorter(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 @pytest.mark.parametrize("n", [1, 3, MAX_OPEN, MAX_OPEN + 1])
 def test_files_are_closed(tmp_path, n):
-    """Closing closes all, and what is read later leaves nothing open."""
+    """Closing closes all files, and later reads leave no file open."""
     before = n_open()
     volumes = Volumes(parts(tmp_path, [10] * (n - 1)))
     assert n_open() == before + (n if n <= MAX_OPEN else 0)
@@ -88,19 +88,19 @@ def test_files_are_closed(tmp_path, n):
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 @pytest.mark.parametrize("n_good", [0, 1, MAX_OPEN])
 def test_a_missing_file(tmp_path, n_good):
-    """A file that is not there is a SourceError that names it, and leaves nothing open."""
+    """A missing file is a SourceError that names it, and no file stays open."""
     before = n_open()
     good = parts(tmp_path, [10] * n_good)[:n_good]
     with pytest.raises(SourceError, match="gone: no such file"):
         Volumes([*good, tmp_path / "gone"])
-    with pytest.raises(SourceError, match="is no file"):
+    with pytest.raises(SourceError, match="is not a file"):
         Volumes([*good, tmp_path])
     assert n_open() == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 def test_closing_waits_for_readers(tmp_path, monkeypatch):
-    """A file that is being read when it is closed stays open until that is done."""
+    """A file stays open until reads in progress are done."""
     before = n_open()
     volumes = Volumes(parts(tmp_path, []))
     during = []

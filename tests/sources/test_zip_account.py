@@ -1,4 +1,4 @@
-"""Zip archives whose directory and members contradict each other, and those that only seem to."""
+"""Zip archives whose directory and members contradict each other, or only seem to."""
 
 import io
 import itertools
@@ -28,9 +28,9 @@ CONTENTS = {
 
 
 def accounted(files, wanted=lambda path: path.endswith(".tif"), failed=None):
-    """The wanted members of an archive, read as they come, and the error behind the last one.
+    """The wanted members of an archive, read in order, and the error after the last one.
 
-    Those that can't be read are put into the list of failed ones.
+    Unreadable members are appended to the list of failed ones.
     """
     found, failed = {}, [] if failed is None else failed
     try:
@@ -49,7 +49,7 @@ def accounted(files, wanted=lambda path: path.endswith(".tif"), failed=None):
 
 
 def assert_no_complaint(files, contents=CONTENTS):
-    """An archive is read without an error, whatever of it is read."""
+    """Assert that an archive is read without an error, whichever members are read."""
     for wanted in (lambda _: True, lambda _: False, lambda path: path.endswith(".tif")):
         found, error = accounted(files, wanted)
         assert error is None
@@ -57,7 +57,7 @@ def assert_no_complaint(files, contents=CONTENTS):
 
 
 def assert_incomplete(files, *reasons, contents=None):
-    """All that is wanted is read as it should be, then an error gives these reasons."""
+    """Assert that all wanted members are read, and that an error then gives these reasons."""
     for ending in (".tif", "nothing"):
         found, error = accounted(files, lambda path, ending=ending: path.endswith(ending))
         assert type(error) is IncompleteArchiveError
@@ -74,11 +74,11 @@ def saved(folder, data):
     return [path]
 
 
-# Archives that are whole
+# Complete archives
 
 
 class Pipe(io.RawIOBase):
-    """Takes bytes and can't go back."""
+    """A stream that can't seek."""
 
     def __init__(self):
         self.data = b""
@@ -94,7 +94,7 @@ class Pipe(io.RawIOBase):
 @pytest.mark.parametrize("zip64", [False, True])
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_streams_of_zipfile(tmp_path, zip64, method):
-    """What zipfile writes where it can't go back, sizes behind the data, is accounted for."""
+    """Archives that zipfile streams, with sizes after the data, are accounted for."""
     pipe = Pipe()
     with zipfile.ZipFile(pipe, "w", method) as archive:
         for path, content in CONTENTS.items():
@@ -127,7 +127,7 @@ def tree(folder, contents=CONTENTS):
     "options", [[], ["-0"], ["-fz"], ["-fd"], ["-X"], ["-D"], ["-UN=UTF8"], ["-l"]], ids=str
 )
 def test_archives_of_the_zip_command(tmp_path, options):
-    """What Info-ZIP writes with any of its options, to a file or to a pipe, is accounted for."""
+    """Archives by Info-ZIP with any of its options, to a file or a pipe, are accounted for."""
     contents = CONTENTS | {"d/ü.tif": b"not ASCII"}
     folder, path = tree(tmp_path / "in", contents), tmp_path / "x.zip"
     subprocess.run([ZIP, "-qr", *options, path, "."], cwd=folder, check=True)
@@ -140,7 +140,7 @@ def test_archives_of_the_zip_command(tmp_path, options):
 
 @needs_zip
 def test_archives_that_the_zip_command_changed(tmp_path):
-    """What Info-ZIP added to, deleted from, or has a program in front of, is accounted for."""
+    """Archives that Info-ZIP extended, shortened or made self-extracting are accounted for."""
     folder, path = tree(tmp_path / "in"), tmp_path / "x.zip"
     subprocess.run([ZIP, "-qr", path, "."], cwd=folder, check=True)
     subprocess.run([ZIP, "-qd", path, "README.txt"], cwd=folder, check=True)
@@ -157,7 +157,7 @@ def test_archives_that_the_zip_command_changed(tmp_path):
 @needs_zip
 @pytest.mark.parametrize("options", [[], ["-fz"], ["-0"]], ids=str)
 def test_volumes_of_the_zip_command(tmp_path, options):
-    """A set of volumes of Info-ZIP is accounted for."""
+    """A set of volumes by Info-ZIP is accounted for."""
     contents = {f"d/{i}.tif": random.Random(i).randbytes(20_000) for i in range(20)}
     folder, path = tree(tmp_path / "in", contents), tmp_path / "x.zip"
     subprocess.run([ZIP, "-qrs", "64k", *options, path, "d"], cwd=folder, check=True)
@@ -168,7 +168,7 @@ def test_volumes_of_the_zip_command(tmp_path, options):
 @pytest.mark.skipif(TOOLS["7z"] is None, reason="needs 7z")
 @pytest.mark.parametrize("options", [[], ["-mx=0"], ["-mm=BZip2"], ["-v10k"]], ids=str)
 def test_archives_of_7_zip(tmp_path, options):
-    """What 7-Zip writes, also in parts, is accounted for."""
+    """Archives by 7-Zip, including those in parts, are accounted for."""
     contents = CONTENTS | {"d/ü.tif": random.Random(1).randbytes(30_000)}
     command = [TOOLS["7z"], "a", "-tzip", *options, tmp_path / "x.zip", "."]
     subprocess.run(command, cwd=tree(tmp_path / "in", contents), check=True, capture_output=True)
@@ -186,7 +186,7 @@ def test_archives_of_7_zip(tmp_path, options):
 @pytest.mark.skipif(TOOLS["bsdtar"] is None, reason="needs bsdtar")
 @pytest.mark.parametrize("options", [[], ["--options=zip:compression=store"]], ids=str)
 def test_archives_of_bsdtar(tmp_path, options):
-    """What bsdtar writes, to a file or to a pipe, is accounted for."""
+    """Archives by bsdtar, to a file or a pipe, are accounted for."""
     folder, contents = tmp_path / "in", CONTENTS | {"d/ü.tif": b"not ASCII"}
     tree(folder, contents)
     command = [TOOLS["bsdtar"], "--format=zip", *options, "-cf"]
@@ -202,7 +202,7 @@ def test_archives_of_bsdtar(tmp_path, options):
 @pytest.mark.skipif(TOOLS["jar"] is None, reason="needs jar")
 @pytest.mark.parametrize("options", ["cfM", "cf", "c0fM"])
 def test_archives_of_java(tmp_path, options):
-    """What Java writes is accounted for."""
+    """Archives by Java are accounted for."""
     path = tmp_path / "x.zip"
     subprocess.run([TOOLS["jar"], options, path, "."], cwd=tree(tmp_path / "in"), check=True)
     found, error = accounted([path])
@@ -211,7 +211,7 @@ def test_archives_of_java(tmp_path, options):
 
 
 def descriptor(piece, form="<4s3I"):
-    """What follows the data of a member that was streamed."""
+    """The descriptor after the data of a streamed member."""
     signature = (b"PK\7\x08",) if "s" in form else ()
     return struct.pack(form, *signature, piece.crc, piece.n_compressed, piece.n_bytes)
 
@@ -219,7 +219,7 @@ def descriptor(piece, form="<4s3I"):
 @pytest.mark.parametrize("form", ["<4s3I", "<3I", "<4sI2Q", "<I2Q"])
 @pytest.mark.parametrize("padding", [0, 3, 4096])
 def test_descriptors_and_padding(tmp_path, form, padding):
-    """A descriptor of any form behind the data, and zeros up to the next member, are known."""
+    """A descriptor of any form after the data, and zeros up to the next member, are accepted."""
     pieces = [Piece(path.encode(), content) for path, content in CONTENTS.items()]
     for piece in pieces:
         piece.flags |= 8
@@ -238,7 +238,7 @@ def test_descriptors_and_padding(tmp_path, form, padding):
     ],
 )  # fmt: skip
 def test_differences_that_mean_nothing(tmp_path, changed, local):
-    """The same name in other bytes, hints, and numbers that are left open are no contradiction."""
+    """The same name in other bytes, hints, and open numbers are no contradiction."""
     one = Piece(content=b"content" * 9, **changed)
     for field, value in local.items():
         setattr(one, field, value)
@@ -250,7 +250,7 @@ def test_differences_that_mean_nothing(tmp_path, changed, local):
 
 
 def test_a_signing_block(tmp_path):
-    """What Android puts between members and directory is known, with the zeros in front of it."""
+    """Android's block between members and directory is accepted, with the zeros before it."""
     body = random.Random(0).randbytes(500)
     size = struct.pack("<Q", len(body) + 24)
     block = size + body + size + b"APK Sig Block 42"
@@ -261,18 +261,18 @@ def test_a_signing_block(tmp_path):
     assert_incomplete(write(tmp_path / "y.zip", pieces), "532 bytes from byte")
 
 
-# Archives that are not
+# Contradictory archives
 
 
 def test_a_damaged_name_in_the_directory(tmp_path):
-    """One wrong bit in a name that makes it look irrelevant is an error that gives both names."""
+    """A wrong bit that makes a name look irrelevant is an error that gives both names."""
     data = bytearray(zip_of(CONTENTS))
     at = data.rindex(b"d/b.tif")
     data[at + 6] ^= 1
     assert_incomplete(
         saved(tmp_path, data),
         f"'d/b.tig' is damaged: the header at byte {data.index(b'd/b.tif') - 30} ",
-        "is that of another member: 'd/b.tif'",
+        "belongs to another member: 'd/b.tif'",
         contents={"d/a.tif": CONTENTS["d/a.tif"]},
     )
 
@@ -280,16 +280,16 @@ def test_a_damaged_name_in_the_directory(tmp_path):
 @pytest.mark.parametrize(
     ("local", "reason"),
     [
-        ({"local_method": 0}, "its method is 8 by the directory, 0 by its own header"),
-        ({"local_flags": 1}, "its flags are 0x0 by the directory, 0x1 by its own header"),
-        ({"local_numbers": (1, None, None)}, "by the directory, 00000001 by its own header"),
+        ({"local_method": 0}, "its method is 8 in the directory, 0 in its own header"),
+        ({"local_flags": 1}, "its flags are 0x0 in the directory, 0x1 in its own header"),
+        ({"local_numbers": (1, None, None)}, "in the directory, 00000001 in its own header"),
         ({"local_numbers": (None, 5, None)}, "its size in the archive is"),
-        ({"local_numbers": (None, None, 70)}, "its size is 63 by the directory, 70 by its own"),
-        ({"local_numbers": (0, None, None)}, "by the directory, 00000000 by its own header"),
+        ({"local_numbers": (None, None, 70)}, "its size is 63 in the directory, 70 in its own"),
+        ({"local_numbers": (0, None, None)}, "in the directory, 00000000 in its own header"),
     ],
 )
 def test_contradictions(tmp_path, local, reason):
-    """Whatever a member's header says otherwise than the directory is named, read or not."""
+    """Any contradiction between a header and the directory is named, whether read or not."""
     one = Piece(b"d/u.tif", b"content" * 9)
     for field, value in local.items():
         setattr(one, field, value)
@@ -299,7 +299,7 @@ def test_contradictions(tmp_path, local, reason):
 
 
 def test_a_member_that_the_directory_lacks(tmp_path):
-    """A member that no entry leads to is an error that names it, wherever it is."""
+    """A member without an entry in the directory is an error that names it, wherever it is."""
     for i in range(len(CONTENTS)):
         pieces = [Piece(path.encode(), content) for path, content in CONTENTS.items()]
         pieces[i].is_listed = False
@@ -311,7 +311,7 @@ def test_a_member_that_the_directory_lacks(tmp_path):
 
 
 def test_appended_archives(tmp_path):
-    """Of zips that are appended to each other the last counts, and the others are not silent."""
+    """In concatenated zips the last one counts, and the others are reported."""
     one, two = zip_of(CONTENTS), zip_of({"d/c.tif": b"content"})
     wanted = {"d/c.tif": b"content"}
     for front in (one, one + one):
@@ -328,7 +328,7 @@ def test_appended_archives(tmp_path):
 
 @pytest.mark.parametrize("junk", [b"x", bytes(9) + b"x", b"x" * 5000])
 def test_bytes_behind_the_end(tmp_path, junk):
-    """Bytes behind the end are an error, zeros are not."""
+    """Bytes after the end are an error, zeros are not."""
     data = zip_of(CONTENTS)
     n = len(junk.lstrip(b"\0"))
     assert_incomplete(saved(tmp_path, data + junk), f"{n:,} bytes from byte", "belong to no member")
@@ -337,7 +337,7 @@ def test_bytes_behind_the_end(tmp_path, junk):
 
 @pytest.mark.parametrize("n", [1, 16, 4000])
 def test_bytes_between_members(tmp_path, n):
-    """Bytes that are no descriptor between members, or before the directory, are an error."""
+    """Unknown bytes between members, or before the directory, are an error."""
     for i in range(len(CONTENTS)):
         pieces = [Piece(path.encode(), content) for path, content in CONTENTS.items()]
         pieces[i].tail = b"x" * n
@@ -349,7 +349,7 @@ def test_bytes_between_members(tmp_path, n):
 
 
 def test_members_that_are_read_are_not_looked_at_twice(tmp_path, monkeypatch):
-    """Comparing headers takes no read of its own for members that are read, and one for others."""
+    """Comparing headers takes no extra read for members that are read, and one for others."""
     pipe = Pipe()
     with zipfile.ZipFile(pipe, "w") as archive:
         for i in range(100):
@@ -376,7 +376,7 @@ def test_members_that_are_read_are_not_looked_at_twice(tmp_path, monkeypatch):
 @pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("style", ["plain", "zip64", "streamed"])
 def test_every_flipped_bit(tmp_path, style, every):
-    """A wrong bit anywhere but in data loses nothing without an error, and changes nothing.
+    """A wrong bit outside of data loses nothing silently, and changes nothing.
 
     Outside of the long rounds, one bit in three is flipped.
     """
