@@ -24,7 +24,7 @@ def folders(tmp_path):
 
 @pytest.fixture
 def archives(folders, tmp_path):
-    """The same, as published."""
+    """The same patches, in published archives."""
     return publish(BIGEARTHNET, folders, tmp_path / "archives")
 
 
@@ -34,12 +34,12 @@ def supply_of(sources, spec=BIGEARTHNET):
 
 
 def items_of(supply, **options):
-    """What it gives, without positions."""
+    """Everything in a supply except positions."""
     return [item for item in supply.items(**options) if not isinstance(item, Position)]
 
 
 def test_folders_and_archives_supply_the_same_patches(folders, archives):
-    """Each form gives every patch once, with the same bytes in its files."""
+    """Folders and archives give every patch once, with the same bytes in its files."""
 
     def contents(sources):
         return {
@@ -68,7 +68,7 @@ def test_folders_come_first_and_every_source_has_an_end(folders, archives):
 
 @pytest.mark.parametrize("form", ["folders", "archives"])
 def test_unwanted_patches_are_counted(request, form):
-    """A patch that is not wanted is asked for once, and counted in a position."""
+    """For an unwanted patch, `is_wanted` is called once, and a position counts the patch."""
     supply = supply_of(request.getfixturevalue(form))
     asked = Counter()
 
@@ -87,7 +87,7 @@ def test_unwanted_patches_are_counted(request, form):
 
 
 def test_a_modality_may_have_several_folders(folders, tmp_path):
-    """The patches of two folders of one modality are not taken for duplicates of each other."""
+    """Patches in two folders of one modality are not duplicates of each other."""
     second = shutil.copytree(folders["s2"], tmp_path / "second")
     opened = [*open_all(BIGEARTHNET, folders), *open_all(BIGEARTHNET, {"s2": second})]
     items = items_of(Supply(BIGEARTHNET, opened))
@@ -97,7 +97,7 @@ def test_a_modality_may_have_several_folders(folders, tmp_path):
 
 
 def test_sums_are_checked_on_demand(archives):
-    """A published sum that differs is a failure, and one that is unknown is reported."""
+    """An archive that differs from its published sum is a failure; an unknown sum is reported."""
     modality = BIGEARTHNET.modality("s1")
     items = items_of(supply_of({"s1": archives["s1"]}), check_sums=True)
     (failure,) = [item for item in items if isinstance(item, ArchiveFailure)]
@@ -112,7 +112,7 @@ def test_sums_are_checked_on_demand(archives):
 
 
 def test_a_failure_takes_the_place_of_a_patch(folders, archives):
-    """A patch that lacks a band is a failure, in a folder and in an archive alike."""
+    """A patch that lacks a band is a failure, in folders and archives alike."""
     next(folders["s2"].glob("*/*/*_B02.tif")).unlink()
     sources = {"s2": folders["s2"]}
     (from_folder,) = [i for i in items_of(supply_of(sources)) if isinstance(i, PatchFailure)]

@@ -122,7 +122,7 @@ def _bzip2() -> tuple[_Decompressor, type[Exception]]:
 
 _FORMATS: Final = (
     _Format("gzip", re.compile(rb"\x1f\x8b\x08"), _gzip),  # RFC 1952, section 2.3.1
-    # RFC 8878, section 3.1: a frame, or a skippable one, as pzstd writes in front of each frame.
+    # RFC 8878, section 3.1: a frame, or a skippable one, as pzstd writes before each frame.
     _Format("zstd", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), _zstd),
     _Format("xz", re.compile(rb"\xfd7zXZ\x00"), _xz),  # The .xz File Format 1.1.0, section 2.1.1.1
     # Including the magic of the first block or of the end: a tar may start with a file named BZh9.
