@@ -486,7 +486,7 @@ def test_damage_to_deflate_is_noticed(rows_per_strip, tile):
     """Every changed byte of a zlib stream is detected, thanks to the checksum at its end.
 
     libtiff 4.7 ignores the checksum. If a damaged stream decodes to too many bytes, it reports
-    success, and the pixels are uninitialised memory.
+    success, and the pixels are arbitrary.
     """
     sound, image = _strips(8, rows_per_strip=rows_per_strip)
     if tile:

@@ -7,8 +7,8 @@ This module never writes, and never looks into the data that it decompresses.
 
 The libraries were chosen for speed: ISA-L inflates two to three times as fast as zlib, and
 `backports.zstd` is the standard library's interface to zstd before Python 3.14. All of them release
-Python's lock, and limit their output however far a few bytes would expand. (Multithreaded
-inflation was no option: rapidgzip 0.16 accepted a truncated file as complete.)
+Python's lock, and stop at a given number of output bytes, however far the input would expand. (Of
+the multithreaded libraries, rapidgzip 0.16 accepted a truncated file as complete.)
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ many small streams (bgzip), the rest of the piece would otherwise be copied for 
 _N_AHEAD: Final = 3
 """Maximum number of pieces, and of chunks, at any time."""
 
-_AGAIN: Final = "Download it again, and compare its size with the one that its publisher states."
+_AGAIN: Final = "Download it again, and compare its size with the published one."
 
 _T = TypeVar("_T")
 
@@ -289,7 +289,7 @@ class _Streams:
             return ArchiveError(
                 f"{self._path}: decompressing its {name} stream needs a window of more than "
                 f"{MAX_WINDOW_BYTES >> 20} MiB",
-                f"Decompress it first, and give the .tar: {name} -d"
+                f"Decompress it first, and give the .tar instead: {name} -d"
                 + (" --long=31" if name == "zstd" else ""),
             )
         if self._foreign_offset is not None:

@@ -56,7 +56,7 @@ class FolderSource:
         """See `Source.read`."""
         file = os.open(self._prefix + path, _READ)
         try:
-            # Requesting the exact size is cheapest: no buffer has to be shrunk or copied.
+            # Requesting the exact size is cheaper than requesting more: no buffer is touched twice.
             n_bytes = os.fstat(file).st_size
             data = os.read(file, n_bytes)
             if len(data) < n_bytes:

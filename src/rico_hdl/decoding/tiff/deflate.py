@@ -3,8 +3,8 @@
 In: a file, its header and its blocks. Out: the image, or an error for the first damaged block.
 
 This module exists because libtiff 4.7 ignores the checksum (Adler-32, at the end of each block). If
-a damaged block decodes to more than its size, libtiff even reports success and leaves uninitialised
-memory in the image: ``ZIPDecode`` accepts ``LIBDEFLATE_INSUFFICIENT_SPACE``, which promises nothing
+a damaged block decodes to more than its size, libtiff even reports success and leaves arbitrary
+bytes in the image: ``ZIPDecode`` accepts ``LIBDEFLATE_INSUFFICIENT_SPACE``, which promises nothing
 about the output.
 """
 

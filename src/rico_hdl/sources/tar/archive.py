@@ -42,7 +42,7 @@ _PROBLEMS: Final = {
     SPARSE: "it is a sparse file, as stored by tar --sparse",
 }
 
-_AGAIN: Final = "Download it again, and compare its size with the one that its publisher states."
+_AGAIN: Final = "Download it again, and compare its size with the published one."
 
 
 class TarArchive:

@@ -234,10 +234,8 @@ class CentralDirectory:
         They are too small if a self-extracting program was prepended to the archive.
         """
         if end.volume >= len(self._volume_starts):
-            raise ArchiveError(
-                f"its directory should start on volume {end.volume + 1}, "
-                f"found {len(self._volume_starts)}"
-            )
+            where = f"volume {end.volume + 1} of {len(self._volume_starts)}"
+            raise ArchiveError(f"its directory should start on {where}")
         declared = self._volume_starts[end.volume] + end.offset
         places = [(declared, 0)]
         if end.n_volumes == 1:
@@ -305,7 +303,9 @@ class CentralDirectory:
         else:
             problem = f"it should start on volume {volume + 1} of {len(self._volume_starts)}"
         if problem or not 0 <= offset < self.start:
-            problem = problem or f"it should start at byte {offset}, outside of all members"
+            problem = problem or (
+                f"it should start at byte {offset}, but the directory starts at byte {self.start}"
+            )
             offset = _NOWHERE
         return ZipEntry(
             raw_name=self._data[name_stop - n_name : name_stop],

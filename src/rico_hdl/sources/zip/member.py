@@ -53,7 +53,7 @@ def problem_of(entry: ZipEntry) -> str:
     kind = stat.S_IFMT(entry.mode)
     if entry.problem:
         return entry.problem
-    # `zip` marks content that it read from a pipe as a pipe, but it is content like any other.
+    # `zip` marks a member that it read from a pipe as a pipe, though it has content like any other.
     if kind not in {0, stat.S_IFREG, stat.S_IFIFO}:
         return "it is a link" if kind == stat.S_IFLNK else "it is not a regular file"
     if entry.flags & _ENCRYPTED:
