@@ -313,7 +313,7 @@ def test_check_archives(tmp_path, s2, suffix):
     assert checked(md5).complete
     summary = checked("0" * 32)
     (failure,) = summary.failures
-    assert failure.reason.startswith(f"its MD5 sum is {md5}, expected {'0' * 32}")
+    assert failure.reason.startswith(f"its MD5 sum is {md5}, expected the published {'0' * 32}")
     assert not summary.complete
 
 

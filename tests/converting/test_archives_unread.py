@@ -130,7 +130,7 @@ def test_what_was_appended_to_a_tar_is_told_everywhere(tmp_path, whole, folder, 
     """Bytes after a tar make the store incomplete; once cut off, nothing is converted again."""
     path, target = tmp_path / f"x.{suffix}", tmp_path / "target"
     path.write_bytes(COMPRESSIONS[suffix](tar_of(folder) + JUNK))
-    assert_told(path, target, "incomplete", "1,536 bytes can't be accounted for", "cut off what")
+    assert_told(path, target, "incomplete", "1,536 bytes can't be accounted for", "appended")
     assert records(target) == records(whole)
     path.write_bytes(COMPRESSIONS[suffix](tar_of(folder)))
     summary = convert(SPEC, {NAME: path}, target)
