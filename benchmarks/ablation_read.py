@@ -1,10 +1,10 @@
-"""Reading with other ways to copy than those that the package has, to show what each is worth.
+"""Compare the package's ways of copying bands with alternatives, to show what each is worth.
 
-In: this package. Out: a table on standard output. Each row is a cell: a kind of records, options,
-patches at a time, threads, and what was done instead. Its number is the time of that divided by the
-time of the package, the median of neighbouring runs in one process: above 1, the package is faster.
-A way of the package that is not 10 % faster in any cell should go; one of the others that is should
-come. With one thread the processor's time is measured, with several the wall's.
+In: this package. Out: a table on standard output. A row is a kind of records, options of a read, a
+number of patches per call and of threads, and an alternative. Its number is the alternative's time
+divided by the package's, the median of neighbouring runs in one process: above 1, the package is
+faster. Remove what is not 10 % faster than its alternative in any row; adopt an alternative that is
+10 % faster. One thread is measured in processor time, several threads in wall time.
 
     make bench-ablation BENCH="--only BigEarthNet"
 """
@@ -41,27 +41,27 @@ from rico_hdl.reading.runs import Run, copy
 
 Array = npt.NDArray[Any]
 Read = Callable[[], int]
-"""Reads some patches; returns how many."""
+"""Reads some patches, and returns their number."""
 Way = Callable[[PatchReader], bool]
-"""Has a reader copy in another way; false where that is no other way."""
+"""Makes a reader copy in another way, and returns whether this changes anything."""
 
 TEN: Final = [name for name, side in SIDES.items() if side > 20]
-"""The bands of a Sentinel-2 patch that land cover is usually told from."""
+"""The bands of a Sentinel-2 patch that are usually used to classify land cover."""
 
 
 class Corpus(NamedTuple):
     """Records of noise."""
 
     n: int
-    """How many, about 200 MB in all."""
+    """Number of records, about 200 MB in total."""
     n_batch: int
-    """Patches in a batch."""
+    """Patches per batch."""
     dtype: str
-    """Of the bands."""
+    """The dtype of the bands."""
     sides: dict[str, int]
-    """Rows and columns of each band."""
+    """Rows, and columns, of each band."""
     tasks: dict[str, dict[str, Any]]
-    """Options of a read, by what a row of the table calls them."""
+    """Options of a read, by their name in the table."""
 
 
 CORPORA: Final = {
@@ -114,13 +114,13 @@ def plans(reader: PatchReader) -> Iterator[ArrayPlan]:
 
 
 def copying(reader: PatchReader) -> list[ArrayPlan]:
-    """As `plans`, but none where the bands of a batch share one memory."""
+    """As `plans`, but empty if the bands of a batch share one memory."""
     share = any(plan.memory for plan in reader._plans.values())
     return [] if share else list(plans(reader))
 
 
 def band_by_band(reader: PatchReader) -> bool:
-    """Instead of one copy for bands at equal distances: one for each."""
+    """Copy each band separately, instead of bands at equal distances at once."""
     changed = False
     for plan in plans(reader):
         runs = [one for run in plan._runs for one in separate(run)]
@@ -130,7 +130,7 @@ def band_by_band(reader: PatchReader) -> bool:
 
 
 def separate(run: Run) -> Iterator[Run]:
-    """The bands of a run, each as a run."""
+    """Split a run into runs of one band each."""
     first = run.region[0].start if isinstance(run.region[0], slice) else 0
     for i in range(run.shape[0]):
         yield run._replace(
@@ -141,7 +141,7 @@ def separate(run: Run) -> Iterator[Run]:
 
 
 def one_at_a_time(reader: PatchReader) -> bool:
-    """Instead of resampling blocks of records: each by itself."""
+    """Resample record by record, instead of blocks of records."""
     groups = [group for plan in plans(reader) for group in plan._resampled]
     for group in groups:
         group._n_records = 1
@@ -149,7 +149,7 @@ def one_at_a_time(reader: PatchReader) -> bool:
 
 
 def apart(reader: PatchReader) -> bool:
-    """Instead of one memory for all bands of a batch: an array for each."""
+    """Give each band an array of its own, instead of one memory for all bands of a batch."""
     if not any(plan.memory for plan in reader._plans.values()):
         return False
     for layout, plan in reader._plans.items():
@@ -159,7 +159,7 @@ def apart(reader: PatchReader) -> bool:
 
 
 def staged(reader: PatchReader) -> bool:
-    """Instead of converting out of the file: out of a copy of the record."""
+    """Convert from a copy of the record, instead of from the file."""
     wanted = [
         plan
         for plan in plans(reader)
@@ -173,7 +173,7 @@ def staged(reader: PatchReader) -> bool:
 
         def fill(data: mmap.mmap, start: int, out: Array) -> None:
             memory[:] = np.frombuffer(data, np.uint8, stop - begin, start + begin)
-            copy(plan._runs, memory.data, -begin, out)  # type: ignore[arg-type] # is no file
+            copy(plan._runs, memory.data, -begin, out)  # type: ignore[arg-type] # not a file
 
         plan.fill = fill  # type: ignore[method-assign]
 
@@ -183,7 +183,7 @@ def staged(reader: PatchReader) -> bool:
 
 
 def gathered(reader: PatchReader) -> bool:
-    """Instead of copying record by record: the pages of a block of records first, by one call."""
+    """Copy the pages of a block of records in one call first, instead of record by record."""
     wanted = [plan for plan in copying(reader) if not plan._resampled]
 
     def exchange(plan: ArrayPlan) -> None:
@@ -216,9 +216,9 @@ def gathered(reader: PatchReader) -> bool:
 
 
 def selected(reader: PatchReader) -> bool:
-    """Instead of NumPy: one call of torch for a band of all records of a batch."""
+    """Copy a band of all records of a batch in one call of torch, instead of with NumPy."""
     try:
-        import torch  # noqa: PLC0415 - not always there
+        import torch  # noqa: PLC0415 - optional
     except ModuleNotFoundError:
         return False
     torch.set_num_threads(1)  # as in a loader's threads
@@ -253,7 +253,7 @@ def selected(reader: PatchReader) -> bool:
 
 
 class Writable:
-    """Read-only memory that says it can be written, which torch asks for and does not do."""
+    """Read-only memory that claims to be writable, as torch demands although it does not write."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self._held = np.frombuffer(data, np.uint8)
@@ -270,9 +270,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.04, help="of each run")
-    parser.add_argument("--only", default="", help="rows that hold this text, such as 'apart'")
+    parser.add_argument("--only", default="", help="rows that contain this text, such as 'apart'")
     arguments = parser.parse_args()
-    print("| records | read | at a time | threads | instead | time | quarter to quarter |")
+    print("| records | read | patches | threads | alternative | time | quartiles |")
     print("|---|---|--:|--:|---|--:|--:|")
     for name, corpus in CORPORA.items():
         with tempfile.TemporaryDirectory() as folder:
@@ -285,7 +285,7 @@ def main() -> None:
 
 
 def make(folder: Path, corpus: Corpus) -> None:
-    """A store of patches of noise."""
+    """Write a store of noise."""
     noise = np.random.default_rng(0)
     with lmdb.open(os.fspath(folder), map_size=2**30) as env, env.begin(write=True) as txn:
         for i in range(corpus.n):
@@ -299,7 +299,7 @@ def make(folder: Path, corpus: Corpus) -> None:
 def cells(
     name: str, corpus: Corpus, store: Store
 ) -> Iterator[tuple[str, tuple[list[Read], list[Read]]]]:
-    """The beginning of each row, and what the threads do, in the package and instead."""
+    """The start of each row, and each thread's reads, by the package and the alternative."""
     names = list(store)
     for what, n_bytes in (("whole records", None), ("their first 64 bytes", 64)):
         for n_threads in (1, 2):
@@ -327,13 +327,13 @@ def cells(
 
 
 def warmed(reader: PatchReader, names: list[str]) -> PatchReader:
-    """A reader that has seen the layout."""
+    """Return the reader after it has seen the layout."""
     reader.read_batch(names)
     return reader
 
 
 def read_of(reader: PatchReader, names: list[str], n: int, seed: int) -> Read:
-    """What reads so many patches in random order; several into the same memory."""
+    """Read `n` patches in random order; several patches into the same memory."""
     chance = random.Random(seed)
     if n == 1:
 
@@ -354,9 +354,9 @@ def read_of(reader: PatchReader, names: list[str], n: int, seed: int) -> Read:
 
 
 def found(store: Store, names: list[str], n_bytes: int | None, seed: int) -> Read:
-    """What looks records up as the package does, and copies them."""
+    """Look records up as the package does, and copy them."""
     chance = random.Random(seed)
-    for name in names:  # until there is an index
+    for name in names:  # until the index exists
         store.records.place(name)
 
     def read() -> int:
@@ -369,7 +369,7 @@ def found(store: Store, names: list[str], n_bytes: int | None, seed: int) -> Rea
 
 
 def asked(store: Store, names: list[str], n_bytes: int | None, seed: int) -> Read:
-    """What asks LMDB's library for records, and copies them."""
+    """Get records from LMDB's library, and copy them."""
     chance = random.Random(seed)
     txn = environment(store.path).begin(buffers=True)
     keys = [name.encode() for name in names]
@@ -385,12 +385,12 @@ def asked(store: Store, names: list[str], n_bytes: int | None, seed: int) -> Rea
 
 @cache
 def environment(path: Path) -> lmdb.Environment:
-    """LMDB's environment, which a process may open once."""
+    """LMDB's environment, which a process may open only once."""
     return lmdb.open(os.fspath(path), readonly=True, lock=False, readahead=False)
 
 
 def ratios(reads: tuple[list[Read], list[Read]], arguments: argparse.Namespace) -> list[float]:
-    """The quartiles of the times of the second by those of the first."""
+    """The quartiles of the second side's times divided by the first side's."""
     n_threads = len(reads[0])
     clock = thread_time if n_threads == 1 else perf_counter
     with ThreadPoolExecutor(n_threads) as threads:
@@ -410,7 +410,7 @@ def ratios(reads: tuple[list[Read], list[Read]], arguments: argparse.Namespace) 
         seconds(reads[1])
         pairs = []
         for i in range(arguments.pairs):
-            first = i % 2  # by turns, since the second of two runs may be slower
+            first = i % 2  # alternating, since the second of two runs may be slower
             times = {side: seconds(reads[side]) for side in (first, 1 - first)}
             pairs.append(times[1] / times[0])
     return statistics.quantiles(pairs, n=4)

@@ -1,4 +1,4 @@
-"""Converting, measured in two versions of the package by turns: see `versions`.
+"""Compare how fast two versions of the package convert, in alternating runs: see `versions`.
 
 In: two folders with the package's sources. Out: for each corpus, in folders and as published, the
 median of the ratios of processor time, wall time and peak memory between neighbouring runs.
@@ -35,7 +35,7 @@ N_PATCHES = {
     "ssl4eo-s12-v1.1": 24,
     "uc-merced": 300,
 }
-"""Patches of each modality: a conversion takes some tenths of a second."""
+"""Patches of each modality, for conversions of a few tenths of a second."""
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def tasks(folder: Path, only: list[str] | None) -> Any:  # noqa: ANN401 - names and tasks
-    """What to convert: all datasets, in folders and as published, and once more when stored."""
+    """The conversions: all datasets, in folders, as published, and again into a full store."""
     for spec in registry().values():
         place = folder / spec.name
         forms = ["published"]
@@ -82,7 +82,7 @@ def tasks(folder: Path, only: list[str] | None) -> Any:  # noqa: ANN401 - names 
             if form == "published":
                 try:
                     given = publish(spec, folders, place / "archives")
-                except KeyError:  # its archives are not known
+                except KeyError:  # its archives are unknown
                     continue
             named = {
                 name: [os.fspath(p) for p in (one if isinstance(one, list) else [one])]
@@ -101,7 +101,7 @@ def tasks(folder: Path, only: list[str] | None) -> Any:  # noqa: ANN401 - names 
 
 
 def once(tree: str, task: dict[str, Any]) -> dict[str, float]:
-    """What one conversion by one version takes, in a process of its own."""
+    """Measure one conversion by one version, in its own process."""
     command = [sys.executable, __file__, "-", "-", "--measure", json.dumps(task)]
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
     path = os.pathsep.join([os.path.abspath(tree), root])  # noqa: PTH100
@@ -116,7 +116,7 @@ def once(tree: str, task: dict[str, Any]) -> dict[str, float]:
 
 def measure(task: dict[str, Any]) -> dict[str, float]:
     """Seconds of processor and wall time, and peak memory in kB."""
-    import rico_hdl  # noqa: PLC0415 - from the sources that are measured
+    import rico_hdl  # noqa: PLC0415 - from the measured sources
 
     wall, cpu = perf_counter(), process_time()
     sources = {name: one if len(one) > 1 else one[0] for name, one in task["sources"].items()}
@@ -129,7 +129,7 @@ def measure(task: dict[str, Any]) -> dict[str, float]:
 
 
 def peak_kilobytes() -> float:
-    """The most memory that this process has had; rusage would count that of its parent, too."""
+    """The process's peak memory in kB; rusage would include that of its parent."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return float(next(line.split()[1] for line in lines if line.startswith("VmHWM:")))
 
