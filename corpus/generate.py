@@ -59,7 +59,7 @@ def generate(
     for modality in wanted:
         sources[modality.name] = root / modality.folder
         sources[modality.name].mkdir(parents=True, exist_ok=True)
-        write = _write_stores if modality.encoding == "npy" else _write
+        write = _write_stores if modality.arrays is not None else _write
         write(spec, modality, sources[modality.name], n_patches, _Contents(spec, modality, noise))
     return sources
 

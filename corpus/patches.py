@@ -93,7 +93,7 @@ def patches(spec: DatasetSpec, modality: Modality, n: int) -> list[Patch]:
     Raises:
         ValueError: The example does not match the modality's templates, or the keys are not unique.
     """
-    if modality.encoding == "npy":
+    if modality.arrays is not None:
         return [_patch_in_store(spec, modality, number) for number in range(n)]
     found = [_patch(spec, modality, number, spread=True) for number in range(n)]
     if len({patch.key for patch in found}) < n:

@@ -52,7 +52,7 @@ def spec(request: pytest.FixtureRequest) -> DatasetSpec:
     params=[
         spec
         for spec in registry().values()
-        if all(modality.encoding == "geotiff" for modality in spec.modalities)
+        if all(modality.arrays is None for modality in spec.modalities)
     ],
     ids=lambda spec: spec.name,
 )

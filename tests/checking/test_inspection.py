@@ -35,7 +35,7 @@ def test_every_dataset_is_described(spec, tmp_path):
         assert part.n_patches == 2
         assert part.n_bytes == sum(sizes[key] for key in keys)
         folder = sources[modality.name]
-        named = [folder] if modality.encoding == "geotiff" else sorted(folder.iterdir())
+        named = [folder] if modality.arrays is None else sorted(folder.iterdir())
         assert part.sources == [str(path) for path in named]
         assert part.complete is True
         described = [layout.bands for layout in part.layouts]

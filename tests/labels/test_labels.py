@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,27 +168,22 @@ def test_missing_split_file_is_an_error(tmp_path):
 class TestMetadata:
     """``metadata.parquet``, written with pyarrow."""
 
-    @pytest.fixture(autouse=True)
-    def _pyarrow(self):
-        self.pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra parquet)")
-        self.pq = pytest.importorskip("pyarrow.parquet")
-
     def write(self, path: Path, rows, **replaced):
         """A table of (patch_id, s1_name, labels, split) with the publisher's other columns."""
         ids, s1_names, names, splits = zip(*rows, strict=True)
         columns = {
             "patch_id": ids,
-            "labels": names,
+            "labels": pa.array(names, pa.list_(pa.string())),
             "split": splits,
             "country": ["Austria"] * len(rows),
             "s1_name": s1_names,
             "s2v1_name": ids,
             "contains_seasonal_snow": [False] * len(rows),
             "contains_cloud_or_shadow": [False] * len(rows),
-        } | replaced
-        table = self.pa.table({name: list(values) for name, values in columns.items()})
+        }
+        table = pa.table(columns | replaced)
         # Several row groups, as in the publisher's file.
-        self.pq.write_table(table, path, row_group_size=2)
+        pq.write_table(table, path, row_group_size=2)
         return path
 
     ROWS = (
@@ -258,9 +255,10 @@ class TestMetadata:
         ("replaced", "message"),
         [
             ({"labels": [["Glaciers"]] * 5}, "1 unknown classes, such as 'Glaciers'"),
-            ({"labels": ["Pastures"] * 5}, "column labels is string, expected a list"),
-            ({"labels": [None] * 5}, "expected a list"),
-            ({"s1_name": [None] * 5}, "have no name"),
+            ({"labels": ["Pastures"] * 5}, "column labels holds 'Pastures', expected a list"),
+            ({"labels": [None] * 5}, "column labels holds neither text nor lists"),
+            ({"labels": [None, *[["Pastures"]] * 4]}, "column labels holds None, expected a list"),
+            ({"s1_name": pa.array([None] * 5, pa.string())}, "have no name"),
         ],
     )
     def test_other_contents_are_errors(self, tmp_path, replaced, message):
@@ -272,11 +270,13 @@ class TestMetadata:
     def test_other_files_are_errors(self, tmp_path):
         """A file that is missing, not Parquet, or another table is an error that names it."""
         path = tmp_path / "metadata.parquet"
-        with pytest.raises(SourceError, match=r"metadata\.parquet: can't be read as Parquet"):
+        with pytest.raises(
+            SourceError, match=r"metadata\.parquet: can't be read as a table of patches"
+        ):
             labels.read_metadata(path)
         path.write_text("patch_id,labels\n")
-        with pytest.raises(SourceError, match="can't be read as Parquet"):
+        with pytest.raises(SourceError, match="can't be read as a table of patches"):
             labels.read_metadata(path)
-        self.pq.write_table(self.pa.table({"patch_id": ["a"]}), path)
+        pq.write_table(pa.table({"patch_id": ["a"]}), path)
         with pytest.raises(SourceError, match="lacks the columns s1_name, labels, split"):
             labels.read_metadata(path)

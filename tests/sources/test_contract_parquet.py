@@ -4,9 +4,8 @@ import random
 
 import pyarrow.parquet as pq
 
-from rico_hdl.sources.parquet.archive import ParquetArchive
 from tests.contracts.archives import ArchiveContract, all_bytes
-from tests.support.parquet_files import write_part
+from tests.support.parquet_files import open_part, write_part
 
 BANDS = ("thumbnail", "B01", "B02", "B8A", "cloud_mask")
 
@@ -14,7 +13,7 @@ BANDS = ("thumbnail", "B01", "B02", "B8A", "cloud_mask")
 class TestParquet(ArchiveContract):
     """A part as it is published, each product a row group of its own, with checksums."""
 
-    sequential = False
+    sequential = True
     rows_per_group = 1
 
     def write(self, folder):
@@ -27,14 +26,15 @@ class TestParquet(ArchiveContract):
         path = folder / "part_00001.parquet"
         write_part(path, products, self.rows_per_group, write_page_checksum=True)
         contents = {
-            f"{cell[:2]}/{cell}/{product}/{name}.{'png' if name == 'thumbnail' else 'tif'}": data
+            f"{cell[:2]}/{cell}/{product}/{name}.tif": data
             for cell, product, files in products
             for name, data in files.items()
         }
         return [path], contents
 
     def open(self, files):
-        return ParquetArchive(files)
+        (path,) = files
+        return open_part(path)
 
     def write_hostile(self, folder, outside):
         odd = [("0U_1R", str(outside)), ("0U_1R", "../../outside"), (str(outside.parent), "p")]

@@ -3,9 +3,8 @@
 import zipfile
 
 from corpus.zarrs import Storage, write_store
-from rico_hdl.sources.zarr.archive import ZarrArchive
 from tests.contracts.archives import ArchiveContract, flip
-from tests.support.zarr_files import BANDS, SAMPLES, band_of, cube_of, judged, write
+from tests.support.zarr_files import BANDS, SAMPLES, band_of, cube_of, judged, open_store, write
 
 SHAPE = (3, 2, 3, 6, 7)
 
@@ -21,7 +20,7 @@ class TestZarr(ArchiveContract):
         return [path], judged(path)
 
     def open(self, files):
-        return ZarrArchive(files)
+        return open_store(*files)
 
     def meaning(self, content):
         return band_of(content)

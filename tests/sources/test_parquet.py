@@ -5,7 +5,6 @@ import random
 import re
 import subprocess
 import sys
-import tracemalloc
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rico_hdl.errors import ArchiveError, SourceError
-from rico_hdl.sources.parquet import cells as parquet_cells
-from rico_hdl.sources.parquet.archive import ParquetArchive
-from tests.support.parquet_files import table_of, write_part
+from rico_hdl.sources.parquet import archive, table
+from rico_hdl.sources.parquet.cells import Cells
+from tests.support.documents import ROOT
+from tests.support.parquet_files import open_part, table_of, write_part
 
 BANDS = ("thumbnail", "B01", "B02", "B8A", "cloud_mask")
 
@@ -36,9 +36,8 @@ def some_products(n=7, seed=0, max_bytes=3000):
 
 def contents_of(products):
     """Content by path, as the unpacked form has it."""
-    ending = {"thumbnail": "png"}
     return {
-        f"{cell.split('_')[0]}/{cell}/{product}/{name}.{ending.get(name, 'tif')}": data
+        f"{cell.split('_')[0]}/{cell}/{product}/{name}.tif": data
         for cell, product, files in products
         for name, data in files.items()
     }
@@ -46,17 +45,16 @@ def contents_of(products):
 
 def read(path):
     """Content of all members by path; of those with a problem that."""
-    members = list(ParquetArchive([path]).members())
-    found = {member.path: member.problem or member.read() for member in members}
-    assert len(found) == len(members)
-    return found
+    found = [(m.path, m.problem or m.read()) for m in open_part(path).members()]
+    assert len(dict(found)) == len(found)
+    return dict(found)
 
 
 def outcome(path):
     """What could be read, as (path, content), what could not, and the error at the end."""
     contents, failures = [], []
     try:
-        for member in ParquetArchive([path]).members():
+        for member in open_part(path).members():
             if member.problem:
                 failures.append(member.problem)
                 continue
@@ -130,7 +128,7 @@ def test_round_trip(tmp_path_factory, rows, rows_per_group, kind, use_dictionary
 def test_real_products(samples, tmp_path):
     """Real files come out of a part as they lie in the unpacked form."""
     root = samples / "Major-TOM-Core" / "S2L2A"
-    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*.*")}
+    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*.tif")}
     products = {}
     for name, data in files.items():
         _, cell, product, file = name.split("/")
@@ -188,60 +186,76 @@ def test_only_the_asked_cell_is_read(tmp_path, rows_per_group):
     assert error == ""
 
 
-@pytest.mark.parametrize("rows_per_group", [1, 50])
 @pytest.mark.parametrize("held_bytes", [0, 50_000, 10**6])
-def test_rows_in_any_order(tmp_path, monkeypatch, rows_per_group, held_bytes):
-    """Cells can be asked for in any order, though little is kept of large row groups."""
-    monkeypatch.setattr(parquet_cells, "_MAX_KEPT_BYTES", 5000)
-    monkeypatch.setattr(parquet_cells, "_MAX_HELD_BYTES", held_bytes)
-    products = some_products(12)
-    path = write_part(tmp_path / "x.parquet", products, rows_per_group)
-    expected = contents_of(products)
-    members = list(ParquetArchive([path]).members())
-    random.Random(0).shuffle(members)
-    assert {member.path: member.read() for member in members} == expected
-    archive = ParquetArchive([path]).members()  # still open
-    members = [next(archive) for _ in expected]
-    for order in (members, members[::-1]):
-        assert {member.path: member.read() for member in order} == expected
-
-
-def test_nothing_is_read_twice_in_order(tmp_path, monkeypatch):
-    """Reading a row group with many rows in order goes through each column once."""
-    starts = []
-    restart = parquet_cells._Cursor._restart
-
-    def counted(cursor):
-        starts.append(cursor._name)
-        restart(cursor)
-
-    monkeypatch.setattr(parquet_cells._Cursor, "_restart", counted)
+def test_pages_of_many_rows(tmp_path, monkeypatch, held_bytes):
+    """Each page is decoded once, but for those that are beyond the bound, which cost time alone."""
+    monkeypatch.setattr(archive, "MAX_HELD_BYTES", held_bytes)
+    decoded = []
+    decode = Cells._decoded
+    monkeypatch.setattr(
+        Cells,
+        "_decoded",
+        lambda self, page, convert: decoded.append(page.start) or decode(self, page, convert),
+    )
     products = some_products(30)
     path = write_part(tmp_path / "x.parquet", products, 100)
-    archive = ParquetArchive([path])
-    assert {m.path: m.read() for m in archive.members()} == contents_of(products)
-    assert sorted(starts) == sorted(BANDS)
+    assert read(path) == contents_of(products)
+    if held_bytes == 10**6:
+        assert len(set(decoded)) == len(decoded)
+    else:
+        assert len(set(decoded)) < len(decoded)
 
 
-def test_memory_of_large_row_groups(tmp_path, monkeypatch):
+def test_what_is_stored_is_passed_over(tmp_path, monkeypatch):
+    """No page is decoded of which no cell is asked for, but for those with names."""
+    products = some_products(6)
+    path = write_part(tmp_path / "x.parquet", products, 2)
+    decoded = []
+    decode = Cells._decoded
+    monkeypatch.setattr(
+        Cells,
+        "_decoded",
+        lambda self, page, convert: (
+            decoded.append(self._column.name) or decode(self, page, convert)
+        ),
+    )
+    wanted = list(contents_of(products))[-4]  # B01 of the last product
+    found = [m.read() for m in open_part(path).members() if m.path == wanted]
+    assert found == [contents_of(products)[wanted]]
+    assert sorted(decoded) == ["B01", *["grid_cell"] * 3, *["product_id"] * 3]
+
+
+def peak_after(code, *arguments):
+    """The memory (RssAnon, bytes) that code needs at its peak beyond what it begins with."""
+    start = (
+        "import sys; from pathlib import Path; from tests.support.parquet_files import open_part\n"
+        "import imagecodecs, numpy; imagecodecs.zstd_decode\n"
+        "def memory():\n"
+        "    status = Path('/proc/self/status').read_text()\n"
+        "    return int(status.split('RssAnon:')[1].split()[0]) * 1024\n"
+        "before = peak = memory()\n"
+    )
+    command = [sys.executable, "-c", start + code + "print(peak - before)", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return int(done.stdout)
+
+
+READ_ALL = (
+    "for member in open_part(Path(sys.argv[1])).members():\n"
+    "    assert len(member.read()) == int(sys.argv[2])\n"
+    "    peak = max(peak, memory())\n"
+)
+
+
+@needs_proc
+def test_memory_of_large_row_groups(tmp_path):
     """Of a row group with many rows some cells are in memory, and not all of it."""
     rng = random.Random(0)
-    products = [(f"{i}U_1R", "p", {"a": rng.randbytes(10**6), "b": b"1"}) for i in range(40)]
+    products = [(f"{i}U_1R", "p", {"a": rng.randbytes(10**6)}) for i in range(40)]
     options = {"use_dictionary": False, "data_page_size": 1, "write_batch_size": 1}
     path = write_part(tmp_path / "x.parquet", products, 100, **options)
-    monkeypatch.setattr(parquet_cells, "_MAX_KEPT_BYTES", 10**6)
-    del products
-    before = pa.total_allocated_bytes()
-    most = 0
-    tracemalloc.start()
-    for member in ParquetArchive([path]).members():
-        assert member.read()
-        most = max(most, pa.total_allocated_bytes() - before)
-    _, most_in_python = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert most < 10 * 10**6
-    assert most_in_python < 10 * 10**6
     assert path.stat().st_size > 40 * 10**6
+    assert peak_after(READ_ALL, path, 10**6) < 20 * 10**6
 
 
 # Names
@@ -263,10 +277,10 @@ def test_memory_of_large_row_groups(tmp_path, monkeypatch):
 def test_names_that_lead_elsewhere(tmp_path, cell, product, path):
     """A name that is no name of a file is told of with a problem, under a path that is one."""
     products = [("0U_0R", "p", {"B02": b"1"}), (cell, product, {"B02": b"2"})]
-    first, second = ParquetArchive([write_part(tmp_path / "x.parquet", products)]).members()
-    assert first.read() == b"1"
-    assert second.path == path
-    assert "is no name of a file or folder" in second.problem
+    found = read(write_part(tmp_path / "x.parquet", products))
+    assert list(found) == ["0U/0U_0R/p/B02.tif", path]
+    assert found["0U/0U_0R/p/B02.tif"] == b"1"
+    assert "is no name of a file or folder" in found[path]
 
 
 def test_odd_names(tmp_path):
@@ -301,13 +315,13 @@ def test_missing_columns(tmp_path):
         path = tmp_path / "x.parquet"
         pq.write_table(table_of(some_products()).drop_columns(drop), path)
         with pytest.raises(SourceError) as caught:
-            list(ParquetArchive([path]).members())
+            list(open_part(path).members())
         assert f"{path}: expected the columns grid_cell and product_id" in caught.value.message
         assert "product_datetime, thumbnail, B01" in caught.value.message
         assert drop[0] not in caught.value.message.split("found")[1]
     pq.write_table(pa.table({"product_id": [1], "grid_cell": ["0U_1R"]}), path)
     with pytest.raises(SourceError, match="with names, once each"):
-        list(ParquetArchive([path]).members())
+        list(open_part(path).members())
 
 
 def test_a_column_that_stands_twice(tmp_path):
@@ -316,7 +330,7 @@ def test_a_column_that_stands_twice(tmp_path):
     table = table.append_column("B02", table["B02"])
     pq.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(SourceError, match="once each"):
-        list(ParquetArchive([tmp_path / "x.parquet"]).members())
+        list(open_part(tmp_path / "x.parquet").members())
 
 
 @pytest.mark.parametrize(
@@ -336,10 +350,10 @@ def test_no_parquet_file(tmp_path, data, kind, what):
     path = tmp_path / "x.parquet"
     path.write_bytes(data)
     with pytest.raises(kind, match=re.escape(f"{path}: ") + ".*" + re.escape(what)):
-        list(ParquetArchive([path]).members())
+        list(open_part(path).members())
     path.unlink()
     with pytest.raises(SourceError, match=r"x\.parquet: can't be read: No such file"):
-        list(ParquetArchive([path]).members())
+        list(open_part(path).members())
 
 
 def test_a_huge_table_of_contents_is_not_read(tmp_path):
@@ -349,9 +363,9 @@ def test_a_huge_table_of_contents_is_not_read(tmp_path):
         file.write(b"PAR1")
         file.truncate(2**27)
         file.seek(2**27)
-        file.write((parquet_cells.MAX_FOOTER_BYTES + 1).to_bytes(4, "little") + b"PAR1")
+        file.write((table.MAX_FOOTER_BYTES + 1).to_bytes(4, "little") + b"PAR1")
     with pytest.raises(ArchiveError, match="says that its table of contents takes 67,108,865 of"):
-        list(ParquetArchive([path]).members())
+        list(open_part(path).members())
 
 
 def test_every_truncation(tmp_path):
@@ -405,30 +419,34 @@ def test_damage_stays_where_it_is(tmp_path):
     assert f"{path}: row group 2 can't be read: " in error
 
 
-def test_a_bomb(tmp_path, monkeypatch):
-    """A row that says that it takes more than the bound is not read."""
-    products = [("0U_1R", "a", {"B02": b"1"}), ("0U_2R", "b", {"B02": bytes(10**7)})]
-    path = write_part(tmp_path / "x.parquet", products, compression="zstd")
-    assert path.stat().st_size < 5000
-    monkeypatch.setattr(parquet_cells, "MAX_ROW_BYTES", 10**6)
-    before = pa.total_allocated_bytes()
-    contents, failures, error = outcome(path)
-    assert pa.total_allocated_bytes() == before
-    assert (contents, failures) == ([("0U/0U_1R/a/B02.tif", b"1")], [])
-    assert "row group 2 says that its 1 rows take 10,0" in error
+@needs_proc
+def test_a_bomb(tmp_path):
+    """A cell that says that it takes more than the bound is not read."""
+    bomb = bytes(3 * 10**7)
+    products = [("0U_1R", "a", {"B02": b"1"}), ("0U_2R", "b", {"B02": bomb})]
+    path = write_part(tmp_path / "x.parquet", products, compression="zstd", use_dictionary=False)
+    assert path.stat().st_size < 20_000
+    code = (
+        "from rico_hdl.errors import ArchiveError; from rico_hdl.sources.parquet import cells\n"
+        "cells.MAX_PAGE_BYTES = 10**6\n"
+        "first, second = [], ''\n"
+        "for member in open_part(Path(sys.argv[1])).members():\n"
+        "    try: first.append(member.read())\n"
+        "    except ArchiveError as error: second = str(error)\n"
+        "    peak = max(peak, memory())\n"
+        "assert first == [b'1'], first\n"
+        "assert 'a page of 30,000,0' in second, second\n"
+    )
+    assert peak_after(code, path) < 10**7
 
 
+@needs_proc
 def test_a_bomb_of_equal_cells(tmp_path):
     """A large value that stands once and is meant hundreds of times is in memory a few times."""
-    value = bytes(10**6)
-    products = [(f"{i}U_1R", "p", {"B02": value}) for i in range(100)]
+    products = [(f"{i}U_1R", "p", {"B02": bytes(10**6)}) for i in range(100)]
     path = write_part(tmp_path / "x.parquet", products, 1000, compression="zstd")
     assert path.stat().st_size < 20_000
-    before, most = pa.total_allocated_bytes(), 0
-    for member in ParquetArchive([path]).members():
-        assert member.read() == value
-        most = max(most, pa.total_allocated_bytes() - before)
-    assert most < 10 * 10**6
+    assert peak_after(READ_ALL, path, 10**6) < 10**7
 
 
 def test_more_rows_than_bytes(tmp_path):
@@ -438,34 +456,4 @@ def test_more_rows_than_bytes(tmp_path):
     path = tmp_path / "x.parquet"
     pq.write_table(table, path, compression="zstd")
     with pytest.raises(ArchiveError, match="bytes hold 500,000 rows"):
-        list(ParquetArchive([path]).members())
-
-
-def test_a_file_that_is_gone(tmp_path):
-    """A cell that is read when the file is gone is an ArchiveError that names both."""
-    path = write_part(tmp_path / "x.parquet", some_products(2))
-    member, *_ = ParquetArchive([path]).members()
-    path.unlink()
-    with pytest.raises(ArchiveError, match=re.escape(f"{path}/{member.path}: can't be read: ")):
-        member.read()
-
-
-# pyarrow
-
-
-def test_pyarrow_is_optional(tmp_path):
-    """Without pyarrow the error says how to install it; with it, it is imported on first use."""
-    path = write_part(tmp_path / "x.parquet", some_products(1))
-    code = (
-        "import sys; from pathlib import Path; from rico_hdl.errors import SourceError\n"
-        "from rico_hdl.sources.parquet.archive import ParquetArchive\n"
-        "archive = ParquetArchive([Path(sys.argv[1])])\n"
-        "assert 'pyarrow' not in sys.modules\n"
-        "sys.modules['pyarrow'] = None\n"
-        "try: next(archive.members())\n"
-        "except SourceError as error: print(error)\n"
-    )
-    command = [sys.executable, "-c", code, path]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "parquet files need pyarrow" in done.stdout
-    assert "pip install 'rico-hdl[parquet]'" in done.stdout
+        list(open_part(path).members())

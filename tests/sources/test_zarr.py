@@ -25,7 +25,6 @@ from rico_hdl.errors import ArchiveError, SourceError
 from rico_hdl.sources.zarr import archive as zarr_module
 from rico_hdl.sources.zarr import array as zarr_array
 from rico_hdl.sources.zarr import blocks as zarr_blocks
-from rico_hdl.sources.zarr.archive import ZarrArchive
 from tests.support.reading import records
 from tests.support.zarr_files import (
     BANDS,
@@ -35,6 +34,7 @@ from tests.support.zarr_files import (
     found,
     judged,
     little,
+    open_store,
     told,
     write,
 )
@@ -149,7 +149,7 @@ def test_members_that_share_a_chunk_follow_each_other(tmp_path):
     """Members come chunk by chunk, each once, and the last one is at the end of the file."""
     storage = Storage(chunks=(2, 2, 3, 6, 7))
     path = write(tmp_path / "store.zarr.zip", cube_of((3, 4, 3, 6, 7)), storage)
-    archive = ZarrArchive([path])
+    archive = open_store(path)
     assert archive.n_bytes_read == 0
     paths, n_bytes = [], []
     for member in archive.members():
@@ -176,7 +176,7 @@ def test_threads_read_at_once(tmp_path, monkeypatch, chunks, kept_bytes):
     monkeypatch.setattr(zarr_module, "KEPT_BYTES", kept_bytes)
     monkeypatch.setattr(zarr_blocks, "PATIENCE_SECONDS", 0)
     path = write(tmp_path / "store.zarr.zip", storage=Storage(chunks=chunks))
-    members = list(ZarrArchive([path]).members()) * 5
+    members = list(open_store(path).members()) * 5
     random.Random(1).shuffle(members)
     with ThreadPoolExecutor(8) as pool:
         contents = list(pool.map(lambda member: band_of(member.read()), members))
@@ -206,7 +206,7 @@ def test_each_chunk_is_decoded_once(tmp_path, n_decoded, chunks, n_chunks):
     """However many members share a chunk, and whichever thread needs it first."""
     path = write(tmp_path / "store.zarr.zip", storage=Storage(chunks=chunks))
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda member: member.read(), ZarrArchive([path]).members()))
+        list(pool.map(lambda member: member.read(), open_store(path).members()))
     assert len(n_decoded) == n_chunks
 
 
@@ -235,7 +235,7 @@ def test_memory_is_bounded(large, monkeypatch):
     path, block = large
     monkeypatch.setattr(zarr_module, "KEPT_BYTES", 2 * block)
     monkeypatch.setattr(zarr_module, "BEGUN_BYTES", block // 8)
-    members = list(ZarrArchive([path]).members())
+    members = list(open_store(path).members())
     # A block, what it was compressed to or was read from, and the members of one place.
     assert peak_of(members) < 2.5 * block
     # Members that are passed over keep their block waiting until others need the room.
@@ -246,7 +246,7 @@ def test_large_chunks_are_decompressed_in_parts(large, monkeypatch):
     """Of a chunk beyond a bound only what is read is decompressed, if its codec is blosc."""
     path, block = large
     monkeypatch.setattr(zarr_module, "UNPACKED_BYTES", block - 1)
-    members = list(ZarrArchive([path]).members())
+    members = list(open_store(path).members())
     with monkeypatch.context() as patched:
         patched.delattr(zarr_array, "decompress")  # what decompresses chunks as a whole
         contents = {member.path: band_of(member.read()) for member in members}
@@ -429,7 +429,7 @@ def test_metadata_that_can_not_be_followed_are_refused(tmp_path, entry, value, r
     path = write(tmp_path / "store.zarr.zip", storage=Storage(chunks=(5, 1, 3, 6, 7)))
     altered(path, "bands/.zarray", lambda found: found | {entry: value})
     with pytest.raises(SourceError) as caught:
-        next(ZarrArchive([path]).members())
+        next(open_store(path).members())
     assert caught.value.message.startswith(str(path))
     assert reason in caught.value.message
 
@@ -440,10 +440,10 @@ def test_other_dimensions_are_refused(tmp_path, dimensions):
     path = write(tmp_path / "store.zarr.zip")
     altered(path, "bands/.zattrs", lambda _: {"_ARRAY_DIMENSIONS": dimensions})
     with pytest.raises(SourceError, match="has the dimensions"):
-        next(ZarrArchive([path]).members())
+        next(open_store(path).members())
     altered(path, "bands/.zattrs", lambda _: None)
     with pytest.raises(SourceError, match="has the dimensions None"):
-        next(ZarrArchive([path]).members())
+        next(open_store(path).members())
 
 
 def test_what_is_no_such_store_is_refused(tmp_path):
@@ -452,18 +452,18 @@ def test_what_is_no_such_store_is_refused(tmp_path):
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("patch.tif", b"II*\0")
     with pytest.raises(SourceError, match="holds no Zarr v2 array called bands") as caught:
-        next(ZarrArchive([path]).members())
+        next(open_store(path).members())
     assert caught.value.hint.endswith("with its arrays at the top.")
     with ZipStore(tmp_path / "v3.zarr.zip", mode="w") as store:
         zarr.create_group(store, zarr_format=3).create_array("bands", shape=(1,), dtype="i2")
     with pytest.raises(SourceError, match="holds no Zarr v2 array") as caught:
-        next(ZarrArchive([tmp_path / "v3.zarr.zip"]).members())
+        next(open_store(tmp_path / "v3.zarr.zip").members())
     assert "It is a Zarr v3 store." in caught.value.hint
     path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(SourceError, match=str(path)):
-        next(ZarrArchive([path]).members())
+        next(open_store(path).members())
     with pytest.raises(SourceError, match="no such file"):
-        next(ZarrArchive([tmp_path / "gone.zarr.zip"]).members())
+        next(open_store(tmp_path / "gone.zarr.zip").members())
 
 
 def test_too_many_files_are_refused(tmp_path, monkeypatch):
@@ -471,7 +471,7 @@ def test_too_many_files_are_refused(tmp_path, monkeypatch):
     path = write(tmp_path / "store.zarr.zip", storage=Storage(chunks=(1, 1, 1, 6, 7)))
     monkeypatch.setattr(zarr_module, "MAX_FILES", 50)
     with pytest.raises(SourceError, match="holds more than 50 files"):
-        next(ZarrArchive([path]).members())
+        next(open_store(path).members())
 
 
 @pytest.mark.parametrize("name", ["../0080717", "a/b", "..", "/etc", "a\0b"])
@@ -479,7 +479,7 @@ def test_samples_whose_names_lead_elsewhere_have_a_problem(tmp_path, name):
     """A sample that is not called like a file is told of under its number, and can't be read."""
     path = tmp_path / "store.zarr.zip"
     write_store(path, cube_of((2, 1, 1, 2, 2)), ["0080717", name], ["vv"])
-    first, second = ZarrArchive([path]).members()
+    first, second = open_store(path).members()
     assert (first.path, first.problem) == ("0080717/0/vv.npy", "")
     assert (second.path, second.problem) == (
         "1/0/vv.npy",
@@ -492,7 +492,7 @@ def test_bands_without_names_of_their_own_are_refused(tmp_path, bands):
     """Two bands of one name can't be told apart, and no name may lead elsewhere."""
     path = write(tmp_path / "store.zarr.zip", bands=bands)
     with pytest.raises(SourceError, match="its bands have no names of their own: 'vv, "):
-        next(ZarrArchive([path]).members())
+        next(open_store(path).members())
 
 
 def bomb_of(codec, n_bytes):
@@ -512,7 +512,7 @@ def test_bombs_meet_a_bound(tmp_path, codec):
     bomb = bomb_of(codec, 2**26)
     with zipfile.ZipFile(path, "a") as file, pytest.warns(UserWarning, match="Duplicate name"):
         file.writestr("bands/0.0.0.0.0", bomb)
-    members = list(ZarrArchive([path]).members())
+    members = list(open_store(path).members())
     tracemalloc.start()
     with pytest.raises(ArchiveError, match=rf"bands/0.0.0.0.0 .*{codec}"):
         members[0].read()
@@ -536,7 +536,7 @@ def test_a_chunk_that_is_too_short_is_an_error(tmp_path):
         with zipfile.ZipFile(path, "a") as file, pytest.warns(UserWarning, match="Duplicate name"):
             file.writestr("bands/0.0.0.0.0", bytes(data))
         with pytest.raises(ArchiveError, match=r"holds 200 bytes, expected 252"):
-            next(ZarrArchive([path]).members()).read()
+            next(open_store(path).members()).read()
 
 
 def test_a_damaged_chunk_fails_its_members_alone(tmp_path, n_decoded):

@@ -3,6 +3,9 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rico_hdl.datasets import get
+from rico_hdl.sources.parquet.archive import ParquetArchive
+
 BYTES = pa.binary()
 
 
@@ -32,3 +35,9 @@ def write_part(path, products, rows_per_group=1, kind=BYTES, names=None, **optio
     table = table_of(products, kind, names)
     pq.write_table(table, path, row_group_size=rows_per_group, **options)
     return path
+
+
+def open_part(path):
+    """A part as an archive of the files that Major-TOM Core has."""
+    modality = get("major-tom-core").modality("s2")
+    return ParquetArchive([path], modality.columns, modality.files)

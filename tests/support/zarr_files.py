@@ -8,6 +8,7 @@ from zarr.storage import ZipStore
 
 import corpus
 from corpus.zarrs import write_store
+from rico_hdl.datasets import get
 from rico_hdl.errors import ArchiveError, SourceError
 from rico_hdl.sources.zarr.archive import ZarrArchive
 
@@ -28,6 +29,12 @@ def write(path, cube=None, storage=None, bands=BANDS):
     cube = cube_of() if cube is None else cube
     write_store(path, cube, SAMPLES[: len(cube)], bands[: cube.shape[2]], storage)
     return path
+
+
+def open_store(*files):
+    """A store as an archive of the bands that SSL4EO-S12 v1.1 has."""
+    modality = get("ssl4eo-s12-v1.1").modality("s1")
+    return ZarrArchive(files, modality.arrays, modality.files)
 
 
 def judged(path):
@@ -56,7 +63,7 @@ def little(array):
 
 def found(path):
     """The same as `judged`, as the archive gives it, and as numpy reads that."""
-    return {member.path: band_of(member.read()) for member in ZarrArchive([path]).members()}
+    return {member.path: band_of(member.read()) for member in open_store(path).members()}
 
 
 def band_of(data):
@@ -68,7 +75,7 @@ def told(path):
     """What could be read of a store, what each other member said, and what the store said."""
     contents, reasons, damage = {}, {}, ""
     try:
-        for member in ZarrArchive([path]).members():
+        for member in open_store(path).members():
             try:
                 contents[member.path] = band_of(member.read())
             except ArchiveError as error:

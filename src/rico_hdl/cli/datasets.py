@@ -43,7 +43,7 @@ def _describe(spec: DatasetSpec) -> str:
 
 
 def _example(modality: Modality) -> str:
-    if modality.encoding == "npy":
+    if modality.arrays is not None:
         return f"{modality.example}, in a store"
     return f"{modality.folder}/{modality.example}"
 

@@ -15,6 +15,7 @@ from rico_hdl.converting.sizes import stored_bytes
 from rico_hdl.datasets import get
 from rico_hdl.patches.opening import Named, Opened, StrPath, open_all
 from rico_hdl.patches.supply import Supply, archived
+from rico_hdl.sources.opening import is_stream
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.values import ArchiveFailure, Failure, Patch, PatchFailure, place_of
 
@@ -172,7 +173,7 @@ def _look_into_archives(one: Opened, tried: _Samples, failures: list[Failure]) -
                     if not tried.are_enough:
                         failure = tried.take(item)
                         failures += [failure] if failure else []
-                    elif archive.sequential:
+                    elif is_stream(archive):
                         return None
     return n_found
 

@@ -4,9 +4,26 @@ Bands: Francis and Czerkawski, "Major TOM: Expandable Datasets for Earth Observa
 (arXiv:2402.12095); each band has a file named after it.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    Columns,
+    DatasetSpec,
+    Download,
+    KeyColumn,
+    Modality,
+    Preset,
+    Template,
+)
 
 _FILES = Template.parse("{row}/{cell}/{product}/{band}.tif")
+# A grid cell is called 0U_199R, say, where 0U is the row of the grid.
+_COLUMNS = Columns(
+    keys=(
+        KeyColumn("row", "grid_cell", until="_"),
+        KeyColumn("cell", "grid_cell"),
+        KeyColumn("product", "product_id"),
+    )
+)
 _10M, _20M, _60M = (1068, 1068), (534, 534), (178, 178)
 _PRESETS = (
     Preset("rgb", ("B04", "B03", "B02")),
@@ -30,6 +47,7 @@ SPEC = DatasetSpec(
             title="Sentinel-1 RTC products",
             option="--s1-dir",
             files=_FILES,
+            columns=_COLUMNS,
             key=Template.parse("{cell}_{product}"),
             bands=(Band("vh"), Band("vv")),
             folder="S1RTC",
@@ -41,6 +59,7 @@ SPEC = DatasetSpec(
             title="Sentinel-2 L2A products",
             option="--s2-dir",
             files=_FILES,
+            columns=_COLUMNS,
             key=Template.parse("{cell}_{product}"),
             bands=(
                 Band("B01", shape=_60M),

@@ -5,9 +5,19 @@ https://github.com/DLR-MF-DAS/SSL4EO-S12-v1.1). L1C also has B10, between B09 an
 place that agrees with the published means. Names are those in the stores.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
+from rico_hdl.spec import Arrays, Axis, Band, DatasetSpec, Download, Modality, Template
 
 _FILES = Template.parse("{location:d}/{time:d}/{band}.npy")
+_ARRAYS = Arrays(
+    path="bands",
+    axes=(
+        Axis("sample", field="location", labels="sample"),
+        Axis("time", field="time"),
+        Axis("band", field="band", labels="band"),
+        Axis("y"),
+        Axis("x"),
+    ),
+)
 _NAME = "ssl4eos12_*_seasonal_data_*.zarr.zip"
 _N_PUBLISHED = 246_144 * 4  # locations x times
 _SHAPE = (264, 264)
@@ -40,7 +50,7 @@ SPEC = DatasetSpec(
             title="Sentinel-1 GRD products",
             option="--s1-dir",
             files=_FILES,
-            encoding="npy",
+            arrays=_ARRAYS,
             key=Template.parse("s1_{location}_{time}"),
             bands=_bands("vv", "vh"),
             dtype="float16",
@@ -54,7 +64,7 @@ SPEC = DatasetSpec(
             title="Sentinel-2 L1C products",
             option="--s2-l1c-dir",
             files=_FILES,
-            encoding="npy",
+            arrays=_ARRAYS,
             key=Template.parse("s2c_{location}_{time}"),
             bands=_bands(*_TO_B09, "B10", "B11", "B12"),
             # Presumably int16; the publisher shows no store of L1C.
@@ -68,7 +78,7 @@ SPEC = DatasetSpec(
             title="Sentinel-2 L2A products",
             option="--s2-l2a-dir",
             files=_FILES,
-            encoding="npy",
+            arrays=_ARRAYS,
             key=Template.parse("s2a_{location}_{time}"),
             bands=_bands(*_TO_B09, "B11", "B12"),
             dtype="int16",

@@ -1,7 +1,7 @@
 """The table that BigEarthNet v2.0 publishes with its patches: ``metadata.parquet``.
 
 In: the publisher's files. Out: for each patch of a split, the keys of its modalities and its
-labels. Reading it needs pyarrow. It looks into no store.
+labels. It looks into no store.
 
 Columns: Clasen et al., "reBEN: Refined BigEarthNet Dataset for Remote Sensing Image Analysis",
 IGARSS 2025 (arXiv:2407.03653), and https://zenodo.org/records/10891137.
@@ -12,16 +12,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from rico_hdl.errors import SourceError, UsageError
+from rico_hdl.errors import ArchiveError, SourceError, UsageError
 from rico_hdl.labels.land_cover import CLASSES, check_classes
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from rico_hdl.sources.parquet.columns import read_columns
 
 SPLITS: Final = ("train", "validation", "test")
 """The values of the column ``split``."""
@@ -76,7 +75,7 @@ def read_metadata(
         classes: The 19 classes in the order that the labels count.
 
     Raises:
-        UsageError: No split is called that, pyarrow is not installed, or see `check_classes`.
+        UsageError: No split is called that, or see `check_classes`.
         SourceError: A file can't be read, lacks a column, holds an unknown class, or a patch
             stands there twice.
     """
@@ -102,59 +101,40 @@ def read_metadata(
 
 def _read(path: str | os.PathLike[str], split: str | None, classes: Sequence[str]) -> PatchTable:
     """The patches of one file, in its order."""
-    columns = _columns(path)
-    rows = np.arange(len(columns["split"]))
-    if split is not None:
-        rows = np.flatnonzero(np.array(columns["split"].to_pylist(), object) == split)
-    s2, s1 = (columns[name].take(rows).to_pylist() for name in ("patch_id", "s1_name"))
+    try:
+        columns = read_columns(Path(path), _COLUMNS)
+    except (ArchiveError, SourceError) as error:
+        raise SourceError(
+            f"{path}: can't be read as a table of patches: {error.message}",
+            "Expected metadata.parquet, which the publisher offers beside the archives.",
+        ) from error
+    rows = [i for i, value in enumerate(columns["split"]) if split is None or value == split]
+    s2, s1, labels = (
+        [columns[name][i] for i in rows] for name in ("patch_id", "s1_name", "labels")
+    )
     nameless = sum(key is None for key in (*s2, *s1))
     if nameless:
         raise SourceError(f"{path}: {nameless} patches of split {split} have no name")
-    return PatchTable(s2, s1, _multi_hot(path, columns["labels"].take(rows), classes))
-
-
-def _columns(path: str | os.PathLike[str]) -> dict[str, pa.ChunkedArray]:
-    """The columns that are used."""
-    try:
-        import pyarrow as pa  # noqa: PLC0415 - only those with labels in Parquet need it
-        import pyarrow.parquet as pq  # noqa: PLC0415
-    except ImportError as error:
-        raise UsageError(
-            f"{path}: reading Parquet needs pyarrow, which is not installed",
-            "Install the extra: pip install 'rico-hdl[parquet]'.",
-        ) from error
-    try:
-        names = set(pq.read_schema(path).names)
-        missing = [name for name in _COLUMNS if name not in names]
-        table = None if missing else pq.read_table(path, columns=list(_COLUMNS))
-    except (OSError, pa.ArrowException) as error:
-        raise SourceError(
-            f"{path}: can't be read as Parquet: {error}",
-            "Expected metadata.parquet, which the publisher offers beside the archives.",
-        ) from error
-    if table is None:
-        raise SourceError(f"{path}: lacks the columns {', '.join(missing)}")
-    return {name: table[name] for name in _COLUMNS}
+    return PatchTable(s2, s1, _multi_hot(path, labels, classes))
 
 
 def _multi_hot(
-    path: str | os.PathLike[str], column: pa.ChunkedArray, classes: Sequence[str]
+    path: str | os.PathLike[str], lists: Sequence[object], classes: Sequence[str]
 ) -> npt.NDArray[np.uint8]:
-    """The labels of (patch, class), from a column of lists of class names."""
-    lists: Any = column.combine_chunks()
-    if not hasattr(lists, "offsets") or lists.null_count:
-        raise SourceError(f"{path}: column labels is {column.type}, expected a list for each patch")
-    counts = np.diff(lists.offsets.to_numpy())
-    names = lists.flatten().dictionary_encode()
-    spellings = names.dictionary.to_pylist()
-    unknown = sorted({str(name) for name in spellings} - set(classes))
+    """The labels of (patch, class), from a list of class names for each patch."""
+    index = {name: i for i, name in enumerate(classes)}
+    unknown: set[str] = set()
+    vectors = np.zeros((len(lists), len(classes)), np.uint8)
+    for vector, names in zip(vectors, lists, strict=True):
+        if not isinstance(names, list):
+            raise SourceError(f"{path}: column labels holds {names!r}, expected a list")
+        known = [index[name] for name in names if name in index]
+        if len(known) < len(names):
+            unknown.update(name for name in names if name not in index)
+        vector[known] = 1
     if unknown:
         raise SourceError(
-            f"{path}: {len(unknown)} unknown classes, such as {unknown[0]!r}",
+            f"{path}: {len(unknown)} unknown classes, such as {min(unknown)!r}",
             "Expected the 19 classes of rico_hdl.labels.CLASSES.",
         )
-    index = np.array([classes.index(name) for name in spellings], np.intp)
-    vectors = np.zeros((len(counts), len(classes)), np.uint8)
-    rows = np.repeat(np.arange(len(counts)), counts)
-    vectors[rows, index[names.indices.to_numpy()]] = 1
     return vectors

@@ -157,9 +157,31 @@ def open_sources(
             return Opened(modality, FolderSource(folders[0]), n_ignored=n_ignored)
     else:
         found = list(dict.fromkeys(_first_part(place) for place in places))
-    archives = tuple(open_archive(path) for path in found)
+    archives = tuple(_opened(spec, modality, path) for path in found)
     _look_into(spec, modality, archives, thorough=thorough)
     return Opened(modality, None, archives)
+
+
+def _opened(spec: DatasetSpec, modality: Modality, path: Path) -> Archive:
+    """An archive; if the modality is never published as such, the error says what it may hold."""
+    try:
+        return open_archive(path, modality)
+    except SourceError as error:
+        other = suggest_other(spec, modality, str(path), partial(_may_hold, path))
+        error.hint = other or error.hint
+        raise
+
+
+def _may_hold(path: Path, modality: Modality) -> bool:
+    """Whether a table or store holds a modality that is published as such."""
+    if modality.columns is None and modality.arrays is None:
+        return False
+    try:
+        archive = open_archive(path, modality)
+        seen = _beginning(archive, modality, thorough=False)
+    except SourceError:
+        return False
+    return _holds(PathListing(archive.location, seen.paths), modality)
 
 
 def _first_part(place: Path) -> Path:

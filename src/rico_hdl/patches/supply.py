@@ -18,7 +18,7 @@ from rico_hdl.patches.checksums import Checksum, published_md5
 from rico_hdl.patches.folders import Plan, make_plan
 from rico_hdl.patches.opening import Opened
 from rico_hdl.sources import Archive, Source
-from rico_hdl.sources.opening import open_archive
+from rico_hdl.sources.opening import is_stream, open_archive
 from rico_hdl.spec import DatasetSpec, Modality
 from rico_hdl.system.hashes import HashSet
 from rico_hdl.system.processors import frequent_switches
@@ -146,8 +146,8 @@ def archived(
     expected = published_md5(modality, archive) if check_sum else ""
     checksum = Checksum(archive.files[0], archive.location, expected) if expected else None
     if checksum is not None:
-        if archive.sequential:
-            archive = open_archive(Path(archive.location), on_raw=checksum.update)
+        if is_stream(archive):
+            archive = open_archive(Path(archive.location), modality, checksum.update)
         else:
             checksum.read_alongside()
     try:

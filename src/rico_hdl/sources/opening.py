@@ -12,10 +12,11 @@ import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from rico_hdl.errors import SourceError
 from rico_hdl.sources.protocol import Archive, Member
+from rico_hdl.spec import Modality
 
 OnRaw = Callable[[bytes], object]
 """Is given every byte of an archive's files, in order, by whatever thread reads them."""
@@ -115,23 +116,25 @@ def is_source(path: str | os.PathLike[str]) -> bool:
     return os.path.exists(place) or any(os.path.isfile(p) for p in place.parents)  # noqa: PTH110, PTH113
 
 
-def open_archive(path: Path, on_raw: OnRaw | None = None) -> Archive:
+def open_archive(path: Path, modality: Modality, on_raw: OnRaw | None = None) -> Archive:
     """The archive that a path names.
 
     Args:
         path: An absolute path: of an archive, of any part of a split one, or of a folder in one.
+        modality: What is looked for in it. It says where tables and arrays hold patches.
         on_raw: Is given all bytes of an archive that is read from its beginning to its end; those
             of others are read where they are needed, and not given to it.
 
     Raises:
-        SourceError: There is no such file, a part of it is missing, or it is no archive.
+        SourceError: There is no such file, a part of it is missing, or it is no archive of which it
+            is known how it holds the modality's patches.
     """
     if os.path.isfile(path):  # noqa: PTH113 - as in `is_source`
-        return _open(parts_of(path), on_raw)
+        return _open(parts_of(path), modality, on_raw)
     for parent in path.parents:
         if os.path.isfile(parent):  # noqa: PTH113 - as above
             inner = path.relative_to(parent).as_posix()
-            return InnerFolder(_open(parts_of(parent), on_raw), inner)
+            return InnerFolder(_open(parts_of(parent), modality, on_raw), inner)
     if os.path.lexists(path):
         raise SourceError(
             f"{path} is neither a file nor a folder, or a link that leads nowhere",
@@ -235,7 +238,12 @@ def _part(name: str) -> _PartName | None:
     return _PartName(match["stem"], match["mark"], position)
 
 
-def _open(files: Sequence[Path], on_raw: OnRaw | None) -> Archive:
+def is_stream(archive: Archive) -> bool:
+    """Whether an archive is read from its beginning to its end, each byte once."""
+    return _kind(archive.files[0]) == "tar"
+
+
+def _open(files: Sequence[Path], modality: Modality, on_raw: OnRaw | None) -> Archive:
     # Each kind is imported where it is met: they bring libraries that others need not pay for.
     kind = _kind(files[0])
     if kind == "tar":
@@ -245,14 +253,23 @@ def _open(files: Sequence[Path], on_raw: OnRaw | None) -> Archive:
     if kind == "parquet":
         from rico_hdl.sources.parquet.archive import ParquetArchive  # noqa: PLC0415
 
-        return ParquetArchive(files)
+        columns = modality.columns or _refuse(files, "a parquet table", modality)
+        return ParquetArchive(files, columns, modality.files)
     if files[-1].name.lower().endswith(".zarr.zip"):
         from rico_hdl.sources.zarr.archive import ZarrArchive  # noqa: PLC0415
 
-        return ZarrArchive(files)
+        arrays = modality.arrays or _refuse(files, "a Zarr store", modality)
+        return ZarrArchive(files, arrays, modality.files)
     from rico_hdl.sources.zip.archive import ZipArchive  # noqa: PLC0415
 
     return ZipArchive(files)
+
+
+def _refuse(files: Sequence[Path], found: str, modality: Modality) -> NoReturn:
+    raise SourceError(
+        f"{files[-1]} is {found}, and {modality.title} are not published as such",
+        "See how they are published with: rico-hdl datasets",
+    )
 
 
 def _kind(path: Path) -> str:

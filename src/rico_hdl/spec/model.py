@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
 
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.template import Template
@@ -64,6 +64,64 @@ class Preset:
     """The safetensors keys, in the order in which they are read."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """Where a parquet table holds a field of patches' paths."""
+
+    name: str
+    """The template field."""
+    column: str
+    """The name of the column."""
+    until: str = ""
+    """The field is the part of a value in front of the first of these; all of it if empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """How parquet tables hold patches: each is a row, and each of its files a cell.
+
+    The column of a band is called as the band's token.
+    """
+
+    keys: tuple[KeyColumn, ...]
+    """Where the fields of a path are, one for each field but the band."""
+
+    def fields(self, values: Mapping[str, str]) -> dict[str, str]:
+        """The fields of a row, by name.
+
+        Args:
+            values: The row's values of the key columns, by the names of the columns.
+        """
+        found = {}
+        for key in self.keys:
+            value = values[key.column]
+            found[key.name] = value.partition(key.until)[0] if key.until else value
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A dimension of an array."""
+
+    name: str
+    """What the file calls it."""
+    field: str = ""
+    """The template field that counts along it, such as ``band``; empty for rows and columns."""
+    labels: str = ""
+    """The path of the array with the values of the field; if empty, they are zero-based
+    positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrays:
+    """How Zarr stores hold patches: all bands of many patches are one array."""
+
+    path: str
+    """The array's path in the store."""
+    axes: tuple[Axis, ...]
+    """Its dimensions, in their order. The last ones are rows and columns."""
+
+
 @dataclass(frozen=True)
 class Modality:
     """Patches of one dataset that share their bands and their layout on disk."""
@@ -85,8 +143,10 @@ class Modality:
     """A file as it really lies below the source folder, for help and documentation."""
     folder: str
     """What publishers call the source folder, for help texts and examples."""
-    encoding: Literal["geotiff", "npy"] = "geotiff"
-    """What its files are: GeoTIFFs, or arrays of one band each, as which a Zarr store is read."""
+    columns: Columns | None = None
+    """How it is held by parquet tables, if it is published so."""
+    arrays: Arrays | None = None
+    """How it is held by Zarr stores, if it is published so; it consists of no GeoTIFFs then."""
     dtype: str | None = None
     """The numpy name of every band's dtype, enforced; None where no real file was checked."""
     n_published: int | None = None
@@ -121,7 +181,22 @@ class Modality:
         )
         if indexes != expected:
             raise SpecError(f"modality {self.name!r}: band indexes {indexes}, expected {expected}")
+        self._check_layouts()
         self._check_names_for_readers()
+
+    def _check_layouts(self) -> None:
+        """Make sure that tables and arrays give each field of a path once."""
+        layouts = {}
+        if self.columns is not None:
+            layouts["columns"] = [BAND_FIELD, *(key.name for key in self.columns.keys)]
+        if self.arrays is not None:
+            layouts["arrays"] = [axis.field for axis in self.arrays.axes if axis.field]
+        for kind, fields in layouts.items():
+            if sorted(fields) != sorted(self.files.fields):
+                raise SpecError(
+                    f"modality {self.name!r}: its {kind} give the fields {', '.join(fields)}",
+                    f"Expected those of {self.files}: {', '.join(self.files.fields)}.",
+                )
 
     def _check_names_for_readers(self) -> None:
         """Make sure that each name by which readers ask for bands means one thing."""

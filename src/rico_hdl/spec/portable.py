@@ -7,23 +7,39 @@ later version may add fields: they are ignored here, and kept where a manifest i
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
-from typing import Any, Final, TypeVar, get_args, get_type_hints
+from typing import Any, Final, TypeVar
 
 from rico_hdl.errors import SpecError
-from rico_hdl.spec.model import Band, DatasetSpec, Download, Modality, Preset
+from rico_hdl.spec.model import (
+    Arrays,
+    Axis,
+    Band,
+    Columns,
+    DatasetSpec,
+    Download,
+    KeyColumn,
+    Modality,
+    Preset,
+)
 from rico_hdl.spec.template import Template
 
-Value = Band | Download | Preset | Modality | DatasetSpec
+Value = Arrays | Axis | Band | Columns | DatasetSpec | Download | KeyColumn | Modality | Preset
 _T = TypeVar("_T", bound=Value)
 _C = TypeVar("_C")
 
-_NESTED: Final[dict[str, type[Band | Download | Preset | Modality]]] = {
+_NESTED: Final[dict[str, type[Value]]] = {
+    "arrays": Arrays,
+    "axes": Axis,
     "bands": Band,
+    "columns": Columns,
     "downloads": Download,
-    "presets": Preset,
+    "keys": KeyColumn,
     "modalities": Modality,
+    "presets": Preset,
 }
 """The fields that hold values of these classes; a preset's ``bands`` are names."""
+_SINGLE: Final = frozenset({"arrays", "columns"})
+"""Those that hold one value, or none; the others hold any number."""
 _TEMPLATES: Final = frozenset({"files", "key"})
 
 
@@ -33,7 +49,7 @@ def as_rows(value: Value) -> dict[str, object]:
     def plain(item: object) -> object:
         if isinstance(item, Template):
             return str(item)
-        if isinstance(item, Band | Download | Preset | Modality):
+        if isinstance(item, Value):
             return as_rows(item)
         if isinstance(item, tuple):
             return [plain(part) for part in item]
@@ -63,34 +79,33 @@ def _made(kind: type[_T], rows: object, place: str) -> _T:
     return kind(**values)
 
 
+def _made_each(kind: type[_T], rows: object, place: str) -> tuple[_T, ...]:
+    numbered = enumerate(_checked(rows, list, place), 1)
+    return tuple(_made(kind, row, f"{kind.__name__.lower()} {i} of {place}") for i, row in numbered)
+
+
 def _value(kind: type, name: str, value: object, place: str) -> object:
     """The value of a field, from its JSON."""
+    if value is None and name in _OPTIONAL:
+        return None
     if kind is Modality and name in _TEMPLATES:
         return Template.parse(_checked(value, str, place))
     if name in _NESTED and kind is not Preset:
-        rows = _checked(value, list, place)
-        return tuple(
-            _made(_NESTED[name], row, f"{_NESTED[name].__name__.lower()} {i + 1} of {place}")
-            for i, row in enumerate(rows)
-        )
-    if name == "shape" and value is not None:
+        nested = _NESTED[name]
+        return _made(nested, value, place) if name in _SINGLE else _made_each(nested, value, place)
+    if name == "shape":
         sides = tuple(_checked(side, int, place) for side in _checked(value, list, place))
         if len(sides) != 2:
             raise SpecError(f"{place} has {len(sides)} sides, expected rows and columns")
         return sides
-    if name in _TEXTS:
-        return tuple(_checked(text, str, place) for text in _checked(value, list, place))
-    if name == "encoding" and value not in _ENCODINGS:
-        raise SpecError(f"{place} is {value!r}, expected one of {', '.join(_ENCODINGS)}")
-    if name in _OPTIONAL and value is None:
-        return None
-    return _checked(value, int if name in _NUMBERS else str, place)
+    if name not in _TEXTS:
+        return _checked(value, int if name in _NUMBERS else str, place)
+    return tuple(_checked(text, str, place) for text in _checked(value, list, place))
 
 
 _TEXTS: Final = frozenset({"aliases", "bands", "notes"})
-_OPTIONAL: Final = frozenset({"shape", "dtype", "n_published"})
+_OPTIONAL: Final = frozenset({"shape", "dtype", "n_published", *_SINGLE})
 _NUMBERS: Final = frozenset({"index", "n_published"})
-_ENCODINGS: Final[tuple[str, ...]] = get_args(get_type_hints(Modality)["encoding"])
 
 
 def _checked(value: Any, kind: type[_C], place: str) -> _C:  # noqa: ANN401 - JSON

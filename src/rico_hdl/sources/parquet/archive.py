@@ -1,9 +1,8 @@
 """Parquet files with an image in each cell, as archives of files.
 
-In: a parquet file with one row for each product, the product's name and grid cell, and a column of
-bytes for each band, each cell of it a whole GeoTIFF. Out: the same files that the unpacked form
-consists of, ``<row of the grid>/<grid cell>/<product>/<column>.tif``, in the order of rows. Cells
-are read when they are asked for, and nothing else.
+In: a parquet file with a row for each patch. The columns that the modality's spec names hold the
+fields of its path, and each column of bytes holds a whole file. Out: these files in the order of
+rows, each at the path that the spec's template gives it. Cells that are not asked for are not read.
 """
 
 from __future__ import annotations
@@ -15,25 +14,35 @@ from pathlib import Path
 from typing import Final
 
 from rico_hdl.errors import ArchiveError, SourceError
-from rico_hdl.sources.parquet.cells import Cells, Column
-from rico_hdl.sources.protocol import Member
+from rico_hdl.sources.parquet.cells import Cells
+from rico_hdl.sources.parquet.table import Leaf, ParquetTable, RowGroup
+from rico_hdl.sources.protocol import MAX_MEMBER_BYTES, Member
+from rico_hdl.spec import Columns, Template
+from rico_hdl.spec.model import BAND_FIELD
 
-_KEYS: Final = ("grid_cell", "product_id")
-_ENDINGS: Final = {"thumbnail": ".png"}
+MAX_HELD_BYTES: Final = 2**29
+"""How much of the pages with cells of several rows is held until the last of these rows. What goes
+beyond is read again for each row."""
+
 _AGAIN: Final = "Download it again."
+_NO_NAMES: Final = frozenset({"", ".", ".."})
 
 
 class ParquetArchive:
-    """A parquet file with the files of products in its cells. Each part is an archive of its own.
+    """A parquet file with the files of patches in its cells. Each part is an archive of its own.
 
     Args:
         files: The file, alone.
+        columns: Which columns hold the fields of a path.
+        template: The path of a file, by these fields and the name of its column as the band.
     """
 
-    sequential = False
+    sequential = True
 
-    def __init__(self, files: Sequence[Path]) -> None:
+    def __init__(self, files: Sequence[Path], columns: Columns, template: Template) -> None:
         (self._path,) = files
+        self._layout = columns
+        self._template = template
         self._n_bytes_read = 0
 
     @property
@@ -54,67 +63,126 @@ class ParquetArchive:
     def members(self) -> Generator[Member]:
         """See `Archive.members`.
 
-        There are none where no column holds bytes, as in the table that lists all products. Rows
-        whose names can't be read are reported when all others were told of.
+        There are none where no column holds bytes, as in a table that lists all patches. Rows whose
+        names can't be read are reported at the end.
         """
         self._n_bytes_read = 0
         lost: list[str] = []
-        with closing(Cells(self._path)) as cells:
-            keys = self._keys(cells)
-            bands = [c for c in cells.columns if c.holds == "bytes" and c not in keys]
-            n_rows, n_told = sum(cells.n_rows), 0
-            for group in range(len(cells.n_rows)):
-                try:
-                    for row, names in enumerate(cells.names(group, keys)):
-                        n_told += 1
-                        self._n_bytes_read = cells.n_bytes * n_told // n_rows
-                        if None in names:
-                            lost.append(f"row {n_told} has no {_KEYS[names.index(None)]}")
-                            continue
-                        for band in bands:
-                            yield self._member(cells, group, row, band, names)
-                except ArchiveError as error:
-                    lost.append(error.message)
-                    n_told = sum(cells.n_rows[: group + 1])
-            self._n_bytes_read = cells.n_bytes
+        with closing(ParquetTable(self._path)) as table:
+            columns = [c for c in table.columns if len(c.path) == 1 and not c.n_repetitions]
+            named = self._columns_with_names(columns)
+            files = [c for c in columns if c.holds == "bytes" and c not in named]
+            n_rows = 0
+            for group in table.groups():
+                rows = _Rows(table, group)
+                for row in range(group.n_rows):
+                    self._n_bytes_read = table.n_bytes * (n_rows + row + 1) // table.n_rows
+                    try:
+                        names = {column.name: _text(rows.read(row, column)) for column in named}
+                    except ArchiveError as error:
+                        lost.append(f"row group {group.number} {error.message}")
+                        break
+                    if nameless := [column for column, name in names.items() if name is None]:
+                        lost.append(f"row {n_rows + row + 1} has no {nameless[0]}")
+                        continue
+                    fields = self._layout.fields({c: str(name) for c, name in names.items()})
+                    for column in files:
+                        yield self._member(rows, row, column, fields)
+                rows.close()
+                n_rows += group.n_rows
+            self._n_bytes_read = table.n_bytes
         if lost:
             more = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
             raise ArchiveError(f"{self._path}: {lost[0]}{more}", _AGAIN)
 
-    def _keys(self, cells: Cells) -> list[Column]:
-        """The columns with the names of rows."""
-        names = [column.name for column in cells.columns]
-        found = [c for key in _KEYS for c in cells.columns if c.name == key and c.holds != "other"]
-        if len(found) != len(_KEYS) or len(set(names)) < len(names):
+    def _columns_with_names(self, columns: Sequence[Leaf]) -> list[Leaf]:
+        """The columns that hold the fields of a path."""
+        expected = dict.fromkeys(key.column for key in self._layout.keys)
+        names = [column.name for column in columns]
+        found = [c for c in columns if c.name in expected and c.holds != "other"]
+        if len(found) != len(expected) or len(set(names)) < len(names):
             shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
             raise SourceError(
-                f"{self._path}: expected the columns {' and '.join(_KEYS)} with names, once each, "
-                f"found the columns {shown or '(none)'}",
+                f"{self._path}: expected the columns {' and '.join(expected)} with names, once "
+                f"each, found the columns {shown or '(none)'}",
                 "Name the parts that hold the images, or the folder that they lie in.",
             )
         return found
 
-    def _member(
-        self, cells: Cells, group: int, row: int, band: Column, names: tuple[str | None, ...]
-    ) -> Member:
-        cell, product = (str(name) for name in names)
-        file = band.name + _ENDINGS.get(band.name, ".tif")
-        parts = [cell.partition("_")[0], cell, product, file]
-        bad = [part for part in parts if part in {"", ".", ".."} or set("/\\\0") & set(part)]
-        path = "/".join(map(_clean, parts))
+    def _member(self, rows: _Rows, row: int, column: Leaf, fields: dict[str, str]) -> Member:
+        fields = fields | {BAND_FIELD: column.name}
+        bad = [value for value in fields.values() if set("/\\\0") & set(value)]
+        for character in "/\\\0":
+            fields = {field: value.replace(character, "_") for field, value in fields.items()}
+        parts = self._template.format(fields).split("/")
+        bad += [part for part in parts if part in _NO_NAMES]
+        path = "/".join("_" if part in _NO_NAMES else part for part in parts)
         problem = f"{bad[0]!r} is no name of a file or folder" if bad else ""
-        return Member(path, partial(self._read, cells, group, row, band, path), problem)
+        turn = rows.begin_turn()
+        return Member(path, partial(self._read, rows, turn, row, column, path), problem)
 
-    def _read(self, cells: Cells, group: int, row: int, band: Column, path: str) -> bytes:
+    def _read(self, rows: _Rows, turn: int, row: int, column: Leaf, path: str) -> bytes:
         """The content of a cell; see `Member.read`."""
+        if turn != rows.turn:
+            raise RuntimeError(f"{path!r} must be read before the next member is asked for, once")
+        rows.begin_turn()
         try:
-            return cells.read(group, row, band)
+            return rows.content(row, column)
         except ArchiveError as error:
             raise ArchiveError(f"{self._path}/{path}: {error.message}", _AGAIN) from error
 
 
-def _clean(part: str) -> str:
-    """A name without what would lead out of its folder."""
-    for character in "/\\\0":
-        part = part.replace(character, "_")
-    return "_" if part in {"", ".", ".."} else part
+class _Rows:
+    """The rows of a row group, read forwards.
+
+    Args:
+        table: The file.
+        group: The row group.
+    """
+
+    def __init__(self, table: ParquetTable, group: RowGroup) -> None:
+        self.turn = 0
+        """Changes when a member is asked for or read: whose turn is over can't be read."""
+        self._table = table
+        self._group = group
+        self._cells: dict[Leaf, Cells] = {}
+
+    def begin_turn(self) -> int:
+        """Let no member be read any more but the next one."""
+        self.turn += 1
+        return self.turn
+
+    def read(self, row: int, column: Leaf) -> bytes | None:
+        """A cell, see `Cells.read`."""
+        cells = self._cells.get(column)
+        if cells is None:
+            cells = self._cells[column] = Cells(self._table, self._group, column)
+        found = cells.read(row)
+        # All columns are read in turn, so that this one is needed last.
+        if sum(other.n_held_bytes for other in self._cells.values()) > MAX_HELD_BYTES:
+            cells.release()
+        return found
+
+    def content(self, row: int, column: Leaf) -> bytes:
+        """A cell that holds a file.
+
+        Raises:
+            ArchiveError: It can't be read, or is empty or too large.
+        """
+        value = self.read(row, column)
+        if value is None:
+            raise ArchiveError("its cell is empty")
+        if len(value) > MAX_MEMBER_BYTES:
+            raise ArchiveError(
+                f"holds {len(value):,} bytes, more than the {MAX_MEMBER_BYTES:,} that are read"
+            )
+        return value
+
+    def close(self) -> None:
+        """Let go of all that is held."""
+        self.begin_turn()
+        self._cells.clear()
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "surrogateescape")

@@ -1,353 +1,377 @@
-"""Single cells of a parquet file, without the rest of it.
+"""The cells of one column of a row group, page by page.
 
-In: a parquet file. Out: the names of its rows, and the bytes of one cell at a time, to any thread.
-Of row groups with one row, as published, a cell takes one read of nothing but its bytes. Of larger
-ones a column is read forwards, row by row, and what was read is kept for a while: whoever asks in
-about the order of rows has nothing read twice.
+In: a row group of a parquet file, and a column of text or bytes. Out: its cells in order. Nothing
+is read but the headers of pages, and those pages whose cells are asked for.
 
-pyarrow is imported on first use: it is optional.
+No library does this within the bounds of rico-hdl. pyarrow takes 170 MB on disk, about as much as
+rico-hdl with all that it needs. arro3 takes 34 MB, but can't read some of a file's columns or row
+groups, checks no checksums, and ends the process where a page is damaged (version 0.9). See
+``benchmarks/ablation_parquet.py``.
+
+Format: https://parquet.apache.org/docs/file-format/data-pages/
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from threading import Lock
-from typing import Any, Final, NamedTuple
+from itertools import chain, islice, pairwise, repeat
+from typing import Any, BinaryIO, Final, NamedTuple, TypeVar, cast
 
-from rico_hdl.errors import ArchiveError, SourceError
+from rico_hdl.errors import ArchiveError
+from rico_hdl.sources.parquet import thrift
+from rico_hdl.sources.parquet.table import MAGIC, Leaf, ParquetTable, RowGroup
 from rico_hdl.sources.protocol import MAX_MEMBER_BYTES
 
-MAX_FOOTER_BYTES: Final = 2**26
-"""The largest table of contents that is read: of some 15,000 row groups with 17 columns."""
-MAX_ROW_BYTES: Final = MAX_MEMBER_BYTES
-"""The most that a row may take. A file can lie about it: pages, which are decoded whole, may be as
-large as the format allows, which is 2 GiB."""
-_MAX_HELD_BYTES: Final = 2**29
-"""What may be held of row groups with several rows. Writers put many cells into one page, up to all
-of a column, and pages can only be decoded whole."""
-_MAX_KEPT_BYTES: Final = 2**24
-"""What is kept of each column of them for threads that are some rows behind."""
-_BUFFER_BYTES: Final = 2**20
+MAX_PAGE_BYTES: Final = MAX_MEMBER_BYTES
+"""The largest page that is read, decompressed; the format allows twice as much. Pages can only be
+decompressed whole, and writers put many cells into one page, up to all of a column."""
 
-_MAGIC: Final = b"PAR1"
-_AGAIN: Final = "Download it again."
+_HEADER_BYTES: Final = 1024
+"""How much is read first of a page's header, which may hold statistics."""
+_DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
+"""Types of pages."""
+_NUMBERS_OF: Final = {_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}
+"""The field of a page's header with what is peculiar to its type."""
+_PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY = 0, 2, 3, 8
+"""Encodings; the two with a dictionary are the same for cells."""
+_CODECS: Final = {1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4"}
+"""Compressions, by what their decompressor is called in imagecodecs; 0 is none."""
+_MAX_WIDTH: Final = 32
+"""The most bits of a packed number."""
+_LENGTH: Final = struct.Struct("<I")
+"""What stands in front of a value."""
+_GROUPS: Final = 4096
+"""How many groups of eight packed numbers are unpacked at a time."""
+
+MAX_DICTIONARY: Final = 2**20
+"""The most values of a dictionary that is read. Writers leave off with one at a megabyte or so."""
+
+_T = TypeVar("_T")
 
 
-class Column(NamedTuple):
-    """A column that is not nested."""
+class _Page(NamedTuple):
+    """Where a page is, and what its header says."""
 
-    name: str
-    """Its name."""
-    holds: str
-    """``text``, ``bytes`` or ``other``."""
+    kind: int
+    start: int
+    """Offset of its header in the file."""
+    n_header_bytes: int
+    n_stored_bytes: int
+    """Bytes that follow the header."""
+    n_bytes: int
+    """What they become when they are decompressed."""
+    crc: int | None
+    """The checksum of the stored bytes; None where the writer left none."""
+    more: thrift.Struct
+    """What is said of a page of its kind."""
+
+    @property
+    def n_values(self) -> int:
+        """Cells, or values of a dictionary."""
+        n: int = self.more[1]
+        return n
+
+    @property
+    def stop(self) -> int:
+        """Offset of what follows it."""
+        return self.start + self.n_header_bytes + self.n_stored_bytes
 
 
 class Cells:
-    """An open parquet file.
-
-    It can be read by several threads at once, also after `close`: each read opens it anew then.
+    """The cells of one column of a row group, read forwards.
 
     Args:
-        path: The file.
-
-    Raises:
-        SourceError: It is no parquet file, or can't be opened, or pyarrow is not installed.
-        ArchiveError: It is damaged.
+        table: The file.
+        group: The row group.
+        column: The column.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.n_bytes = _check_ends(path)
-        """Bytes of the file."""
-        self._path = path
-        self._arrow, self._parquet = _import_pyarrow()
-        self._lock = Lock()
-        self._closed = False
-        self._idle: list[Any] = []
-        self._cursors: OrderedDict[tuple[int, str], _Cursor] = OrderedDict()
-        self._metadata: Any = None
-        try:
-            with self._errors("its table of contents can't be read"), self._reader() as reader:
-                # For a thousand row groups this takes 13 ms; opening without it takes 0.04 ms.
-                self._metadata = reader.metadata
-                self.columns = tuple(_columns(reader.schema_arrow, self._arrow.types))
-                """Its columns, in the order of the file, without nested ones."""
-                # Columns of row groups are not asked: where their statistics are damaged, pyarrow
-                # ends the process.
-                n = self._metadata.num_row_groups
-                groups = [self._metadata.row_group(i) for i in range(n)]
-                self.n_rows = tuple(group.num_rows for group in groups)
-                """The number of rows of each row group."""
-                self._n_bytes_of_groups = tuple(group.total_byte_size for group in groups)
-        except ArchiveError as error:
-            raise ArchiveError(f"{path}: {error.message}", _AGAIN) from error
-        if sum(self.n_rows) > self.n_bytes or min(self.n_rows, default=0) < 0:
-            self.close()
-            raise ArchiveError(
-                f"{path}: says that {self.n_bytes:,} bytes hold {sum(self.n_rows):,} rows", _AGAIN
-            )
-        self._turns = {column.name: Lock() for column in self.columns}
+    def __init__(self, table: ParquetTable, group: RowGroup, column: Leaf) -> None:
+        self._file = table.file
+        self._n_file_bytes = table.n_bytes
+        self._group = group
+        self._column = column
+        self._pages = self._walk()
+        self._page: _Page | None = None
+        self._dictionary: _Page | None = None
+        self._cells: Iterator[bytes | None] | None = None
+        self._next = self._stop = 0
+        self.n_held_bytes = 0
+        """Bytes of the page that is held, and of its dictionary."""
 
-    def names(self, group: int, columns: Sequence[Column]) -> Iterator[tuple[str | None, ...]]:
-        """The values of columns with text, row by row; None where there is none.
-
-        Raises:
-            ArchiveError: They can't be read; the message does not say in which file.
-        """
-        n_bytes, n_rows = self._n_bytes_of_groups[group], self.n_rows[group]
-        if n_bytes > n_rows * MAX_ROW_BYTES:
-            raise ArchiveError(
-                f"row group {group + 1} says that its {n_rows:,} rows take {n_bytes:,} bytes; at "
-                f"most {MAX_ROW_BYTES:,} are read of a row"
-            )
-        n_told = 0
-        with self._errors(f"row group {group + 1} can't be read"), self._reader() as reader:
-            for table in self._tables(reader, group, [column.name for column in columns]):
-                values = [table.column(column.name).to_pylist() for column in columns]
-                for row in zip(*values, strict=True):
-                    n_told += 1
-                    if n_told > n_rows:
-                        break
-                    yield tuple(map(_text, row))
-        if n_told != n_rows:
-            more = "more" if n_told > n_rows else f"{n_told}"
-            raise ArchiveError(f"row group {group + 1} has {more} rows, expected {n_rows}")
-
-    def read(self, group: int, row: int, column: Column) -> bytes:
-        """A cell with bytes.
+    def read(self, row: int) -> bytes | None:
+        """A cell of a column that is not in a list; None where it has no value.
 
         Args:
-            group: Zero-based number of the row group.
-            row: Zero-based position of the row in it.
-            column: The column.
+            row: Its zero-based position in the row group, behind that of the cell read before. The
+                pages between the two are not read.
 
         Raises:
             ArchiveError: It can't be read; the message does not say which it is.
         """
-        with self._errors("can't be read"):
-            if self.n_rows[group] == 1:
-                value = self._read_alone(group, column.name)
+        while row >= self._stop:
+            self.release()
+            self._page = next(self._pages, None)
+            if self._page is None:
+                raise ArchiveError(f"is damaged: the row group ends after {self._stop} rows")
+            self._stop += self._page.n_values
+        with _damage():
+            if self._cells is None and self._page is not None:
+                values, _, definitions = self._decoded(self._page, bytes)
+                top = self._column.n_definitions
+                self._cells = (next(values) if level == top else None for level in definitions)
+                self._next = self._stop - self._page.n_values
+            value = next(islice(self._cells or (), row - self._next, None))
+        self._next = row + 1
+        if self._next == self._stop:
+            self.release()
+        return value
+
+    def release(self) -> None:
+        """Let go of the page that is held: it is read again when its next cell is asked for."""
+        self._cells, self.n_held_bytes = None, 0
+
+    def rows(self) -> list[Any]:
+        """All cells of a column of text, of which none was read before.
+
+        Returns:
+            For each row a text, a list of texts, or None where there is no value.
+
+        Raises:
+            ArchiveError: They can't be read; the message does not say which they are.
+        """
+        values: list[str] = []
+        repetitions: list[int] = []
+        definitions: list[int] = []
+        top = self._column.n_definitions
+        with _damage():
+            for page in self._pages:
+                of_page, repeated, defined = self._decoded(page, _text)
+                levels = list(defined)
+                values += islice(of_page, levels.count(top))
+                definitions += levels
+                repetitions += islice(repeated, len(levels))
+            if len(values) < definitions.count(top):
+                raise ValueError("it has too few values")
+            rows: list[Any] = values
+            if self._column.n_repetitions:
+                rows = self._lists(values, repetitions, definitions)
+            elif len(values) < len(definitions):
+                there = iter(values)
+                rows = [next(there) if level == top else None for level in definitions]
+            if len(rows) != self._group.n_rows:
+                raise ValueError(f"{len(rows):,} rows, expected {self._group.n_rows:,}")
+        return rows
+
+    def _lists(
+        self, values: list[str], repetitions: list[int], definitions: list[int]
+    ) -> list[list[str] | None]:
+        """Values by row, of a column with lists."""
+        import numpy as np  # noqa: PLC0415 - see `_runs`
+
+        levels = np.array(definitions)
+        starts = np.flatnonzero(np.array(repetitions) == 0)
+        n_before = np.concatenate([[0], np.cumsum(levels == self._column.n_definitions)])
+        bounds = n_before[[*starts, len(levels)]].tolist()
+        rows: list[list[str] | None] = [values[start:stop] for start, stop in pairwise(bounds)]
+        for i in np.flatnonzero(levels[starts] == 0) if self._column.may_lack else ():
+            rows[i] = None
+        return rows
+
+    def _walk(self) -> Iterator[_Page]:
+        """The pages with cells."""
+        with _damage():
+            of = self._group.columns[self._column.position][3]
+            self._codec: int = of[4]
+            at = min(of[number] for number in (9, 11) if of.get(number))
+            stop = at + of[7]
+            if not len(MAGIC) <= at <= stop <= self._n_file_bytes:
+                raise ValueError(f"it is at bytes {at:,} to {stop:,}")
+            while at < stop:
+                page = _page_at(self._file, at, stop)
+                if page.kind == _DICTIONARY:
+                    self._dictionary = page
+                elif page.kind in _NUMBERS_OF:
+                    yield page
+                at = page.stop
+
+    def _decoded(
+        self, page: _Page, convert: Callable[[memoryview], _T]
+    ) -> tuple[Iterator[_T], Iterator[int], Iterator[int]]:
+        """The values of a page; the repetition and the definition level of each of its cells."""
+        n_bytes = self._column.n_bytes
+        repetitions, definitions, data = self._parts(page)
+        self.n_held_bytes = len(data)
+        encoding = page.more[4 if page.kind == _DATA_V2 else 2]
+        values: Iterator[_T]
+        if encoding == _PLAIN:
+            values = map(convert, _plain(data, n_bytes))
+        elif encoding in {_PLAIN_DICTIONARY, _RLE_DICTIONARY} and self._dictionary is not None:
+            content = self._content(self._dictionary)
+            self.n_held_bytes += len(content)
+            known = list(islice(_plain(content, n_bytes), MAX_DICTIONARY))
+            numbers = _numbers(data[1:], data[0]) if data else iter(())
+            if convert is _text:  # each value once, since they are small
+                values = map([convert(value) for value in known].__getitem__, numbers)
             else:
-                value = self._read_forwards(group, row, column)
-        if value is None:
-            raise ArchiveError("its cell is empty")
-        if len(value) > MAX_MEMBER_BYTES:
-            raise ArchiveError(
-                f"holds {len(value):,} bytes, more than the {MAX_MEMBER_BYTES:,} that are read"
-            )
-        return value
-
-    def close(self) -> None:
-        """Close the file; for threads that are reading it as soon as they are done."""
-        with self._lock:
-            self._closed = True
-            unused = [*self._idle, *self._cursors.values()]
-            self._idle.clear()
-            self._cursors.clear()
-        for reader in unused:
-            reader.close()
-
-    def _tables(self, reader: Any, group: int, names: list[str]) -> Iterator[Any]:  # noqa: ANN401
-        """The rows of a row group, one at a time if there are several: a value may be large."""
-        if self.n_rows[group] == 1:
-            yield reader.read_row_group(group, columns=names, use_threads=False)
+                values = (convert(known[number]) for number in numbers)
         else:
-            yield from reader.iter_batches(
-                batch_size=1, row_groups=[group], columns=names, use_threads=False
+            raise ValueError(f"its encoding is {encoding}, expected plain or a dictionary")
+        return values, islice(repetitions, page.n_values), islice(definitions, page.n_values)
+
+    def _parts(self, page: _Page) -> tuple[Iterator[int], Iterator[int], memoryview]:
+        """Repetition levels, definition levels and values of a page."""
+        levels: list[Iterator[int]] = []
+        tops = (self._column.n_repetitions, self._column.n_definitions)
+        is_v2 = page.kind == _DATA_V2
+        data = self._content(page)
+        for top, encoding, size in zip(tops, (4, 3), (6, 5), strict=True):
+            n = page.more[size] if is_v2 else 0
+            if top and not is_v2:
+                n, data = int.from_bytes(data[:4], "little"), data[4:]
+                if page.more[encoding] != _RLE:
+                    raise ValueError(f"its levels have encoding {page.more[encoding]}")
+            if not 0 <= n <= len(data):
+                raise ValueError(f"{n:,} bytes of levels")
+            levels.append(_numbers(data[:n], top.bit_length()) if top else repeat(0))
+            data = data[n:]
+        return levels[0], levels[1], data
+
+    def _content(self, page: _Page) -> memoryview:
+        """A page, decompressed."""
+        if max(page.n_bytes, page.n_stored_bytes) > MAX_PAGE_BYTES:
+            raise ValueError(
+                f"a page of {max(page.n_bytes, page.n_stored_bytes):,} bytes; at most "
+                f"{MAX_PAGE_BYTES:,} are read"
             )
-
-    def _read_alone(self, group: int, name: str) -> bytes | None:
-        """The cell of a row group with one row."""
-        with self._reader() as reader:
-            table = reader.read_row_group(group, columns=[name], use_threads=False)
-        if table.num_rows != 1:
-            raise ArchiveError(f"is damaged: {table.num_rows} cells, expected one")
-        return _bytes(table.column(name)[0].as_py())
-
-    def _read_forwards(self, group: int, row: int, column: Column) -> bytes | None:
-        """A cell of a row group with several rows."""
-        key = (group, column.name)
-        with self._turns[column.name]:
-            with self._lock:
-                cursor = self._cursors.pop(key, None)
-            if cursor is None:
-                n_bytes = self._n_bytes_of_groups[group] // len(self.columns)
-                cursor = _Cursor(self._open(_BUFFER_BYTES), group, column.name, n_bytes)
-            try:
-                value = cursor.read(row)
-            except BaseException:
-                cursor.close()
-                raise
-            self._hold(key, cursor)
-        return value
-
-    def _hold(self, key: tuple[int, str], cursor: _Cursor) -> None:
-        """Keep a cursor for the next row, and close those that were not used for longest."""
-        dropped = []
-        with self._lock:
-            self._cursors[key] = cursor
-            n_held = sum(held.n_bytes for held in self._cursors.values())
-            while self._cursors and (self._closed or n_held > _MAX_HELD_BYTES):
-                dropped.append(self._cursors.popitem(last=False)[1])
-                n_held -= dropped[-1].n_bytes
-        for old in dropped:
-            old.close()
-
-    @contextmanager
-    def _reader(self) -> Iterator[Any]:
-        """A reader of the file for one thread: one that is idle, or else a new one."""
-        with self._lock:
-            reader = self._idle.pop() if self._idle else None
-        if reader is None:
-            reader = self._open(0)
-        is_sound = False
-        try:
-            yield reader
-            is_sound = True
-        finally:
-            with self._lock:
-                is_kept = is_sound and not self._closed
-                if is_kept:
-                    self._idle.append(reader)
-            if not is_kept:
-                reader.close()
-
-    def _open(self, buffer_bytes: int) -> Any:  # noqa: ANN401 - pyarrow has no types
-        return self._parquet.ParquetFile(
-            self._path,
-            metadata=self._metadata,
-            buffer_size=buffer_bytes,
-            memory_map=False,  # a file that ends early would end the process
-            pre_buffer=False,  # it would read all columns of a row group ahead
-            page_checksum_verification=True,  # where the writer left checksums
-        )
-
-    @contextmanager
-    def _errors(self, what: str) -> Iterator[None]:
-        """Turn what pyarrow raises into an ArchiveError of one line."""
-        try:
-            yield
-        except (self._arrow.ArrowException, OSError, ValueError, LookupError) as error:
-            raise ArchiveError(f"{what}: {' '.join(str(error).split())}") from error
+        stored = memoryview(_bytes_at(self._file, page.start + page.n_header_bytes, page.stop))
+        if page.crc is not None and zlib.crc32(stored) != page.crc:
+            raise ValueError(f"the page at byte {page.start:,} has another checksum")
+        # In pages of version 2, the levels are in front and not compressed.
+        n_levels = page.more[5] + page.more[6] if page.kind == _DATA_V2 else 0
+        found = stored[n_levels:]
+        if self._codec != 0 and page.more.get(7, True) is not False and found:
+            found = _decompressed(self._codec, found, page.n_bytes - n_levels)
+        if n_levels + len(found) != page.n_bytes:
+            raise ValueError(f"{n_levels + len(found):,} bytes, expected {page.n_bytes:,}")
+        return memoryview(b"".join([stored[:n_levels], found])) if n_levels else found
 
 
-class _Cursor:
-    """A column of a row group, read forwards; for one thread at a time.
+def _decompressed(codec: int, data: memoryview, n_bytes: int) -> memoryview:
+    import imagecodecs  # noqa: PLC0415 - slow to import, for few sources
+
+    if codec not in _CODECS:
+        raise ValueError(f"it is compressed by codec {codec}, expected one of {_CODECS}")
+    options = {"header": False} if _CODECS[codec] == "lz4" else {}
+    decode = getattr(imagecodecs, f"{_CODECS[codec]}_decode")
+    return memoryview(cast("bytes", decode(data, out=n_bytes, **options)))
+
+
+def _text(value: memoryview) -> str:
+    return str(value, "utf-8")
+
+
+def _plain(data: memoryview, n_bytes: int | None) -> Iterator[memoryview]:
+    """Values that follow each other, each behind its length if that is not the same for all."""
+    if n_bytes is not None and n_bytes < 1:
+        raise ValueError(f"values of {n_bytes} bytes")
+    at, end, length = 0, len(data), n_bytes or 0
+    while at < end:
+        if n_bytes is None:
+            (length,) = _LENGTH.unpack_from(data, at)
+            at += _LENGTH.size
+        if at + length > end:
+            raise ValueError(f"a value of {length:,} bytes at byte {at:,} of {end:,}")
+        yield data[at : at + length]
+        at += length
+
+
+def _numbers(data: memoryview, width: int) -> Iterator[int]:
+    """Packed numbers of that many bits, in parquet's hybrid of runs and groups of eight."""
+    if width > _MAX_WIDTH:
+        raise ValueError(f"numbers of {width} bits")
+    return chain.from_iterable(_runs(data, width))
+
+
+def _runs(data: memoryview, width: int) -> Iterator[Iterable[int]]:
+    import numpy as np  # noqa: PLC0415 - a tenth of a second that other sources never need
+
+    at = 0
+    while at < len(data):
+        head = shift = 0
+        while True:
+            head |= (data[at] & 0x7F) << shift
+            shift, at = shift + 7, at + 1
+            if data[at - 1] < 0x80 or shift > 63:
+                break
+        n = head >> 1
+        if not head & 1:
+            value = int.from_bytes(data[at : at + -(-width // 8)], "little")
+            at += -(-width // 8)
+            yield repeat(value, n)
+            continue
+        stop = min(at + n * width, len(data))
+        for start in range(at, stop, _GROUPS * width):
+            part = data[start : min(start + _GROUPS * width, stop)]
+            bits = np.unpackbits(np.frombuffer(part, np.uint8), bitorder="little")
+            numbers = bits[: len(bits) // width * width].reshape(-1, width)
+            yield (numbers @ (1 << np.arange(width))).tolist()
+        at = stop
+
+
+def _page_at(file: BinaryIO, start: int, stop: int) -> _Page:
+    """What the header of a page says.
 
     Args:
-        reader: The file, which nobody else uses.
-        group: Zero-based number of the row group.
-        name: The column.
-        n_bytes: What it is taken to hold, on the average of columns.
+        file: The file.
+        start: Where the page begins.
+        stop: Where it must end at the latest.
     """
-
-    def __init__(self, reader: Any, group: int, name: str, n_bytes: int) -> None:  # noqa: ANN401
-        self.n_bytes = n_bytes
-        self._reader = reader
-        self._group = group
-        self._name = name
-        self._restart()
-
-    def _restart(self) -> None:
-        self._batches = self._reader.iter_batches(
-            batch_size=1, row_groups=[self._group], columns=[self._name], use_threads=False
-        )
-        self._kept: deque[bytes | None] = deque()
-        self._n_kept_bytes = 0
-        self._n_read = 0
-
-    def read(self, row: int) -> bytes | None:
-        """The cell of a row; of a row that is not kept any more from the beginning."""
-        if row < self._n_read - len(self._kept):
-            self._restart()
-        while self._n_read <= row:
-            batch = next(self._batches, None)
-            if batch is None:
-                raise ArchiveError(f"is damaged: the row group ends after {self._n_read} rows")
-            for value in batch.column(self._name).to_pylist():
-                self._keep(_bytes(value))
-        return self._kept[row - self._n_read]
-
-    def _keep(self, value: bytes | None) -> None:
-        self._n_read += 1
-        self._kept.append(value)
-        self._n_kept_bytes += len(value or b"")
-        while len(self._kept) > 1 and self._n_kept_bytes > _MAX_KEPT_BYTES:
-            self._n_kept_bytes -= len(self._kept.popleft() or b"")
-
-    def close(self) -> None:
-        """Close the file."""
-        self._batches = iter(())
-        self._kept.clear()
-        self._reader.close()
+    n = _HEADER_BYTES
+    while True:
+        reader = thrift.ThriftReader(_bytes_at(file, start, min(start + n, stop)))
+        try:
+            header = reader.struct()
+            break
+        except IndexError:
+            if start + n >= stop:
+                raise
+            n *= 8
+    kind, n_bytes, n_stored = (header[number] for number in (1, 2, 3))
+    crc = header[4] & 0xFFFFFFFF if 4 in header else None
+    more = header[_NUMBERS_OF[kind]] if kind in _NUMBERS_OF else {1: 0}
+    page = _Page(kind, start, reader.position, n_stored, n_bytes, crc, more)
+    if min(n_bytes, n_stored, page.n_values) < 0 or page.stop > stop:
+        raise ValueError(f"the page at byte {start:,} has {n_stored:,} bytes")
+    return page
 
 
-def _import_pyarrow() -> tuple[Any, Any]:
-    """The modules pyarrow and pyarrow.parquet."""
+def _bytes_at(file: BinaryIO, start: int, stop: int) -> bytes:
+    file.seek(start)
+    found = file.read(stop - start)
+    if len(found) < stop - start:
+        raise ValueError(f"the file ends at byte {start + len(found):,}")
+    return found
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    """Turn what a damaged file leads to into an ArchiveError."""
     try:
-        import pyarrow  # noqa: PLC0415, ICN001 - optional, and half a second to import
-        import pyarrow.parquet  # noqa: PLC0415
-    except ImportError as error:
-        raise SourceError(
-            f"parquet files need pyarrow, which can't be imported: {error}",
-            "Install it: pip install 'rico-hdl[parquet]'",
-        ) from error
-    return pyarrow, pyarrow.parquet
-
-
-def _check_ends(path: Path) -> int:
-    """Check the first and last bytes of a parquet file; returns its size in bytes."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(8)
-            n_bytes = file.seek(0, 2)
-            file.seek(max(0, n_bytes - 8))
-            tail = file.read(8)
-    except OSError as error:
-        raise SourceError(
-            f"{path}: can't be read: {error.strerror}",
-            "Check the path, the permissions, and that the disk or network mount is there.",
-        ) from error
-    if not head.startswith(_MAGIC):
-        found = f"it begins with {head.hex(' ')}" if head else "it is empty"
-        raise SourceError(f"{path}: is no parquet file: {found}", _AGAIN)
-    if n_bytes < 12 or not tail.endswith(_MAGIC):
-        raise ArchiveError(
-            f"{path}: is cut short at byte {n_bytes}: its table of contents is missing", _AGAIN
-        )
-    n_footer = int.from_bytes(tail[:4], "little")
-    if n_footer > min(MAX_FOOTER_BYTES, n_bytes - 12):
-        raise ArchiveError(
-            f"{path}: says that its table of contents takes {n_footer:,} of {n_bytes:,} bytes; "
-            f"at most {MAX_FOOTER_BYTES:,} are read",
-            _AGAIN,
-        )
-    return n_bytes
-
-
-def _columns(schema: Any, types: Any) -> Iterator[Column]:  # noqa: ANN401 - pyarrow has no types
-    for field in schema:
-        kind = field.type
-        if kind.num_fields == 0:
-            kind = kind.value_type if types.is_dictionary(kind) else kind
-            is_text = types.is_string(kind) or types.is_large_string(kind)
-            is_text = is_text or types.is_string_view(kind)
-            is_bytes = types.is_binary(kind) or types.is_large_binary(kind)
-            is_bytes = is_bytes or types.is_binary_view(kind) or types.is_fixed_size_binary(kind)
-            yield Column(field.name, "text" if is_text else "bytes" if is_bytes else "other")
-
-
-def _bytes(value: object) -> bytes | None:
-    """A cell's value; what is neither bytes nor missing is not what the file promised."""
-    if value is None or isinstance(value, bytes):
-        return value
-    raise ArchiveError(f"is damaged: holds {type(value).__name__}, expected bytes")
-
-
-def _text(value: object) -> str | None:
-    """A name; some writers store names as bytes."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
-    return None if value is None else str(value)
+        yield
+    except StopIteration:
+        raise ArchiveError("can't be read: it has too few values") from None
+    except (
+        ArithmeticError,
+        LookupError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        struct.error,
+    ) as error:
+        what = error if isinstance(error, (OSError, RuntimeError, ValueError)) else repr(error)
+        raise ArchiveError(f"can't be read: {what}") from error

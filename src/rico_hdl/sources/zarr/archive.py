@@ -1,10 +1,10 @@
-"""A zipped Zarr v2 store of image time series as an archive.
+"""A zipped Zarr v2 store of many patches as an archive.
 
-In: a ``.zarr.zip`` whose array ``bands`` has the dimensions sample, time, band, y and x, as xarray
-writes it. Out: a member for each sample, time and band: ``{sample}/{time}/{band}.npy``, with the
-store's own names of samples and bands, and the zero-based position of the time. So a band is known
-by its name, and nobody has to trust an order. No value is changed: scale, offset and fill value in
-the store's attributes are not applied.
+In: a ``.zarr.zip`` as xarray writes it, and the spec's `Arrays`, which say which of its arrays
+holds the pixels, and what its dimensions are. Out: a member for each band of each patch, with the
+store's own names where dimensions have labels. So a band is known by its name, and no order has to
+be trusted. No value is changed: scale, offset and fill value in the store's attributes are not
+applied.
 
 Nothing is unpacked. A chunk that holds several members is decoded once for all of them, within a
 bound: see `rico_hdl.sources.zarr.blocks`.
@@ -24,11 +24,13 @@ from pathlib import Path
 from typing import Final, cast
 
 from rico_hdl.decoding.raster import Raster, rasters_of
-from rico_hdl.errors import ArchiveError, RicoError, SourceError
+from rico_hdl.errors import ArchiveError, RicoError, SourceError, SpecError
 from rico_hdl.sources.protocol import MAX_MEMBER_BYTES, Member
 from rico_hdl.sources.zarr.array import ZarrArray, parse_array
 from rico_hdl.sources.zarr.blocks import Block, Blocks, Pixels, Place
 from rico_hdl.sources.zip.archive import ZipArchive
+from rico_hdl.spec import Arrays, Axis, Template
+from rico_hdl.spec.model import BAND_FIELD
 
 KEPT_BYTES: Final = 128 * 2**20
 """Chunks that are kept for members that were not read yet, or one if a single one is larger. One of
@@ -46,8 +48,6 @@ and time. As many as are in flight in a conversion fit."""
 MAX_FILES: Final = 100_000
 """The most files of a store that are kept track of; those that are published have hundreds."""
 
-_PIXELS: Final = "bands"
-_DIMENSIONS: Final = ["sample", "time", "band", "y", "x"]
 _AGAIN: Final = "Download it again."
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 
@@ -57,10 +57,14 @@ class ZarrArchive:
 
     Args:
         files: The zip file, or the volumes of a split one in order.
+        arrays: Which array holds the pixels, and what its dimensions are.
+        template: The path of a member, by the fields of the dimensions.
     """
 
-    def __init__(self, files: Sequence[Path]) -> None:
+    def __init__(self, files: Sequence[Path], arrays: Arrays, template: Template) -> None:
         self._zip = ZipArchive(files)
+        self._arrays = arrays
+        self._template = template
         self._share_told = 0.0
 
     @property
@@ -88,20 +92,23 @@ class ZarrArchive:
         self._share_told = 0.0
         files, damage = _files_of(self._zip)
         try:
-            series = _Series(files, is_whole=damage is None)
+            series = _Series(files, self._arrays, is_whole=damage is None)
         except RicoError as error:
             if damage is not None:
                 raise damage from error
             if error.message.startswith(self.location):
                 raise
             raise type(error)(f"{self.location}: {error.message}", error.hint) from error
-        for i, (sample, time, band) in enumerate(series.places()):
+        for i, (place, band) in enumerate(series.places()):
             self._share_told = (i + 1) / series.n_members
-            name, problem = series.samples[sample], ""
-            if not _is_file_name(name):
-                name, problem = str(sample), f"its sample is called {name!a}: no name of a file"
-            read = partial(series.read, sample, time, band)
-            yield Member(f"{name}/{time}/{series.bands[band]}.npy", read, problem)
+            fields, problem = {BAND_FIELD: series.bands[band]}, ""
+            for axis, labels, position in zip(series.axes, series.labels, place, strict=True):
+                fields[axis.field] = label = labels[position]
+                if not _is_file_name(label):
+                    fields[axis.field] = str(position)
+                    problem = f"its {axis.name} is called {label!a}: no name of a file"
+            read = partial(series.read, place, band)
+            yield Member(self._template.format(fields), read, problem)
         if damage is not None:
             raise damage
 
@@ -133,10 +140,11 @@ def _files_of(archive: ZipArchive) -> tuple[dict[str, Member], ArchiveError | No
 
 
 class _Series:
-    """The samples and times of a store. Safe to read from several threads at once.
+    """The patches of a store. Safe to read from several threads at once.
 
     Args:
         files: The files of the store, by path.
+        arrays: Which array holds the pixels, and what its dimensions are.
         is_whole: Whether these are all. If not, a chunk that is not there is not the fill value.
 
     Raises:
@@ -144,47 +152,51 @@ class _Series:
         ArchiveError: What describes it is damaged.
     """
 
-    def __init__(self, files: dict[str, Member], *, is_whole: bool) -> None:
+    def __init__(self, files: dict[str, Member], arrays: Arrays, *, is_whole: bool) -> None:
         self._files = files
         self._is_whole = is_whole
-        self._pixels = self._array(_PIXELS, len(_DIMENSIONS))
-        self._check_dimensions()
+        self._path = arrays.path
+        *self.axes, band, rows, columns = arrays.axes
+        """The dimensions along which patches are."""
+        if band.field != BAND_FIELD or rows.field or columns.field or not self.axes:
+            raise SpecError(
+                f"an array with the dimensions {', '.join(axis.name for axis in arrays.axes)}",
+                "Bands, rows and columns must come last, in this order.",
+            )
+        self._pixels = self._array(arrays.path, len(arrays.axes), is_text=False)
+        self._check_dimensions([axis.name for axis in arrays.axes])
         self._check_chunks()
-        self.samples = self._names("sample", self._pixels.shape[0])
-        """The name of each sample."""
-        self.bands = self._names("band", self._pixels.shape[2])
-        """The name of each band."""
+        *self.labels, self.bands = map(self._labels, (*self.axes, band), self._pixels.shape)
+        """The labels along each of the dimensions, and the names of the bands."""
         if len(set(self.bands)) != len(self.bands) or not all(map(_is_file_name, self.bands)):
             raise SourceError(f"its bands have no names of their own: {', '.join(self.bands)!a}")
-        self.n_members = math.prod(self._pixels.shape[:3])
-        """Samples x times x bands."""
+        self.n_members = math.prod(self._pixels.shape[:-2])
+        """Patches x bands."""
         n_bytes = self._bytes_of_block()
-        n_bytes_of_place = n_bytes // math.prod(self._pixels.chunks[:2])
+        n_bytes_of_place = n_bytes // math.prod(self._pixels.chunks[:-3])
         n_begun = max(1, BEGUN_BYTES // n_bytes_of_place)
         self._blocks = Blocks(max(1, KEPT_BYTES // n_bytes), n_begun)
 
-    def places(self) -> Iterator[tuple[int, int, int]]:
-        """The zero-based (sample, time, band) of all members, block by block."""
-        n_samples, n_times = self._pixels.grid[:2]
-        for block in product(range(n_samples), range(n_times)):
-            yield from product(*self._reach(block), range(len(self.bands)))
+    def places(self) -> Iterator[tuple[Place, int]]:
+        """The place and the zero-based band of all members, block by block."""
+        for block in product(*map(range, self._pixels.grid[:-3])):
+            yield from product(product(*self._reach(block)), range(len(self.bands)))
 
-    def read(self, sample: int, time: int, band: int) -> Raster:
+    def read(self, place: Place, band: int) -> Raster:
         """The pixels of one member.
 
         Args:
-            sample: Its zero-based position.
-            time: The same.
-            band: The same.
+            place: The zero-based positions of its patch.
+            band: The same of its band.
 
         Raises:
             ArchiveError: It is damaged.
         """
-        return self._blocks.content(self, (sample, time), band)
+        return self._blocks.content(self, place, band)
 
     def block_of(self, place: Place) -> Block:
         """See `rico_hdl.sources.zarr.blocks.Decodes`."""
-        return place[0] // self._pixels.chunks[0], place[1] // self._pixels.chunks[1]
+        return tuple(i // step for i, step in zip(place, self._pixels.chunks, strict=False))
 
     def n_places(self, block: Block) -> int:
         """See `rico_hdl.sources.zarr.blocks.Decodes`."""
@@ -192,7 +204,7 @@ class _Series:
 
     def decode(self, block: Block) -> Pixels:
         """See `rico_hdl.sources.zarr.blocks.Decodes`."""
-        above = self._pixels.grid[2:]
+        above = self._pixels.grid[-3:]
         if self._pixels.chunk_bytes > UNPACKED_BYTES and math.prod(above) == 1:
             return self._pixels.packed(self._fetch, (*block, 0, 0, 0))
         ranges = [range(i, i + 1) for i in block] + [range(n) for n in above]
@@ -206,17 +218,16 @@ class _Series:
             rasters = self._pixels.unpacked(pixels, (*block, 0, 0, 0), within)
         else:
             rasters = pixels[tuple(within)]
-        there = rasters[tuple(map(slice, self._pixels.shape[2:]))]
+        there = rasters[tuple(map(slice, self._pixels.shape[-3:]))]
         # Bands of their own: a view would keep the pixels of the whole block.
         return [rasters_of(band[None].copy())[0] for band in there]
 
-    def _reach(self, block: Block) -> tuple[range, range]:
-        """The samples and the times of a block."""
-        samples, times = (
+    def _reach(self, block: Block) -> list[range]:
+        """The positions of a block's patches, along each dimension."""
+        return [
             range(i * step, min((i + 1) * step, size))
             for i, step, size in zip(block, self._pixels.chunks, self._pixels.shape, strict=False)
-        )
-        return samples, times
+        ]
 
     def _bytes_of_block(self) -> int:
         """The bytes of the largest block's pixels.
@@ -225,8 +236,8 @@ class _Series:
             SourceError: They are beyond the bound.
         """
         # A single chunk is kept as it is, with what lies beyond the array's ends.
-        sizes = list(map(max, self._pixels.chunks[2:], self._pixels.shape[2:]))
-        n_bytes = self._pixels.chunk_bytes // math.prod(self._pixels.chunks[2:]) * math.prod(sizes)
+        sizes = list(map(max, self._pixels.chunks[-3:], self._pixels.shape[-3:]))
+        n_bytes = self._pixels.chunk_bytes // math.prod(self._pixels.chunks[-3:]) * math.prod(sizes)
         if n_bytes > MAX_MEMBER_BYTES:
             raise SourceError(
                 f"samples that share a chunk have {n_bytes:,} bytes of pixels, expected at most "
@@ -245,7 +256,7 @@ class _Series:
             raise ArchiveError(f"{path}: {member.problem}")
         return cast("bytes", member.read())  # as of any member of a zip
 
-    def _array(self, name: str, n_dimensions: int) -> ZarrArray:
+    def _array(self, name: str, n_dimensions: int, *, is_text: bool) -> ZarrArray:
         text = self._fetch(f"{name}/.zarray")
         if text is None:
             version = " It is a Zarr v3 store." if "zarr.json" in self._files else ""
@@ -254,31 +265,35 @@ class _Series:
                 f"Expected a store as xarray writes it, with its arrays at the top.{version}",
             )
         array = parse_array(name, text)
-        if len(array.shape) != n_dimensions or array.is_text is (name == _PIXELS):
+        if len(array.shape) != n_dimensions or array.is_text is not is_text:
             raise SourceError(f"array {name} has shape {array.shape} and dtype {array.dtype}")
         return array
 
-    def _names(self, name: str, n_expected: int) -> list[str]:
+    def _labels(self, axis: Axis, size: int) -> list[str]:
         """The labels of a dimension."""
-        array = self._array(name, 1)
-        if array.shape != (n_expected,):
-            raise SourceError(f"array {name} names {array.shape[0]}, {_PIXELS} has {n_expected}")
+        if not axis.labels:
+            return list(map(str, range(size)))
+        array = self._array(axis.labels, 1, is_text=True)
+        if array.shape != (size,):
+            raise SourceError(
+                f"array {axis.labels} names {array.shape[0]}, {self._path} has {size}"
+            )
         return array.words(self._fetch)
 
-    def _check_dimensions(self) -> None:
+    def _check_dimensions(self, expected: list[str]) -> None:
         """Refuse pixels whose axes are not what they are taken for.
 
         Raises:
             SourceError: They are others, or nothing says what they are.
         """
-        text = self._fetch(f"{_PIXELS}/.zattrs")
+        text = self._fetch(f"{self._path}/.zattrs")
         try:
             found = json.loads(text or b"{}").get("_ARRAY_DIMENSIONS")
         except (ValueError, AttributeError, RecursionError) as error:
-            raise SourceError(f"{_PIXELS}/.zattrs can't be read: {error}") from error
-        if found != _DIMENSIONS:
+            raise SourceError(f"{self._path}/.zattrs can't be read: {error}") from error
+        if found != expected:
             raise SourceError(
-                f"array {_PIXELS} has the dimensions {found!a}, expected {_DIMENSIONS}"
+                f"array {self._path} has the dimensions {found!a}, expected {expected}"
             )
 
     def _check_chunks(self) -> None:
@@ -287,7 +302,7 @@ class _Series:
         Raises:
             ArchiveError: There is one.
         """
-        below, grid = f"{_PIXELS}/", self._pixels.grid
+        below, grid = f"{self._path}/", self._pixels.grid
         n_chunks = 0
         others: list[Member] = []
         for path, member in self._files.items():

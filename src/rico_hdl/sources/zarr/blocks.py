@@ -20,12 +20,12 @@ from rico_hdl.errors import ArchiveError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-Block = tuple[int, int]
-"""What is decoded together, by zero-based positions in the grid of chunks: along samples, and along
-times. All bands of a sample and time are in one block."""
+Block = tuple[int, ...]
+"""What is decoded together, by zero-based positions in the grid of chunks along the dimensions of
+patches. All bands of a patch are in one block."""
 
-Place = tuple[int, int]
-"""The zero-based sample and time."""
+Place = tuple[int, ...]
+"""The zero-based positions of a patch along these dimensions, such as sample and time."""
 
 
 PATIENCE_SECONDS: Final = 0.02

@@ -1,0 +1,209 @@
+"""The table of contents of a parquet file.
+
+In: a parquet file. Out: its columns, and its row groups one after another. Row groups are read from
+the table of contents when they are asked for, so that a long one costs no time before the first
+row.
+
+Format: https://parquet.apache.org/docs/file-format/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, Literal, NamedTuple
+
+from rico_hdl.errors import ArchiveError, SourceError
+from rico_hdl.sources.parquet import thrift
+
+MAX_FOOTER_BYTES: Final = 2**26
+"""The largest table of contents that is read: of some 15,000 row groups with 17 columns."""
+
+MAGIC: Final = b"PAR1"
+_AGAIN: Final = "Download it again."
+_BYTE_ARRAY, _FIXED_LEN_BYTE_ARRAY = 6, 7
+"""Types of columns."""
+_UTF8: Final = 0
+"""A converted type of columns, which marks text."""
+_REQUIRED, _OPTIONAL, _REPEATED = 0, 1, 2
+"""Repetitions of columns: cells have a value, may have one, or are lists."""
+
+
+class Leaf(NamedTuple):
+    """A column with cells."""
+
+    path: tuple[str, ...]
+    """Its name; if it is nested, behind the names of the columns that it is part of."""
+    holds: Literal["text", "bytes", "other"]
+    """What its cells are."""
+    position: int
+    """Its zero-based position among the columns of a row group."""
+    n_definitions: int
+    """The level of a cell that has a value: how many columns of its path may lack one."""
+    n_repetitions: int
+    """How many lists it is in."""
+    may_lack: bool
+    """Whether the column of the table that it is, or is part of, may lack a value."""
+    n_bytes: int | None
+    """Bytes of each cell; None if they vary."""
+
+    @property
+    def name(self) -> str:
+        """The name of the column of the table that it is, or is part of."""
+        return self.path[0]
+
+
+class RowGroup(NamedTuple):
+    """Some rows of a table."""
+
+    number: int
+    """Its one-based number, for messages."""
+    n_rows: int
+    """Its rows."""
+    columns: list[thrift.Struct]
+    """Where the pages of each column are."""
+
+
+class ParquetTable:
+    """An open parquet file; for one thread.
+
+    Args:
+        path: The file.
+
+    Raises:
+        SourceError: It is no parquet file, or can't be opened.
+        ArchiveError: It is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._n_groups = 0
+        try:
+            self.file: BinaryIO = path.open("rb")
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        try:
+            self.n_bytes, footer = _footer(path, self.file)
+            """Bytes of the file."""
+            self._contents = thrift.ThriftReader(footer)
+            self.columns, self.n_rows = self._read_head()
+            """The columns with cells, in the order of the file; and the number of rows."""
+        except BaseException:
+            self.file.close()
+            raise
+
+    def _read_head(self) -> tuple[tuple[Leaf, ...], int]:
+        """The columns and the number of rows; what is left to read are the row groups."""
+        head: thrift.Struct = {}
+        try:
+            for number, kind in self._contents.fields():
+                if number == 4:
+                    self._n_groups = self._contents.list_head()[0]
+                    break
+                head[number] = self._contents.value(kind)
+            found, n_rows = tuple(_leaves(head[2])), int(head[3])
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise self._no_contents(error) from error
+        if not 0 <= n_rows <= self.n_bytes:
+            raise ArchiveError(
+                f"{self._path}: says that {self.n_bytes:,} bytes hold {n_rows:,} rows", _AGAIN
+            )
+        return found, n_rows
+
+    def groups(self) -> Iterator[RowGroup]:
+        """The row groups, once.
+
+        Raises:
+            ArchiveError: The table of contents is damaged.
+        """
+        n_left = self.n_rows
+        try:
+            for i in range(self._n_groups):
+                found = self._contents.struct()
+                group = RowGroup(i + 1, int(found[3]), found[1])
+                n_left -= group.n_rows
+                if group.n_rows < 0 or n_left < 0:
+                    break
+                yield group
+        except (ValueError, LookupError, TypeError) as error:
+            raise self._no_contents(error) from error
+        if n_left:
+            raise ArchiveError(
+                f"{self._path}: says that it has {self.n_rows:,} rows, but its row groups have "
+                f"{self.n_rows - n_left:,}",
+                _AGAIN,
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+    def _no_contents(self, error: Exception) -> ArchiveError:
+        return ArchiveError(f"{self._path}: its table of contents can't be read: {error}", _AGAIN)
+
+
+def _leaves(elements: list[thrift.Struct]) -> Iterator[Leaf]:
+    """The columns with cells; a schema lists all columns depth first, and its root before them."""
+    position = 0
+    # The columns that the next one is part of: path, levels, and how many parts are still to come.
+    above: list[tuple[tuple[str, ...], int, int, int]] = [((), 0, 0, elements[0][5])]
+    may_lack = False
+    for element in elements[1:]:
+        while above[-1][-1] == 0:
+            above.pop()
+        path, n_definitions, n_repetitions, n_left = above.pop()
+        above.append((path, n_definitions, n_repetitions, n_left - 1))
+        repetition = element.get(3, _REQUIRED)
+        may_lack = may_lack if path else repetition == _OPTIONAL
+        path = (*path, element[4].decode("utf-8", "surrogateescape"))
+        n_definitions += repetition != _REQUIRED
+        n_repetitions += repetition == _REPEATED
+        if element.get(5):
+            above.append((path, n_definitions, n_repetitions, element[5]))
+            continue
+        length = element[2] if element[1] == _FIXED_LEN_BYTE_ARRAY else None
+        levels = (n_definitions, n_repetitions, may_lack)
+        yield Leaf(path, _holds(element), position, *levels, length)
+        position += 1
+
+
+def _holds(element: thrift.Struct) -> Literal["text", "bytes", "other"]:
+    kind, converted, logical = element[1], element.get(6), element.get(10, {})
+    if kind == _BYTE_ARRAY and (converted == _UTF8 or 1 in logical):
+        return "text"
+    is_plain = kind in {_BYTE_ARRAY, _FIXED_LEN_BYTE_ARRAY} and converted is None and not logical
+    return "bytes" if is_plain else "other"
+
+
+def _footer(path: Path, file: BinaryIO) -> tuple[int, bytes]:
+    """The size of a parquet file in bytes, and its table of contents."""
+    try:
+        head = file.read(8)
+        n_bytes = file.seek(0, 2)
+        file.seek(max(0, n_bytes - 8))
+        tail = file.read(8)
+        n_footer = int.from_bytes(tail[:4], "little")
+        if not head.startswith(MAGIC):
+            found = f"it begins with {head.hex(' ')}" if head else "it is empty"
+            raise SourceError(f"{path}: is no parquet file: {found}", _AGAIN)
+        if n_bytes < 12 or not tail.endswith(MAGIC):
+            raise ArchiveError(
+                f"{path}: is cut short at byte {n_bytes}: its table of contents is missing", _AGAIN
+            )
+        if n_footer > min(MAX_FOOTER_BYTES, n_bytes - 12):
+            raise ArchiveError(
+                f"{path}: says that its table of contents takes {n_footer:,} of {n_bytes:,} bytes; "
+                f"at most {MAX_FOOTER_BYTES:,} are read",
+                _AGAIN,
+            )
+        file.seek(n_bytes - 8 - n_footer)
+        return n_bytes, file.read(n_footer)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> SourceError:
+    return SourceError(
+        f"{path}: can't be read: {error.strerror}",
+        "Check the path, the permissions, and that the disk or network mount is there.",
+    )
