@@ -162,9 +162,9 @@ lock: $(SETUP)
 	$(LOCK) $(ANY) --group dev --output-file requirements/dev.txt
 	$(LOCK) $(ANY) --group docs --output-file requirements/docs.txt
 	$(LOCK) $(AS_TESTED) --output-file requirements/runtime.txt
-	$(LOCK) $(AS_TESTED) --extra gdal --extra parquet --output-file requirements/runtime-extras.txt
+	$(LOCK) $(AS_TESTED) --extra gdal --output-file requirements/runtime-extras.txt
 	$(LOCK) --python-version 3.11 --resolution lowest-direct --only-binary :all: \
-	  --extra gdal --extra parquet --output-file requirements/lowest.txt
+	  --extra gdal --output-file requirements/lowest.txt
 
 clean:
 	rm -rf $(VENV) $(READ) $(SITE) $(WITH_TORCH) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

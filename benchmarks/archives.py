@@ -42,8 +42,8 @@ INTRODUCTION: Final = """\
 Converting an archive as it was downloaded, compared with
 
 * **decompress**: decompressing it without writing anything (`benchmarks/decompress.py`), with the
-  libraries that rico-hdl uses; zip and parquet with {n_workers} threads, tars with one, because
-  they can't be split.
+  libraries that rico-hdl uses; zips with {n_workers} threads, tars and parquet with one, as rico-hdl
+  reads them.
 * **unpack, convert**: unpacking it with `tar` or `unzip` (parquet: pyarrow), then converting the
   folder with rico-hdl."""
 
@@ -132,7 +132,9 @@ class ArchiveBench:
         self._clear("ours")
         ways = {
             "ours": lambda: self._ours(dataset, option, place),
-            "decompress": lambda: self._python("decompress.py", str(self._n_workers), place),
+            "decompress": lambda: self._python(
+                "decompress.py", str(self._n_workers), dataset, modality, place
+            ),
             "unpack": lambda: self._python("unpack.py", place, str(self._work / "unpacked")),
         }
         rounds = [self._round(ways, i, dataset, option) for i in range(self._n_rounds)]

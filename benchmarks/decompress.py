@@ -1,8 +1,8 @@
 """Decompress archives without writing anything: no conversion of them can be faster.
 
 Tars are decompressed as one stream with the libraries that rico-hdl uses, in one thread, without
-parsing members. Members of zips and cells of parquet are read and decompressed in as many threads
-as the conversion has.
+parsing members. Members of zips are read and decompressed in as many threads as the
+conversion has, cells of parquet in one.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import Any, Final
 
 from isal import igzip
 
+from rico_hdl.datasets import get
 from rico_hdl.sources import Archive, Member
-from rico_hdl.sources.opening import archives_in, open_archive, parts_of
+from rico_hdl.sources.opening import archives_in, is_stream, open_archive, parts_of
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -58,11 +59,15 @@ class _Joined(io.RawIOBase):
 def main() -> None:
     """Read all archives that the command line names."""
     n_workers = int(sys.argv[1])
-    for place in map(Path, sys.argv[2:]):
+    modality = get(sys.argv[2]).modality(sys.argv[3])
+    for place in map(Path, sys.argv[4:]):
         for path in archives_in(place) if place.is_dir() else [place]:
-            archive = open_archive(path)
-            if archive.sequential:
+            archive = open_archive(path, modality)
+            if is_stream(archive):
                 _stream(path)
+            elif archive.sequential:
+                for member in archive.members():
+                    _read(member)
             else:
                 _members(archive, n_workers)
 

@@ -71,7 +71,7 @@ def tasks(folder: Path, only: list[str] | None) -> Any:  # noqa: ANN401 - names 
     for spec in registry().values():
         place = folder / spec.name
         forms = ["published"]
-        if all(modality.encoding == "geotiff" for modality in spec.modalities):
+        if all(modality.arrays is None for modality in spec.modalities):
             forms = ["folder", "published", "again"]
         wanted = [form for form in forms if not only or f"{spec.name}/{form}" in only]
         if not wanted:

@@ -69,20 +69,21 @@ class Environment:
         """Convert and verify a sample with the installed package, away from its sources."""
         self.pip("check")
         work = self.folder / "work"
-        project.run(sys.executable, _CHECK, "--work", work, "--", self.bin / "rico-hdl")
-
-    def check_extras(self) -> None:
-        """Use the extras: compare the sample's store with GDAL, convert parquet parts."""
-        program, work = self.bin / "rico-hdl", self.folder / "work"
-        verify = ("verify", work / "target", "--sources", "--decoder", "gdal", "--json")
-        found = json.loads(project.run(program, *verify))
-        if found["findings"] or not found["n_records"]:
-            raise project.ProcessError(f"GDAL found otherwise: {found}")
+        program = self.bin / "rico-hdl"
+        project.run(sys.executable, _CHECK, "--work", work, "--", program)
         parts = project.run(sys.executable, "-c", _PUBLISH, self.folder / "parquet").strip()
         convert = ("major-tom-core", "--s2-dir", parts, "--target-dir", work / "parquet")
         found = json.loads(project.run(program, *convert, "--json", "--quiet"))
         if not found["complete"] or not found["n_written"]["s2"]:
             raise project.ProcessError(f"the parquet parts were not converted: {found}")
+
+    def check_extras(self) -> None:
+        """Use the extras: compare the sample's store by GDAL."""
+        program, work = self.bin / "rico-hdl", self.folder / "work"
+        verify = ("verify", work / "target", "--sources", "--decoder", "gdal", "--json")
+        found = json.loads(project.run(program, *verify))
+        if found["findings"] or not found["n_records"]:
+            raise project.ProcessError(f"GDAL found otherwise: {found}")
 
 
 def main() -> None:

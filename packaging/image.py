@@ -31,7 +31,7 @@ def main() -> None:
     """Build the image and export it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--base", help="the base image, instead of the Dockerfile's")
-    parser.add_argument("--with-extras", action="store_true", help="with rasterio and pyarrow")
+    parser.add_argument("--with-extras", action="store_true", help="with rasterio")
     arguments = parser.parse_args()
     engine = engines.builder()
     if engine is None:

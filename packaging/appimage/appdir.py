@@ -32,7 +32,6 @@ _PACKAGES: Final = "usr/lib/python3/dist-packages"
 _LIBRARIES: Final = "usr/lib/x86_64-linux-gnu"
 _LOADER: Final = "ld-linux-x86-64.so.2"
 _PROJECT: Final = "rico-hdl"
-_EXTRAS: Final = frozenset({"", "parquet"})
 
 LOCKS: Final = tuple(
     _ROOT / "requirements" / name for name in ("runtime.txt", "runtime-extras.txt", "dev.txt")
@@ -57,21 +56,16 @@ _UNUSED: Final = (
     # From the wheels: headers, tests, type information, scripts.
     *(f"{_PACKAGES}/{name}" for name in ("bin", "**/tests", "**/*.pyi", "**/*.pyx", "**/*.pxd")),
     *(f"{_PACKAGES}/numpy/{name}" for name in ("_core/include", "_core/lib", "f2py")),
-    *(f"{_PACKAGES}/pyarrow/{name}" for name in ("include", "src")),
-    # Remote file systems and services.
-    *(f"{_PACKAGES}/pyarrow/libarrow_{name}.so*" for name in ("flight", "python_flight", "s3")),
-    *(f"{_PACKAGES}/pyarrow/_{name}.*.so" for name in ("flight", "s3fs", "azurefs", "gcsfs")),
-    *(f"{_PACKAGES}/pyarrow/_{name}.*.so" for name in ("orc", "dataset_orc", "pyarrow_cpp_tests")),
     # States the wheel's path on the building machine.
     f"{_PACKAGES}/*.dist-info/direct_url.json",
 )
 
 
-CODECS: Final = frozenset({"blosc", "lz4", "tiff", "zstd"})
+CODECS: Final = frozenset({"blosc", "brotli", "lz4", "snappy", "tiff", "zstd"})
 """The codecs of imagecodecs that rico-hdl uses; each is a module with its libraries."""
 
 _TRIAL: Final = f"""
-import pyarrow.parquet, rico_hdl.cli
+import rico_hdl.cli
 from imagecodecs import {", ".join(f"{codec}_decode" for codec in sorted(CODECS))}
 """
 
@@ -122,7 +116,7 @@ def install_wheels(appdir: Path, work: Path) -> None:
     pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
     run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, _ROOT)
     locked = work / "requirements.txt"
-    locked.write_text("".join(pins(closure(_PROJECT, _EXTRAS))))
+    locked.write_text("".join(pins(closure(_PROJECT))))
     bundled = (*pip, "--python", appdir / "usr/bin/python3", "install", "--no-compile", "--no-deps")
     target = ("--only-binary", ":all:", "--target", appdir / _PACKAGES)
     run(*bundled, *target, "--require-hashes", "--requirement", locked)

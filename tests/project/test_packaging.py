@@ -126,7 +126,7 @@ def test_users_get_the_releases_that_the_tests_run_with():
 def test_lowest_versions_are_the_bounds():
     """The file of lowest versions lists each requirement at its lower bound."""
     extras = PROJECT["optional-dependencies"]
-    asked = [*PROJECT["dependencies"], *extras["gdal"], *extras["parquet"]]
+    asked = [*PROJECT["dependencies"], *extras["gdal"]]
     lowest = {r.name: r for r in map(Requirement, pins("lowest"))}
     for requirement in map(Requirement, asked):
         (bound,) = requirement.specifier

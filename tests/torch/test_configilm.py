@@ -11,7 +11,7 @@ import pytest
 from tests.support import labelled
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make test-torch")
-pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra parquet)")
+pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 configilm = pytest.importorskip(
     "configilm.extra.DataSets.BENv2_DataSet",
     reason="configilm is not installed (requirements/torch.txt)",

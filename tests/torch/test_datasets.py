@@ -45,7 +45,7 @@ S2 = ["B02", "B8A", "B01"]
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A store with its tables."""
-    pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra parquet)")
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     return labelled.bigearthnet(tmp_path_factory.mktemp("bigearthnet"))
 
 

@@ -15,7 +15,7 @@ from tests.support import labelled
 from tests.support.documents import DOCS, merged, run_section, section, sections
 
 pytest.importorskip("torch", reason="torch is not installed: make test-torch")
-pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra parquet)")
+pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 
 from rico_hdl.reading.options import SampleOptions
 from rico_hdl.torch import PatchDataset, loader

@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice, pairwise, repeat
-from typing import Any, BinaryIO, Final, NamedTuple, TypeVar, cast
+from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 from rico_hdl.errors import ArchiveError
 from rico_hdl.sources.parquet import thrift
@@ -37,8 +37,8 @@ _NUMBERS_OF: Final = {_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}
 """The field of a page's header with what is peculiar to its type."""
 _PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY = 0, 2, 3, 8
 """Encodings; the two with a dictionary are the same for cells."""
-_CODECS: Final = {1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4"}
-"""Compressions, by what their decompressor is called in imagecodecs; 0 is none."""
+_UNCOMPRESSED, _SNAPPY, _GZIP, _BROTLI, _ZSTD, _LZ4 = 0, 1, 2, 4, 6, 7
+"""Compressions."""
 _MAX_WIDTH: Final = 32
 """The most bits of a packed number."""
 _LENGTH: Final = struct.Struct("<I")
@@ -247,27 +247,35 @@ class Cells:
                 f"a page of {max(page.n_bytes, page.n_stored_bytes):,} bytes; at most "
                 f"{MAX_PAGE_BYTES:,} are read"
             )
-        stored = memoryview(_bytes_at(self._file, page.start + page.n_header_bytes, page.stop))
+        stored = _bytes_at(self._file, page.start + page.n_header_bytes, page.stop)
         if page.crc is not None and zlib.crc32(stored) != page.crc:
             raise ValueError(f"the page at byte {page.start:,} has another checksum")
         # In pages of version 2, the levels are in front and not compressed.
         n_levels = page.more[5] + page.more[6] if page.kind == _DATA_V2 else 0
         found = stored[n_levels:]
-        if self._codec != 0 and page.more.get(7, True) is not False and found:
+        if self._codec != _UNCOMPRESSED and page.more.get(7, True) is not False and found:
             found = _decompressed(self._codec, found, page.n_bytes - n_levels)
         if n_levels + len(found) != page.n_bytes:
             raise ValueError(f"{n_levels + len(found):,} bytes, expected {page.n_bytes:,}")
-        return memoryview(b"".join([stored[:n_levels], found])) if n_levels else found
+        return memoryview(stored[:n_levels] + found if n_levels else found)
 
 
-def _decompressed(codec: int, data: memoryview, n_bytes: int) -> memoryview:
+def _decompressed(codec: int, data: bytes, n_bytes: int) -> bytes:
     import imagecodecs  # noqa: PLC0415 - slow to import, for few sources
 
-    if codec not in _CODECS:
-        raise ValueError(f"it is compressed by codec {codec}, expected one of {_CODECS}")
-    options = {"header": False} if _CODECS[codec] == "lz4" else {}
-    decode = getattr(imagecodecs, f"{_CODECS[codec]}_decode")
-    return memoryview(cast("bytes", decode(data, out=n_bytes, **options)))
+    if codec == _SNAPPY:
+        found = imagecodecs.snappy_decode(data, out=n_bytes)
+    elif codec == _GZIP:
+        found = zlib.decompressobj(wbits=31).decompress(data, n_bytes)
+    elif codec == _BROTLI:
+        found = imagecodecs.brotli_decode(data, out=n_bytes)
+    elif codec == _ZSTD:
+        found = imagecodecs.zstd_decode(data, out=n_bytes)
+    elif codec == _LZ4:
+        found = imagecodecs.lz4_decode(data, header=False, out=n_bytes)
+    else:
+        raise ValueError(f"its compression has number {codec}, which is not known")
+    return found
 
 
 def _text(value: memoryview) -> str:
