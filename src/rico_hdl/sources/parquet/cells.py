@@ -252,15 +252,16 @@ class Cells:
             raise ValueError(f"the page at byte {page.start:,} has another checksum")
         # In pages of version 2, the levels are in front and not compressed.
         n_levels = page.more[5] + page.more[6] if page.kind == _DATA_V2 else 0
-        found = stored[n_levels:]
-        if self._codec != _UNCOMPRESSED and page.more.get(7, True) is not False and found:
-            found = _decompressed(self._codec, found, page.n_bytes - n_levels)
+        data = stored[n_levels:]
+        found: bytes | bytearray = data
+        if self._codec != _UNCOMPRESSED and page.more.get(7, True) is not False and data:
+            found = _decompressed(self._codec, data, page.n_bytes - n_levels)
         if n_levels + len(found) != page.n_bytes:
             raise ValueError(f"{n_levels + len(found):,} bytes, expected {page.n_bytes:,}")
         return memoryview(stored[:n_levels] + found if n_levels else found)
 
 
-def _decompressed(codec: int, data: bytes, n_bytes: int) -> bytes:
+def _decompressed(codec: int, data: bytes, n_bytes: int) -> bytes | bytearray:
     import imagecodecs  # noqa: PLC0415 - slow to import, for few sources
 
     if codec == _SNAPPY:
