@@ -61,9 +61,7 @@ def main() -> None:
                 ratio = statistics.median(found[i][0] / found[0][0] for found in rounds)
                 seconds, peak = (statistics.median(f[i][j] for f in rounds) for j in (0, 1))
                 print(f"| {layout} | {name} | {ratio:.2f} | {seconds:.3f} | {peak / 1e6:.0f} |")
-        print(
-            f"\n{arguments.damaged} parts with a byte of a page changed, with checksums and without:"
-        )
+        print(f"\n{arguments.damaged} parts, each with one byte of a page changed:")
         print("\n| checksums | reader | error | process ended | silent |")
         print("|---|---|--:|--:|--:|")
         for checksums in (True, False):

@@ -183,6 +183,69 @@ def test_datasets_are_named_in_their_own_module_only(path):
     assert found == []
 
 
+def stem_of(spec):
+    """How a dataset is called in identifiers: the first words of its title, without separators."""
+    stem = ""
+    for word in re.findall(r"[^\W_]+", spec.title):
+        stem += word.lower()
+        if len(stem) > 5:
+            break
+    return stem
+
+
+def names_in(path):
+    """All identifiers of a module, and its own name."""
+    yield path.stem
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for attribute in ("id", "attr", "name", "asname", "arg", "module"):
+            found = getattr(node, attribute, None)
+            if isinstance(found, str):
+                yield from found.split(".")
+
+
+CLASSES = {"EUROSAT_CLASSES", "UC_MERCED_CLASSES"}
+PUBLIC_SINCE_0_1 = {
+    "labels": CLASSES,
+    "torch": CLASSES | {"BigEarthNet", "EuroSAT", "HySpecNet", "UCMerced", "bigearthnet"},
+}
+"""Identifiers that name a dataset, by package; version 0.1.0 made them public."""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_id)
+def test_no_identifier_names_a_dataset(path):
+    """Code for one dataset has no class, function or module outside of the dataset's own."""
+    if path.parent.name == "datasets" and path.name != "__init__.py":
+        pytest.skip("a dataset's own module")
+    stems = {stem_of(spec) for spec in registry().values()}
+    found = {
+        name
+        for name in names_in(path)
+        if any(stem in re.sub(r"[\W_]", "", name.lower()) for stem in stems)
+    }
+    assert found - PUBLIC_SINCE_0_1.get(module_of(path), set()) == set()
+
+
+def words_of_layouts():
+    """What specs say of a publisher's layout: columns, arrays, dimensions, literals of paths."""
+    for modality in (m for spec in registry().values() for m in spec.modalities):
+        if modality.columns is not None:
+            yield from (key.column for key in modality.columns.keys)
+        if modality.arrays is not None:
+            yield modality.arrays.path
+            yield from (word for axis in modality.arrays.axes for word in (axis.name, axis.labels))
+        for segment in modality.files.segments:
+            yield from (part for part in segment.parts if isinstance(part, str))
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if module_of(p) == "sources"], ids=module_id)
+def test_sources_know_no_layout(path):
+    """No string of a source is a publisher's column, array, dimension or part of a path."""
+    known = set(words_of_layouts()) - {"", "_", "."}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    constants = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert {value for value in constants if isinstance(value, str)} & known == set()
+
+
 @pytest.mark.parametrize("line", ["--help", "hydro --help", "datasets", "--version"])
 def test_help_needs_no_large_library(line, tmp_path):
     """Help texts and the list of datasets import none of numpy, codecs, lmdb and rich."""

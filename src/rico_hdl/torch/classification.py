@@ -28,7 +28,7 @@ Target = Store | str | os.PathLike[str]
 Split = str | os.PathLike[str] | None
 """A text file with the name of a patch in each row; None for all patches of the store."""
 
-_UC_MERCED_SIZE: Final = (256, 256)  # all but 44 of 2,100 patches
+_PUBLISHED_SIZE: Final = (256, 256)  # all but 44 of 2,100 patches
 
 
 class _ClassesInKeys(PatchDataset):
@@ -83,7 +83,7 @@ class UCMerced(_ClassesInKeys):
 
     classes = UC_MERCED_CLASSES
     """The class behind each index."""
-    _usual: Mapping[str, Any] = {"size": _UC_MERCED_SIZE, "on_size": "keep"}
+    _usual: Mapping[str, Any] = {"size": _PUBLISHED_SIZE, "on_size": "keep"}
 
 
 class HySpecNet(PatchDataset):
