@@ -2,7 +2,7 @@
 
 In: nothing; parts as Major-TOM Core publishes them are generated. Out: for each reader and layout,
 the median of the ratios of its time to rico-hdl's in neighbouring runs, and its peak memory
-(RssAnon, beyond what it takes to import it); then what each makes of damaged parts. arro3 is
+(beyond what it takes to import it); then what each makes of damaged parts. arro3 is
 measured where it is installed, such as in an environment of its own:
 
     python -m venv /tmp/arro3 && /tmp/arro3/bin/pip install arro3-core arro3-io pyarrow . rich
@@ -44,7 +44,7 @@ def main() -> None:
     """Measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=15)
-    parser.add_argument("--damaged", type=int, default=150, help="how many damaged parts are read")
+    parser.add_argument("--damaged", type=int, default=60, help="how many damaged parts are read")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
@@ -105,7 +105,7 @@ def run(reader: str, path: Path) -> list[float]:
     """Seconds and peak bytes of one pass, in a process of its own."""
     command = [sys.executable, __file__, "--measure", reader, str(path)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return [float(number) for number in printed.split()]
+    return [float(number) for number in printed.split()[:2]]
 
 
 def outcome(reader: str, path: Path) -> int:
@@ -119,19 +119,16 @@ def measure(reader: str, path: str) -> None:
     """Read all cells once; print seconds and peak bytes."""
     cells = READERS[reader](path)
     next(cells)  # imports
-    before = peak = memory()
-    start = perf_counter()
-    n_bytes = 0
-    for cell in cells:
-        n_bytes += len(cell)
-        peak = max(peak, memory())
-    print(perf_counter() - start, peak - before)
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # begins the peak anew
+    before, start = memory(), perf_counter()
+    n_bytes = sum(map(len, cells))
+    print(perf_counter() - start, memory("VmHWM") - before, n_bytes)
 
 
-def memory() -> int:
-    """Bytes of memory that is no file's."""
+def memory(what: str = "VmRSS") -> int:
+    """Bytes of memory that the process has, or had at most (``VmHWM``)."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(status.partition("RssAnon:")[2].split()[0]) * 1024
+    return int(status.partition(f"{what}:")[2].split()[0]) * 1024
 
 
 def _rico_hdl(path: str) -> Iterator[bytes]:
