@@ -6,6 +6,7 @@ import random
 import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import lmdb
 import numcodecs
@@ -21,10 +22,12 @@ from rico_hdl import convert
 from rico_hdl.checking.comparison import compare_with_sources
 from rico_hdl.datasets import registry
 from rico_hdl.decoding.gdal import GdalDecoder
-from rico_hdl.errors import ArchiveError, SourceError
+from rico_hdl.errors import ArchiveError, SourceError, SpecError
 from rico_hdl.sources.zarr import archive as zarr_module
 from rico_hdl.sources.zarr import array as zarr_array
 from rico_hdl.sources.zarr import blocks as zarr_blocks
+from rico_hdl.sources.zarr.archive import ZarrArchive
+from rico_hdl.spec import Arrays, Axis, Template
 from tests.support.reading import records
 from tests.support.zarr_files import (
     BANDS,
@@ -608,6 +611,32 @@ def test_bands_go_by_their_names(tmp_path):
         assert set(stored) == {"vh", "vv"}
         assert little(stored["vh"]) == little(cube[0, time, 0])
         assert little(stored["vv"]) == little(cube[0, time, 2])
+
+
+def test_any_dimensions_of_patches(tmp_path):
+    """Arrays may have any number of dimensions in front of the bands, labelled or not."""
+    pixels = np.arange(3 * 2 * 4 * 5, dtype="int16").reshape(3, 2, 4, 5)
+    arrays = Arrays("img", (Axis("tile", "tile"), Axis("c", "band", "names"), Axis("h"), Axis("w")))
+    template = Template.parse("{tile:d}_{band}.npy")
+    with ZipStore(tmp_path / "x.zarr.zip", mode="w") as store:
+        group = zarr.create_group(store, zarr_format=2)
+        attributes = {"_ARRAY_DIMENSIONS": ["tile", "c", "h", "w"]}
+        group.create_array("img", data=pixels, chunks=(2, 1, 4, 5), attributes=attributes)
+        group.create_array("names", data=np.array(["a", "b"]))
+    members = list(ZarrArchive([tmp_path / "x.zarr.zip"], arrays, template).members())
+    found = {member.path: band_of(member.read()) for member in members}
+    places = product(range(3), enumerate("ab"))
+    assert found == {f"{i}_{name}.npy": little(pixels[i, j]) for i, (j, name) in places}
+
+
+def test_bands_must_come_last(tmp_path):
+    """Dimensions in an order that is not read are an error that says which order is."""
+    axes = (Axis("c", "band"), Axis("tile", "tile"), Axis("h"), Axis("w"))
+    archive = ZarrArchive(
+        [write(tmp_path / "x.zarr.zip")], Arrays("bands", axes), Template.parse("{tile}_{band}")
+    )
+    with pytest.raises(SpecError, match="Bands, rows and columns must come last"):
+        next(archive.members())
 
 
 def test_another_modality_s_stores_are_told_apart(tmp_path):

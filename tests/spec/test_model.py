@@ -8,7 +8,7 @@ import pytest
 
 from rico_hdl.datasets import registry
 from rico_hdl.errors import SpecError
-from rico_hdl.spec import Band, Template
+from rico_hdl.spec import Arrays, Axis, Band, Columns, KeyColumn, Template
 
 S2 = registry()["bigearthnet"].modality("s2")
 HYDRO = registry()["hydro"].modalities[0]
@@ -27,6 +27,8 @@ HYDRO = registry()["hydro"].modalities[0]
         (HYDRO, {"bands": (Band("A", index=1), Band("B", index=3))}, r"indexes \[1, 3\]"),
         (HYDRO, {"bands": (Band("A", index=2), Band("B", index=1))}, r"indexes \[2, 1\]"),
         (HYDRO, {"bands": (Band("A", index=0), Band("B", index=1))}, r"indexes \[0, 1\]"),
+        (S2, {"columns": Columns((KeyColumn("patch", "id"),))}, "columns give the fields"),
+        (S2, {"arrays": Arrays("x", (Axis("p", "patch"), Axis("b", "band")))}, "arrays give the"),
     ],
 )
 def test_a_modality_that_contradicts_itself_is_refused(modality, changes, message):

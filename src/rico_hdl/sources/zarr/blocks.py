@@ -31,7 +31,8 @@ Place = tuple[int, ...]
 PATIENCE_SECONDS: Final = 0.02
 """How long a block waits for room before the oldest is dropped. That one may be needed by threads
 that are about to begin its last places, and would be decoded again for them: without waiting, two
-threads decode each block twice, eight threads four times (``benchmarks/ablation_zarr.py``). No rule
+threads decode blocks of small patches twice, eight threads four times
+(``benchmarks/ablation_zarr.py``). No rule
 without a time does as well, since patches that are stored already are never read."""
 
 Pixels: TypeAlias = "npt.NDArray[Any] | bytes"
