@@ -42,8 +42,8 @@ INTRODUCTION: Final = """\
 Converting an archive as it was downloaded, compared with
 
 * **decompress**: decompressing it without writing anything (`benchmarks/decompress.py`), with the
-  libraries that rico-hdl uses; zips with {n_workers} threads, tars and parquet with one, as rico-hdl
-  reads them.
+  libraries that rico-hdl uses; zips with {n_workers} threads, tars and parquet with one, as
+  rico-hdl reads them.
 * **unpack, convert**: unpacking it with `tar` or `unzip` (parquet: pyarrow), then converting the
   folder with rico-hdl."""
 
