@@ -83,6 +83,9 @@ LAYOUTS = {
     },
     "plain": {"use_dictionary": False, "compression": "none"},
     "zstd": {"compression": "zstd", "data_page_version": "2.0", "rows_per_group": 4},
+    "gzip": {"compression": "gzip"},
+    "brotli": {"compression": "brotli", "rows_per_group": 2},
+    "lz4": {"compression": "lz4", "data_page_version": "2.0"},
     "small pages": {"use_dictionary": False, "data_page_size": 100, "rows_per_group": 100},
     "checksums": {"write_page_checksum": True},
     "no schema of arrow": {"store_schema": False},
@@ -354,6 +357,18 @@ def test_no_parquet_file(tmp_path, data, kind, what):
     path.unlink()
     with pytest.raises(SourceError, match=r"x\.parquet: can't be read: No such file"):
         list(open_part(path).members())
+
+
+def test_other_encodings(tmp_path):
+    """Cells in an encoding that is not read are errors that name it, never other bytes."""
+    encodings = dict.fromkeys(BANDS, "DELTA_BYTE_ARRAY")
+    options = {"use_dictionary": False, "column_encoding": encodings}
+    contents, failures, error = outcome(
+        write_part(tmp_path / "x.parquet", some_products(2), **options)
+    )
+    assert (contents, error) == ([], "")
+    assert len(failures) == 2 * len(BANDS)
+    assert all("its encoding is 7, expected plain or a dictionary" in f for f in failures)
 
 
 def test_a_huge_table_of_contents_is_not_read(tmp_path):

@@ -5,9 +5,9 @@ Out: any block of its chunks as a numpy array, or a list of words, for arrays of
 more than the chunks that were asked for, and never guesses: a chunk that is not there is the fill
 value only if the metadata has one.
 
-zarr-python takes 46 MB on disk with what it needs, and unpacks chunks whole: for the published ones
-of 107 MB it has 430 MB of memory at its peak, where this has 110, and takes twice the time. It is
-faster for small chunks. See ``benchmarks/ablation_zarr.py``.
+Own code, because zarr-python decompresses chunks whole: for published ones of 107 MB it takes 429
+MB of memory instead of 109, and 3.6 times as long (``benchmarks/RESULTS-libraries.md``). It takes
+46 MB on disk with its dependencies, and is faster for chunks of a few megabytes.
 
 Format: https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html
 """

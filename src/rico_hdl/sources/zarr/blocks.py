@@ -29,14 +29,13 @@ Place = tuple[int, ...]
 
 
 PATIENCE_SECONDS: Final = 0.02
-"""How long a block waits for room before the oldest is dropped. That one may be needed by threads
-that are about to begin its last places, and would be decoded again for them: without waiting, two
-threads decode blocks of small patches twice, eight threads four times
-(``benchmarks/ablation_zarr.py``). No rule
-without a time does as well, since patches that are stored already are never read."""
+"""How long a block waits for room before the oldest is dropped. Threads that are about to begin the
+last places of the oldest would have to decode it again: without waiting, two threads decode each
+block of small patches 2.7 times, eight threads 3.8 times (``benchmarks/RESULTS-libraries.md``).
+There is no certain sign that no thread will ask for it, since stored patches are never read."""
 
 Pixels: TypeAlias = "npt.NDArray[Any] | bytes"
-"""The pixels of a block: (sample, time, band, row, column), or what they are compressed to."""
+"""The pixels of a block: (…, band, row, column) behind the dimensions of patches, or compressed."""
 
 
 class Decodes(Protocol):
