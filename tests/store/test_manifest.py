@@ -82,6 +82,15 @@ def test_a_spec_survives_as_json(spec):
     assert found.fingerprint == spec.fingerprint
 
 
+def test_a_spec_from_before_layouts_is_read():
+    """A manifest that says `encoding`, instead of how tables and arrays hold patches, is read."""
+    rows = json.loads(json.dumps(as_rows(SPEC)))
+    for modality in rows["modalities"]:
+        del modality["arrays"], modality["columns"]
+        modality["encoding"] = "geotiff"
+    assert from_rows(rows) == SPEC
+
+
 def test_a_store_carries_its_spec(store):
     """The spec that a store was made with can be read from its manifest alone."""
     assert from_rows(load(store)["spec"]) == SPEC
