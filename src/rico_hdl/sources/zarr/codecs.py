@@ -87,7 +87,7 @@ def _zstd(data: bytes, limit: int) -> bytes:
     return cast("bytes", zstd_decode(data, out=limit))
 
 
-class _Decompressor(Protocol):
+class _ChunkDecompressor(Protocol):
     """What the standard library's decompressors have in common."""
 
     @property
@@ -99,7 +99,7 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
 
 
-def _with(make: Callable[[], _Decompressor]) -> Callable[[bytes, int], bytes]:
+def _with(make: Callable[[], _ChunkDecompressor]) -> Callable[[bytes, int], bytes]:
     def decompress_all(data: bytes, limit: int) -> bytes:
         found = b""
         while True:  # several streams may follow each other, as gzip allows
