@@ -1,8 +1,8 @@
-"""Compare how fast two versions of the package read, in alternating runs.
+"""Compares the reading speed of two versions of the package, in alternating runs.
 
 In: two folders with the package's sources. Out: for each task, the median and the quartiles of the
-time ratios of neighbouring runs, each in its own process. Machines are noisy, so single runs are
-not conclusive; only many pairs are.
+time ratios of neighbouring runs, each in its own process. Machines are noisy, so only many pairs of
+runs are conclusive.
 
     .venv/bin/python benchmarks/versions.py BEFORE/src src
 """
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def make(folder: Path) -> None:
-    """A store whose patches are noise."""
+    """Write a store whose patches are noise."""
     noise = np.random.default_rng(0)
     with lmdb.open(os.fspath(folder), map_size=2**30) as env:
         for first in range(0, N_PATCHES, 100):
@@ -134,7 +134,7 @@ def batches(store: Any, keys: Any, options: dict[str, Any]) -> Callable[[], int]
 
 
 def timed(read: Callable[[], int], seconds: float) -> float:
-    """Seconds per patch, after a round that is not counted."""
+    """Seconds per patch, after a warm-up."""
     start = perf_counter()
     while perf_counter() - start < seconds / 4:
         read()

@@ -94,7 +94,7 @@ def _settle(work: Path, arguments: argparse.Namespace) -> None:
     if not path.exists():
         path.write_text(json.dumps(settings), encoding="utf-8")
     elif (found := json.loads(path.read_text(encoding="utf-8"))) != settings:
-        sys.exit(f"{work}: was begun with {found}, not {settings}. Give another --work-dir.")
+        sys.exit(f"{work} was made with {found}, not {settings}: give another --work-dir.")
 
 
 def _arguments() -> argparse.Namespace:

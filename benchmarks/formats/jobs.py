@@ -19,7 +19,7 @@ from typing import Any, Final
 _BENCHMARKS: Final = Path(__file__).resolve().parents[1]
 _ROOT: Final = _BENCHMARKS.parent
 _QUIET: Final = {
-    # Nothing here may look for newer versions or datasets online.
+    # Libraries must not look for newer versions or datasets online.
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
     "LITDATA_DISABLE_VERSION_CHECK": "1",
@@ -83,7 +83,7 @@ class Jobs:
         """Run a job that fills a folder, unless it is done, and return its output."""
         done = folder.with_name(f"{folder.name}.done")
         if not done.exists():
-            # Unfinished files of a job are useless, and writers require an empty folder.
+            # An unfinished job's files are useless, and writers require an empty folder.
             rmtree(folder, ignore_errors=True)
             printed = self._run(arguments)
             done.write_text(printed, encoding="utf-8")
@@ -110,7 +110,7 @@ class Jobs:
         except subprocess.TimeoutExpired:
             raise JobError(f"stopped after {self._timeout_seconds:.0f} s") from None
         finally:
-            # Its workers too, because remaining ones would slow down the next job.
+            # Kill its workers too, because they would slow down the next job.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     Indices = Sequence[int]
     Samples = Generator[tuple[int, object], None, None]
-    """Patches and the sample of each."""
+    """The index and the sample of each patch."""
     Batches = Generator[tuple[Indices, object], None, None]
-    """Patches and their batch: an array or tensor (N, …), or a dictionary of them."""
+    """The indices and the batch: an array or tensor (N, …), or a dictionary of them."""
 
 MODES: Final[dict[str, str]] = {
     "sample": "one process, sample by sample",
@@ -35,8 +35,8 @@ class Reader(ABC):
     """One way of reading the corpus.
 
     Creating one opens nothing, so it may be sent to other processes; each process opens the files
-    at its first read. It yields its own memory or a ring of buffers, never a view of a file: every
-    task moves its bytes.
+    at its first read. It yields its own memory or a ring of buffers, never a view of a file, so
+    every task moves its bytes.
     """
 
     libraries: ClassVar[tuple[str, ...]]
@@ -44,11 +44,11 @@ class Reader(ABC):
     tuning: ClassVar[str]
     """Its tuning, as Markdown."""
     tasks: ClassVar[tuple[str, ...]] = ("T1", "T2", "T3")
-    """Tasks that it supports."""
+    """Supported tasks."""
     modes: ClassVar[tuple[str, ...]] = ("sample", "workers")
-    """Modes that it supports; the tables show a dash for others."""
+    """Supported modes; the tables show a dash for others."""
     checked_as: ClassVar[dict[str, str]] = {}
-    """For tasks with another result than usual: the name of that result in
+    """By task, if its result differs from the usual one: the result's name in
     `tasks.Corpus.expected`."""
     is_checked: ClassVar[bool] = True
     """Whether it yields pixels at all."""
@@ -68,7 +68,7 @@ class Reader(ABC):
         """An endless stream of single patches, in `order` if the format supports it."""
 
     def batches(self, task: str, order: Iterable[Indices]) -> Batches:
-        """Batches as the format makes them, in this process; only with the mode ``batch``."""
+        """Batches made by the format itself, in this process; only with the mode ``batch``."""
         raise NotImplementedError
 
     @abstractmethod
@@ -108,7 +108,7 @@ class RandomReader(Reader):
 
     def workers(self, task: str, order: Iterable[Indices], n_workers: int) -> Batches:
         """Batches through PyTorch's own loader."""
-        # Here, because only this mode needs PyTorch.
+        # Imported here, because only this mode needs PyTorch.
         from formats.loading import load  # noqa: PLC0415
 
         return load(self, task, order, n_workers)

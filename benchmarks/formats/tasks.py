@@ -45,7 +45,7 @@ TASKS: Final[dict[str, str]] = {
     "T3": "all twelve bands as they are: 4 of (120, 120), 6 of (60, 60), 2 of (20, 20) uint16",
 }
 NATIVE_T2: Final = "T2, native"
-"""T2 as stored: uint16 by resolution, to be converted and upsampled on the device."""
+"""T2 as stored: uint16 by resolution, for the device to convert and upsample."""
 NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "T1": ("10m",),
     "T2": ("10m", "20m"),

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 _SAMPLES_PER_LOOK: Final = 16
 """Samples between two readings of the clock."""
 _WARM_SECONDS: Final = 1.0
-"""Maximal warm-up time in seconds; fast readers read each patch once in less."""
+"""Maximum warm-up time in seconds; fast readers read each patch once in less."""
 _MIN_BATCHES: Final = 6
-"""Minimal number of batches to time, because workers deliver in bursts."""
+"""Minimum number of batches to time, because workers deliver in bursts."""
 
 
 def samples_per_second(
@@ -25,7 +25,7 @@ def samples_per_second(
     """Read single samples for some seconds.
 
     Args:
-        stream: Samples, each released before the next but one is made.
+        stream: Samples, each released before the one after the next is made.
         n_patches: Patches to read before the clock starts, to map pages.
         seconds: Duration of the measurement.
     """

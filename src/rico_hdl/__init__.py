@@ -88,7 +88,7 @@ __all__ = [
     "verify",
 ]
 
-# Imported on first use, so that `rico-hdl --help` does not pay for what it does not need.
+# Imported on first use, so that `rico-hdl --help` doesn't pay for imports that it doesn't need.
 _HOMES = {
     "ArchiveError": "errors",
     "ArchiveFailure": "values",

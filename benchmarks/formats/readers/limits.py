@@ -39,7 +39,7 @@ class Buffer(NamedTuple):
     """Memory for a batch, allocated once."""
 
     batch: Sample
-    """The batch that is handed out."""
+    """The batch that the reader yields."""
     fill: Callable[[Indices], None]
     """Fills it with these patches, as many as it has rows."""
 
@@ -91,7 +91,7 @@ class MemoryMap(RandomReader):
 
 
 class MemoryMapRing(MemoryMap):
-    """The same, into a ring of reused buffers that two threads fill."""
+    """Memory maps read into a ring of reused buffers that two threads fill."""
 
     tuning = (
         "by batch into one buffer that is used again; with two workers: two threads fill a ring of"
@@ -125,7 +125,7 @@ class MemoryMapRing(MemoryMap):
 
 
 class Copy(MemoryMapRing):
-    """A file that holds exactly the bytes of a task, patch by patch, and one copy of each."""
+    """One copy per patch from a file that holds exactly the bytes of a task, patch by patch."""
 
     tuning = (
         "a mapped file with just the bytes that T1 or T3 yields, each patch's in one piece; one"
@@ -143,7 +143,7 @@ class Copy(MemoryMapRing):
         np.save(folder / "T3.npy", np.concatenate(flat, axis=1))
 
     def samples(self, task: str, order: Iterable[Indices]) -> Samples:
-        """Copy patch by patch to one place."""
+        """Copy each patch into the same memory."""
         source = self.mapped(task)
         place = np.empty(source.shape[1:], source.dtype)
         sample = unpacked(task, place)
@@ -174,11 +174,11 @@ class Nothing(RandomReader):
 
     @classmethod
     def write(cls, corpus: Corpus, folder: Path) -> None:
-        """It needs no files, but shares a folder."""
+        """Write the files of the shared folder; this reader needs none."""
         MemoryMap.write(corpus, folder)
 
     def single(self, task: str) -> Callable[[int], Sample]:
-        """Always the same."""
+        """A function that always returns the same sample."""
         batch = empty(task, 1)
         sample: Any = (
             {

@@ -42,7 +42,7 @@ class LitData(Reader):
         )
 
     def samples(self, task: str, order: Iterable[Indices]) -> Samples:
-        """Epoch after epoch in its own order."""
+        """All epochs, in litdata's own order."""
         del order
         dataset = self._dataset(task)
         while True:
@@ -50,7 +50,7 @@ class LitData(Reader):
                 yield int(sample["index"]), sample["image"]
 
     def workers(self, task: str, order: Iterable[Indices], n_workers: int) -> Batches:
-        """Its own loader."""
+        """Batches through litdata's own loader."""
         del order
         loader = StreamingDataLoader(
             self._dataset(task),
@@ -75,7 +75,7 @@ class LitData(Reader):
 
 
 def _sample(folder: Path, index: int) -> dict[str, Any]:
-    """One sample as it is stored."""
+    """One sample as stored."""
     groups = Corpus.load(folder).groups
     return {"index": index} | {name: np.array(array[index]) for name, array in groups.items()}
 

@@ -78,7 +78,7 @@ class Mosaic(RandomReader):
         return read
 
     def workers(self, task: str, order: Iterable[Indices], n_workers: int) -> Batches:
-        """PyTorch's loader around its own iteration: its workers share out the samples."""
+        """PyTorch's loader around its own iteration, which divides the samples among workers."""
         del order
         loader = DataLoader(
             self._dataset(task, shuffle=True),

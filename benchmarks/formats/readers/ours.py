@@ -51,7 +51,7 @@ class Ours(Recipe):
         return lambda indices: read(keys[indices]).images
 
     def workers(self, task: str, order: Iterable[Indices], n_workers: int) -> Batches:
-        """PyTorch's loader around the dataset."""
+        """Batches through PyTorch's loader around the dataset."""
         from torch.utils.data import DataLoader  # noqa: PLC0415 - only this mode needs it
 
         loader = DataLoader(self.dataset(task), batch_sampler=order, num_workers=n_workers)
@@ -66,7 +66,7 @@ class Ours(Recipe):
 
 
 class OurBuffers(Ours):
-    """The same, into reused memory."""
+    """`read_batch` into reused memory."""
 
     libraries: ClassVar[tuple[str, ...]] = Ours.libraries
     tuning = "`read_batch(…, out=)`, always the same memory"
@@ -100,7 +100,7 @@ class OurLoader(Ours):
             yield indices, batch.images
 
     def workers(self, task: str, order: Iterable[Indices], n_workers: int) -> Batches:
-        """The project's own loader, with as many threads as others have processes."""
+        """Batches through the project's own loader, with threads in place of processes."""
         from rico_hdl.torch import loader  # noqa: PLC0415 - only this mode needs PyTorch
 
         planned = list(islice(order, _N_AHEAD))
@@ -111,7 +111,7 @@ class OurLoader(Ours):
 
 
 class OurNative(OurLoader):
-    """The same without conversion, which the device does faster."""
+    """The loader without conversion, which is faster on the device."""
 
     libraries: ClassVar[tuple[str, ...]] = OurLoader.libraries
     tuning = (
@@ -122,11 +122,11 @@ class OurNative(OurLoader):
     checked_as: ClassVar[dict[str, str]] = {"T2": NATIVE_T2}
 
     def batches(self, task: str, order: Iterable[Indices]) -> Batches:
-        """As stored."""
+        """Batches as stored."""
         return super().batches(self.checked_as[task], order)
 
     def workers(self, task: str, order: Iterable[Indices], n_workers: int) -> Batches:
-        """As stored."""
+        """Batches as stored."""
         return super().workers(self.checked_as[task], order, n_workers)
 
 

@@ -44,12 +44,12 @@ class WebDataset(Reader):
                 out.write({"__key__": f"{index:08d}", "safetensors": record})
 
     def samples(self, task: str, order: Iterable[Indices]) -> Samples:
-        """In its own order."""
+        """Patches in WebDataset's own order."""
         del order
         yield from self._stream(task)
 
     def workers(self, task: str, order: Iterable[Indices], n_workers: int) -> Batches:
-        """Its own loader."""
+        """Batches through WebDataset's own loader."""
         del order
         stream = self._stream(task).batched(BATCH_SIZE, collation_fn=_stack, partial=False)
         yield from wds.WebLoader(stream, batch_size=None, num_workers=n_workers)

@@ -1,6 +1,6 @@
-"""``rico-hdl verify``: prove that a store holds what was written, or what its sources hold.
+"""``rico-hdl verify``: check a store against its journal, or against its sources.
 
-In: a target folder. Out: findings on stdout, progress on stderr, an exit code.
+It prints findings to stdout and progress to stderr, and returns an exit code.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _N_FINDINGS = 100
     },
 )
 @click.argument("target", metavar="TARGET")
-@click.option("--sources", "with_sources", is_flag=True, help="Decode the sources again, compare.")
+@click.option("--sources", "with_sources", is_flag=True, help="Decode and compare the sources.")
 @click.option(
     "--decoder",
     type=click.Choice(["fast", "gdal"]),
     default="fast",
     show_default=True,
-    help="What decodes the sources: as conversions do, or GDAL, as an independent judge.",
+    help="How to decode the sources: as in conversions, or with GDAL as an independent check.",
 )
 @click.option(
     "--num-workers",
@@ -51,13 +51,13 @@ _N_FINDINGS = 100
 )
 @click.option("--progress", **PROGRESS_OPTION)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("--quiet", is_flag=True, help="Print nothing but findings and errors.")
+@click.option("--quiet", is_flag=True, help="Print only findings and errors.")
 @click.pass_context
 def verify_command(ctx: click.Context, /, **values: Any) -> int:  # noqa: ANN401 - click's values
-    """Check every record in the folder TARGET against the digest noted when it was written.
+    """Check every record in the folder TARGET against the digest recorded when it was written.
 
-    With --sources the source files are decoded again and compared value by value: those that the
-    manifest names, or others given with the dataset's own options, such as --dataset-dir FOLDER.
+    With --sources, decode the source files again and compare value by value: those named in the
+    manifest, or others given with the dataset's own options, such as --dataset-dir FOLDER.
     """
     return _verify(ctx.args, **values)
 
@@ -73,14 +73,14 @@ def _verify(  # noqa: PLR0913 - the command's options
     quiet: bool,
     progress: str,
 ) -> int:
-    # Imported here: help texts must not pay for them. And nothing that the other process imports.
+    # Imported here to keep --help fast. The check itself is imported only by the other process.
     from rico_hdl.checking.isolated import run_isolated  # noqa: PLC0415
     from rico_hdl.cli.progress import progress_for  # noqa: PLC0415
     from rico_hdl.system.interruption import raised_signals  # noqa: PLC0415
 
     sources = _given_sources(target, arguments)
     if (sources or decoder != "fast") and not with_sources:
-        raise UsageError("sources and --decoder count with --sources only", "Add --sources.")
+        raise UsageError("source options and --decoder require --sources", "Add --sources.")
     options: dict[str, Any] = {"n_workers": n_workers}
     if with_sources:
         options["sources"] = sources
@@ -101,7 +101,7 @@ def _verify(  # noqa: PLR0913 - the command's options
 
 
 def _given_sources(target: str, arguments: list[str]) -> dict[str, list[str]]:
-    """The sources that the dataset's own options name."""
+    """The sources given with the dataset's own options."""
     if not arguments:
         return {}
     from rico_hdl.datasets import get  # noqa: PLC0415
@@ -109,7 +109,7 @@ def _given_sources(target: str, arguments: list[str]) -> dict[str, list[str]]:
 
     manifest = Manifest.read(Path(target)) if Path(target).is_dir() else None
     if manifest is None or manifest.dataset is None:
-        raise UsageError(f"can't read {' '.join(arguments)}: {target} is of no known dataset")
+        raise UsageError(f"unknown options {' '.join(arguments)}: {target} has no known dataset")
     return _parse_sources(get(manifest.dataset), arguments)
 
 
@@ -142,7 +142,7 @@ def _print(result: Verification, *, quiet: bool, what: str) -> None:
 
 
 def _notes(result: Verification) -> Iterator[str]:
-    """What else a user should know."""
+    """Notes on the limits of the check, and on the state of the store."""
     if result.n_unproven:
         yield (
             f"{result.n_unproven} records have no digest in the journal, so only their form was "
@@ -150,18 +150,18 @@ def _notes(result: Verification) -> Iterator[str]:
         )
     if result.is_being_written:
         yield (
-            "note: a conversion is writing to this store: these are the records that it had "
-            "committed when the check began"
+            "note: a conversion is writing to this store: only the records committed before the "
+            "check began were checked"
         )
     elif result.is_complete is False:
         yield (
-            "note: the store is not complete: this check can't miss what was never stored; "
-            "rico-hdl info tells more"
+            "note: the store is incomplete: this check does not report patches that were never "
+            "stored; rico-hdl info shows more"
         )
     if result.n_unfinished and not result.is_being_written:
         yield (
-            f"note: {result.n_unfinished} records were noted by an interrupted conversion and not "
-            "stored: its command, run again, writes them"
+            f"note: an interrupted conversion recorded {result.n_unfinished} records without "
+            "storing them: run its command again to write them"
         )
     if result.n_constant:
-        yield f"note: {result.n_constant} patches have one value in all pixels of each band"
+        yield f"note: {result.n_constant} patches have the same value in all pixels of each band"

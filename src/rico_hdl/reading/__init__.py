@@ -1,7 +1,7 @@
-"""Reading a store: patches as arrays, one by one or in batches, as fast as memory is copied.
+"""Read a store: patches as arrays, one by one or in batches, at the speed of a memory copy.
 
-In: a store of this tool or of the original rico-hdl. Out: numpy arrays that are copies. It writes
-nothing, takes no lock, and never imports more than numpy.
+In: a store of this tool or of the original rico-hdl. Out: numpy arrays that own their data. Reading
+writes nothing, takes no lock, and never imports more than numpy.
 """
 
 from rico_hdl.reading.band_memory import BandMemory

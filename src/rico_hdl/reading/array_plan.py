@@ -1,21 +1,21 @@
-"""From a record's layout to an array: worked out once for a layout, carried out for each record.
+"""From a record's layout to an array: planned once per layout, carried out for each record.
 
 In: a layout, the wanted bands, and how the result should look. Out: an `ArrayPlan`, which fills
-arrays from ``data.mdb``. Bands that keep their size are copied straight into the array, and
-converted by the same copy. Bands of another size are copied into the memory of their resampler,
-for a block of records at a time.
+arrays from ``data.mdb``. Bands that keep their size are copied straight into the array, which also
+converts them. Bands of another size are copied into their resampler's memory, a block of records
+at a time.
 
-What other ways take, as a multiple of the time (``make bench-ablation``; medians, two cores):
+The time that alternatives take, relative to this (``make bench-ablation``; medians, two cores):
 
 | instead | RGB 64x64 | BigEarthNet | 224 bands |
 |---|--:|--:|--:|
-| a copy for each band, not for bands at equal distances | 1.1 to 1.6 | 0.9 to 1.25 | 1.05 to 2.3 |
+| one copy per band, even for bands at equal distances | 1.1 to 1.6 | 0.9 to 1.25 | 1.05 to 2.3 |
 | a copy of the record first, single patches as float32 | 1.1 to 1.2 | 1.1 | 1.4 |
-| the pages of many records first, by one call | 0.95 to 1.4 | 1.4 to 2.1 | 1.5 to 6.5 |
+| a copy of the pages of many records first, by one call | 0.95 to 1.4 | 1.4 to 2.1 | 1.5 to 6.5 |
 | one call of torch for a band of many records | 0.7 to 1.0 | 0.9 to 1.15 | 1.6 to 2.1 |
 | records resampled one by one, not in blocks | 1.4 | 1.0 | |
 
-The 0.7 are three bands of 4 KiB as three arrays; with several arrays of usual size, one call of
+The 0.7 is for three bands of 4 KiB as three arrays; for several arrays of usual size, one call of
 `rico_hdl.reading.band_memory` is faster.
 """
 
@@ -36,9 +36,9 @@ from rico_hdl.reading.runs import Array, Run, Size, copy, copy_rows, runs_of
 from rico_hdl.record import Tensor
 
 _BLOCK_BYTES: Final = 2 * 2**20
-"""What a block of records takes with all that is made of it on the way."""
+"""Memory for a block of records, including all intermediate copies."""
 _MADE: Final = 3
-"""Copies of a band's pixels that exist while it is resampled, about."""
+"""Approximate number of copies of a band's pixels that exist while it is resampled."""
 
 
 class ArrayPlan:
@@ -46,15 +46,15 @@ class ArrayPlan:
 
     Args:
         names: The bands, in the order of the array.
-        tensors: Where they are in the record.
-        sizes: The (rows, columns) that each should have before resampling: what a record has more
-            is cut off, what it has less is zero.
+        tensors: Their locations in the record.
+        sizes: The (rows, columns) of each band before resampling: larger bands are cropped,
+            smaller ones are padded with zeros.
         size: The (rows, columns) of the array.
-        dtype: Of the array.
-        resampling: How bands of another size are brought to that of the array.
+        dtype: The dtype of the array.
+        resampling: How bands of another size are resampled.
     """
 
-    def __init__(  # noqa: PLR0913 - all that decides what the array looks like
+    def __init__(  # noqa: PLR0913 - everything that decides how the array looks
         self,
         *,
         names: tuple[str, ...],
@@ -69,9 +69,9 @@ class ArrayPlan:
         self.shape = (len(names), *size)
         """(bands, rows, columns)."""
         self.dtype = dtype
-        """Of the array."""
+        """The dtype of the array."""
         self.n_bytes = math.prod(self.shape) * dtype.itemsize
-        """Of the array."""
+        """Bytes of the array."""
         self._runs: list[Run] = []
         self._padded: list[slice] = []
         self._resampled: list[_ResampledBands] = []
@@ -92,7 +92,7 @@ class ArrayPlan:
 
     @property
     def copied(self) -> Run | None:
-        """The run whose pixels are those of the array; None if there are several, or changes."""
+        """The one run whose pixels make the array; None if there are several, or pixels change."""
         if self._resampled or self._padded or len(self._runs) > 1:
             return None
         (run,) = self._runs
@@ -108,7 +108,7 @@ class ArrayPlan:
         """
         for bands in self._padded:
             out[bands] = 0
-        for shape, dtype, offset, strides, region in self._runs:  # as `copy`, without the call
+        for shape, dtype, offset, strides, region in self._runs:  # `copy`, without the call
             out[region] = np.ndarray(shape, dtype, data, start + offset, strides)
         for group in self._resampled:
             group.fill(data, start, out)
@@ -120,7 +120,7 @@ class ArrayPlan:
         rows: Sequence[int],
         out: Array,
     ) -> None:
-        """Copy records into rows of an array of shape (N, C, H, W).
+        """Copy several records into rows of an array of shape (N, C, H, W).
 
         Args:
             data: The file.
@@ -140,15 +140,15 @@ class ArrayPlan:
 
 
 class _ResampledBands:
-    """Neighbouring bands of an array that all come from one other size.
+    """Neighbouring bands of an array that are all resampled from the same size.
 
     Args:
-        tensors: Where they are in the record.
-        bands: Where they go in the array.
+        tensors: Their locations in the record.
+        bands: Their positions in the array.
         source: Their (rows, columns) before resampling.
         target: The (rows, columns) of the array.
-        dtype: Of the array.
-        resampling: How they are brought to its size.
+        dtype: The dtype of the array.
+        resampling: The resampling method.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - see `ArrayPlan`
@@ -193,7 +193,7 @@ class _ResampledBands:
             self._finish(memory, out[i : i + len(some), self._bands])
 
     def _memory(self, *rows: int) -> Array:
-        """Memory for the pixels of so many records, as they are before resampling."""
+        """Memory for the pixels of that many records before resampling."""
         shape = (*rows, *self._shape)
         if self._bits is None:
             memory = self._resample.memory(shape)
@@ -204,7 +204,7 @@ class _ResampledBands:
         return memory
 
     def _finish(self, memory: Array, out: Array) -> None:
-        """Bring the pixels to the size of the array."""
+        """Resample the pixels into the array."""
         if self._bits is not None:
             pixels = memory.view(self._bits)
             memory = self._resample.memory(memory.shape)
@@ -213,7 +213,7 @@ class _ResampledBands:
 
 
 def _stretches(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Where numbers follow each other: the first and behind the last position."""
+    """The start and stop positions of each stretch of consecutive numbers."""
     if isinstance(rows, range):
         yield 0, len(rows)
         return
@@ -225,12 +225,12 @@ def _stretches(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _alike(tensors: Sequence[Tensor], sizes: Sequence[Size]) -> Iterator[tuple[list[Tensor], Size]]:
-    """Neighbouring bands of one shape and dtype that should have one size, and that size."""
+    """Groups of neighbouring bands with equal shape, dtype and wanted size, and that size."""
     pairs = zip(tensors, sizes, strict=True)
     for (_, _, size), some in groupby(pairs, lambda pair: (pair[0].shape, pair[0].dtype, pair[1])):
         yield [tensor for tensor, _ in some], size
 
 
 def _is_padded(tensors: Sequence[Tensor], size: Size) -> bool:
-    """Whether bands of one shape have fewer rows or columns than that."""
+    """Whether bands of one shape have fewer rows or columns than the given size."""
     return any(n < m for n, m in zip(tensors[0].shape, size, strict=True))

@@ -1,10 +1,10 @@
-"""All bands of many records in one memory: each band an array, all of them copied at once.
+"""All bands of many records in one block of memory: an array per band, all copied at once.
 
-In: how each band is read, and records. Out: memory that holds the records' pages as the file does,
-and arrays of shape (records, rows, columns) by band that are views of it. Otherwise each band whose
-place in the records or size differs from its neighbour's would be a copy of its own.
+In: how each band is read, and records. Out: memory that holds the records' pages exactly as in the
+file, and one array per band, of shape (records, rows, columns), that is a view of it. Without it,
+bands that differ from their neighbours in size or spacing would each need their own copy.
 
-One call of NumPy gathers a whole batch. A copy for each band takes 1.4 to 2.4 times as long for
+One call of NumPy gathers a whole batch. One copy per band takes 1.4 to 2.4 times as long for
 BigEarthNet, and 1.2 to 1.5 times for 224 bands (``make bench-ablation``).
 """
 
@@ -22,24 +22,24 @@ from rico_hdl.reading.array_plan import ArrayPlan
 from rico_hdl.reading.runs import Array, Run
 
 GATHERED_BYTES: Final = 4096
-"""What is gathered, at multiples of it in the file: the size of a page in almost all files, so
-records begin at the same place of a piece."""
+"""Bytes of one gathered piece, which begins at a multiple of that in the file. It is the page size
+of almost all files, so records begin at the same offset in a piece."""
 RECORD_PLACE: Final = 16
-"""Where in a piece records begin that have pages of their own: behind a page's header."""
+"""Offset in a piece at which records with pages of their own begin: after the page header."""
 _MOST: Final = 4 / 3
-"""Memory for a record, as a multiple of its wanted bytes: keeping a batch keeps all of it. Three
-bands of 4 KiB take four pages, and copying band by band would take more than twice as long."""
+"""Largest memory for a record, as a multiple of its wanted bytes: keeping a batch keeps all of it.
+Three bands of 4 KiB take four pages; copying band by band would take more than twice as long."""
 
 
 class BandPlace(NamedTuple):
-    """Where a band is in each row of the memory."""
+    """The place of a band in each row of the memory."""
 
     offset: int
     """Zero-based position of its first byte."""
     shape: tuple[int, int]
     """(rows, columns)."""
     dtype: np.dtype[Any]
-    """Of its pixels."""
+    """The dtype of its pixels."""
 
 
 class BandArrays(dict[str, Array]):
@@ -47,7 +47,7 @@ class BandArrays(dict[str, Array]):
 
     Args:
         memory: The memory, of shape (records, bytes).
-        places: Where each band is in a row of it.
+        places: The place of each band in a row of it.
     """
 
     def __init__(self, memory: Array, places: Mapping[str, BandPlace]) -> None:
@@ -74,9 +74,9 @@ class BandArrays(dict[str, Array]):
         return BandArrays(self._memory[:n], self._places)
 
     def memory(self, places: Mapping[str, BandPlace], n_bytes: int) -> Array | None:
-        """The memory, if it has rows of that length with the bands at those places.
+        """The memory, if its rows have that length and hold the bands at those places.
 
-        None also where an array was replaced, or the memory can't be written any more.
+        None also if an array was replaced, or the memory is no longer writeable.
         """
         fits = (
             self._memory.shape[1] == n_bytes
@@ -110,21 +110,21 @@ class BandMemory:
         """Bytes of a row."""
         row_of = {piece: i * GATHERED_BYTES for i, piece in enumerate(pieces)}
         self.places: dict[str, BandPlace] = {}
-        """Where each band is in a row."""
+        """The place of each band in a row."""
         for name, run in runs.items():
             piece, byte = divmod(RECORD_PLACE + run.offset, GATHERED_BYTES)
             self.places[name] = BandPlace(row_of[piece] + byte, run.shape[1:], run.dtype)
 
     @classmethod
     def of(cls, arrays: Mapping[str, ArrayPlan]) -> BandMemory | None:
-        """The memory of some arrays of one band each; None where it is of no use.
+        """The memory for arrays of one band each; None if it is of no use.
 
-        That is where bands are more than copied, and where much unwanted would be kept.
+        That is if bands are converted or resampled, or if it would keep many unwanted bytes.
         """
         runs: dict[str, Run] = {}
         for name, array in arrays.items():
             run = array.copied
-            # Some columns are left out?
+            # The second condition: some columns are left out.
             if run is None or run.strides[1] != run.shape[2] * run.dtype.itemsize:
                 return None
             runs[name] = run
@@ -152,16 +152,16 @@ class BandMemory:
         rows: range,
         arrays: Mapping[str, Array],
     ) -> bool:
-        """Copy records into rows of arrays at once; false, and nothing, where that can't be.
+        """Copy records into rows of arrays at once; return false, and copy nothing, if impossible.
 
-        It can't be where the arrays are not such as `views` makes, or where records do not begin at
-        the usual place of a page, as small ones do not.
+        It is impossible if the arrays were not made by `views`, or if records do not begin at the
+        usual place in a page; small ones do not.
 
         Args:
             data: The file.
             starts: Zero-based offset of each record's first byte.
-            rows: Where the records go in the arrays.
-            arrays: By band.
+            rows: Zero-based positions of the records in the arrays.
+            arrays: The arrays, by band.
         """
         memory = (
             arrays.memory(self.places, self.n_bytes) if isinstance(arrays, BandArrays) else None
@@ -174,7 +174,7 @@ class BandMemory:
         ):
             return False
         file = np.frombuffer(data, np.uint8, len(data) // GATHERED_BYTES * GATHERED_BYTES)
-        # With "clip", NumPy writes into the array itself, without Python's lock and any check.
+        # With "clip", NumPy writes straight into the array, without Python's lock or any check.
         file.reshape(-1, GATHERED_BYTES).take(
             first[:, None] + self._pieces,
             axis=0,

@@ -1,8 +1,8 @@
-"""Batches one after the other, read ahead by threads into memory that is used again and again.
+"""Batches that threads read ahead, into memory that is reused.
 
-In: a reader, keys in their order, how many at a time. Out: an iterator of batches. New memory costs
-more than the copy into it, since the system hands it out page by page; a ring of buffers is faulted
-in once. Threads, not processes: copying releases Python's lock, and nothing has to be sent.
+In: a reader, keys in their order, a batch size. Out: an iterator of batches. New memory costs more
+than the copy into it, since the system hands it out page by page; a ring of buffers is faulted in
+once. Threads, not processes: copying releases Python's lock, and no data is sent.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Batches(Iterator[Batch]):
         if os.getpid() != self._process:
             return  # a fork: the threads are not here, and their lock may be held by one of them
         self._work.stop()
-        if not sys.is_finalizing():  # then threads are frozen, and would be waited for for ever
+        if not sys.is_finalizing():  # then threads are frozen, and joining them never returns
             for thread in self._threads:
                 if thread is not threading.current_thread():  # which may collect garbage
                     thread.join()
@@ -104,8 +104,8 @@ class Batches(Iterator[Batch]):
 
 
 class _Work:
-    """What the threads and their consumer share. It knows nothing of the consumer, so it
-    is noticed when the consumer is dropped.
+    """The state shared by threads and consumer; without a reference to the latter, so that
+    dropping it is noticed.
     """  # noqa: D205 - one sentence
 
     def __init__(
@@ -116,7 +116,7 @@ class _Work:
         self._reader = reader
         self._copy = copy
         self._changed = threading.Condition()
-        # As many buffers as the consumer may still look at, and as many that are being filled.
+        # One half for batches that the consumer may still use, one half for those being filled.
         self._free: list[_Slot] = [[] for _ in range(2 * prefetch)]
         self._n_begun = 0
         self._n_taken = 0
@@ -124,7 +124,7 @@ class _Work:
         self._stopped = False
 
     def run(self) -> None:
-        """Fill one batch after the other; what each thread does until there is none left."""
+        """Fill batches until none is left; each thread runs this."""
         while True:
             with self._changed:
                 while not (self._stopped or self._free or self._n_begun == len(self.chunks)):
@@ -136,14 +136,14 @@ class _Work:
             result: tuple[Batch, _Slot] | BaseException
             try:
                 result = self._filled(self.chunks[number], slot), slot
-            except BaseException as error:  # noqa: BLE001 - raised where the batch is asked for
+            except BaseException as error:  # noqa: BLE001 - raised where the batch is requested
                 result = error
             with self._changed:
                 self._done[number] = result
                 self._changed.notify_all()
 
     def next(self, freed: list[_Slot]) -> tuple[Batch, _Slot] | None:
-        """The next batch and its buffers, as soon as it is there; None after the last one.
+        """Wait for the next batch and return it with its buffers; None after the last one.
 
         Args:
             freed: Buffers that are no longer in use.
@@ -162,7 +162,7 @@ class _Work:
         return result
 
     def stop(self) -> None:
-        """Have the threads end after the batch that each is at."""
+        """Let each thread end after its current batch."""
         with self._changed:
             self._stopped = True
             self._free.clear()
@@ -188,13 +188,13 @@ def _first_rows(images: Images, n: int) -> Images:
 
 
 class Chunks(Sequence[Sequence[str]]):
-    """Keys in some order, so many at a time.
+    """Keys in a given order, divided into chunks.
 
     Args:
         keys: The keys.
-        order: Their zero-based positions, in the order in which they are read.
-        size: How many there are in a chunk.
-        drop_last: Whether a last chunk that is not full is left out.
+        order: Their zero-based positions, in the order of reading.
+        size: Keys per chunk.
+        drop_last: Whether to leave out an incomplete last chunk.
     """
 
     def __init__(

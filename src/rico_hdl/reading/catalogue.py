@@ -1,7 +1,7 @@
-"""What a store holds: its dataset, its modalities, their bands and usual sizes.
+"""The contents of a store: its dataset, its modalities, their bands and usual sizes.
 
-In: the manifest, or, where there is none, as in stores of the original rico-hdl, some of the
-records. Out: a `Catalogue`. It writes nothing, and never reads a pixel.
+In: the manifest, or some of the records if there is no manifest, as in stores of the original
+rico-hdl. Out: a `Catalogue`. This module writes nothing, and never reads a pixel.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from rico_hdl.spec import DatasetSpec, Modality
 from rico_hdl.store import Manifest, Pages
 
 N_SAMPLES: Final = 256
-"""Records that are looked at, spread over the store, where no manifest tells what it holds."""
+"""Records, spread over the store, that are examined if no manifest describes its contents."""
 
 UNKNOWN: Final = "unknown"
-"""The name of a modality that is none of a known dataset."""
+"""The name of a modality that belongs to no known dataset."""
 
 Shape = tuple[int, ...]
 _Shapes = frozenset[tuple[str, Shape]]
@@ -35,28 +35,28 @@ class ModalityContents:
     """One modality's part of a store."""
 
     bands: tuple[str, ...]
-    """The names of its bands: in the publisher's order, or in that of their numbers."""
+    """The names of its bands, in the publisher's order or sorted by the numbers in them."""
     shapes: Mapping[str, Shape]
     """The usual (rows, columns) of each band: those of most of its records."""
     presets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Choices of bands, by name."""
+    """Named choices of bands."""
     aliases: Mapping[str, str] = field(default_factory=dict)
-    """Other names of bands, and what they are called here."""
+    """The stored name of a band, by alias."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What a store holds."""
+    """The contents of a store."""
 
     dataset: str | None
-    """The dataset's name; None where it is unknown."""
+    """The dataset's name; None if it is unknown."""
     modalities: Mapping[str, ModalityContents]
     """By the modality's name, in the publisher's order."""
     is_whole: bool
-    """Whether it is known of all records; if not, of some of them."""
+    """Whether this describes all records, rather than a sample of them."""
 
     def contents_of(self, layout: RecordLayout) -> ModalityContents | None:
-        """The part of the store that a record belongs to: records are told apart by their bands."""
+        """The modality that a record belongs to, recognised by its bands; None if there is none."""
         names = layout.bands.keys()
         for contents in self.modalities.values():
             if names == set(contents.bands):
@@ -68,19 +68,19 @@ def read(target: Path, pages: Pages, layouts: Layouts, ahead: ReadAhead) -> Cata
     """Find out what a store holds.
 
     Raises:
-        StoreError: The manifest is there and can't be read, or ``data.mdb`` is damaged.
+        StoreError: The manifest exists and can't be read, or ``data.mdb`` is damaged.
     """
     manifest = Manifest.read(target)
     spec = registry().get(manifest.dataset or "") if manifest else None
     if manifest and spec and manifest.n_patches == pages.n_entries:
-        told = _told(manifest, spec)
-        if told.modalities:
-            return told
+        described = _described(manifest, spec)
+        if described.modalities:
+            return described
     return _sampled(pages, layouts, ahead, spec)
 
 
-def _told(manifest: Manifest, spec: DatasetSpec) -> Catalogue:
-    """What the manifest says; without modalities where it does not say all."""
+def _described(manifest: Manifest, spec: DatasetSpec) -> Catalogue:
+    """The catalogue from the manifest; without modalities if the manifest is incomplete."""
     found: dict[str, ModalityContents] = {}
     for modality in spec.modalities:
         state = manifest.modalities.get(modality.name)
@@ -96,7 +96,7 @@ def _told(manifest: Manifest, spec: DatasetSpec) -> Catalogue:
 def _sampled(
     pages: Pages, layouts: Layouts, ahead: ReadAhead, spec: DatasetSpec | None
 ) -> Catalogue:
-    """What some of the records say."""
+    """The catalogue from a sample of the records."""
     counts: defaultdict[frozenset[str], Counter[_Shapes]] = defaultdict(Counter)
     places = [place for _, place in pages.sample(N_SAMPLES)]
     if ahead.cold:
@@ -124,9 +124,9 @@ def _sampled(
 
 
 def _fit(spec: DatasetSpec, usual: Mapping[frozenset[str], Mapping[str, Shape]]) -> tuple[int, int]:
-    """How many modalities of a dataset there are, and how many bands have the published shape.
+    """The number of a dataset's modalities found, and of their bands with the published shape.
 
-    Some datasets have the same bands, at different sizes.
+    The shapes decide between datasets that have the same bands at different sizes.
     """
     there = [m for m in spec.modalities if frozenset(m.band_names) in usual]
     same = [
@@ -148,6 +148,6 @@ def _contents(modality: Modality, shapes: Mapping[str, Shape]) -> ModalityConten
 
 
 def in_order(name: str) -> tuple[tuple[int, int | str], ...]:
-    """Sorts names by the numbers in them: B2 before B10."""
+    """A sort key that orders names by the numbers in them: B2 before B10."""
     parts = re.findall(r"\d+|\D+", name)
     return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts)

@@ -1,7 +1,7 @@
 """Records copied out of a store one by one, as a file of their own.
 
-In: records as bytes. Out: memory that is read as ``data.mdb`` is. It serves where a batch can't be
-read at once because another process keeps committing to the store.
+In: records as bytes. Out: memory that is read in the same way as ``data.mdb``. It is used when a
+batch can't be read at once because another process keeps committing to the store.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Copies:
     """A `File` of some records; see `Copies.of`."""
 
     certain: Final = True
-    """Nothing writes to it."""
+    """Always: nothing writes to the copies."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self.data = data
@@ -30,8 +30,8 @@ class Copies:
     def of(cls, records: Sequence[bytes]) -> tuple[Self, Offsets]:
         """The file, and the start and stop of each record in it, of shape (n, 2).
 
-        They begin where records with pages of their own begin in ``data.mdb``, so that they are
-        gathered in the same way.
+        Records begin at the same offset in a page as in ``data.mdb`` if they have pages of their
+        own there, so that they can be gathered in the same way.
         """
         places = []
         end = 0
@@ -45,4 +45,4 @@ class Copies:
         return cls(data), np.array(places, np.int64).reshape(-1, 2)
 
     def will_need(self, start: int, n_bytes: int) -> None:
-        """Do nothing: it is in memory."""
+        """Do nothing: the copies are in memory."""

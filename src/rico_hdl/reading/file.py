@@ -1,4 +1,4 @@
-"""What a file with records can be asked, be it ``data.mdb`` or copies of some records."""
+"""The protocol of a file with records: ``data.mdb``, or copies of some of its records."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class File(Protocol):
 
     @property
     def certain(self) -> bool:
-        """Whether all that was copied out of it until now is as it was after one commit."""
+        """Whether all bytes copied from it so far are those of one committed state."""
         ...
 
     def will_need(self, start: int, n_bytes: int) -> None:
-        """Have the system read a part of it into its cache, without waiting for it."""
+        """Ask the system to read a part of it into its cache, without waiting for it."""
         ...

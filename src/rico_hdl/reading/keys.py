@@ -1,8 +1,8 @@
-"""Keys of a store in little memory, and where their records lie.
+"""The keys of a store in little memory, and the locations of their records.
 
-In: what a walk through the store found. Out: a sequence of names that is also a set. All names are
-one block of bytes: a list of a million strings takes three times the memory, and worker processes
-that were forked copy it page by page, as they count references to each string.
+In: keys and places from a walk through the store. Out: a sequence of names that is also a set. All
+names are one block of bytes: a list of a million strings takes three times the memory, and forked
+worker processes copy it page by page as they count references to each string.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ Offsets = npt.NDArray[np.int64]
 
 
 class Keys(KeysView[str], Sequence[str]):
-    """Names of patches, in the order of the store unless others were chosen.
+    """Names of patches, in the order of the store unless chosen otherwise.
 
     ``keys[3]`` is a name; ``keys[10:20]`` and ``keys[indices]`` are keys; ``&``, ``|`` and ``-``
     give sets, as with the keys of a dictionary. It can be pickled.
 
     Args:
         names: The names in UTF-8, in one block.
-        begins: Where each of them begins in the block.
-        ends: Where each of them ends in it.
-        places: Where the record of each is in the file, as in `rico_hdl.store.Place`: an array of
-            shape (n, 2).
-        fingerprint: The state of the file for which this is true; see `rico_hdl.store.Pages`. None
-            if it is true for none.
+        begins: Zero-based offset of the first byte of each in the block.
+        ends: Zero-based offset after the last byte of each.
+        places: Start and stop of each record in the file, as in `rico_hdl.store.Place`: an array
+            of shape (n, 2).
+        fingerprint: The state of the file for which the places are valid; see
+            `rico_hdl.store.Pages`. None if they are valid for no state.
         is_sorted: Whether the names in the block are sorted.
     """
 
@@ -51,9 +51,9 @@ class Keys(KeysView[str], Sequence[str]):
         self._begins = begins
         self._ends = ends
         self.places = places
-        """Where the record of each is, of shape (n, 2)."""
+        """Start and stop of each record in the file, of shape (n, 2)."""
         self.fingerprint = fingerprint
-        """The state of the file for which the places are true; None for none."""
+        """The state of the file for which the places are valid; None for no state."""
         self._is_sorted = is_sorted
 
     @classmethod
@@ -90,7 +90,7 @@ class Keys(KeysView[str], Sequence[str]):
             return self._names[self._begins[index] : self._ends[index]].decode()
         if not isinstance(index, slice):
             index = np.asarray(index)
-            index = index if index.size else index.astype(np.int64)  # nothing chosen is no float
+            index = index if index.size else index.astype(np.int64)  # an empty list becomes float
         begins, ends = self._begins[index], self._ends[index]
         return Keys(
             self._names,
@@ -113,7 +113,7 @@ class Keys(KeysView[str], Sequence[str]):
         return iter(self[::-1])
 
     def __getstate__(self) -> dict[str, Any]:
-        # Only the names that were chosen travel.
+        # Only the chosen names are pickled.
         lengths = self._ends - self._begins
         ends = np.cumsum(lengths)
         names = b"".join([name.encode() for name in self])
@@ -125,7 +125,7 @@ class Keys(KeysView[str], Sequence[str]):
 
 
 def check_texts(names: Sequence[bytes], path: Path) -> None:
-    """Make sure that all keys of a store are texts.
+    """Make sure that all keys of a store are UTF-8.
 
     Args:
         names: The keys.

@@ -1,7 +1,7 @@
-"""How records are laid out: each header parsed once, however many records have it.
+"""The layouts of records: each distinct header is parsed once, however many records share it.
 
-In: the bytes of ``data.mdb`` and where a record is in them. Out: its layout, the same object for
-the same header, so that what was worked out for a layout can be kept with it. No pixel is touched.
+In: the bytes of ``data.mdb`` and a record's place in them. Out: its layout, the same object for the
+same header, so that plans can be kept by layout. No pixel is touched.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import numpy.typing as npt
 from rico_hdl.record import Tensor, parse
 
 _MAX_KEPT: Final = 1024
-"""Layouts that are remembered; a store has one for each combination of sizes, thus a few dozen."""
+"""Layouts that are kept; a store has one per combination of sizes, typically a few dozen."""
 
 
 class RecordLayout:
-    """The header of a record, read. Compared by identity: one for each header and length."""
+    """The parsed header of a record. Compared by identity: one for each header and length."""
 
     __slots__ = ("_words", "bands", "header", "n_bytes", "n_header", "shape_of")
 
     def __init__(self, header: bytes, n_bytes: int, tensors: list[Tensor]) -> None:
         self.header = header
-        """Length, JSON and padding: all that precedes the first buffer."""
+        """Length, JSON and padding: everything before the first buffer."""
         self.n_header = len(header)
         """Bytes of the header."""
         self.n_bytes = n_bytes
@@ -38,7 +38,7 @@ class RecordLayout:
         self._words = np.frombuffer(header[: len(header) // 8 * 8], np.uint64)
 
     def are_of(self, data: mmap.mmap, places: npt.NDArray[np.int64]) -> bool:
-        """Whether some records are all laid out so; also false where that is not easily told.
+        """Whether all given records have this layout; also false if that can't be checked quickly.
 
         Args:
             data: The file.
@@ -49,12 +49,12 @@ class RecordLayout:
             return False
         words = np.frombuffer(data, np.uint64, len(data) // 8)
         wanted = (starts // 8)[:, None] + np.arange(self.n_header // 8)
-        # The file holds a record of so many bytes, so there is nothing to clip.
+        # Nothing is clipped: the file holds a record of that many bytes at each place.
         return bool((words.take(wanted, mode="clip") == self._words).all())
 
 
 class Layouts:
-    """The layouts that were met so far. May be used from several threads."""
+    """All layouts seen so far. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[bytes, int], RecordLayout] = {}
@@ -74,11 +74,11 @@ class Layouts:
             if len(self._known) >= _MAX_KEPT:  # metadata that differs from record to record
                 self._known.clear()
             found = RecordLayout(header, stop - start, tensors)
-            # Two threads may come here with the same header: both go on with one of the layouts.
+            # If two threads get here with the same header, both continue with the same layout.
             found = self._known.setdefault((header, stop - start), found)
         return found
 
 
 def little(dtype: str) -> np.dtype[Any]:
-    """The type of a band's pixels in the file, by the name of its dtype."""
+    """The little-endian dtype of that name, which a band's pixels have in the file."""
     return np.dtype(dtype).newbyteorder("<")

@@ -1,4 +1,4 @@
-"""How arrays should look: the options of reading, and an `Options` checked once for all of them.
+"""The options of reading, and an `Options` that holds all of them, checked once.
 
 In: the keyword arguments of a call. Out: an `Options`, which every stage reads. Nothing here opens
 a file.
@@ -19,10 +19,10 @@ from rico_hdl.reading.runs import Size
 from rico_hdl.reading.selection import Bands, terms_of
 
 Grouping = bool | Literal["band"]
-"""Whether there is an array for each resolution, or for each band."""
+"""One array per resolution (True), one per band (``"band"``), or a single array (False)."""
 
 BY_BAND: Final = "band"
-"""The grouping that has an array for each band."""
+"""The grouping with an array for each band."""
 
 ON_SIZE: Final = ("error", "skip", "pad", "crop", "pad+crop", "keep")
 """What to do with patches that deviate from their modality's usual size."""
@@ -32,32 +32,32 @@ class PixelOptions(TypedDict, total=False):
     """How pixels are computed."""
 
     resampling: Resampling
-    """How bands of another size are brought to the requested one: ``nearest``, the default,
-    ``bilinear`` or ``bicubic``, as torch's ``interpolate`` does it."""
+    """How bands of another size are resampled to the requested one: ``nearest``, the default,
+    ``bilinear`` or ``bicubic``, as in torch's ``interpolate``."""
     dtype: npt.DTypeLike | None
-    """Of the result; None, the default, for that of the bands, or of ``out``. Integers that do not
-    fit wrap around; floats are not cast to integers."""
+    """The dtype of the result; None, the default, keeps that of the bands, or of ``out``. Integers
+    that do not fit wrap around; floats are not cast to integers."""
 
 
 class ReadOptions(PixelOptions, total=False):
     """The options of reading a patch, all of them optional."""
 
     bands: Bands
-    """Names, aliases or presets such as ``rgb`` or ``10m+20m``; None, the default, for all, in the
-    publisher's order."""
+    """Names, aliases or presets such as ``rgb`` or ``10m+20m``; None, the default, reads all bands
+    in the publisher's order."""
     size: int | Size | None
-    """(rows, columns) of the result, or one number for both; None, the default, for that of the
-    bands, which then must agree."""
+    """(rows, columns) of the result, or one number for both; None, the default, keeps the size of
+    the bands, which must then agree."""
 
 
 class GroupOptions(TypedDict, total=False):
-    """How patches, and bands of different resolution, are put into arrays."""
+    """How patches and bands of different sizes are put into arrays."""
 
     on_size: str
-    """What to do with patches whose bands are not of the size that most of their modality have:
-    ``error``, the default; ``skip`` leaves them out; ``pad`` fills what is missing with zeros and
-    ``crop`` cuts off what is too much, both at the bottom and on the right; ``pad+crop`` does both;
-    ``keep`` takes them as they are."""
+    """What to do with patches whose bands deviate from the usual size in their modality:
+    ``error``, the default, raises; ``skip`` leaves them out; ``pad`` adds zeros and ``crop`` cuts
+    off pixels, both at the bottom and on the right; ``pad+crop`` does both; ``keep`` leaves them as
+    they are."""
     grouped: Grouping
     """Whether bands stay at their own resolution: True makes one array for each resolution,
     ``"band"`` one for each band, which is the fastest way to read most bands; False, the default,
@@ -69,19 +69,19 @@ class BatchOptions(ReadOptions, GroupOptions, total=False):
 
 
 class SampleOptions(PixelOptions, GroupOptions, total=False):
-    """The options of reading samples, but for ``bands`` and ``size``, all of them optional."""
+    """The options of reading samples except ``bands`` and ``size``, all of them optional."""
 
 
 def check_names(method: str, given: Mapping[str, object], known: type) -> None:
-    """Make sure that a call has no other options than its own.
+    """Make sure that a call has no unknown options.
 
     Args:
-        method: What was called.
-        given: Its options.
-        known: The `TypedDict` of those that it has.
+        method: The name of the method.
+        given: The options of the call.
+        known: The `TypedDict` of the method's options.
 
     Raises:
-        TypeError: It has others, as Python itself raises it.
+        TypeError: An option is unknown; the message is that of Python itself.
     """
     for name in given:
         if name not in known.__optional_keys__:  # type: ignore[attr-defined] # of a TypedDict
@@ -90,20 +90,20 @@ def check_names(method: str, given: Mapping[str, object], known: type) -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """How arrays look."""
+    """The checked options of reading; see `BatchOptions`."""
 
     bands: tuple[str, ...]
     """Names, aliases and presets."""
     size: Size | None
-    """Of the result; None for that of the bands."""
+    """(rows, columns) of the result; None for the size of the bands."""
     resampling: Resampling
-    """How bands of another size are brought to it."""
+    """How bands of another size are resampled."""
     dtype: np.dtype[Any] | None
-    """Of the result; None for that of the bands."""
+    """The dtype of the result; None for that of the bands."""
     on_size: str
     """One of `ON_SIZE`."""
     grouped: Grouping
-    """Whether there is an array for each resolution, or for each band."""
+    """See `Grouping`."""
 
     @classmethod
     def of(  # noqa: PLR0913 - one argument for each option
@@ -119,7 +119,7 @@ class Options:
         """Options from the arguments of a call: see `BatchOptions`.
 
         Raises:
-            UsageError: One of them has no such value, or two exclude each other.
+            UsageError: A value is invalid, or two options exclude each other.
         """
         for name, value, known in (
             ("resampling", resampling, RESAMPLINGS),
@@ -134,9 +134,9 @@ class Options:
             )
         if grouped and size is not None:
             raise UsageError(
-                f"grouped={grouped!r} leaves bands at their own resolution, size= brings them to "
-                "one",
-                "Give one of the two.",
+                f"grouped={grouped!r} keeps bands at their own resolution, but size= resamples "
+                "them to one size",
+                "Give only one of the two.",
             )
         return cls(terms_of(bands), _size(size), resampling, _dtype(dtype), on_size, grouped)
 
@@ -153,7 +153,8 @@ def _size(size: int | Size | None) -> Size | None:
         sides = tuple(size)
     if len(sides) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in sides):
         raise UsageError(
-            f"size={size!r} is no size", "Give (rows, columns), such as (120, 120), or one number."
+            f"size={size!r} is not a size",
+            "Give (rows, columns), such as (120, 120), or one number.",
         )
     return int(sides[0]), int(sides[1])
 
@@ -167,7 +168,7 @@ def _dtype(dtype: npt.DTypeLike | None) -> np.dtype[Any] | None:
         found = np.dtype(object)
     if found.kind not in "iuf" or not found.isnative:
         raise UsageError(
-            f"dtype={dtype!r} is no type for pixels",
-            "Give one of numpy's integers or floating-point numbers, such as float32.",
+            f"dtype={dtype!r} is not a dtype for pixels",
+            "Give an integer or floating-point dtype of numpy, such as float32.",
         )
     return found

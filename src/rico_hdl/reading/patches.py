@@ -1,7 +1,7 @@
 """All bands of a patch at once: one copy of the record's pixels, and arrays that share it.
 
-In: a record's layout and place. Out: arrays by band, as they are stored, of any shape. They
-own their memory together, and stay valid whatever becomes of the store.
+In: a record's layout and place. Out: arrays by band, as stored, of any shape. They share memory of
+their own, and stay valid whatever happens to the store.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class PatchPlan:
 
     Args:
         layout: The layout.
-        names: All its bands, in the order of the result.
+        names: The names of all its bands, in the order of the result.
     """
 
     def __init__(self, layout: RecordLayout, names: Sequence[str]) -> None:
         tensors = [layout.bands[name] for name in names]
         self._begin = layout.n_header
         self._bytes = np.dtype((np.void, layout.n_bytes - layout.n_header))
-        # Taking a field of a structure is the fastest way to an array that shares its memory.
+        # Indexing a structured array by field is the fastest way to make a view of its memory.
         self._fields = np.dtype(
             {
                 "names": [str(i) for i in range(len(tensors))],

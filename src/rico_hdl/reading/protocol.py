@@ -1,4 +1,4 @@
-"""What readers need of a store, whether it is one ``data.mdb`` or several.
+"""The protocol through which readers use a store, whether it is one ``data.mdb`` or several.
 
 `Store`, `PatchReader` and `rico_hdl.torch` read through `Records` alone. `MappedRecords` implements
 it for one target folder. A collection of shards implements it by handing out one `Located` for each
@@ -21,12 +21,12 @@ T = TypeVar("T")
 
 
 class Located(NamedTuple):
-    """Those of some records that are in one file."""
+    """The records of a request that are in one file."""
 
     rows: Sequence[int]
-    """Zero-based position of each among the keys that were given."""
+    """Zero-based position of each among the given keys."""
     file: File
-    """Where they are."""
+    """The file that holds them."""
     places: Offsets
     """Start and stop of each in the file, of shape (n, 2)."""
 
@@ -35,7 +35,7 @@ class Records(Protocol):
     """The records of a store, for any number of readers.
 
     Safe for threads and forks. It can be pickled, and opens its files once in each process, on
-    first use. ``len()`` and ``in`` look at the newest committed state.
+    first use. ``len()`` and ``in`` use the newest committed state.
     """
 
     ahead: ReadAhead
@@ -43,21 +43,21 @@ class Records(Protocol):
 
     @property
     def path(self) -> Path:
-        """The folder, absolute; for messages, too."""
+        """The absolute path of the folder, also for messages."""
         ...
 
     @property
     def closed(self) -> bool:
-        """Whether it was closed."""
+        """Whether `close` was called."""
         ...
 
     @property
     def catalogue(self) -> Catalogue:
-        """What the records are together: dataset, modalities, bands, usual sizes."""
+        """The dataset, its modalities, their bands and usual sizes."""
         ...
 
     def close(self) -> None:
-        """Let go of the files, as soon as no reader uses them any more."""
+        """Release the files as soon as no reader uses them any more."""
         ...
 
     def __len__(self) -> int: ...
@@ -68,57 +68,57 @@ class Records(Protocol):
         """All keys, sorted.
 
         Raises:
-            StoreError: It was closed, is damaged, or is written to faster than it is read.
+            StoreError: It is closed, damaged, or written to faster than it is read.
         """
         ...
 
     def locate(self, keys: Sequence[str]) -> Keys:
-        """Some keys with where their records are, in the order in which they are given.
+        """The given keys, in that order, together with the places of their records.
 
         Raises:
             UnknownKeyError: There is no record for a key.
-            StoreError: It was closed, or is damaged.
+            StoreError: It is closed or damaged.
         """
         ...
 
     def place(self, key: str) -> tuple[File, int, int]:
-        """The file of a record, and where it starts and stops there: not yet a certain answer.
+        """The file of a record, and its start and stop there; they may be out of date.
 
-        What is copied from there counts only if the file is `File.certain` afterwards; otherwise,
-        ask `settled`. It exists because `settled` costs a single patch too much.
+        Bytes copied from there are valid only if the file is `File.certain` afterwards; otherwise,
+        call `settled`. This method exists because `settled` is too slow for a single patch.
 
         Raises:
             UnknownKeyError: There is no record for the key.
-            StoreError: It was closed, or is damaged.
+            StoreError: It is closed or damaged.
         """
         ...
 
     def settled(self, keys: Sequence[str], read: Callable[[Sequence[Located]], T]) -> T:
-        """What a function reads from the records of some keys, each in a committed state.
+        """The result of a function that reads records, each of them in a committed state.
 
         Args:
-            keys: The keys.
-            read: Called, possibly several times, until its result is certain; what it raises before
-                that is ignored.
+            keys: The keys of the records.
+            read: Called, possibly several times, until its result is certain; exceptions that it
+                raises before that are ignored.
 
         Raises:
             UnknownKeyError: There is no record for a key.
-            StoreError: It was closed, is damaged, or is written to faster than it is read.
+            StoreError: It is closed, damaged, or written to faster than it is read.
         """
         ...
 
     def layout(self, file: File, start: int, stop: int, key: str) -> RecordLayout:
-        """How the record at a place of a file is laid out.
+        """The layout of the record at a place of a file.
 
         Raises:
-            StoreError: It is no record.
+            StoreError: The bytes there are not a record.
         """
         ...
 
     def layouts(self, keys: Keys) -> Iterator[RecordLayout]:
-        """How the records of some keys are laid out.
+        """The layouts of the records of some keys.
 
         Raises:
-            StoreError: One of them is no record.
+            StoreError: The bytes of one of them are not a record.
         """
         ...

@@ -1,7 +1,7 @@
 """Patches as arrays, one by one or in batches, always with the same options.
 
-In: a store, options, keys. Out: arrays that are filled from ``data.mdb`` with one copy. What
-follows from the options is worked out once for each layout of records.
+In: a store, options, keys. Out: arrays that are filled from ``data.mdb`` with one copy. The options
+are turned into a plan once for each layout of records.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _N_NAMED: Final = 5
 
 
 class ArraySpec(NamedTuple):
-    """What the array of one patch looks like."""
+    """Shape, dtype and bands of the array of one patch."""
 
     shape: tuple[int, ...]
-    """(bands, rows, columns); of an array by band (rows, columns)."""
+    """(bands, rows, columns); (rows, columns) if there is an array for each band."""
     dtype: np.dtype[Any]
-    """Of its pixels."""
+    """The dtype of its pixels."""
     bands: tuple[str, ...]
     """The names of its bands, as stored."""
 
@@ -42,7 +42,7 @@ class Batch(NamedTuple):
     """Several patches."""
 
     keys: Sequence[str]
-    """The patches, in the order of the arrays' rows: `Keys` if such were given, or a tuple."""
+    """The keys, in the order of the arrays' rows: `Keys` if the caller gave those, else a tuple."""
     images: Images
     """An array of shape (N, C, H, W); grouped, one for each resolution, by ``ROWSxCOLUMNS``, or for
     each band, of shape (N, H, W)."""
@@ -55,11 +55,11 @@ class PatchReader:
     """
 
     def __init__(self, records: Records, options: Options) -> None:
-        # Not the store: it keeps its readers, and a cycle would keep the file open after both.
+        # Not the store: it keeps its readers, and the cycle would keep the file open.
         self.records = records
-        """Where it reads from."""
+        """The records that it reads."""
         self.options = options
-        """How arrays look."""
+        """The options of reading."""
         self._plans: dict[RecordLayout, RecordPlan] = {}
         self._last = (RecordLayout(b"", -1, []), NO_PLAN)
 
@@ -67,10 +67,10 @@ class PatchReader:
         return PatchReader, (self.records, self.options)
 
     def read(self, key: str, out: Images | None = None) -> Images:
-        """One patch.
+        """Read one patch.
 
         Args:
-            key: The patch.
+            key: The key of the patch.
             out: The array to fill, of the patch's shape and dtype; grouped, a dictionary of them.
 
         Returns:
@@ -100,13 +100,13 @@ class PatchReader:
         return self._image(key, out, file, *places[0].tolist())
 
     def _image(self, key: str, out: Images | None, file: File, start: int, stop: int) -> Images:
-        """The patch whose record is at that place of a file."""
+        """The patch whose record is at a place of a file."""
         records, data = self.records, file.data
         layout, plan = self._last
         if records.ahead.cold:
             records.ahead.announce(file, [(start, stop)], plan.spans)
         begin = perf_counter()
-        # As `RecordLayout.are_of`, without the call: almost always it is that of the last record.
+        # `RecordLayout.are_of`, without the call: most records have the layout of the last one.
         if stop - start != layout.n_bytes or data[start : start + layout.n_header] != layout.header:
             layout, plan = self._last = self._planned(file, start, stop, key)
         if plan.deviates:
@@ -124,15 +124,15 @@ class PatchReader:
         return images
 
     def read_batch(self, keys: Sequence[str], out: Images | None = None) -> Batch:
-        """Several patches.
+        """Read several patches.
 
         Args:
-            keys: The patches, in any order, also several times.
+            keys: The keys of the patches, in any order, possibly repeated.
             out: The array to fill, of shape (N, C, H, W); grouped, a dictionary of them.
 
         Returns:
-            The patches: in ``out``, or in new arrays. With ``on_size="skip"`` there may be fewer
-            than keys: they are in the first rows.
+            The patches, in ``out`` or in new arrays. With ``on_size="skip"`` there may be fewer
+            patches than keys; they fill the first rows.
 
         Raises:
             UnknownKeyError: The store does not have a patch.
@@ -142,7 +142,7 @@ class PatchReader:
             StoreError: The store is closed or damaged.
         """
         if isinstance(keys, str):
-            raise UsageError(f"keys={keys!r} is one key, expected several", "Give a list.")
+            raise UsageError(f"keys={keys!r} is one key, expected a sequence", "Give a list.")
         if not len(keys):
             raise UsageError("there are no keys to read", "Give at least one.")
         return self.records.settled(keys, partial(self._batch, keys, out))
@@ -155,7 +155,7 @@ class PatchReader:
                 ahead.announce(file, places, self._last[1].spans)
         begin = perf_counter()
         layout, plan = self._last
-        # Almost always, all are laid out as the last one that was read.
+        # Most batches have only records with the layout of the last one that was read.
         if plan.deviates or not all(layout.are_of(file.data, at) for _, file, at in located):
             batch, plan = self._read_mixed(keys, out, located)
         else:
@@ -170,7 +170,7 @@ class PatchReader:
     def _read_mixed(
         self, keys: Sequence[str], out: Images | None, located: Sequence[Located]
     ) -> tuple[Batch, RecordPlan]:
-        """Patches that may be laid out in different ways, and what was done with the first."""
+        """Patches whose layouts may differ, and the plan for the first of them."""
         names = _fixed(keys)
         plans = self._plans_of(names, located)
         first = plans[0]
@@ -190,13 +190,13 @@ class PatchReader:
         return Batch(names, first.unwrapped(arrays)), first
 
     def describe(self, key: str) -> ArraySpec | dict[str, ArraySpec]:
-        """What the array of a patch looks like, without reading it.
+        """Describe the array of a patch without reading it.
 
         Args:
-            key: The patch. If it deviates from the usual size, the answer is for those that do not.
+            key: The key of the patch. If its size is unusual, the usual size is described.
 
         Returns:
-            The array; grouped, each of them by resolution or band.
+            The shape, dtype and bands of the array; grouped, of each array, by resolution or band.
 
         Raises:
             RicoError: See `read`.
@@ -211,7 +211,7 @@ class PatchReader:
     def memory(self, key: str) -> BandMemory | None:
         """How patches like that of a key share one memory; None if they do not.
 
-        They do with ``grouped="band"``, unless bands are converted or brought to another size.
+        They do with ``grouped="band"``, unless bands are converted or resampled.
 
         Raises:
             RicoError: See `read`.
@@ -219,7 +219,7 @@ class PatchReader:
         return self._plan_for(key).memory
 
     def empty(self, key: str, n: int) -> Images:
-        """Arrays for ``n`` patches like that of a key, to be given as ``out``; not initialised.
+        """Uninitialised arrays for ``n`` patches like that of a key, to be passed as ``out``.
 
         Raises:
             UsageError: Memory does not suffice.
@@ -229,7 +229,7 @@ class PatchReader:
         return plan.unwrapped(plan.empty(n))
 
     def fits(self, key: str, images: Images) -> bool:
-        """Whether arrays are such as `empty` makes for patches like that of a key."""
+        """Whether arrays are like those that `empty` makes for patches like that of a key."""
         described = self.describe(key)
         if isinstance(described, dict) and isinstance(images, dict):
             pairs = [(spec, images.get(name)) for name, spec in described.items()]
@@ -244,7 +244,7 @@ class PatchReader:
         )
 
     def deviating(self, keys: Sequence[str]) -> list[str]:
-        """Those of some patches that deviate from their modality's usual size.
+        """The keys of those patches that deviate from their modality's usual size.
 
         Raises:
             RicoError: See `read`.
@@ -253,7 +253,7 @@ class PatchReader:
         return [key for key, plan in zip(keys, plans, strict=True) if plan.deviates]
 
     def _plans_of(self, keys: Sequence[str], located: Sequence[Located]) -> list[RecordPlan]:
-        """What is done with each of some records, in the order of their keys."""
+        """The plan for each record, in the order of the keys."""
         layout, plan = self._last
         found = [plan] * len(keys)
         for rows, file, places in located:
@@ -269,13 +269,13 @@ class PatchReader:
         return found
 
     def _plan_for(self, key: str) -> RecordPlan:
-        """What is done with the record of a key."""
+        """The plan for the record of a key."""
         return self.records.settled([key], partial(self._plans_of, [key]))[0]
 
     def _planned(
         self, file: File, start: int, stop: int, key: str
     ) -> tuple[RecordLayout, RecordPlan]:
-        """The layout of a record, and what is done with records of that layout."""
+        """The layout of a record, and the plan for records of that layout."""
         layout = self.records.layout(file, start, stop, key)
         plan = self._plans.get(layout)
         if plan is None:
@@ -290,7 +290,7 @@ class PatchReader:
         """The positions of patches of the usual size.
 
         Raises:
-            SizeError: Some are not, and are not to be skipped.
+            SizeError: Some patches deviate, and are not to be skipped.
         """
         deviating = {
             key: plan.deviates for key, plan in zip(keys, plans, strict=True) if plan.deviates
@@ -300,15 +300,15 @@ class PatchReader:
         return [i for i, plan in enumerate(plans) if not plan.deviates]
 
     def _refusal(self, deviating: Mapping[str, str], n: int) -> SizeError:
-        """An error that names patches which deviate from the usual size."""
+        """An error that names the patches that deviate from the usual size."""
         named = [f"{key!r} ({how})" for key, how in deviating.items()][:_N_NAMED]
         more = f" and {len(deviating) - _N_NAMED} more" if len(deviating) > _N_NAMED else ""
         return SizeError(
             f"{self.records.path}: {len(deviating)} of {n} patches deviate from the usual size: "
             f"{', '.join(named)}{more}",
-            'Choose with on_size=: "skip" leaves them out, "pad" fills what is missing with zeros '
-            'and "crop" cuts off what is too much, both at the bottom and on the right, "pad+crop" '
-            'does both, "keep" takes them as they are.',
+            'Choose with on_size=: "skip" leaves them out, "pad" adds zeros and "crop" cuts off '
+            'pixels, both at the bottom and on the right, "pad+crop" does both, "keep" leaves them '
+            "as they are.",
             tuple(deviating),
         )
 
@@ -334,12 +334,12 @@ class PatchReader:
 
 
 def _fixed(keys: Sequence[str]) -> Sequence[str]:
-    """Keys that can't change: those of a store, or a tuple."""
+    """Keys that can't change: the `Keys` of a store, or a tuple."""
     return keys if isinstance(keys, Keys) else tuple(keys)
 
 
 def _shown(arrays: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> str:
-    """Names, dtypes and shapes, for an error."""
+    """Names, dtypes and shapes of arrays, for an error."""
     return ", ".join(
         f"{name} {dtype} {'x'.join(map(str, shape))}".lstrip()
         for name, (shape, dtype) in arrays.items()

@@ -1,7 +1,7 @@
-"""What is done with records of one layout, given options.
+"""Plans for reading records of one layout, given the options.
 
-In: a record's layout, what is known of its modality, options. Out: a `RecordPlan`, or an error that
-says why the bands don't make the requested arrays.
+In: a record's layout, its modality if known, options. Out: a `RecordPlan`, or an error that says
+why the bands don't make the requested arrays.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rico_hdl.reading.selection import chosen
 from rico_hdl.record import Tensor
 
 UNGROUPED: Final = ""
-"""The name of the only array where bands are not grouped by resolution."""
+"""The name of the only array if bands are not grouped."""
 
 Images = Array | dict[str, Array]
 """One array; or, grouped, one for each resolution or band."""
@@ -34,23 +34,22 @@ Images = Array | dict[str, Array]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordPlan:
-    """What is done with records of one layout. Compared by identity."""
+    """How records of one layout are read. Compared by identity."""
 
     arrays: Mapping[str, ArrayPlan]
-    """By resolution as ``ROWSxCOLUMNS``, or by band; a single one, `UNGROUPED`, where they are not
-    grouped."""
+    """By resolution as ``ROWSxCOLUMNS``, or by band; if not grouped, a single one, `UNGROUPED`."""
     by_band: bool
-    """Whether each has one band, and no axis for it."""
+    """Whether each array has one band, and no axis for it."""
     memory: BandMemory | None
     """How the arrays share one memory, if they are by band and can do so."""
     only: ArrayPlan | None
-    """The single one, where they are not grouped."""
+    """The single array, if not grouped."""
     deviates: str
-    """How it deviates from the usual size and thus is not to be read; empty if it is."""
+    """How the size deviates from the usual one in a way that forbids reading; empty if readable."""
     spans: list[Span]
     """The parts of a record that are read, header included."""
     patience: float
-    """Seconds that copying them takes at most, unless they come from a disk."""
+    """The most seconds that copying them takes, unless they come from a disk."""
 
     def shape_of(self, array: ArrayPlan) -> tuple[int, ...]:
         """The shape of an array of one patch, as the caller sees it."""
@@ -72,7 +71,7 @@ class RecordPlan:
         rows: Sequence[int],
         arrays: Mapping[str, Array],
     ) -> None:
-        """Copy records into rows of arrays; see `ArrayPlan.fill_rows`."""
+        """Copy several records into rows of arrays; see `ArrayPlan.fill_rows`."""
         if (
             self.memory is not None
             and isinstance(rows, range)
@@ -84,7 +83,7 @@ class RecordPlan:
             plan.fill_rows(data, starts, rows, array)
 
     def empty(self, *rows: int) -> dict[str, Array]:
-        """New arrays for patches, not initialised.
+        """New, uninitialised arrays for patches.
 
         Args:
             rows: The length of their first axis, or nothing for a single patch.
@@ -101,19 +100,19 @@ class RecordPlan:
             }
         except (MemoryError, ValueError) as error:
             raise UsageError(
-                f"there is no memory for {' x '.join(map(str, rows))} patches of "
+                f"memory does not suffice for {' x '.join(map(str, rows))} patches of "
                 f"{sum(array.n_bytes for array in self.arrays.values())} bytes: {error}",
-                "Read fewer at once.",
+                "Read fewer patches at once.",
             ) from error
 
     def checked(self, out: Images, *rows: int) -> dict[str, Array]:
-        """The arrays that a caller gave, by name.
+        """The caller's arrays, by name.
 
         Raises:
-            UsageError: They have other names, shapes or dtypes than the patches, or can't be
-                written.
+            UsageError: Their names, shapes or dtypes are not those of the patches, or they are not
+                writeable.
         """
-        hint = "PatchReader.empty makes one that fits; dtype= chooses another type."
+        hint = "PatchReader.empty makes arrays that fit; dtype= chooses another dtype."
         if isinstance(out, dict) != (self.only is None) or (
             isinstance(out, dict) and out.keys() != self.arrays.keys()
         ):
@@ -127,38 +126,37 @@ class RecordPlan:
             if not fits or found.shape != shape or found.dtype != dtype:
                 what = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else None
                 raise UsageError(
-                    f"out= is {what or type(found)}, expected an array that can be written, "
-                    f"{dtype} {shape}",
+                    f"out= is {what or type(found)}, expected a writeable array, {dtype} {shape}",
                     hint,
                 )
         return given
 
     def unwrapped(self, arrays: dict[str, Array]) -> Images:
-        """The only array, where they are not grouped."""
+        """The only array, or the dictionary if arrays are grouped."""
         return arrays if self.only is None else arrays[UNGROUPED]
 
 
 NO_PLAN: Final = RecordPlan(
     {}, by_band=False, memory=None, only=None, deviates="", spans=[(0, PIECE_BYTES)], patience=0
 )
-"""What is done before any layout is known: nothing, but the whole record is announced."""
+"""The plan before any layout is known: it reads nothing, but announces the whole record."""
 
 
 def plan_of(
     layout: RecordLayout, contents: ModalityContents | None, options: Options, where: str
 ) -> RecordPlan:
-    """Work out what is done with records of a layout.
+    """Plan how records of a layout are read.
 
     Args:
         layout: Their layout.
-        contents: What is known of their modality, if anything.
-        options: How arrays should look.
+        contents: Their modality, if known.
+        options: The options of reading.
         where: One of the records, for errors.
 
     Raises:
         UnknownBandError: They lack a band.
-        SizeError: The bands differ in size, and are to be one array.
-        UsageError: The bands differ in dtype, can't be cast, or are no rasters.
+        SizeError: The bands differ in size, but make one array.
+        UsageError: The bands differ in dtype, can't be cast, or are not rasters.
     """
     names = chosen(options.bands, layout, contents, where)
     tensors = [layout.bands[name] for name in names]
@@ -182,7 +180,7 @@ def plan_of(
     arrays = {}
     for name, places in groups.items():
         if by_band:
-            places = places[:1]  # noqa: PLW2901 - however often it was asked for
+            places = places[:1]  # noqa: PLW2901 - a band may be requested several times
         some, sizes = [tensors[i] for i in places], [usual[i] for i in places]
         arrays[name] = ArrayPlan(
             names=tuple(names[i] for i in places),
@@ -205,7 +203,7 @@ def plan_of(
 
 
 def label(size: Size) -> str:
-    """How a size is written: ``120x120``."""
+    """A size as text: ``120x120``."""
     return f"{size[0]}x{size[1]}"
 
 
@@ -217,7 +215,7 @@ def _size(shape: Sequence[int]) -> Size:
 def _deviation(
     names: Sequence[str], own: Sequence[Size], usual: Sequence[Size], on_size: str
 ) -> str:
-    """How a record deviates from the usual size in a way that the option does not allow for."""
+    """The first deviation from the usual size that ``on_size`` does not resolve; else empty."""
     for name, found, expected in zip(names, own, usual, strict=True):
         larger = any(n > m for n, m in zip(found, expected, strict=True))
         smaller = any(n < m for n, m in zip(found, expected, strict=True))
@@ -230,7 +228,7 @@ def _common_size(tensors: Sequence[Tensor], sizes: Sequence[Size], where: str) -
     """The size of all bands.
 
     Raises:
-        SizeError: They differ.
+        SizeError: The bands differ in size.
     """
     by_size: dict[Size, str] = {}
     for tensor, size in zip(tensors, sizes, strict=True):
@@ -239,8 +237,8 @@ def _common_size(tensors: Sequence[Tensor], sizes: Sequence[Size], where: str) -
         found = ", ".join(f"{name} is {label(size)}" for size, name in by_size.items())
         raise SizeError(
             f"{where}: bands of different size can't be one array: {found}",
-            "Give size=, such as size=(120, 120), to bring them to one, grouped=True for an array "
-            "for each resolution, or fewer bands.",
+            "Give size=, such as size=(120, 120), to resample them, grouped=True for one array per "
+            "resolution, or fewer bands.",
         )
     return sizes[0]
 
@@ -249,7 +247,7 @@ def _common_dtype(tensors: Sequence[Tensor], options: Options, where: str) -> np
     """The dtype of the array.
 
     Raises:
-        UsageError: The bands differ in theirs, or can't be cast to what was asked for.
+        UsageError: The bands differ in dtype, or can't be cast to the requested one.
     """
     by_dtype = {tensor.dtype: tensor.name for tensor in reversed(tensors)}
     found = ", ".join(f"{name} is {dtype}" for dtype, name in by_dtype.items())
@@ -263,6 +261,6 @@ def _common_dtype(tensors: Sequence[Tensor], options: Options, where: str) -> np
     if not all(np.can_cast(dtype, options.dtype, "same_kind") for dtype in by_dtype):
         raise UsageError(
             f"{where}: {found}, and dtype={options.dtype} would lose the fraction of floats",
-            "Read it in its own dtype, and convert it as the numbers require.",
+            "Read the bands in their own dtype, and convert them as their values require.",
         )
     return options.dtype

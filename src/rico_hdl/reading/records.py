@@ -1,13 +1,12 @@
-"""The records of a target folder: where each one is, how it is laid out, what they are together.
+"""The records of a target folder: their places, their layouts, and the catalogue of all of them.
 
 In: a target folder and keys. Out: the file, mapped once for each process on first use, and places
-in it. What is learned is kept and travels with a pickle where it is the same elsewhere; the file
-does not. No pixel is touched.
+in it. A pickle contains the path and the catalogue, but not the file. No pixel is touched.
 
-Another process may write to the store at any time. Everything that is read goes through
-`MappedRecords.settled` or `MappedRecords.of_file`, which read again until the result is that of one
-committed state (`rico_hdl.store.Pages.certain`). Only `PatchReader.read` and `Store.__getitem__`,
-where a call costs too much, check for themselves first.
+Another process may write to the store at any time. Every read goes through `MappedRecords.settled`
+or `MappedRecords.of_file`, which repeat it until the result is that of one committed state
+(`rico_hdl.store.Pages.certain`). Only `PatchReader.read` and `Store.__getitem__`, where a call
+costs too much, check for themselves first.
 """
 
 from __future__ import annotations
@@ -34,20 +33,20 @@ from rico_hdl.reading.readahead import HEADER, ReadAhead
 from rico_hdl.store import DATA_NAME, JOURNAL_NAME, Pages
 
 _HEADERS_AT_ONCE: Final = 512
-"""Records whose headers are announced to the system together, where they come from a disk."""
+"""Records whose headers are announced to the system together, if they come from a disk."""
 
 _ATTEMPTS: Final = 3
-"""How often a batch is read before its records are copied one by one: a writer that commits faster
+"""Attempts to read a batch before its records are copied one by one: a writer that commits faster
 than a batch is read would spoil each attempt."""
 _ATTEMPTS_IN_ALL: Final = 1000
-"""How often a single record is copied, or the tree of keys is read on, before that is an error. A
-commit takes a fifth of a millisecond at least, since it waits for a disk; finding and copying a
-record takes a tenth of that."""
+"""Attempts to copy a single record, or to continue reading the tree of keys, before that is an
+error. A commit takes at least a fifth of a millisecond, since it waits for a disk; finding and
+copying a record takes a tenth of that."""
 
 _OPENINGS: Final = 20
 _PAUSE_SECONDS: Final = 0.01
-"""How often a file that is missing, or no LMDB yet, is tried again while there is a journal, and
-how long each is waited for: longer than a conversion takes to make a new file."""
+"""Retries if the file is missing or not an LMDB yet while there is a journal, and the pause between
+them; together they are longer than a conversion takes to make a new file."""
 
 
 class MappedRecords:
@@ -59,12 +58,12 @@ class MappedRecords:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - keeps links
-        """The folder, absolute."""
+        """The absolute path of the folder."""
         self._known: Catalogue | None = None
         self._begin()
 
     def _begin(self) -> None:
-        """Set what does not travel."""
+        """Set the attributes that are not pickled."""
         self.closed = False
         """See `Records.closed`."""
         self.ahead = ReadAhead()
@@ -83,7 +82,7 @@ class MappedRecords:
         """Make sure that there is a store, without opening it.
 
         Raises:
-            StoreError: There is none.
+            StoreError: There is no store.
         """
         if not (self.path / DATA_NAME).is_file():
             what = f"there is no {DATA_NAME}" if self.path.is_dir() else "no such folder"
@@ -98,22 +97,22 @@ class MappedRecords:
         """The file, mapped.
 
         Raises:
-            StoreError: It was closed, or can't be read.
+            StoreError: It is closed, or can't be read.
         """
         pages = self._pages
         if pages is None:
             if self.closed:
                 raise StoreError(f"{self.path} is closed", "Open it again with rico_hdl.open.")
-            # Two threads may both come here: one of the two maps goes away at once.
+            # If two threads get here, one of the two maps is dropped at once.
             pages = self._pages = self._mapped()
-            if self.closed:  # in the meantime, by another thread
+            if self.closed:  # meanwhile, by another thread
                 self._pages = None
         return pages
 
     def _mapped(self) -> Pages:
-        """The file, mapped again.
+        """Map the file, and wait for it if a conversion is making it.
 
-        A conversion with --overwrite removes it, and makes another one at once.
+        A conversion with --overwrite removes the file, and makes another one at once.
         """
         for _ in range(_OPENINGS):
             try:
@@ -125,10 +124,10 @@ class MappedRecords:
         return Pages(self.path)
 
     def latest(self) -> Pages:
-        """The file, mapped as it is after the last commit.
+        """The file, mapped as of the last commit.
 
         Raises:
-            StoreError: It was closed, or can't be read.
+            StoreError: It is closed, or can't be read.
         """
         pages = self.pages()
         if not pages.current:
@@ -137,7 +136,7 @@ class MappedRecords:
         return pages
 
     def _renew(self, pages: Pages) -> None:
-        """Have the file mapped again on its next use: it was written to."""
+        """Map the file again on its next use, since it was written to."""
         if self._pages is pages:
             self._pages = None
             self._known = None  # a modality may have been added
@@ -153,13 +152,13 @@ class MappedRecords:
         return found
 
     def of_file(self, read: Callable[[Pages], T]) -> T:
-        """What a function reads from the file, in one committed state.
+        """The result of a function that reads from the file, in one committed state.
 
         Args:
-            read: Called until its result is certain; what it raises before is ignored.
+            read: Called until its result is certain; exceptions before that are ignored.
 
         Raises:
-            StoreError: It was closed, can't be read, or is written to faster than it is read.
+            StoreError: It is closed, can't be read, or is written to faster than it is read.
         """
         for _ in range(_ATTEMPTS_IN_ALL):
             pages = self.pages()
@@ -206,22 +205,22 @@ class MappedRecords:
     def _too_fast(self) -> StoreError:
         return StoreError(
             f"{self.path} is written to faster than it can be read: {_ATTEMPTS_IN_ALL} attempts",
-            "Wait until the conversion is done.",
+            "Wait until the conversion has finished.",
         )
 
     def find(self, key: str) -> tuple[Pages, int, int] | None:
-        """The file, and where a key's record starts and stops in it; None if there is none.
+        """The file, and the start and stop of a key's record in it; None if there is none.
 
-        The place is one to be tried: see `rico_hdl.store.Pages.certain`.
+        The place may be out of date: see `rico_hdl.store.Pages.certain`.
 
         Raises:
-            StoreError: It was closed, or is damaged.
+            StoreError: It is closed or damaged.
         """
         for _ in range(_ATTEMPTS_IN_ALL):
             pages = self._pages or self.pages()
             try:
                 found = pages.find(key.encode())
-            except (AttributeError, UnicodeEncodeError):  # no text, or none that could be stored
+            except (AttributeError, UnicodeEncodeError):  # not a string, or not one in UTF-8
                 return None
             except Exception:
                 if pages.certain:
@@ -237,10 +236,10 @@ class MappedRecords:
     def place(self, key: str) -> tuple[Pages, int, int]:
         """See `Records.place`."""
         pages = self._pages
-        if pages is not None:  # as almost always, and without one more call
+        if pages is not None:  # the usual case, without one more call
             try:
                 place = pages.find(key.encode())
-            except Exception:  # noqa: BLE001 - `find` tells what it means
+            except Exception:  # noqa: BLE001 - `find` decides whether it is an error
                 place = None
             if place is not None:
                 return pages, *place
@@ -254,7 +253,7 @@ class MappedRecords:
         return self.of_file(lambda pages: pages.n_entries)
 
     def __contains__(self, key: str) -> bool:
-        # A key that is not found is certain to be absent; one that is found may have been torn.
+        # A key that is not found is certainly absent; one that is found may be a torn read.
         for _ in range(_ATTEMPTS_IN_ALL):
             found = self.find(key)
             if found is None or found[0].certain:
@@ -268,20 +267,20 @@ class MappedRecords:
 
         def found(located: Sequence[Located]) -> Keys:
             (_, file, places), *_ = located
-            # Copies have no state: their places count for nothing.
+            # Copies have no fingerprint: their places are valid for no state.
             fingerprint = getattr(file, "fingerprint", None)
             return Keys.of(names, places, fingerprint, is_sorted=False)
 
         return self.settled(keys, found)
 
     def _places(self, keys: Sequence[str]) -> tuple[Pages, Offsets | None]:
-        """The file, and where the records of some keys start and stop in it, of shape (n, 2).
+        """The file, and the start and stop of the records of some keys in it, of shape (n, 2).
 
         The places are None if the file was mapped again meanwhile.
 
         Raises:
-            UnknownKeyError: There is none for a key.
-            StoreError: It was closed, or is damaged.
+            UnknownKeyError: There is no record for a key.
+            StoreError: It is closed or damaged.
         """
         pages = self.pages()
         if isinstance(keys, Keys) and keys.fingerprint == pages.fingerprint:
@@ -297,8 +296,8 @@ class MappedRecords:
     def keys(self) -> Keys:
         """See `Records.keys`.
 
-        While a conversion writes, these may be the keys of several of its states: each was in the
-        store at some time, and none is missing that was there all the time.
+        While a conversion writes, these may be the keys of several states: each was in the store at
+        some time, and every key that was there all the time is included.
         """
         names: list[bytes] = []
         places: list[tuple[int, int]] = []
@@ -321,7 +320,7 @@ class MappedRecords:
                     raise
             self._renew(pages)
             pages = self.pages()
-            # Places of different states are no places: each key will be looked up.
+            # Places from different states are useless: each key will be looked up.
             fingerprint = None if names else pages.fingerprint
             n_failed = 0 if len(names) > n_before else n_failed + 1
         raise self._too_fast()
@@ -333,7 +332,7 @@ class MappedRecords:
         except RecordError as error:
             raise StoreError(
                 f"{self.path}: patch {key!r} can't be read: {error.message}",
-                "Look at the store with rico-hdl verify.",
+                "Check the store with rico-hdl verify.",
             ) from error
 
     def layouts(self, keys: Keys) -> Iterator[RecordLayout]:
@@ -343,7 +342,7 @@ class MappedRecords:
             yield from self.settled(some, partial(self._layouts_at, some))
 
     def _layouts_at(self, keys: Keys, located: Sequence[Located]) -> list[RecordLayout]:
-        """The layouts of records whose places are known."""
+        """The layouts of records, once their places are known."""
         (_, file, places), *_ = located
         if self.ahead.cold:
             self.ahead.announce(file, places, HEADER)
@@ -353,12 +352,12 @@ class MappedRecords:
         ]
 
     def _unknown(self, key: object) -> UnknownKeyError:
-        """An error that says which keys are alike."""
-        hint = "Keys are texts, as store.keys() lists them."
+        """An error that names similar keys."""
+        hint = "Keys are strings, as store.keys() lists them."
         if isinstance(key, str):
             name = key.encode(errors="replace")
             neighbours = self.of_file(lambda pages: pages.neighbours(name))
             near = [near.decode(errors="replace") for near in neighbours]
             close = get_close_matches(key, near, cutoff=0.8) or near[:1]
-            hint = f"There is {' and '.join(map(repr, close))}." if close else "It is empty."
+            hint = f"Similar: {', '.join(map(repr, close))}." if close else "The store is empty."
         return UnknownKeyError(f"{self.path} has no patch {key!r}", hint)

@@ -1,12 +1,12 @@
-"""Bringing bands of another resolution to the size that was asked for.
+"""Resample bands of another resolution to the requested size.
 
 In: bands of one size, of shape (…, rows, columns). Out: the same at another size, written into an
-array that is there already. The results are those of ``torch.nn.functional.interpolate`` with
-``align_corners=False``: pixel centres are aligned, bicubic uses the coefficient -0.75, and nothing
-is smoothed when an image is made smaller. NumPy alone does it.
+existing array. The results are those of ``torch.nn.functional.interpolate`` with
+``align_corners=False``: pixel centres are aligned, bicubic uses the coefficient -0.75, and there is
+no antialiasing when an image shrinks. It needs only NumPy.
 
-Both directions are done one after the other, each pixel from its one, two or four neighbours. A
-matrix product would also multiply by the zeros in between, and spread one NaN over the whole patch.
+Rows and columns are resampled one after the other, each pixel from its one, two or four neighbours.
+A matrix product would also multiply by the zeros in between, and spread one NaN over the patch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RESAMPLINGS: Final[tuple[Resampling, ...]] = get_args(Resampling)
 
 _CUBIC: Final = -0.75  # torch's and OpenCV's coefficient
 _LARGE: Final = 4
-"""Bytes of pixels that it is worth repeating before conversion."""
+"""Bytes of the smallest target pixels for which repeating pixels before conversion pays off."""
 _Taps = list[tuple[npt.NDArray[np.intp], Array]]
 """For each neighbour: its zero-based position for each result, and its weight."""
 
@@ -32,16 +32,16 @@ _PAIRS: Final[dict[int, tuple[type, type, int]]] = {
     2: (np.uint16, np.uint32, 0x0001_0001),
     4: (np.uint32, np.uint64, 0x0000_0001_0000_0001),
 }
-"""By the bytes of a pixel: the type of its bits, that of two pixels, and what to multiply the first
-by to get the second."""
+"""By bytes per pixel: the unsigned type of one pixel, that of two pixels, and the factor that turns
+one pixel into two copies of it."""
 
 
 class Resampler(Protocol):
-    """Brings bands from one size to another."""
+    """Resamples bands from one size to another."""
 
     bits: np.dtype[Any] | None
-    """As what the bits of pixels are put into its memory, where it has room for more than they are;
-    None where pixels are put there as numbers."""
+    """The unsigned type as which the bits of pixels are written to its memory, if that has room for
+    copies of them; None if pixels are written as numbers."""
 
     def memory(self, shape: Sequence[int]) -> Array:
         """New memory for the pixels of bands, to be filled before each call.
@@ -52,20 +52,20 @@ class Resampler(Protocol):
         ...
 
     def __call__(self, memory: Array, out: Array) -> None:
-        """Fill an array of shape (…, rows, columns), of any dtype, and use up the memory."""
+        """Fill an array of shape (…, rows, columns), of any dtype; this spoils the memory."""
         ...
 
 
 def resampler(
     method: Resampling, source: tuple[int, int], target: tuple[int, int], dtype: np.dtype[Any]
 ) -> Resampler:
-    """What brings bands from one size to another.
+    """The resampler from one size to another.
 
     Args:
         method: ``nearest``, ``bilinear`` or ``bicubic``.
         source: (rows, columns) of the bands.
         target: (rows, columns) of the result.
-        dtype: In which it is done; see `working_dtype`.
+        dtype: The dtype of the computation; see `working_dtype`.
     """
     if method == "nearest":
         return _Nearest(source, target, dtype)
@@ -75,9 +75,9 @@ def resampler(
 def working_dtype(
     method: Resampling, source: np.dtype[Any], target: np.dtype[Any]
 ) -> np.dtype[Any]:
-    """The type in which bands are resampled, between that of the record and that of the result."""
+    """The dtype in which bands are resampled, between that of the record and that of the result."""
     if method == "nearest":
-        # Fewer bytes to repeat; but half precision is slow to convert to: once for each pixel.
+        # Fewer bytes to repeat. Conversion to half precision is slow, so do it once for each pixel.
         return source if source.itemsize < target.itemsize >= _LARGE else target
     if source.itemsize > 4 or target.itemsize > 4 or (source.kind != "f" and source.itemsize > 2):
         return np.dtype(np.float64)
@@ -85,15 +85,15 @@ def working_dtype(
 
 
 def put_rounded(values: Array, out: Array) -> None:
-    """Write numbers into an array of integers: rounded, half to even, and kept within its range.
+    """Write floats into an array of integers: rounded half to even, and clipped to its range.
 
-    What is not a number becomes 0.
+    NaN becomes 0.
     """
     limits = np.iinfo(out.dtype)
     np.rint(values, out=values)
     np.nan_to_num(values, copy=False, nan=0)
     top = float(limits.max)
-    if top > limits.max:  # 64-bit limits have no float64 of their own
+    if top > limits.max:  # float64 can't represent the limits of 64-bit integers
         top = np.nextafter(top, 0)
     np.clip(values, limits.min, top, out=values)
     np.copyto(out, values, casting="unsafe")
@@ -113,17 +113,17 @@ class _Nearest:
         self.bits = np.dtype(self._pair[0]) if self._pair else None
 
     def memory(self, shape: Sequence[int]) -> Array:
-        """Memory of the bands' pixels, each with room for its copy where two are neighbours."""
+        """Memory for the bands' pixels, each with room for its copy if columns are doubled."""
         return np.empty(shape, self._pair[1] if self._pair else self._dtype)
 
     def __call__(self, memory: Array, out: Array) -> None:
         if not self._row_factor and len(self._rows) < memory.shape[-2]:
-            # Fewer rows first: less to do for the columns.
+            # Drop rows first, which leaves less work for the columns.
             out[...] = self._widened(np.take(memory, self._rows, axis=-2))
             return
         wide = self._widened(memory)
         if self._row_factor:
-            # Row by row, each as often as it is repeated: memory is written from front to back.
+            # Each row is repeated in place, so memory is written from front to back.
             *others, rows, columns = out.shape
             shape = (*others, rows // self._row_factor, self._row_factor, columns)
             out.reshape(shape)[...] = wide[..., None, :]
@@ -134,7 +134,7 @@ class _Nearest:
         """The bands with all columns of the result."""
         factor = self._column_factor
         if self._pair:
-            # One multiplication writes both copies of a pixel; six times faster than repeating it.
+            # One multiplication makes both copies of a pixel; six times faster than repeating it.
             bands *= self._pair[1](self._pair[2])
             return bands.view(self._dtype)
         if factor == 1:
@@ -163,7 +163,7 @@ class _Weighted:
         self.bits: np.dtype[Any] | None = None
 
     def memory(self, shape: Sequence[int]) -> Array:
-        """Memory in the type in which sums are made."""
+        """Memory of the dtype of the sums."""
         return np.empty(shape, self._dtype)
 
     def __call__(self, memory: Array, out: Array) -> None:
@@ -190,7 +190,7 @@ def _summed(bands: Array, taps: _Taps, axis: int) -> Array:
 def _nearest(n: int, m: int) -> npt.NDArray[np.intp]:
     """The zero-based position in the source of each of ``m`` pixels made from ``n``.
 
-    In single precision, as torch computes it: for some sizes it is next to the exact position.
+    In single precision, as in torch, which for some sizes is off by one from the exact position.
     """
     scale = np.float32(n) / np.float32(m)
     positions: npt.NDArray[np.intp] = np.arange(m, dtype=np.float32).__mul__(scale).astype(np.intp)
@@ -198,7 +198,7 @@ def _nearest(n: int, m: int) -> npt.NDArray[np.intp]:
 
 
 def _factor(positions: npt.NDArray[np.intp], n: int) -> int:
-    """How often each of ``n`` pixels is repeated; 0 where that is not the same for all."""
+    """The number of times that each of ``n`` pixels is repeated; 0 if the number varies."""
     factor = len(positions) // n
     return factor if np.array_equal(positions, np.arange(n).repeat(factor)) else 0
 
@@ -233,7 +233,7 @@ def _far(t: Array) -> Array:
 
 
 def _centres(n: int, m: int, dtype: np.dtype[Any]) -> Array:
-    """Where the centres of ``m`` pixels are among ``n``, in units of the latter."""
+    """The positions of the centres of ``m`` pixels among ``n``, in units of the latter."""
     scale = dtype.type(n) / dtype.type(m)
     centres: Array = scale * (np.arange(m, dtype=dtype) + dtype.type(0.5)) - dtype.type(0.5)
     return centres

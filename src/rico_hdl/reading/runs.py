@@ -1,7 +1,7 @@
-"""Bands of a record as strided arrays over its bytes, and what copies them.
+"""Bands of a record as strided arrays over its bytes, and functions that copy them.
 
-Bands at equal distances in the record are one run, also in reverse order, and one copy; no other
-byte of the record is touched.
+Bands at equal distances in the record, also in reverse order, are one run and take one copy; no
+other byte of the record is touched.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Run(NamedTuple):
     """Bands at equal distances in a record, seen as one array."""
 
     shape: tuple[int, int, int]
-    """(bands, rows, columns); rows and columns may be fewer than the record has."""
+    """(bands, rows, columns); rows and columns may be fewer than in the record."""
     dtype: np.dtype[Any]
-    """As stored, or of the same size where only the bits matter."""
+    """The stored dtype, or one of the same size if only the bits matter."""
     offset: int
-    """Of the first band's first byte, from the record's."""
+    """Zero-based offset of the first band's first byte in the record."""
     strides: tuple[int, int, int]
     """Bytes from band to band, which may be negative, row to row, and pixel to pixel."""
     region: tuple[Any, ...]
@@ -43,7 +43,7 @@ class Run(NamedTuple):
 
     @property
     def span(self) -> tuple[int, int]:
-        """Offset of its first byte in the record, and behind its last one."""
+        """Offsets of its first byte in the record, and after its last one."""
         steps = [(n - 1) * step for n, step in zip(self.shape, self.strides, strict=True)]
         begin = self.offset + sum(min(0, step) for step in steps)
         return begin, self.offset + sum(max(0, step) for step in steps) + self.dtype.itemsize
@@ -54,7 +54,7 @@ def runs_of(tensors: Sequence[Tensor], size: Size, first: int) -> Iterator[Run]:
 
     Args:
         tensors: The bands, in the order of the array.
-        size: The (rows, columns) of the array; what a band has more is cut off.
+        size: The (rows, columns) of the array; larger bands are cropped.
         first: Zero-based position of the first band in the array.
     """
     dtype = little(tensors[0].dtype)
@@ -87,9 +87,9 @@ def copy(runs: Iterable[Run], data: mmap.mmap, start: int, out: Array) -> None:
 
 
 def copy_rows(runs: Iterable[Run], data: mmap.mmap, starts: Sequence[int], out: Array) -> None:
-    """As `copy`, for many records, each into a row of an array of four axes.
+    """Copy many records as `copy` does, each into a row of an array of four axes.
 
-    Run by run, since the loop over records costs the least that way.
+    It goes run by run, which makes the loop over records cheapest.
     """
     for shape, dtype, offset, strides, region in runs:
         for start, image in zip(starts, out[(slice(None), *region)], strict=True):

@@ -1,7 +1,7 @@
 """Which bands of a record are read, and in which order.
 
-In: what the caller asked for, and a record's layout. Out: names of bands as they are stored, or an
-error that says what is there instead.
+In: the caller's ``bands``, and a record's layout. Out: names of bands as stored, or an error that
+lists the available ones.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ Bands = str | Sequence[str] | None
 """None or ``all``; a band, an alias or a preset; several of these, joined by ``+`` or in a list."""
 
 _MAX_NAMED = 20
-"""Names that an error lists: those of a hyperspectral patch would fill the screen."""
+"""Names that an error lists in full: those of a hyperspectral patch would fill the screen."""
 
 
 def terms_of(bands: Bands) -> tuple[str, ...]:
-    """What was asked for, one by one.
+    """The requested names, one by one.
 
     Raises:
-        UsageError: It is no text and no sequence of texts, or nothing at all.
+        UsageError: ``bands`` is neither a string nor a sequence of strings, or it is empty.
     """
     if bands is None:
         return (ALL_BANDS,)
@@ -42,22 +42,22 @@ def terms_of(bands: Bands) -> tuple[str, ...]:
 def chosen(
     terms: Sequence[str], layout: RecordLayout, contents: ModalityContents | None, where: str
 ) -> tuple[str, ...]:
-    """The bands of a record that were asked for, in that order.
+    """The requested bands of a record, in the requested order.
 
     Args:
         terms: See `terms_of`.
-        layout: The record's.
-        contents: What is known of its modality, if anything.
+        layout: The record's layout.
+        contents: Its modality, if known.
         where: The record, for an error.
 
     Raises:
-        UnknownBandError: A name is none of the record's bands, aliases or presets.
+        UnknownBandError: A name is not among the record's bands, aliases and presets.
     """
     return tuple(name for term in terms for name in _meant(term, layout, contents, where))
 
 
 def names_of(layout: RecordLayout, contents: ModalityContents | None) -> tuple[str, ...]:
-    """All bands of a record, in the publisher's order or in that of their numbers."""
+    """All bands of a record, in the publisher's order or sorted by the numbers in their names."""
     return contents.bands if contents else tuple(sorted(layout.bands, key=in_order))
 
 
@@ -87,7 +87,7 @@ def _hint(term: str, layout: RecordLayout, contents: ModalityContents | None) ->
     if presets:
         lines.append(f"Presets: {', '.join([*presets, ALL_BANDS])}.")
     close = get_close_matches(term, [*names, *presets, *aliases], cutoff=0.5)
-    # Capital letters are the usual mistake, and difflib takes them for others.
+    # Wrong case is the usual mistake, and difflib treats it as different letters.
     same = [name for name in (*names, *presets, *aliases) if name.lower() == term.lower()]
     if same or close:
         lines.append(f"Did you mean {' or '.join(dict.fromkeys(same or close))}?")

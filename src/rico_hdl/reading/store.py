@@ -1,8 +1,8 @@
 """A store as a mapping from keys to patches.
 
-In: a target folder, of this tool or of the original rico-hdl. Out: patches as numpy arrays, which
-are copies, and what the store holds. It writes nothing and takes no lock, and opens the file once
-for each process, on first use.
+In: a target folder, of this tool or of the original rico-hdl. Out: patches as numpy arrays that own
+their data, and a description of the contents. It writes nothing, takes no lock, and opens the file
+once for each process, on first use.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from rico_hdl.spec import ALL_BANDS
 from rico_hdl.system.processors import n_usable_processors
 
 _MAX_READERS: Final = 64
-"""Combinations of options whose plans are remembered."""
+"""Combinations of options whose readers are kept."""
 _MAX_PLANS: Final = 1024
-"""Layouts for which it is remembered how patches are read."""
+"""Layouts whose plans are kept."""
 
 
 def open(path: str | os.PathLike[str]) -> Store:  # noqa: A001 - as gzip.open and others
-    """Open a store for reading; also one that the original rico-hdl wrote.
+    """Open a store for reading, including one that the original rico-hdl wrote.
 
     Args:
         path: The folder that holds ``data.mdb``.
 
     Raises:
-        StoreError: There is none.
+        StoreError: There is no store.
     """
     MappedRecords(path).check()
     return Store(path)
@@ -57,8 +57,8 @@ class Store(Mapping[str, dict[str, Array]]):
     """Patches by their keys: ``store[key]`` is a dictionary of 2-D arrays by band.
 
     A context manager. It can be pickled, and used from several threads and on both sides of a fork:
-    the file is mapped once for each process, on first use, and nothing of it is ever locked. Arrays
-    are copies, which outlive the store.
+    the file is mapped once for each process, on first use, and never locked. Arrays are copies,
+    which outlive the store.
 
     Args:
         path: The folder that holds ``data.mdb``.
@@ -66,11 +66,11 @@ class Store(Mapping[str, dict[str, Array]]):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.records: Records = MappedRecords(path)
-        """Where each record is; what the readers of this store share."""
+        """The records, shared by all readers of this store."""
         self._begin()
 
     def _begin(self) -> None:
-        """Set what is not pickled."""
+        """Set the attributes that are not pickled."""
         self._patches: dict[RecordLayout, PatchPlan] = {}
         self._readers: dict[object, PatchReader] = {}
 
@@ -83,7 +83,7 @@ class Store(Mapping[str, dict[str, Array]]):
 
     @property
     def path(self) -> Path:
-        """The folder, absolute."""
+        """The absolute path of the folder."""
         return self.records.path
 
     @property
@@ -105,13 +105,13 @@ class Store(Mapping[str, dict[str, Array]]):
         self.close()
 
     def close(self) -> None:
-        """Let go of the file; calling it twice is harmless.
+        """Release the file; calling it twice is harmless.
 
-        Readers that are at work in other threads finish first.
+        Reads in progress in other threads finish first.
         """
         self.records.close()
 
-    # What it holds
+    # Contents
 
     def __len__(self) -> int:
         return len(self.records)
@@ -125,8 +125,7 @@ class Store(Mapping[str, dict[str, Array]]):
     def keys(self, modality: str | None = None) -> Keys:
         """All keys, or those of a modality, sorted.
 
-        Of a store that holds several modalities, each record's header is looked at to tell them
-        apart.
+        If the store holds several modalities, selecting one reads each record's header.
 
         Raises:
             UsageError: The store has no such modality.
@@ -142,10 +141,10 @@ class Store(Mapping[str, dict[str, Array]]):
         return found[[i for i, layout in enumerate(layouts) if layout.bands.keys() == bands]]
 
     def locate(self, keys: Iterable[str]) -> Keys:
-        """Some keys together with where their records lie, which spares looking for each again.
+        """The given keys together with the places of their records, which saves later look-ups.
 
         Args:
-            keys: The keys, in the order that they should have.
+            keys: The keys, in the wanted order.
 
         Raises:
             UnknownKeyError: The store does not have one of them.
@@ -155,12 +154,12 @@ class Store(Mapping[str, dict[str, Array]]):
 
     @property
     def dataset(self) -> str | None:
-        """The dataset's name; None where it is unknown."""
+        """The dataset's name; None if it is unknown."""
         return self.records.catalogue.dataset
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """The names of its modalities, in the publisher's order; ``unknown`` for those of none."""
+        """The names of its modalities, in the publisher's order; ``unknown`` for other records."""
         return tuple(self.records.catalogue.modalities)
 
     def bands(self, modality: str | None = None) -> tuple[str, ...]:
@@ -175,7 +174,7 @@ class Store(Mapping[str, dict[str, Array]]):
         return self._contents(modality).bands
 
     def presets(self, modality: str | None = None) -> dict[str, tuple[str, ...]]:
-        """The choices of a modality's bands that have a name, and ``all``.
+        """The named choices of a modality's bands, and ``all``.
 
         Args:
             modality: Its name; None for the store's only one.
@@ -202,7 +201,7 @@ class Store(Mapping[str, dict[str, Array]]):
     # Reading
 
     def __getitem__(self, key: str) -> dict[str, Array]:
-        """All bands of a patch, by name, as they are stored: copies that share one memory."""
+        """All bands of a patch, by name, as stored: copies that share one block of memory."""
         pages, start, stop = self.records.place(key)
         try:
             patch = self._patch(key, pages, start, stop)
@@ -220,7 +219,7 @@ class Store(Mapping[str, dict[str, Array]]):
         return self._patch(key, file, *places[0].tolist())
 
     def _patch(self, key: str, file: File, start: int, stop: int) -> dict[str, Array]:
-        """All bands of the patch whose record is at that place of a file."""
+        """All bands of the patch whose record is at a place of a file."""
         records = self.records
         if records.ahead.cold:
             records.ahead.announce(file, [(start, stop)], spans_of([(0, stop - start)]))
@@ -238,10 +237,10 @@ class Store(Mapping[str, dict[str, Array]]):
         return patch
 
     def read(self, key: str, *, out: Array | None = None, **options: Unpack[ReadOptions]) -> Array:
-        """Some bands of a patch as one array, whatever the patch's size is.
+        """Read some bands of a patch as one array, whatever the size of the patch.
 
         Args:
-            key: The patch.
+            key: The key of the patch.
             out: The array to fill.
             **options: ``bands``, ``size``, ``resampling`` and ``dtype``: see `ReadOptions`.
 
@@ -264,10 +263,10 @@ class Store(Mapping[str, dict[str, Array]]):
     def read_batch(
         self, keys: Sequence[str], *, out: Images | None = None, **options: Unpack[BatchOptions]
     ) -> Images:
-        """Some bands of several patches as one array.
+        """Read some bands of several patches as one array.
 
         Args:
-            keys: The patches, in any order, also several times.
+            keys: The keys of the patches, in any order, possibly repeated.
             out: The array to fill, of shape (N, C, H, W); grouped, a dictionary of arrays.
             **options: ``bands``, ``size``, ``resampling``, ``dtype``, ``on_size`` and ``grouped``:
                 see `BatchOptions`.
@@ -275,8 +274,9 @@ class Store(Mapping[str, dict[str, Array]]):
         Returns:
             ``out``, or a new array of shape (N, C, H, W); grouped, a dictionary with one for each
             resolution, such as ``120x120``, or one of shape (N, H, W) for each band. The latter
-            share one memory where bands are only copied: each band of each patch is contiguous
-            there. With ``skip``, fewer rows; `PatchReader.read_batch` says which.
+            share one block of memory if bands are only copied; each band of each patch is
+            contiguous there. ``skip`` may leave fewer rows; `PatchReader.read_batch` returns their
+            keys.
 
         Raises:
             UnknownKeyError: The store does not have a patch.
@@ -302,18 +302,18 @@ class Store(Mapping[str, dict[str, Array]]):
         copy: bool = False,
         **options: Unpack[BatchOptions],
     ) -> Batches:
-        """All patches, or some, in batches that threads read ahead.
+        """Read all patches, or some, in batches that threads read ahead.
 
         Args:
-            keys: The patches; None for all of the store.
-            batch_size: How many there are in a batch.
-            shuffle: Whether they come in another order: the same for the same seed and number.
-            seed: Of the order; give another one for each epoch.
-            prefetch: Batches that are read ahead, at least 1; also how long a batch stays valid:
-                until so many more are requested.
-            n_threads: Threads that read; None for as many as are of use.
-            drop_last: Whether a last batch that is not full is left out.
-            copy: Whether each batch has memory of its own, which is slower, and stays valid.
+            keys: The keys of the patches; None for all in the store.
+            batch_size: Patches per batch.
+            shuffle: Whether to shuffle them; the order depends only on the seed and their number.
+            seed: The seed of the order; use another one for each epoch.
+            prefetch: Batches that are read ahead, at least 1. A batch stays valid until that many
+                more batches are requested.
+            n_threads: Threads that read; None for as many as are useful.
+            drop_last: Whether to leave out an incomplete last batch.
+            copy: Whether each batch has memory of its own, which is slower, but stays valid.
             **options: See `read_batch`. With ``on_size="skip"``, batches may have fewer patches.
 
         Returns:
@@ -330,7 +330,7 @@ class Store(Mapping[str, dict[str, Array]]):
         wanted = self.keys() if keys is None else keys
         order = np.arange(len(wanted))
         if shuffle:
-            # The one generator whose numbers NumPy promises never to change.
+            # The only generator whose numbers NumPy promises never to change.
             np.random.RandomState(seed).shuffle(order)
         return Batches(
             reader,
@@ -341,10 +341,10 @@ class Store(Mapping[str, dict[str, Array]]):
         )
 
     def deviating(self, keys: Sequence[str] | None = None, *, bands: Bands = None) -> list[str]:
-        """Those of the patches whose bands are not of their modality's usual size.
+        """The keys of patches whose bands deviate from their modality's usual size.
 
         Args:
-            keys: The patches; None for all of the store.
+            keys: The keys of the patches to check; None for all in the store.
             bands: See `read`.
 
         Raises:
@@ -372,7 +372,7 @@ class Store(Mapping[str, dict[str, Array]]):
             return self._readers[choice]
         except KeyError:
             pass
-        except TypeError:  # a list, which is no key
+        except TypeError:  # an unhashable option, such as a list
             choice = ()
         check_names(f"Store.{method}", options, known)
         if known is ReadOptions:

@@ -1,22 +1,21 @@
-"""Finding records in ``data.mdb`` without LMDB's library.
+"""Finds records in ``data.mdb`` without LMDB's library.
 
-In: a target folder. Out: for each key, where its record is in the file, which is mapped into
-memory. It takes no lock, writes nothing, holds nothing that a fork could spoil, and touches no byte
-of a record.
+In: a target folder. Out: the place of each key's record in the file, which is mapped into memory.
+This module takes no lock, writes nothing, holds nothing that a fork could spoil, and touches no
+byte of a record.
 
-LMDB's library reads a byte of each page of a value before it hands out a view, and does not say
-where in the file the value is, without which nothing can be read ahead or gathered. For a record of
-7 MB, whose first bytes are wanted, it takes seven times as long as this module; on a cold disk it
-reads unwanted bands. With small records in the cache, a single look-up and copy takes
-it 0.8 (12 kB) to 0.9 (144 kB) of the time (``make bench-ablation``).
+LMDB's library reads a byte of each page of a value before it returns a view, and does not reveal
+the value's place in the file, without which records can't be read ahead or gathered. For the first
+bytes of a record of 7 MB, it takes seven times as long as this module; on a cold disk it reads
+unwanted bands. For a single look-up and copy of a small record in the cache, it takes 0.8 (12 kB)
+to 0.9 (144 kB) of the time (``make bench-ablation``).
 
-The format (`rico_hdl.store.lmdb_format`): pages of equal size; two meta pages, of which the one
-with the later transaction counts; a tree of branch and leaf pages with sorted nodes
+The format (`rico_hdl.store.lmdb_format`): pages of equal size; two meta pages, the one with the
+later transaction being valid; a tree of branch and leaf pages with sorted nodes
 (`rico_hdl.store.tree`); values that are too large for a leaf in runs of overflow pages.
 
-A writer may be at work in another process, and no lock keeps it away. Whether bytes that were
-copied out of the map are those of the state it was made for is decided afterwards, by
-`Pages.certain`, which says on what that rests.
+Another process may write to the file at any time, and no lock prevents that. `Pages.certain` tells
+afterwards whether bytes copied from the map are those of its state, and explains why.
 """
 
 from __future__ import annotations
@@ -46,25 +45,25 @@ from rico_hdl.store.target import DATA_NAME
 from rico_hdl.store.tree import KeyTree, Place
 
 _SEARCHES_PER_INDEX: Final = 8
-"""An index is made once more than one key in so many was searched for: a search costs six times
-what it costs to put a key into the index, and finding it there a sixth."""
+"""The index is built once more than 1 / 8 of the keys have been searched for: a search costs six
+times as much as adding a key to the index, and a look-up there a sixth."""
 
 _MIN_RECORD_BYTES: Final = 12
-"""What a record takes at least in a leaf page: its node with a key, and the node's offset."""
+"""The fewest bytes of a record in a leaf page: its node with a key, and the node's offset."""
 
 
 class Pages(KeyTree):
-    """``data.mdb``, mapped for reading as it was after its last commit.
+    """``data.mdb``, mapped for reading as of its last commit.
 
-    May be used from several threads, and on both sides of a fork: this process never writes to it.
-    The file is closed when the last reference to this goes away, so that no reader that is still at
-    work loses it.
+    Safe to use from several threads, and on both sides of a fork: this process never writes to it.
+    The file is closed when the last reference to this object goes away, so no active reader loses
+    it.
 
     Args:
         target: The folder that holds ``data.mdb``.
 
     Raises:
-        StoreError: There is none, it is no LMDB of data format 1, or it is cut short.
+        StoreError: The file is missing, not an LMDB of data format 1, or cut short.
     """
 
     def __init__(self, target: Path) -> None:
@@ -78,7 +77,7 @@ class Pages(KeyTree):
             raise StoreError(f"{self._path} can't be read: {error.strerror}") from error
         status = os.fstat(self._file)
         try:
-            # Before the map is made, so that it reaches to the end of all that this state uses.
+            # Read before mapping, so that the map contains every page that this state uses.
             head = os.read(self._file, HEAD_BYTES)
             data = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:  # ValueError: the file is empty
@@ -87,7 +86,7 @@ class Pages(KeyTree):
         self.metas = (head[: self._page_bytes], head[self._page_bytes : 2 * self._page_bytes])
         """Both meta pages as they were when the file was mapped."""
         if self._tree.n_entries * _MIN_RECORD_BYTES > self._n_bytes:
-            self._fail(f"it says that it holds {self._tree.n_entries} records, more than fit")
+            self._fail(f"it claims {self._tree.n_entries} records, more than fit into it")
         self._mark = self.state.raw
         self._mark_at = slice(self.state.start, self.state.start + len(self._mark))
         self.fingerprint = (status.st_ino, status.st_mtime_ns, self.state)
@@ -101,30 +100,29 @@ class Pages(KeyTree):
 
     @property
     def certain(self) -> bool:
-        """Whether all that was read through this until now is as it was after one commit.
+        """Whether everything read through this map so far belongs to one committed state.
 
-        To be asked after the bytes were copied; then the copy is right. While it is false, nothing
-        that was found or copied may be believed: make another map, look the key up again, and copy
-        again.
+        Check it after copying bytes; if true, the copy is right. If false, discard every place and
+        every copy: make another map, look the key up again, and copy again.
 
-        It is true as long as the meta page of the map's transaction N is as it was when the map was
-        made. LMDB writes the meta page of N + 2 over it, and that of N + 1 over the other one. The
-        first transaction that may write over a page of state N is N + 3: transaction T takes pages
-        that were freed by T - 2 or before (mdb.c: ``mdb_find_oldest``, ``mdb_page_alloc``), and
-        those of state N are freed by N + 1 at the earliest. There is one writer at a time, so it
-        begins after the meta page of N + 2 was written. The bytes are compared, not the number of
-        the transaction alone: a meta page that was read while it was being written is none that
-        will ever be found again. A processor may load bytes in another order than asked, within
-        nanoseconds; between that meta page and the first page of N + 3 there is a wait for the disk
-        or at least a call of the system.
+        It is true as long as the meta page of the map's transaction N is the same as when the map
+        was made. LMDB overwrites it with the meta page of N + 2, and the other one with that of
+        N + 1. The first transaction that may overwrite a page of state N is N + 3: transaction T
+        reuses pages that were freed by T - 2 or before (mdb.c: ``mdb_find_oldest``,
+        ``mdb_page_alloc``), and those of state N are freed by N + 1 at the earliest. There is one
+        writer at a time, so N + 3 begins after the meta page of N + 2 is written. All bytes are
+        compared, not only the number of the transaction: a meta page that was read while it was
+        being written never recurs. A processor may reorder loads within nanoseconds; between that
+        meta page and the first page of N + 3 there is a wait for the disk, or at least a system
+        call.
         """
         return self.data[self._mark_at] == self._mark
 
     @property
     def current(self) -> bool:
-        """Whether it is the newest state: nothing was committed since, and the file not replaced.
+        """Whether this is the newest state: no later commit, and the file is not replaced.
 
-        A file that was removed without another in its place counts as not replaced.
+        A file that was removed without a replacement counts as not replaced.
         """
         with suppress(OSError):
             if self._path.stat().st_ino != self.fingerprint[0]:
@@ -132,7 +130,7 @@ class Pages(KeyTree):
         return self._newest(self.data).transaction == self.state.transaction and self.certain
 
     def find(self, key: bytes) -> Place | None:
-        """Where the record of a key is; None if there is none.
+        """The place of a key's record; None if there is none.
 
         Raises:
             StoreError: The file is damaged.
@@ -149,19 +147,19 @@ class Pages(KeyTree):
         while node := index[slot]:
             try:
                 low, high, flags, n_key, found, number = node_at(data, node)
-            except struct.error:  # the file ends behind a tiny value
+            except struct.error:  # the file ends right after a tiny value
                 return self.search(key)
             if found == key and n_key == n:
                 start = number * self._page_bytes + 16 if flags & BIG else node + 8 + n
                 stop = start + (low | high << 16)
                 if stop > self._n_bytes:
-                    self._fail(f"a record of {stop - start} bytes runs over the file's end")
+                    self._fail(f"a record of {stop - start} bytes runs past the file's end")
                 return start, stop
             slot = (slot + 1) & mask
         return None
 
     def prepare(self) -> None:
-        """Have `find` use its index from now on, for many keys.
+        """Make `find` use its index from now on, which suits many keys.
 
         Raises:
             StoreError: The file is damaged.
@@ -170,13 +168,13 @@ class Pages(KeyTree):
             self._index = self._indexed()
 
     def _newest(self, head: bytes | mmap.mmap) -> Meta:
-        """The newer one of the two meta pages in the beginning of the file."""
+        """The newer of the two meta pages at the beginning of the file."""
         meta = newest(head)
         if meta is None:
             raise StoreError(
-                f"{self._path} is no LMDB of data format {VERSION}",
+                f"{self._path} is not an LMDB of data format {VERSION}",
                 "If LMDB 1.0 wrote it in its own format, copy it with mdb_dump and with mdb_load "
-                "of LMDB 0.9; else it is damaged: restore it, or convert again.",
+                "of LMDB 0.9. Otherwise it is damaged: restore it, or convert again.",
             )
         tree = meta.records
         if tree.depth > MAX_DEPTH or (tree.root == NO_PAGE) == bool(tree.depth):
@@ -186,7 +184,7 @@ class Pages(KeyTree):
     def _indexed(self) -> array[int]:
         """A hash table with the offset of each key's node in the file; 0 is an empty slot.
 
-        It takes 16 to 32 bytes for each key, and holds no key: those are compared in the file.
+        It takes 16 to 32 bytes per key, and holds no keys: they are compared in the file.
         """
         n_slots = 1 << (2 * self._tree.n_entries).bit_length()
         mask = n_slots - 1
@@ -197,7 +195,7 @@ class Pages(KeyTree):
             page, pointers = self._page(number, LEAF)
             n += len(pointers)
             if n > self._tree.n_entries:
-                self._fail(f"it holds more than the {self._tree.n_entries} records it says")
+                self._fail(f"it holds more than the {self._tree.n_entries} records that it claims")
             for pointer in pointers:
                 slot = hash(self._node(page, pointer)[3]) & mask
                 while index[slot]:
@@ -208,5 +206,5 @@ class Pages(KeyTree):
 
 @cache
 def _node_with(n_key: int) -> Callable[[mmap.mmap, int], tuple[int, int, int, int, bytes, int]]:
-    """What reads a node with a key of that length, and the page number that may follow it."""
+    """A function that reads a node with a key of that length, and a page number after it."""
     return struct.Struct(f"<HHHH{n_key}sQ").unpack_from

@@ -1,7 +1,7 @@
-"""The tree of keys in ``data.mdb``: which page leads where, and what its nodes say.
+"""The tree of keys in ``data.mdb``: its branch and leaf pages and their nodes.
 
-In: the file's bytes and the root of the tree. Out: keys in their order, and where their records
-are. Every page is checked before it is believed, since the file may be damaged.
+In: the file's bytes and the root of the tree. Out: keys in their order, and the places of their
+records. Every page is checked before it is used, since the file may be damaged.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _advise: Final = getattr(os, "posix_fadvise", None)  # nor has macOS
 
 
 Place = tuple[int, int]
-"""Where a record is in ``data.mdb``: zero-based offset of its first byte, and behind its last."""
+"""Zero-based offsets in ``data.mdb`` of a record's first byte, and after its last."""
 
 
 class KeyTree:
-    """The keys of one committed state, and where their records are.
+    """The keys of one committed state, and the places of their records.
 
     Args:
         path: The file, for errors.
@@ -48,7 +48,7 @@ class KeyTree:
         self.data = data
         """All bytes of the file."""
         self.state = state
-        """The meta page of the commit whose state this is."""
+        """The meta page of the state."""
         self._path, self._file, self._tree = path, file, state.records
         self._page_bytes, self._n_bytes = state.page_bytes, len(data)
         self._branches: dict[int, tuple[list[bytes], list[int]]] = {}
@@ -59,7 +59,7 @@ class KeyTree:
         return self._tree.n_entries
 
     def search(self, key: bytes) -> Place | None:
-        """Where the record of a key is, looked up in the tree; None if there is none.
+        """The place of a key's record, looked up in the tree; None if there is none.
 
         Raises:
             StoreError: The file is damaged.
@@ -81,12 +81,12 @@ class KeyTree:
         return None
 
     def neighbours(self, key: bytes) -> list[bytes]:
-        """Keys that sort next to a key, for a message that it is not there."""
+        """Keys that sort next to a key, for a message that it is missing."""
         number = self._leaf_of(key)
         return [] if number is None else [key for key, _ in self._entries(number)]
 
     def walk(self) -> Iterator[tuple[bytes, Place]]:
-        """All keys in their order, and where their records lie.
+        """All keys in their order, and the places of their records.
 
         Raises:
             StoreError: The file is damaged.
@@ -95,10 +95,10 @@ class KeyTree:
             yield from entries
 
     def leaves(self, after: bytes = b"") -> Iterator[list[tuple[bytes, Place]]]:
-        """As `walk`, but page by page.
+        """All keys and places as in `walk`, page by page.
 
         Args:
-            after: Begin with the first key that sorts behind this one.
+            after: Begin with the first key that sorts after this one.
 
         Raises:
             StoreError: The file is damaged.
@@ -107,8 +107,8 @@ class KeyTree:
         for number in self._leaves(after):
             entries = self._entries(number)
             n += len(entries)
-            if n > self._tree.n_entries:  # also where branches lead back to where they came from
-                self._fail(f"it holds more than the {self._tree.n_entries} records it says")
+            if n > self._tree.n_entries:  # also if branches form a cycle
+                self._fail(f"it holds more than the {self._tree.n_entries} records that it claims")
             if after:
                 entries = [entry for entry in entries if entry[0] > after]
                 after = b""
@@ -116,7 +116,7 @@ class KeyTree:
                 yield entries
 
     def sample(self, n: int) -> Iterator[tuple[bytes, Place]]:
-        """About ``n`` records spread over the file, all of them if it holds no more.
+        """About ``n`` records spread over the file, or all of them if it holds no more.
 
         Raises:
             StoreError: The file is damaged.
@@ -128,12 +128,12 @@ class KeyTree:
         each = -(-n // len(numbers))
         for i, number in enumerate(numbers):
             entries = self._entries(number)
-            # Another position on each page: modalities may alternate from key to key.
+            # A different position on each page: modalities may alternate from key to key.
             first = i % max(1, len(entries) - each + 1)
             yield from entries[first : first + each]
 
     def will_need(self, start: int, n_bytes: int) -> None:
-        """Have the system read a part of the file into its cache, without waiting for it."""
+        """Ask the system to read a part of the file into its cache, without waiting for it."""
         if _advise is not None:
             _advise(self._file, start, n_bytes, os.POSIX_FADV_WILLNEED)
 
@@ -148,9 +148,9 @@ class KeyTree:
         return number
 
     def _branch(self, number: int) -> tuple[list[bytes], list[int]]:
-        """Where a branch page leads: the lowest key of each child, and the children's numbers.
+        """The lowest key of each child of a branch page, and the children's page numbers.
 
-        What was found is kept: there is one branch page for some thousands of records.
+        Results are kept: there is one branch page for some thousands of records.
         """
         found = self._branches.get(number)
         if found is None:
@@ -185,7 +185,7 @@ class KeyTree:
                     children = children[bisect_right(keys, after) - 1 :]
                     if len(stack) == self._tree.depth - 1:
                         after = b""
-                for child in children:  # on a cold disk, many at once instead of one by one
+                for child in children:  # a cold disk reads many at once, not one by one
                     self.will_need(child * self._page_bytes, self._page_bytes)
                 stack.append(iter(children))
 
@@ -199,7 +199,7 @@ class KeyTree:
         return numbers
 
     def _entries(self, number: int) -> list[tuple[bytes, Place]]:
-        """The keys of a leaf page, and where their records lie."""
+        """The keys of a leaf page, and the places of their records."""
         page, pointers = self._page(number, LEAF)
         return [self._place(page, number, node) for node in pointers]
 
@@ -208,31 +208,31 @@ class KeyTree:
         n_bytes = self._page_bytes
         base = number * n_bytes
         if base + n_bytes > self._n_bytes:
-            self._fail(f"page {number} is behind the file's end")
-        # Where the page must come from a disk, reading it lets other threads go on; a look at the
-        # map would not.
+            self._fail(f"page {number} is past the file's end")
+        # Reading lets other threads run while the page comes from a disk; access through the map
+        # would not.
         page = _pread(self._file, n_bytes, base) if _pread else self.data[base : base + n_bytes]
         if len(page) != n_bytes:
-            self._fail(f"page {number} is behind the file's end")
+            self._fail(f"page {number} is past the file's end")
         written, _, flags, lower, upper = PAGE_HEADER.unpack_from(page)
         n = (lower - PAGE_HEADER.size) // 2
-        sound = written == number and flags & (BRANCH | LEAF) == kind
-        if not sound or n < 1 or not lower <= upper <= n_bytes:
-            self._fail(f"page {number} is not what the tree says")
+        is_expected = written == number and flags & (BRANCH | LEAF) == kind
+        if not is_expected or n < 1 or not lower <= upper <= n_bytes:
+            self._fail(f"page {number} is not the {'leaf' if kind == LEAF else 'branch'} expected")
         return page, struct.unpack_from(f"<{n}H", page, PAGE_HEADER.size)
 
     def _node(self, page: bytes, node: int) -> tuple[int, int, int, bytes]:
         """Both halves of a node's size, its flags, and its key."""
         if node + 8 > len(page):
-            self._fail("a node runs over the end of its page")
+            self._fail("a node runs past the end of its page")
         low, high, flags, n_key = NODE.unpack_from(page, node)
         key = page[node + 8 : node + 8 + n_key]
         if len(key) != n_key:
-            self._fail("a key runs over the end of its page")
+            self._fail("a key runs past the end of its page")
         return low, high, flags, key
 
     def _place(self, page: bytes, number: int, node: int) -> tuple[bytes, Place]:
-        """The key of a leaf page's node, and where its value is in the file.
+        """The key of a leaf page's node, and the place of its value in the file.
 
         Args:
             page: The page.
@@ -243,7 +243,7 @@ class KeyTree:
         end = node + 8 + len(key)
         if flags & BIG:
             if end + 8 > len(page):
-                self._fail("a record has no place")
+                self._fail("the page number of a record runs past the end of its page")
             start = PAGE_NUMBER.unpack_from(page, end)[0] * self._page_bytes + 16
             limit = self._n_bytes
         else:
@@ -251,11 +251,11 @@ class KeyTree:
             limit = (number + 1) * self._page_bytes
         stop = start + (low | high << 16)
         if stop > limit:
-            self._fail(f"a record of {stop - start} bytes runs over the end")
+            self._fail(f"a record of {stop - start} bytes runs past the end")
         return key, (start, stop)
 
     def _fail(self, what: str) -> NoReturn:
         raise StoreError(
             f"{self._path} is damaged in its structure: {what}",
-            "Look at it with rico-hdl verify. Restore it from a copy, or convert again.",
+            "Check it with rico-hdl verify. Restore it from a copy, or convert again.",
         )

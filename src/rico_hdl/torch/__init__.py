@@ -1,7 +1,7 @@
 """Patches for PyTorch: datasets with labels and splits, and a loader that reads ahead.
 
-In: a store. Out: samples and batches, dictionaries of tensors with the keys that TorchGeo has:
-``image``, ``label``, ``mask``, and ``key``. It needs torch, which the extra ``torch`` installs.
+In: a store. Out: samples and batches: dictionaries of tensors with TorchGeo's keys ``image``,
+``label`` and ``mask``, and with ``key``. It needs torch, which the extra ``torch`` installs.
 
     >>> from rico_hdl.torch import EuroSAT, loader
     >>> train = EuroSAT("Encoded-EuroSAT", "eurosat-train.txt")  # doctest: +SKIP
@@ -20,9 +20,9 @@ except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
     raise ModuleNotFoundError(
-        "rico_hdl.torch needs PyTorch, which is not installed. Without a GPU, install its build "
-        "for CPUs first, as https://pytorch.org/get-started/locally/ shows it; then the extra: "
-        "pip install 'rico-hdl[torch]'",
+        "rico_hdl.torch needs PyTorch, which is not installed. Without a GPU, first install its "
+        "build for CPUs as described at https://pytorch.org/get-started/locally/. Then install the "
+        "extra: pip install 'rico-hdl[torch]'",
         name="torch",
     ) from None
 

@@ -1,7 +1,7 @@
-"""Images whose bands stay apart: a tensor for each band, all of them views of one memory.
+"""Images with a tensor for each band, all of them views of one block of memory.
 
 In: positions of patches, and memory. Out: the memory, filled with the records' pages by one copy,
-and the bands in it. It is the fastest way to read most bands of a patch.
+and the bands in it. This is the fastest way to read most bands of a patch.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ class BandField:
     """An entry ``image_<band>`` for each band of one or several modalities."""
 
     parts: tuple[Channels, ...]
-    """Whose bands they are; their readers group by band."""
+    """The modalities; their readers group by band."""
     name: str = "image"
-    """What entries begin with."""
+    """The prefix of the entries' names."""
     _described: list[tuple[dict[str, Entry], BandMemory | None]] = field(
         default_factory=list, compare=False, repr=False
     )
-    """For each part its entries, and how they share one memory; looked up once."""
+    """The entries of each part, and how they share one memory; looked up once."""
 
     def entries(self) -> dict[str, Entry]:
-        """The bands, each of (row, column).
+        """The bands, each of shape (rows, columns).
 
         Raises:
             UsageError: Two parts have a band of the same name.
@@ -40,12 +40,12 @@ class BandField:
         found: dict[str, Entry] = {}
         for _, _, own, _ in self._parts():
             if twins := own.keys() & found.keys():
-                raise UsageError(f"two modalities have {', '.join(sorted(twins))}")
+                raise UsageError(f"two modalities both have {', '.join(sorted(twins))}")
             found |= own
         return found
 
     def memory(self) -> dict[str, Entry]:
-        """For each part one entry of bytes; its bands, where they are converted."""
+        """One entry of bytes for each part, or its bands if they are converted or resampled."""
         found: dict[str, Entry] = {}
         for whole, _, own, memory in self._parts():
             if memory is None:
@@ -65,7 +65,7 @@ class BandField:
             part.reader.read_batch(part.keys[np.asarray(positions, np.intp)], arrays)
 
     def views(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """A batch with the bands in place of the memory."""
+        """The batch with the memory replaced by the bands in it."""
         found = dict(batch)
         for whole, _, _, memory in self._parts():
             if memory is None:
@@ -81,7 +81,7 @@ class BandField:
         return f"{self.name}_{band}"
 
     def _parts(self) -> Iterator[tuple[str, Channels, dict[str, Entry], BandMemory | None]]:
-        """For each part the name of its memory, its entries, and its memory."""
+        """The name of the memory, the part, its entries, and its memory, for each part."""
         if not self._described:
             for part in self.parts:
                 specs = part.reader.describe(part.keys[0])

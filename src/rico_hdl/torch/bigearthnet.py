@@ -22,7 +22,7 @@ from rico_hdl.torch.membership import OnMissing, present
 from rico_hdl.torch.patches import PatchDataset, Transform, opened_store
 
 Bands = str | Sequence[str] | Mapping[str, str | Sequence[str] | None] | None
-"""Bands of one modality, or of each by name."""
+"""Bands of one modality, or a dictionary of bands by modality."""
 
 _S1: Final = "s1"
 _S2: Final = "s2"
@@ -35,40 +35,40 @@ _MASK: Final = "mask"
 class BigEarthNet(PatchDataset):
     """Patches of BigEarthNet v2.0 with their labels, sorted by the key of the Sentinel-2 patch.
 
-    Samples have ``image`` of (channel, 120, 120), the bands of the modalities one after the other;
-    ``label``, a float32 vector of (19,) with a one for each class that is present; ``mask`` of
-    (120, 120), an int64 class index for each pixel; and ``key``, that of the Sentinel-2 patch if it
-    is part of the image, else that of the Sentinel-1 patch.
+    Samples have an ``image`` of shape (channels, 120, 120), the bands of the modalities one after
+    the other; a ``label``, a float32 vector of shape (19,) with a one for each class present; a
+    ``mask`` of shape (120, 120), an int64 class index for each pixel; and a ``key``, that of the
+    Sentinel-2 patch if it is part of the image, else that of the Sentinel-1 patch.
 
     Args:
         target: The store, or its folder.
         metadata: The publisher's table of labels, splits and pairs.
         split: ``"train"``, ``"validation"`` or ``"test"``; None for all.
-        modalities: What ``image`` is made of, in this order: ``"s1"``, ``"s2"`` or both.
-        bands: None for all bands; names or a preset of one modality; names of both, those of one
-            after those of the other; or a dictionary from modality to names or preset.
+        modalities: The modalities of ``image``, in this order: ``"s1"``, ``"s2"`` or both.
+        bands: None for all bands; names or a preset of one modality; names of both, grouped by
+            modality and in the same order; or a dictionary from modality to names or preset.
         labels: ``"multi-hot"``, ``"mask"``, ``"multi-hot+mask"``, or None for neither.
-        snow_cloud: The publisher's second table, whose patches with snow, clouds or shadows are
-            added; None to leave them out.
-        classes: The 19 classes in the order that labels and masks count, by default alphabetical as
-            in ConfigILM; `rico_hdl.labels.NOMENCLATURE` is the order of TorchGeo.
+        snow_cloud: The publisher's second table, which adds patches with snow, clouds or shadows;
+            None leaves them out.
+        classes: The 19 classes in the order of the labels' and masks' indexes, by default
+            alphabetical as in ConfigILM; `rico_hdl.labels.NOMENCLATURE` is TorchGeo's order.
         ignore_index: The class index of pixels that belong to none of the classes.
-        missing: What becomes of samples of which the store lacks a patch: ``"error"``, or
-            ``"skip"`` to leave them out with a warning that counts them.
-        size: (rows, columns) to which all bands are resampled, and masks, by nearest neighbours.
-        resampling: Of bands: ``"nearest"``, ``"bilinear"`` or ``"bicubic"``.
-        dtype: The numpy name of the image's dtype.
-        grouped: Whether bands stay at their native resolution and dtype: True for one image for
-            each, which takes one modality, ``"band"`` for one for each band.
+        missing: How to treat samples with patches that the store lacks: ``"error"`` raises,
+            ``"skip"`` leaves them out with a warning that counts them.
+        size: (rows, columns) to which bands and masks are resampled, masks by nearest neighbour.
+        resampling: The method for bands: ``"nearest"``, ``"bilinear"`` or ``"bicubic"``.
+        dtype: The image's dtype, as numpy names it.
+        grouped: Whether bands keep their native resolution and dtype: True makes an image for each
+            resolution and requires a single modality, ``"band"`` makes one for each band.
         transform: See `PatchDataset`.
 
     Raises:
         SourceError: A table can't be used.
         StoreError: The store can't be read, or lacks patches.
-        UsageError: An option can't be carried out.
+        UsageError: An option is invalid.
     """
 
-    def __init__(  # noqa: PLR0913 - a published dataset has that many sides
+    def __init__(  # noqa: PLR0913 - a published dataset has that many aspects
         self,
         target: Store | str | os.PathLike[str],
         metadata: str | os.PathLike[str] = "metadata.parquet",
@@ -115,10 +115,10 @@ class BigEarthNet(PatchDataset):
 
 
 def _checked(modalities: Sequence[str], labels: str | None) -> tuple[tuple[str, ...], list[str]]:
-    """The modalities and the kinds of labels that are wanted.
+    """The wanted modalities and kinds of labels.
 
     Raises:
-        UsageError: There is no such one.
+        UsageError: One of them is unknown.
     """
     wanted = (modalities,) if isinstance(modalities, str) else tuple(modalities)
     if not wanted or len(set(wanted)) != len(wanted) or not set(wanted) <= {_S1, _S2}:
@@ -140,22 +140,24 @@ def _keys_of(table: PatchTable, modality: str) -> list[str]:
 def _bands_of(
     store: Store, modalities: Sequence[str], bands: Bands
 ) -> dict[str, str | Sequence[str] | None]:
-    """What to read of each modality.
+    """The bands to read of each modality.
 
     Raises:
-        UsageError: It does not say whose bands are meant, or bands of several modalities alternate.
+        UsageError: The modality of the bands is unclear, or bands of both modalities alternate.
     """
     if bands is None:
         return dict.fromkeys(modalities)
     if isinstance(bands, Mapping):
         if set(bands) != set(modalities):
-            raise UsageError(f"bands of {list(bands)}, expected of {list(modalities)}")
+            raise UsageError(
+                f"bands= has the modalities {list(bands)}, expected {list(modalities)}"
+            )
         return dict(bands)
     if len(modalities) == 1:
         return {modalities[0]: bands}
     if isinstance(bands, str):
         raise UsageError(
-            f"bands={bands!r} does not say whose bands these are",
+            f"bands={bands!r} does not say to which modality it applies",
             f'Give {{"{modalities[0]}": …, "{modalities[1]}": …}}.',
         )
     one, other = modalities
@@ -163,7 +165,7 @@ def _bands_of(
     n = sum(band in of_one for band in bands)
     if not 0 < n < len(bands) or not of_one.issuperset(bands[:n]):
         raise UsageError(
-            f"bands={list(bands)}: expected some of {one}, and some of {other} after those",
-            "modalities= says whose bands come first, and whether both are wanted.",
+            f"bands={list(bands)}, expected bands of {one}, followed by bands of {other}",
+            "Give modalities= for another order, or for only one of them.",
         )
     return {one: bands[:n], other: bands[n:]}

@@ -1,7 +1,6 @@
 """EuroSAT and UC Merced, whose keys name the class, and HySpecNet-11k, which has no classes.
 
-In: a store, and the publisher's split file if only a part of it is wanted. Out: datasets for
-PyTorch.
+In: a store, and the publisher's split file for a part of it. Out: datasets for PyTorch.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class _ClassesInKeys(PatchDataset):
     classes: tuple[str, ...]
     """The class behind each index."""
     _usual: Mapping[str, Any] = {}
-    """Options unless others are given."""
+    """Default options."""
 
     def __init__(
         self,
@@ -60,14 +59,14 @@ class EuroSAT(_ClassesInKeys):
         target: The store, or its folder.
         split: A file with a file name in each row, such as ``River_12.jpg``; None for all patches.
         bands: Names, a preset, or None for all 13.
-        missing: What becomes of patches that the split names and the store lacks: ``"error"``, or
-            ``"skip"`` to leave them out with a warning that counts them.
-        **options: Those of `PatchDataset`, such as ``transform`` and ``dtype``.
+        missing: How to treat patches that the split names and the store lacks: ``"error"`` raises,
+            ``"skip"`` leaves them out with a warning that counts them.
+        **options: Options of `PatchDataset`, such as ``transform`` and ``dtype``.
 
     Raises:
         SourceError: The split file can't be used.
         StoreError: The store can't be read, or lacks patches.
-        UsageError: An option can't be carried out, or a key has none of the classes.
+        UsageError: An option is invalid, or a key has none of the classes.
     """
 
     classes = EUROSAT_CLASSES
@@ -78,7 +77,7 @@ class UCMerced(_ClassesInKeys):
     """UC Merced's patches, each with the index of its class as ``label``.
 
     The 44 patches that are a few pixels smaller or larger are resampled to 256 x 256. Arguments and
-    errors are those of `EuroSAT`; a row of the split names a file such as ``airplane00.tif``.
+    errors are those of `EuroSAT`; each row of the split is a file name such as ``airplane00.tif``.
     """
 
     classes = UC_MERCED_CLASSES
@@ -93,15 +92,15 @@ class HySpecNet(PatchDataset):
         target: The store, or its folder.
         split: One of the publisher's split files, such as ``splits/easy/train.csv``; None for all
             patches.
-        bands: Names, or a preset: ``"usable"``, the default, is the 202 bands that are left without
+        bands: Names, or a preset: ``"usable"``, the default, is the 202 bands that remain without
             those of water vapour; None is all 224.
-        missing: As for `EuroSAT`.
-        **options: Those of `PatchDataset`, such as ``transform`` and ``dtype``.
+        missing: See `EuroSAT`.
+        **options: Options of `PatchDataset`, such as ``transform`` and ``dtype``.
 
     Raises:
         SourceError: The split file can't be used.
         StoreError: The store can't be read, or lacks patches.
-        UsageError: An option can't be carried out.
+        UsageError: An option is invalid.
     """
 
     def __init__(

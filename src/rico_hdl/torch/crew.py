@@ -1,8 +1,8 @@
-"""Threads that carry out one call after the other, and end well whatever happens.
+"""Threads that run submitted calls, and end cleanly whatever happens.
 
-In: calls. Out: their results, as futures. It is what `concurrent.futures.ThreadPoolExecutor` is,
-but for Ctrl-C: that executor forgets a thread that it is just starting, and then the process never
-ends. Here it may come at any time.
+In: calls. Out: their results, as futures. It works like `concurrent.futures.ThreadPoolExecutor`,
+except on Ctrl-C, which may come at any time here: that executor forgets a thread that it is just
+starting, and the process then never ends.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAME: Final = "rico-hdl loader"
 
 
 class _Call(NamedTuple):
-    """Something to do."""
+    """A submitted call."""
 
     function: Callable[..., Any]
     arguments: tuple[object, ...]
@@ -28,21 +28,21 @@ class _Call(NamedTuple):
 
 
 _Calls = SimpleQueue[_Call | None]
-"""What is to be done, in order; None for a thread that shall end."""
+"""Pending calls, in order; each None ends one thread."""
 
 
 class Crew:
     """Threads that wait for calls. They end with `end`, or with this object, or with the process.
 
     Args:
-        n_threads: How many.
-        prepare: What each thread does first.
+        n_threads: The number of threads.
+        prepare: A function that each thread calls first.
     """
 
     def __init__(self, n_threads: int, prepare: Callable[[], object]) -> None:
         self._calls: _Calls = SimpleQueue()
         self._pid = os.getpid()
-        # Daemons: an ending process would wait for the others before it tells anybody to end.
+        # Daemons: a process at its end waits for other threads before it runs `_end_all`.
         self._threads = [
             Thread(target=_work, args=(self._calls, prepare), name=f"{_NAME} {i}", daemon=True)
             for i in range(n_threads)
@@ -53,16 +53,16 @@ class Crew:
             thread.start()
 
     def submit(self, function: Callable[..., Any], *arguments: object) -> Future[Any]:
-        """Have a thread call a function, as soon as one is free."""
+        """Let a thread call a function as soon as one is free."""
         future: Future[Any] = Future()
         self._calls.put(_Call(function, arguments, future))
         return future
 
     def end(self) -> None:
-        """Let the threads end after what was submitted, and wait for that."""
+        """End the threads after all submitted calls, and wait for them."""
         self._dismiss()
         for thread in self._threads:
-            # One that was not even started, because of Ctrl-C, can't be waited for.
+            # A thread that Ctrl-C kept from starting can't be joined.
             if thread.ident is not None and thread is not current_thread():
                 thread.join()
 
@@ -72,23 +72,23 @@ class Crew:
                 self._calls.put(None)
 
     def __del__(self) -> None:
-        # Without waiting: this may be one of the threads, or somebody who holds a lock.
+        # Without waiting: this may run in one of the threads, or in code that holds a lock.
         self._dismiss()
 
 
 def _work(calls: _Calls, prepare: Callable[[], object]) -> None:
-    """What each thread does."""
+    """Run calls until None arrives; each thread runs this."""
     prepare()
     while (call := calls.get()) is not None:
         if call.future.set_running_or_notify_cancel():
             try:
                 result = call.function(*call.arguments)
-            except BaseException as error:  # noqa: BLE001 - it is raised where the result is wanted
+            except BaseException as error:  # noqa: BLE001 - raised where the result is requested
                 call.future.set_exception(error)
             else:
                 call.future.set_result(result)
                 del result
-        del call  # or it would be held until the next one comes
+        del call  # otherwise it is held until the next one comes
 
 
 _crews: weakref.WeakSet[Crew] = weakref.WeakSet()
@@ -97,7 +97,7 @@ _threads: weakref.WeakSet[Thread] = weakref.WeakSet()
 
 @atexit.register
 def _end_all() -> None:
-    """Wait for threads that are copying: the memory that they write to is about to go."""
+    """Wait for threads that are copying: the memory that they write to is about to be freed."""
     for crew in list(_crews):
         crew.end()
     for thread in list(_threads):

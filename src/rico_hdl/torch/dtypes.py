@@ -1,7 +1,4 @@
-"""numpy's dtypes as torch's.
-
-In: a dtype of numpy. Out: that of torch with the same bits.
-"""
+"""Converts numpy's dtypes to the torch dtypes with the same bits."""
 
 from __future__ import annotations
 

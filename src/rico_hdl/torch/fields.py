@@ -1,8 +1,8 @@
-"""What a sample is made of: images, labels and masks, each filled in for many patches at once.
+"""The fields of a sample: images, labels and masks, each filled for many patches at once.
 
 In: positions of patches in a dataset, and arrays to write into. Out: the arrays, filled. A field
-makes no memory of its own for pixels, so that the same buffers can serve for a whole training run;
-it is safe for threads, and pickles without anything that is open.
+allocates no memory for pixels, so the same buffers can serve for a whole training run; it is safe
+for threads, and its pickle contains no open file.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ Positions = Sequence[int] | npt.NDArray[np.intp]
 """Zero-based positions of patches in a dataset."""
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-"""The entries of samples by name, each of (sample, …)."""
+"""The entries of samples by name, each of shape (samples, …)."""
 
 
 class Entry(NamedTuple):
     """One array of a sample."""
 
     shape: tuple[int, ...]
-    """Of one sample: (channel, row, column) for images, (class,) or () for labels."""
+    """Of one sample: (channels, rows, columns) for images, (classes,) or () for labels."""
     dtype: np.dtype[Any]
-    """As numpy names it."""
+    """The numpy dtype."""
     bands: tuple[str, ...] = ()
     """The band behind each channel of an image."""
 
 
 class SampleField(Protocol):
-    """One or several entries of a sample that are filled in together."""
+    """One or several entries of a sample that are filled together."""
 
     def entries(self) -> dict[str, Entry]:
-        """What it fills in, by name."""
+        """The entries that it fills, by name."""
         ...
 
     def fill(self, positions: Positions, out: Arrays) -> None:
-        """Write these patches' values to the arrays of that name, sample by sample."""
+        """Write the values of these patches to the arrays of its entries, one row per sample."""
         ...
 
 
@@ -51,9 +51,9 @@ class Channels(NamedTuple):
     """Some channels of an image, all from one modality."""
 
     reader: PatchReader
-    """The store, bands and options."""
+    """The reader, with its store, bands and options."""
     keys: Keys
-    """The patch of each position."""
+    """The key at each position."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class ImageField:
     """The field ``image``: the bands of one or several modalities, one after the other."""
 
     parts: tuple[Channels, ...]
-    """Whose channels follow each other."""
+    """The modalities, in the order of their channels."""
     name: str = "image"
-    """The entry; where resolutions stay apart, ``<name>_<rows>x<columns>`` are the entries."""
+    """The entry; grouped by resolution, the entries are ``<name>_<rows>x<columns>``."""
     _specs: list[list[tuple[str, ArraySpec]]] = field(
         default_factory=list, compare=False, repr=False
     )
@@ -80,9 +80,9 @@ class ImageField:
                 known = found.get(name, Entry((0, *spec.shape[1:]), spec.dtype))
                 if known.shape[1:] != spec.shape[1:] or known.dtype != spec.dtype:
                     raise UsageError(
-                        f"{name}: bands of {known.shape[1:]} {known.dtype}, then {spec.shape[1:]} "
-                        f"{spec.dtype}",
-                        "Give size= and dtype=, so that they fit into one array.",
+                        f"{name}: bands of {known.shape[1:]} {known.dtype} are followed by bands "
+                        f"of {spec.shape[1:]} {spec.dtype}",
+                        "Give size= and dtype= to make them fit into one array.",
                     )
                 n_channels = known.shape[0] + spec.shape[0]
                 shape = (n_channels, *spec.shape[1:])
@@ -102,7 +102,7 @@ class ImageField:
             part.reader.read_batch(chosen, views.get(self.name, views))
 
     def _described(self) -> list[list[tuple[str, ArraySpec]]]:
-        """For each part the entries that it contributes to; looked up once."""
+        """The entries that each part contributes to; looked up once."""
         if not self._specs:
             for part in self.parts:
                 found = part.reader.describe(part.keys[0])
@@ -117,17 +117,17 @@ class ImageField:
 
 @dataclass(frozen=True)
 class LabelField:
-    """An entry that is known beforehand, such as ``label``."""
+    """An entry whose values are known in advance, such as ``label``."""
 
     name: str
     """The entry."""
     values: npt.NDArray[Any]
-    """(patch, …): the value of each position."""
+    """The value at each position, of shape (patches, …)."""
     dtype: np.dtype[Any]
-    """What samples hold; the values may be kept in less memory."""
+    """The dtype in samples; ``values`` may have a smaller one."""
 
     def entries(self) -> dict[str, Entry]:
-        """The column's one entry."""
+        """The only entry."""
         return {self.name: Entry(self.values.shape[1:], self.dtype)}
 
     def fill(self, positions: Positions, out: Arrays) -> None:
@@ -137,20 +137,20 @@ class LabelField:
 
 @dataclass(frozen=True)
 class MaskField:
-    """The field ``mask``: a class index for each pixel, from a band that holds codes."""
+    """The field ``mask``: a class index for each pixel, from a band of codes."""
 
     part: Channels
-    """One band of integer codes, as it is stored."""
+    """One band of integer codes, as stored."""
     table: npt.NDArray[np.int64]
     """The class index of each code."""
     name: str = "mask"
-    """The entry, of (row, column)."""
+    """The entry, of shape (rows, columns)."""
 
     def entries(self) -> dict[str, Entry]:
         """The mask.
 
         Raises:
-            UsageError: There are several bands, or no codes in them.
+            UsageError: There are several bands, or they do not hold codes.
         """
         (spec,) = ImageField((self.part,)).entries().values()
         n_bands, *size = spec.shape
@@ -166,7 +166,7 @@ class MaskField:
         chosen = self.part.keys[np.asarray(positions, np.intp)]
         codes = self.part.reader.read_batch(chosen).images
         assert not isinstance(codes, dict)  # noqa: S101 - its reader does not group
-        # "clip" writes straight into out; the table has all values of a uint16.
+        # "clip" writes straight into out; the table covers all values of uint16.
         np.take(self.table, codes[:, 0], out=out[self.name], mode="clip")
 
 
@@ -180,6 +180,6 @@ def merged(fields: Iterable[SampleField]) -> dict[str, Entry]:
     for part in fields:
         entries = part.entries()
         if twins := entries.keys() & found.keys():
-            raise UsageError(f"two fields are called {', '.join(sorted(twins))}")
+            raise UsageError(f"two fields have the same name: {', '.join(sorted(twins))}")
         found |= entries
     return found

@@ -1,8 +1,8 @@
-"""Batches for training, read ahead by threads into memory that is used again.
+"""Batches for training, read ahead by threads into memory that is reused.
 
-In: a dataset of patches. Out: batches, dictionaries of tensors, in an order that depends on seed
-and epoch alone. It starts no processes: what costs most in PyTorch's own loader is moving a batch
-from a worker process to the trainer, and threads have nothing to move.
+In: a dataset of patches. Out: batches: dictionaries of tensors, in an order that depends only on
+seed and epoch. No processes are started: PyTorch's own loader spends most of its time moving
+batches from worker processes to the trainer, and threads have nothing to move.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from rico_hdl.torch.patches import PatchDataset
 from rico_hdl.torch.ring import Loan, Ring
 
 Batch = dict[str, Any]
-"""Tensors of (sample, …) by name, and ``key``: a list of the patches' keys."""
+"""Tensors of shape (samples, …) by name, and ``key``: a list of the patches' keys."""
 
 MAX_THREADS: Final = 8
-"""Threads unless told otherwise: what copies pixels soon waits for memory, not for processors."""
+"""The most threads by default: with more, copying waits for memory, not for processors."""
 
 
 class Sampler(Protocol):
-    """What decides the order itself, such as PyTorch's `WeightedRandomSampler`."""
+    """A custom order of samples, such as PyTorch's `WeightedRandomSampler`."""
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[int]: ...
@@ -47,7 +47,7 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True)
 class LoaderOptions:
-    """What a loader does; `loader` explains the options."""
+    """The options of a loader; `loader` explains them."""
 
     batch_size: int
     order: Order
@@ -62,36 +62,36 @@ class LoaderOptions:
 class Loader:
     """An iterable of batches, to be iterated once for each epoch.
 
-    A batch is valid as long as it is held: its memory is used again once no tensor of it is
+    A batch is valid as long as it is referenced: its memory is reused once none of its tensors is
     left. So a loop over the loader needs the memory of a few batches, and keeping batches takes
     more.
 
-    Breaking off an iteration, an exception or Ctrl-C ends it: batches that are being read are
-    finished and dropped. The threads then wait for the next epoch; they end with the loader, or
-    with `close`. Beginning an iteration ends one that still goes on. A loader may be pickled and
-    forked, and goes on elsewhere with the next epoch, in threads and memory of its own.
+    A break, an exception or Ctrl-C ends the iteration: batches that are being read are finished
+    and dropped. The threads then wait for the next epoch; they end with the loader, or with
+    `close`. Beginning an iteration ends a previous one that is still running. A loader can be
+    pickled and forked; the copy continues with the next epoch, in threads and memory of its own.
 
     Args:
-        dataset: Where samples come from.
-        subset: The zero-based positions in the dataset that count; None for all.
-        options: What to do.
+        dataset: The dataset of the samples.
+        subset: The zero-based positions to use in the dataset; None for all.
+        options: The options.
     """
 
     def __init__(
         self, dataset: PatchDataset, subset: npt.NDArray[np.intp] | None, options: LoaderOptions
     ) -> None:
         self.dataset = dataset
-        """The dataset that the samples are from."""
+        """The dataset of the samples."""
         self.epoch = 0
-        """The number of the epoch that the next iteration is; each iteration adds one."""
+        """The number of the next iteration's epoch; each iteration adds one."""
         self.waited_s = 0.0
-        """Seconds that the trainer waited for batches, in all iterations so far."""
+        """Seconds that the trainer has waited for batches, in all iterations so far."""
         self._subset, self._options = subset, options
         self._reset()
 
     def _reset(self) -> None:
         options = self._options
-        # Beside the batches ahead, the trainer holds one, and another while it is given the next.
+        # In addition to the batches ahead, the trainer holds one, or two while it gets the next.
         n_kept = options.prefetch + 2
         self._ring = Ring(
             self.dataset.memory, options.batch_size, n_kept, pinned=options.pin_memory
@@ -102,13 +102,13 @@ class Loader:
         self._iteration: object = None
 
     def __len__(self) -> int:
-        """Batches in an epoch, of this rank."""
+        """The number of batches in an epoch of this rank."""
         options = self._options
         n = options.order.n_own if options.sampler is None else len(options.sampler)
         return n_batches(n, options.batch_size, drop_last=options.drop_last)
 
     def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration be that epoch, such as where a training run is continued."""
+        """Set the epoch of the next iteration, for example to continue a training run."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[Batch]:
@@ -144,11 +144,11 @@ class Loader:
                 self.waited_s += perf_counter() - started
                 self._ahead.extend(map(self._submit, islice(chosen, 1)))
                 yield batch
-                del batch  # its memory is free when the trainer lets go of it, too
+                del batch  # its memory is free once the trainer drops it, too
                 if self._iteration is not iteration:
                     raise UsageError(
-                        "this iteration was ended by a newer one over the same loader",
-                        "Make a loader for each; they may share the dataset.",
+                        "a newer iteration over the same loader has ended this one",
+                        "Make one loader for each iteration; they may share the dataset.",
                     )
         finally:
             if self._iteration is iteration:
@@ -162,7 +162,7 @@ class Loader:
         return self._crew.submit(self._read, positions, self._ring.lend(len(positions)))
 
     def _read(self, positions: npt.NDArray[np.intp], memory: Loan) -> Batch:
-        """A batch as the trainer gets it; runs in a thread."""
+        """Read a batch and transform it; runs in a thread."""
         try:
             arrays = memory.arrays()
             self.dataset.fill(positions, arrays)
@@ -175,11 +175,11 @@ class Loader:
             return batch if self._options.transform is None else self._options.transform(batch)
         except Exception as error:
             first = self.dataset.keys[int(positions[0])]
-            error.add_note(f"in a batch of {len(positions)} patches, the first of which is {first}")
+            error.add_note(f"in a batch of {len(positions)} patches that begins with {first}")
             raise
 
     def _end(self) -> None:
-        """End the iteration that goes on, if there is one."""
+        """End the running iteration, if there is one."""
         self._iteration = None
         for future in self._ahead:
             future.cancel()
@@ -187,7 +187,7 @@ class Loader:
         self._ahead.clear()
 
     def close(self) -> None:
-        """End an iteration that goes on, and the threads; another iteration starts new ones."""
+        """End a running iteration and the threads; another iteration starts new threads."""
         self._end()
         if self._crew is not None:
             self._crew.end()
@@ -209,16 +209,16 @@ class Loader:
 
 
 def _compute_alone(n_usual: int) -> None:
-    """Let torch use no further threads in this one: there are as many of these as are of use."""
-    torch.get_num_threads()  # or the next line would be undone when it is first asked for
+    """Keep torch from using further threads in this one: there are already enough of these."""
+    torch.get_num_threads()  # otherwise its first call elsewhere undoes the next line
     torch.set_num_threads(1)
-    # That set the number for all threads yet to come, too. One that ends at once sets it back.
+    # That also set the number for all future threads. A thread that ends at once resets it.
     last = Thread(target=torch.set_num_threads, args=(n_usual,))
     last.start()
     last.join()
 
 
-def loader(  # noqa: PLR0913 - the options that users know from PyTorch's loader
+def loader(  # noqa: PLR0913 - the options of PyTorch's loader
     dataset: PatchDataset | Subset[Any],
     batch_size: int = 1,
     *,
@@ -237,27 +237,27 @@ def loader(  # noqa: PLR0913 - the options that users know from PyTorch's loader
 
     Args:
         dataset: A dataset of this package, or a `torch.utils.data.Subset` of one.
-        batch_size: Samples in a batch.
-        shuffle: Whether every epoch has an order of its own.
-        seed: Of the shuffling. The order depends on seed and epoch, never on threads; it is that of
-            PyTorch's `DistributedSampler`.
-        drop_last: Whether to drop a last batch that is smaller, and the samples that do not divide
-            among the ranks.
-        sampler: Decides the order instead, such as PyTorch's `WeightedRandomSampler`.
-        transform: Makes another batch of each batch, in the threads: it should spend its time in
-            what releases Python's lock, as tensor operations do. The dataset's own transform is
-            applied before that, sample by sample.
+        batch_size: Samples per batch.
+        shuffle: Whether to shuffle the samples, in another order for each epoch.
+        seed: The seed of the order, which depends on seed and epoch, never on threads; it is that
+            of PyTorch's `DistributedSampler`.
+        drop_last: Whether to drop an incomplete last batch, and the samples that do not divide
+            evenly among the ranks.
+        sampler: A custom order, such as PyTorch's `WeightedRandomSampler`.
+        transform: A function from batch to batch, called in the threads: it should spend its time
+            in code that releases Python's lock, such as tensor operations. The dataset's own
+            transform is applied before, sample by sample.
         rank: Zero-based number of this process among those that train together; None asks
-            `torch.distributed`, where that is initialized. Each rank gets its own samples.
-        world_size: How many those are; None asks, too.
-        n_threads: None for as many as this process may use processors, at most `MAX_THREADS`.
-        prefetch: Batches that are read ahead; None for one more than there are threads.
+            `torch.distributed` if that is initialized. Each rank gets its own samples.
+        world_size: The number of these processes; None asks, too.
+        n_threads: None for the number of processors this process may use, at most `MAX_THREADS`.
+        prefetch: Batches that are read ahead; None for one more than ``n_threads``.
         pin_memory: Whether batches are in memory that copies with ``non_blocking=True`` can use;
-            without an accelerator it does nothing. Memory is not used again before the copies have
-            been made that were begun on the current stream of the thread that iterates.
+            without an accelerator it has no effect. Memory is reused only after the copies that
+            were begun on the current stream of the iterating thread are complete.
 
     Raises:
-        UsageError: An option can't be carried out.
+        UsageError: An option is invalid.
     """
     patches, subset = _whole(dataset)
     rank, world_size = _place(rank, world_size)
@@ -268,7 +268,7 @@ def loader(  # noqa: PLR0913 - the options that users know from PyTorch's loader
             raise UsageError(f"{name}={value}, expected at least 1")
     if sampler is not None and (shuffle or world_size > 1):
         raise UsageError(
-            "a sampler decides the order and the share of a rank itself",
+            "sampler= excludes shuffle=True and several ranks: it decides order and share itself",
             "Leave shuffle at False, and give rank=0, world_size=1.",
         )
     n = len(patches) if subset is None else len(subset)
@@ -281,10 +281,10 @@ def loader(  # noqa: PLR0913 - the options that users know from PyTorch's loader
 
 
 def _whole(dataset: object) -> tuple[PatchDataset, npt.NDArray[np.intp] | None]:
-    """The dataset of patches behind subsets, and the positions that those leave.
+    """The dataset of patches behind nested subsets, and the positions that they select.
 
     Raises:
-        UsageError: There is none.
+        UsageError: It is not a dataset of patches.
     """
     subset = None
     while isinstance(dataset, Subset):
@@ -293,8 +293,8 @@ def _whole(dataset: object) -> tuple[PatchDataset, npt.NDArray[np.intp] | None]:
         dataset = dataset.dataset
     if not isinstance(dataset, PatchDataset):
         raise UsageError(
-            f"a loader of {type(dataset).__name__}, expected a dataset of rico_hdl.torch",
-            "For other datasets there is torch.utils.data.DataLoader.",
+            f"dataset is a {type(dataset).__name__}, expected a dataset of rico_hdl.torch",
+            "Use torch.utils.data.DataLoader for other datasets.",
         )
     return dataset, subset
 

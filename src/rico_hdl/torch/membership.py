@@ -1,7 +1,7 @@
-"""Finding what a split names in a store.
+"""Finds the patches of a split in a store.
 
-In: a store, and keys as somebody else lists them. Out: the same keys as the store knows them, and
-what is missing, counted. It reads keys, never records.
+In: a store, and keys from another source. Out: the same keys with the places of their records, and
+the number of missing ones. It reads keys, never records.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from rico_hdl.errors import StoreError, UnknownKeyError, UsageError
 from rico_hdl.reading import Keys, Store
 
 OnMissing = Literal["error", "skip"]
-"""What becomes of samples that a split names and the store lacks."""
+"""How to treat samples that a split names and the store lacks."""
 
 
 class MissingPatchesWarning(UserWarning):
-    """A split names patches that the store lacks; they were left out."""
+    """A split names patches that the store lacks; their samples are left out."""
 
 
 def known(store: Store, names: Sequence[str]) -> Keys:
-    """The keys of that name, in that order.
+    """The keys with these names, in the same order.
 
     Raises:
         UnknownKeyError: The store lacks some.
@@ -46,19 +46,19 @@ def known(store: Store, names: Sequence[str]) -> Keys:
 def present(
     store: Store, names: Mapping[str, Sequence[str]], what: str, missing: OnMissing
 ) -> tuple[npt.NDArray[np.intp], dict[str, Keys]]:
-    """The samples of which the store has each patch.
+    """The samples whose patches are all in the store.
 
     Args:
-        store: Where to look.
-        names: The key of each sample, by modality; all equally long.
-        what: Where the names are from, for messages.
+        store: The store.
+        names: The key of each sample, by modality; all of equal length.
+        what: The source of the names, for messages.
         missing: ``"error"``, or ``"skip"`` to leave samples out with a warning.
 
     Returns:
         The zero-based positions of those samples, and their keys by modality.
 
     Raises:
-        StoreError: Patches are missing and `missing` is ``"error"``, or none is there.
+        StoreError: Patches are missing and `missing` is ``"error"``, or no sample is complete.
         UsageError: `missing` is something else.
     """
     if missing not in ("error", "skip"):
@@ -73,7 +73,7 @@ def present(
 
 
 def _find(every: Keys, names: Sequence[str]) -> npt.NDArray[np.intp]:
-    """The zero-based place of each name among sorted keys, -1 where it is not there."""
+    """The zero-based position of each name among sorted keys, -1 if it is missing."""
     if not len(every) or not len(names):
         return np.full(len(names), -1, np.intp)
     # As fixed-width bytes: a million keys are compared in a second, without an object for each.
@@ -87,9 +87,9 @@ def _report(
     store: Store,
     names: Mapping[str, Sequence[str]],
     places: Mapping[str, npt.NDArray[np.intp]],
-    told: tuple[str, OnMissing, int],
+    outcome: tuple[str, OnMissing, int],
 ) -> None:
-    what, missing, n_left = told
+    what, missing, n_left = outcome
     absent = {modality: np.flatnonzero(found < 0) for modality, found in places.items()}
     absent = {modality: gaps for modality, gaps in absent.items() if len(gaps)}
     counts = [f"{len(gaps)} of {len(names[m])} {m}" for m, gaps in absent.items()]

@@ -1,7 +1,7 @@
-"""In which order the samples of an epoch come, and which rank gets which.
+"""The order of the samples of an epoch, and their division among ranks.
 
-In: numbers. Out: positions. The order is that of PyTorch's `DistributedSampler` for the same seed,
-epoch, rank and world size, so that either can take the place of the other.
+The order is that of PyTorch's `DistributedSampler` for the same seed, epoch, rank and world size,
+so one can replace the other.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ import torch
 
 @dataclass(frozen=True)
 class Order:
-    """What decides the order of samples, but for the epoch."""
+    """All settings that determine the order of samples, except the epoch."""
 
     n: int
     """Samples of all ranks together."""
     shuffle: bool = False
-    """Whether every epoch has an order of its own."""
+    """Whether to shuffle the samples, in another order for each epoch."""
     seed: int = 0
-    """Of the shuffling; the same for all ranks."""
+    """The seed of the order; the same for all ranks."""
     rank: int = 0
     """Zero-based number of this process among those that train together."""
     world_size: int = 1
-    """How many those are."""
+    """The number of these processes."""
     drop_last: bool = False
-    """Whether to drop the samples that do not divide among the ranks; else the first ones of the
-    order come once more."""
+    """Whether to drop the samples that do not divide evenly among the ranks; otherwise the first
+    ones of the order are repeated."""
 
     @property
     def n_own(self) -> int:
-        """Samples of one rank; all have equally many."""
+        """Samples per rank; all ranks have the same number."""
         share = self.n / self.world_size
         return math.floor(share) if self.drop_last else math.ceil(share)
 
@@ -50,7 +50,7 @@ class Order:
 
 
 def n_batches(n: int, batch_size: int, *, drop_last: bool) -> int:
-    """How many batches so many samples make."""
+    """The number of batches that ``n`` samples make."""
     return n // batch_size if drop_last else math.ceil(n / batch_size)
 
 

@@ -1,8 +1,8 @@
 """Patches of a store as a dataset for PyTorch.
 
-In: a store, keys and options. Out: samples, dictionaries of tensors with the keys that TorchGeo
-has: ``image``, ``label``, ``mask``, and ``key``. The dataset opens the store when it is first used,
-in each process by itself, so it may be pickled, forked and spawned.
+In: a store, keys and options. Out: samples: dictionaries of tensors with TorchGeo's keys ``image``,
+``label`` and ``mask``, and with ``key``. The dataset opens the store on first use, separately in
+each process, so it can be pickled, forked and spawned.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from rico_hdl.torch.membership import known
 if TYPE_CHECKING:
 
     class Dataset:
-        """What PyTorch calls a map-style dataset; untyped where torch is not installed."""
+        """PyTorch's map-style dataset, for type checkers without torch."""
 else:
     from torch.utils.data import Dataset
 
@@ -43,32 +43,32 @@ Sample = dict[str, Any]
 """Tensors by name, and ``key``."""
 
 Transform = Callable[[Sample], Sample]
-"""What makes another sample of a sample."""
+"""A function from sample to sample."""
 
 
 class PatchDataset(Dataset):
     """A map-style dataset of patches.
 
-    Each sample is a dictionary: ``image`` of (channel, row, column), ``label`` where there are
-    labels, and ``key``. With ``grouped=True`` there is one image for each resolution instead,
-    ``image_120x120``, ``image_60x60``, …; with ``grouped="band"`` one of (row, column) for each
-    band, ``image_B02``, …
+    Each sample is a dictionary: ``image`` of shape (channels, rows, columns), ``label`` if labels
+    are given, and ``key``. With ``grouped=True`` there is one image for each resolution instead,
+    ``image_120x120``, ``image_60x60``, …; with ``grouped="band"`` one of shape (rows, columns) for
+    each band, ``image_B02``, …
 
     Args:
         store: A store, or the folder of one.
-        keys: The patches, in the order of the dataset; None for all of the store.
-        bands: Names, a preset, or None for all, as `rico_hdl.Store.read` takes them.
+        keys: The keys of the patches, in the order of the dataset; None for all in the store.
+        bands: Names, a preset, or None for all, as in `rico_hdl.Store.read`.
         size: (rows, columns) to which every band is resampled; None leaves them.
-        transform: Makes another sample of each sample. To reach worker processes that are not
-            forked it must be picklable, so no lambda.
-        labels: The label of each key: an array of (key, …). Samples get a tensor of its rows.
+        transform: A function from sample to sample. For worker processes that are not forked it
+            must be picklable, so it can't be a lambda.
+        labels: The label of each key: an array of shape (keys, …). Each sample gets one row of it.
         **options: ``resampling``, ``dtype``, ``on_size`` and ``grouped``: see
-            `rico_hdl.Store.read_batch`. ``on_size="skip"`` leaves patches of unusual size out
-            from the beginning.
+            `rico_hdl.Store.read_batch`. ``on_size="skip"`` removes patches of unusual size from
+            the dataset.
 
     Raises:
         StoreError: The store can't be read.
-        UsageError: An option can't be carried out, or a key is not in the store.
+        UsageError: An option is invalid, or a key is not in the store.
     """
 
     def __init__(  # noqa: PLR0913 - all of them are public
@@ -103,15 +103,15 @@ class PatchDataset(Dataset):
     def _compose(
         self, store: Store, keys: Keys, fields: Sequence[SampleField], transform: Transform | None
     ) -> None:
-        """Make it a dataset of these fields."""
+        """Build the dataset from fields."""
         if not len(keys):
-            raise UsageError(f"{store.path}: a dataset of no patches")
+            raise UsageError(f"{store.path}: the dataset has no patches")
         self.store = store
-        """The store that the patches are read from."""
+        """The store of the patches."""
         self.keys = keys
         """The key of each sample, by position."""
         self.transform = transform
-        """What makes another sample of each sample, or None."""
+        """A function from sample to sample, or None."""
         self._fields = tuple(fields)
         self._entries: dict[str, Entry] = merged(fields)
         self._memory = dict(self._entries)
@@ -139,7 +139,7 @@ class PatchDataset(Dataset):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
-        """Several samples, read in one go; PyTorch's loaders ask for a batch this way."""
+        """Read several samples at once; PyTorch's loaders request batches through this method."""
         n = len(self)
         positions = [range(n)[operator.index(index)] for index in indices]
         arrays = self.empty(len(positions))
@@ -150,27 +150,27 @@ class PatchDataset(Dataset):
     def memory(self) -> Mapping[str, Entry]:
         """The arrays that are filled for a batch.
 
-        They are those of `entries`, or with ``grouped="band"`` what entries are views of.
+        They are those of `entries`, or with ``grouped="band"`` the memory behind their views.
         """
         return self._memory
 
     def empty(self, n: int) -> dict[str, npt.NDArray[Any]]:
-        """Arrays of `memory` for that many samples, to be filled, by name."""
+        """Uninitialised arrays of `memory` for ``n`` samples, by name."""
         return {
             name: np.empty((n, *entry.shape), entry.dtype) for name, entry in self._memory.items()
         }
 
     def tensors(self, arrays: Arrays) -> dict[str, torch.Tensor]:
-        """The entries of a batch in arrays that were filled, without a copy."""
+        """The entries of a batch, as tensors that share the memory of filled arrays."""
         batch = {name: torch.from_numpy(array) for name, array in arrays.items()}
         for field in self._bands:
             batch = field.views(batch)
         return batch
 
     def fill(self, positions: Positions, out: Arrays) -> None:
-        """Read the patches at zero-based positions into arrays such as `empty` gives.
+        """Read the patches at zero-based positions into arrays like those from `empty`.
 
-        Safe for threads. Nothing is transformed.
+        Safe for threads. It does not apply the transform.
 
         Raises:
             RicoError: A patch can't be read with these options.
@@ -190,9 +190,9 @@ class PatchDataset(Dataset):
 
 
 def opened_store(store: Store | str | os.PathLike[str]) -> Store:
-    """The store itself, or the one in a folder.
+    """The given store, or the one in a folder.
 
     Raises:
-        StoreError: There is none.
+        StoreError: There is no store.
     """
     return store if isinstance(store, Store) else open_store(store)

@@ -1,10 +1,10 @@
-"""Memory for batches that is made once and used again.
+"""Memory for batches that is allocated once and reused.
 
-In: what a sample is made of. Out: arrays to fill. An array is used again as soon as no tensor of
-its last content is left, and never before: keeping batches costs new memory, not wrong pixels.
+In: the entries of a sample. Out: arrays to fill. An array is reused as soon as no tensor of its
+last content is left, and never before: keeping batches costs new memory, not wrong pixels.
 
 New memory costs a page fault for every 4 KiB when it is first written, which takes longer than
-copying the pixels. That is why it is worth keeping.
+copying the pixels, so reuse pays off.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ class Buffer:
     """Memory for one entry of a batch.
 
     Args:
-        entry: What a sample has of it.
+        entry: The entry of one sample.
         n: Samples in the largest batch.
-        pinned: Whether the memory can't be swapped out, so that copies to an accelerator need not
-            wait for the processor.
+        pinned: Whether the memory can't be swapped out, so that copies to an accelerator can be
+            asynchronous.
     """
 
     def __init__(self, entry: Entry, n: int, *, pinned: bool) -> None:
         shape = (n, *entry.shape)
-        # Not torch.empty: numpy's memory gets huge pages from the system where torch's gets none.
+        # Not torch.empty: the system gives huge pages to numpy's memory, but not to torch's.
         self._array = _pinned(shape, entry.dtype) if pinned else np.empty(shape, entry.dtype)
         self._copies: torch.Event | None = None
         self._holder: weakref.ref[npt.NDArray[Any]] | None = None
 
     @property
     def free(self) -> bool:
-        """Whether nothing holds what it was last lent for."""
+        """Whether nothing references the array that it lent last."""
         return self._holder is None or self._holder() is None
 
     def lend(self, n: int) -> npt.NDArray[Any]:
-        """The first `n` samples, to be filled; not free as long as anything holds them.
+        """The first `n` samples, to be filled; the buffer is not free while anything holds them.
 
         A tensor that wraps the array holds it, and so does every view of that tensor.
         """
@@ -53,11 +53,11 @@ class Buffer:
         return view
 
     def note_copies(self) -> None:
-        """Remember the copies to the accelerator that this thread began until now."""
+        """Remember the copies to the accelerator that this thread has begun so far."""
         self._copies = torch.accelerator.current_stream().record_event()
 
     def wait_for_copies(self) -> None:
-        """Wait until those copies are done: until then the memory is still being read."""
+        """Wait until those copies are complete: until then the memory is still being read."""
         if self._copies is not None:
             self._copies.synchronize()
             self._copies = None
@@ -67,9 +67,9 @@ class Ring:
     """Buffers for each entry of a batch, as many as are needed at a time.
 
     Args:
-        entries: What a sample is made of.
+        entries: The entries of a sample.
         n: Samples in the largest batch.
-        n_kept: Buffers of each entry that are kept when they are free.
+        n_kept: Free buffers of each entry that are kept.
         pinned: See `Buffer`.
     """
 
@@ -79,11 +79,11 @@ class Ring:
         self._buffers: dict[str, list[Buffer]] = {name: [] for name in entries}
 
     def __len__(self) -> int:
-        """Buffers of all entries."""
+        """The number of buffers of all entries."""
         return sum(map(len, self._buffers.values()))
 
     def lend(self, n: int) -> Loan:
-        """Memory for `n` samples that is free, made if there is none."""
+        """Free memory for `n` samples, allocated if necessary."""
         return Loan({name: self._take(name) for name in self._entries}, n)
 
     def _take(self, name: str) -> Buffer:
@@ -100,7 +100,7 @@ class Ring:
 
 
 class Loan:
-    """Memory for one batch; it is given back when the arrays, and all tensors of them, are gone.
+    """Memory for one batch; it is returned when the arrays and all their tensors are gone.
 
     Args:
         buffers: A free buffer for each entry.
@@ -112,7 +112,7 @@ class Loan:
         self._arrays = {name: buffer.lend(n) for name, buffer in buffers.items()}
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The arrays to fill, once; the loan itself does not hold them any longer."""
+        """The arrays to fill, once; the loan itself no longer holds them."""
         for buffer in self._buffers.values():
             buffer.wait_for_copies()
         arrays, self._arrays = self._arrays, {}
