@@ -149,7 +149,7 @@ def test_interrupted_stores_are_sound_and_say_so(pristine, tmp_path):
     result = run("verify", target)
     assert result.returncode == 0, result.stdout
     assert "0 records" in result.stdout
-    assert "note: 3 records" in result.stdout
+    assert " 3 records without storing them" in result.stdout
     info = run("info", target)
     assert "0 patches" in info.stdout
     assert "not complete (interrupted)" in info.stdout

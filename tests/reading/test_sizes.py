@@ -180,5 +180,5 @@ def test_bands_deviate_each_in_its_own_resolution(tmp_path):
 
 def test_grouped_sizes_can_not_be_chosen(store):
     """Grouped arrays keep their resolution: a size with them is an error."""
-    with pytest.raises(UsageError, match="Give one of the two"):
+    with pytest.raises(UsageError, match=r"grouped=True.* size="):
         store.batches(batch_size=2, grouped=True, size=3)

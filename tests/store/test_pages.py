@@ -203,8 +203,8 @@ def test_the_other_meta_page_serves_if_one_is_torn(folder):
     ("content", "what"),
     [
         (b"", "can't be mapped"),
-        (b"no LMDB at all" * 1000, "is no LMDB of data format 1"),
-        (b"short", "is no LMDB of data format 1"),
+        (b"no LMDB at all" * 1000, "is not an LMDB of data format 1"),
+        (b"short", "is not an LMDB of data format 1"),
     ],
 )
 def test_other_files_are_refused(tmp_path, content, what):

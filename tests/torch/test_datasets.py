@@ -178,7 +178,7 @@ def test_bigearthnet_resolutions_can_stay_apart(data, stored):
                 expected = np.stack([patch[band] for band in entry.bands])
                 assert sample[name].dtype == torch.uint16
                 assert np.array_equal(sample[name].numpy(), expected)
-    with pytest.raises(UsageError, match=r"image_120x120: bands of .* float32, then .* uint16"):
+    with pytest.raises(UsageError, match=r"image_120x120: .* float32 .* uint16"):
         BigEarthNet(data.store, data.metadata, grouped=True)
     both = BigEarthNet(data.store, data.metadata, grouped="band", labels="multi-hot+mask")
     s1_of = {row.patch_id: row.s1_name for row in data.rows}
@@ -231,12 +231,12 @@ def test_bigearthnet_missing_patches_are_counted(data, tmp_path):
         ({"modalities": ["s3"]}, "modalities=['s3'], expected 's1', 's2' or both"),
         ({"modalities": []}, "modalities=[]"),
         ({"labels": "one-hot"}, "labels='one-hot', expected 'multi-hot'"),
-        ({"bands": "rgb"}, "does not say whose bands"),
-        ({"bands": ["VV", "B02", "VH"]}, "expected some of s1, and some of s2 after those"),
-        ({"bands": ["VV"]}, "expected some of s1, and some of s2 after those"),
-        ({"bands": {"s2": None}}, "bands of ['s2'], expected of ['s1', 's2']"),
+        ({"bands": "rgb"}, "bands='rgb' does not say to which modality"),
+        ({"bands": ["VV", "B02", "VH"]}, "expected bands of s1, followed by bands of s2"),
+        ({"bands": ["VV"]}, "expected bands of s1, followed by bands of s2"),
+        ({"bands": {"s2": None}}, "['s2'], expected ['s1', 's2']"),
         ({"split": "training"}, "no split is called 'training'"),
-        ({"classes": CLASSES[1:]}, "classes: 18 names"),
+        ({"classes": CLASSES[1:]}, "18 names"),
         ({"missing": "ignore"}, "missing='ignore', expected 'error' or 'skip'"),
     ],
 )
