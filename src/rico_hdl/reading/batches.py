@@ -82,7 +82,7 @@ class Batches(Iterator[Batch]):
                 return batch
 
     def close(self) -> None:
-        """End the threads, and let go of the buffers. What was yielded stays valid."""
+        """End the threads, and release the buffers. Batches already yielded stay valid."""
         if os.getpid() != self._process:
             return  # a fork: the threads are not here, and their lock may be held by one of them
         self._work.stop()

@@ -65,7 +65,7 @@ class Catalogue:
 
 
 def read(target: Path, pages: Pages, layouts: Layouts, ahead: ReadAhead) -> Catalogue:
-    """Find out what a store holds.
+    """Read the contents of a store from its manifest, or from a sample of its records.
 
     Raises:
         StoreError: The manifest exists and can't be read, or ``data.mdb`` is damaged.

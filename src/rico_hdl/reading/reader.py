@@ -328,7 +328,7 @@ class PatchReader:
                 raise SizeError(
                     f"{self.records.path}: patches {first[0]!r} and {key!r} don't fit into one "
                     f"batch: {_shown(first[1])} and {_shown(arrays)}",
-                    "Read one modality at a time; where sizes vary, give size= or on_size=.",
+                    "Read one modality at a time; if sizes vary, give size= or on_size=.",
                     (key,),
                 )
 
