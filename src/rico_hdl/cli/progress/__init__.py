@@ -4,6 +4,8 @@ In: the calls of `rico_hdl.Observer`, which only count. Out: text on stderr, by 
 at the counts from time to time: what is shown goes on where nothing is reported for a while.
 """
 
+# ruff: noqa: D102 - `rico_hdl.Observer` describes its methods
+
 from __future__ import annotations
 
 import json
@@ -14,6 +16,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from rico_hdl.cli.progress.rows import Row
@@ -87,31 +90,24 @@ class Progress(Observer):
 
     def _row(self, name: str, unit: str = "patches") -> Row:
         """A row whose counts change now; made where it is not there."""
-        row = self.rows.get(name)
-        if row is None:
-            row = self.rows[name] = Row(unit=unit)
-        now = time.monotonic()
-        row.change(now, self._changed)
+        row = self.rows.setdefault(name, Row(unit=unit))
+        row.change(now := time.monotonic(), self._changed)
         self._changed = now
         return row
 
     def on_plan(self, plan: Plan) -> None:
-        """See `rico_hdl.Observer`."""
         for name in plan.sources:
             row = self.rows.setdefault(name, Row())
             row.n_total = plan.n_patches[name]
-            row.n_unplanned = sum(failure.modality == name for failure in plan.failures)
+            row.n_failed = -sum(failure.modality == name for failure in plan.failures)
         self._changed = time.monotonic()
         self.stage = "converting"
 
     def on_archive(self, modality: str, location: str, n_bytes_read: int, n_bytes: int) -> None:
-        """See `rico_hdl.Observer`."""
         row = self._row(modality) if self.stage == "converting" else self._records()
-        row.n_archive_bytes, row.n_archive_bytes_read = n_bytes, n_bytes_read
-        row.archive = location
+        row.archive, row.n_archive_bytes, row.n_archive_bytes_read = location, n_bytes, n_bytes_read
 
     def on_patches(self, modality: str, n_patches: int, n_bytes: int) -> None:
-        """See `rico_hdl.Observer`."""
         row = self._row(modality)
         if n_bytes:
             row.n_new += n_patches
@@ -120,13 +116,11 @@ class Progress(Observer):
             row.n_present += n_patches
 
     def on_start(self, n_records: int) -> None:
-        """See `rico_hdl.Observer`."""
         self.rows = {"records": Row(n_records, "records")}  # again where an attempt failed
         self._changed = time.monotonic()
         self.stage = "verifying"
 
     def on_records(self, n_records: int, n_bytes: int) -> None:
-        """See `rico_hdl.Observer`."""
         row = self._records()
         row.n_new += n_records
         row.n_bytes += n_bytes
@@ -137,16 +131,15 @@ class Progress(Observer):
         return self._row("records", "records")
 
     def on_failure(self, failure: Failure) -> None:
-        """See `rico_hdl.Observer`."""
         self.n_failures += 1
         if isinstance(failure, ArchiveFailure):
             self.print(f"{archive_word(failure)}: {failure}")
             return
-        row = self.rows.get(failure.modality)
-        if row is not None and row.n_unplanned:
-            row.n_unplanned -= 1
-        elif self.stage == "converting":
-            self._row(failure.modality).n_failed += 1
+        if self.stage == "converting":
+            row = self.rows.setdefault(failure.modality, Row())
+            row.n_failed += 1
+            if row.n_failed > 0:
+                self._row(failure.modality)
         self._n_shown += 1
         if self._n_shown <= _N_FAILURES:
             self.print(f"left out: {failure}")
@@ -154,7 +147,6 @@ class Progress(Observer):
             self.print("left out: more; all are listed in rico-hdl.json")
 
     def on_warning(self, message: str) -> None:
-        """See `rico_hdl.Observer`."""
         self.n_warnings += 1
         self.print(f"warning: {message}")
 
@@ -170,7 +162,6 @@ class Lines(Progress):
         self._told: set[str] = set()
 
     def on_plan(self, plan: Plan) -> None:
-        """See `rico_hdl.Observer`."""
         super().on_plan(plan)
         found = ", ".join(f"{plan.n_patches[name]:,} {name}" for name in plan.sources)
         if found:
@@ -180,7 +171,7 @@ class Lines(Progress):
         """One line for all rows that are worked on; finished ones are shown once."""
         rows = list(self.rows.items())
         parts = [
-            f"{name} {text(row)}"
+            f"{name} {_line(row)}"
             for name, row in rows
             if row.began is not None and name not in self._told
         ]
@@ -189,46 +180,58 @@ class Lines(Progress):
             self.print("; ".join(parts))
 
 
-def text(row: Row) -> str:
+def _line(row: Row) -> str:
     """All about a row, in one line."""
-    parts = [f"{row.n_done:,} {row.unit}"]
+    found = texts(row)
+    share = " of ".join(filter(None, [found["share"], found["archive"]]))
+    count = f"{found['count']} ({share})" if share else found["count"]
+    others = (found[name] for name in ("present", "rate", "bytes", "left"))
+    return ", ".join(filter(None, [count, *others]))
+
+
+def texts(row: Row, *, is_wide: bool = True) -> dict[str, str]:
+    """All about a row; if it is not wide, mostly without words. Texts of unknowns are empty."""
+    count = f"{row.n_done:,}"
     if row.n_total is not None and not row.archive:
-        parts = [f"{row.n_done:,}/{row.n_total:,}"]
-    if row.share is not None:
-        parts[0] += f" ({int(100 * row.share)}%{' of ' * bool(row.archive)}{row.archive_name})"
-    if row.n_present:
-        parts.append(f"{row.n_present:,} already there")
-    parts += filter(None, [rate_text(row), bytes_rate_text(row), left_text(row)])
-    return ", ".join(parts)
+        count += f"/{row.n_total:,}"
+    elif is_wide:
+        count += f" {row.unit}"
+    n_bytes = row.per_second("n_bytes")
+    return {
+        "share": "" if row.share is None else f"{int(100 * row.share)}%",
+        "count": "" if row.began is None and row.size is None else count,
+        "rate": _rate_text(row, is_wide=is_wide),
+        "bytes": f"{bytes_text(n_bytes)}/s" if n_bytes else "",
+        "left": _left_text(row, is_wide=is_wide),
+        "archive": PurePath(row.archive).name,
+        "present": f"{row.n_present:,} {'already ' * is_wide}there" if row.n_present else "",
+    }
 
 
-def rate_text(row: Row, *, short: bool = False) -> str:
-    """How fast a row is: ``12,345 patches/s`` or ``12k/s``; empty where that is unknown."""
+def _rate_text(row: Row, *, is_wide: bool) -> str:
+    """How fast a row is: ``12,345 patches/s`` or ``12k/s``."""
     rate = row.rate
     if rate is None:
         return ""
-    if short and rate >= 9999.5:
+    if not is_wide and rate >= 9999.5:
         return f"{rate / 1000:,.0f}k/s"
     digits = 1 if 0.05 <= rate < 10 else 0
-    return f"{rate:,.{digits}f}{'' if short else f' {row.unit}'}/s"
+    return f"{rate:,.{digits}f}{f' {row.unit}' * is_wide}/s"
 
 
-def bytes_rate_text(row: Row) -> str:
-    """How fast a row's records are written: ``24 MB/s``; empty where none are."""
-    rate = row.per_second("n_bytes")
-    return f"{bytes_text(rate)}/s" if rate else ""
-
-
-def left_text(row: Row, left: str = "{} left", took: str = "in {}") -> str:
+def _left_text(row: Row, *, is_wide: bool) -> str:
     """How long a row still takes, or took."""
     if row.is_finished:
-        short = row.seconds < 10
-        return took.format(f"{row.seconds:.1f} s" if short else duration_text(row.seconds))
+        took = f"{row.seconds:.1f} s" if row.seconds < 10 else duration_text(row.seconds)
+        return f"in {took}" if is_wide else took
     if row.began is None:
         return "waiting"
     if row.is_checking:
         return "checking"
-    return "" if row.seconds_left is None else left.format(duration_text(row.seconds_left))
+    if row.seconds_left is None:
+        return ""
+    left = duration_text(row.seconds_left)
+    return f"{left} left" if is_wide else f"~{left}"
 
 
 class JsonLines(Progress):

@@ -6,8 +6,7 @@ In: counts, and the time whenever they are sampled. Out: numbers. Nothing is sho
 from __future__ import annotations
 
 from collections import deque
-from pathlib import PurePath
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 RATE_SECONDS: Final = 10.0
 """The moving window of rates."""
@@ -16,18 +15,7 @@ LEFT_SECONDS: Final = 30.0
 _ENOUGH_SECONDS: Final = 1.0
 """A rate over less time says more about buffers than about speed."""
 _ENOUGH_SECONDS_LEFT: Final = 3.0
-
-_Count = Literal["n_new", "n_present", "n_bytes", "position"]
-
-
-class _Sample(NamedTuple):
-    """The counts of a row at one time."""
-
-    time: float
-    n_new: int
-    n_present: int
-    n_bytes: int
-    position: int
+_SAMPLED: Final = ("n_new", "n_present", "n_bytes", "position")
 
 
 class Row:
@@ -45,9 +33,8 @@ class Row:
         self.n_present = 0
         """Patches that were stored before."""
         self.n_failed = 0
-        """Patches of ``n_total`` that were left out."""
-        self.n_unplanned = 0
-        """Patches that were left out of ``n_total``, and are still to be reported as failures."""
+        """Patches of ``n_total`` that were left out, minus those that ``n_total`` does not count
+        and that are still to be reported as failures."""
         self.n_bytes = 0
         """Bytes of the new ones' records."""
         self.archive = ""
@@ -57,8 +44,8 @@ class Row:
         """When its first patch was begun."""
         self.changed = 0.0
         """When its counts last changed."""
-        self._samples: deque[_Sample] = deque()
-        self._sampled = ""
+        self._samples: deque[dict[str, float]] = deque()
+        self._sampled_archive = ""
         self._new_since: float | None = None
 
     @property
@@ -69,7 +56,7 @@ class Row:
     @property
     def position(self) -> int:
         """How far it is: bytes of the archive, or patches."""
-        return self.n_archive_bytes_read if self.archive else self.n_done + self.n_failed
+        return self.n_archive_bytes_read if self.archive else self.n_done + max(0, self.n_failed)
 
     @property
     def size(self) -> int | None:
@@ -93,11 +80,6 @@ class Row:
         """How long it has been worked on."""
         return 0.0 if self.began is None else self.changed - self.began
 
-    @property
-    def archive_name(self) -> str:
-        """The name of the archive that is being read."""
-        return PurePath(self.archive).name
-
     def change(self, now: float, since: float) -> None:
         """Note that the counts have changed, and that work on them began at ``since`` or before."""
         if self.began is None:
@@ -108,34 +90,31 @@ class Row:
         """Remember the counts as they are now, for rates."""
         if self.began is None:
             return
-        if self._sampled != self.archive:  # positions in another archive can't be compared
-            self._sampled, self._new_since = self.archive, None
-        before = self._samples[-1].n_new if self._samples else self.n_new
-        self._samples.append(_Sample(now, self.n_new, self.n_present, self.n_bytes, self.position))
+        if self._sampled_archive != self.archive:  # positions in another one can't be compared
+            self._sampled_archive, self._new_since = self.archive, None
+        before = self._samples[-1]["n_new"] if self._samples else self.n_new
+        self._samples.append({"time": now} | {count: getattr(self, count) for count in _SAMPLED})
         # Patches that are there already take next to no time: what they say about the speed is
         # forgotten with the first new one.
         if self._new_since is None and self.n_new > before:
             self._new_since = now
-        while self._samples[0].time < now - LEFT_SECONDS:
+        while self._samples[0]["time"] < now - LEFT_SECONDS:
             self._samples.popleft()
 
-    def _per_second(self, count: _Count, window: float, enough: float) -> float | None:
+    def _recent(self, count: str, window: float, enough: float) -> float | None:
         """How much a count grew per second; None if there is too little to say."""
         if not self._samples:
             return None
         last = self._samples[-1]
-        since = max(last.time - window, self._new_since or 0.0)
-        first = next(sample for sample in self._samples if sample.time >= since)
-        elapsed = last.time - first.time
-        if elapsed < enough:
-            return None
-        grown: float = getattr(last, count) - getattr(first, count)
-        return grown / elapsed
+        since = max(last["time"] - window, self._new_since or 0.0)
+        first = next(sample for sample in self._samples if sample["time"] >= since)
+        elapsed = last["time"] - first["time"]
+        return (last[count] - first[count]) / elapsed if elapsed >= enough else None
 
-    def per_second(self, count: Literal["n_new", "n_present", "n_bytes"]) -> float | None:
+    def per_second(self, count: str) -> float | None:
         """The rate over the last seconds, or over all the time of a row that is finished."""
         if not self.is_finished:
-            return self._per_second(count, RATE_SECONDS, _ENOUGH_SECONDS)
+            return self._recent(count, RATE_SECONDS, _ENOUGH_SECONDS)
         total: int = getattr(self, count)
         return total / self.seconds if self.seconds >= _ENOUGH_SECONDS else None
 
@@ -154,5 +133,5 @@ class Row:
         """How long the rest takes; None where there is too little to say."""
         if self.size is None or self.is_finished or self._new_since is None:
             return None
-        speed = self._per_second("position", LEFT_SECONDS, _ENOUGH_SECONDS_LEFT)
+        speed = self._recent("position", LEFT_SECONDS, _ENOUGH_SECONDS_LEFT)
         return max(0, self.size - self.position) / speed if speed and speed > 0 else None
