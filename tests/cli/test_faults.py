@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import lmdb
@@ -16,7 +14,7 @@ import corpus
 from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import registry
 from tests.support.reading import records
-from tests.support.running import run
+from tests.support.running import python, run
 
 BIGEARTHNET = registry()["bigearthnet"]
 EUROSAT = registry()["eurosat-multi-spectral"]
@@ -32,9 +30,7 @@ def test_a_mistake_of_ours_is_called_one(debug):
         "sys.argv = ['rico-hdl', 'info', '.']\ncli.main()"
     )
     world = os.environ | ({"RICO_HDL_DEBUG": "1"} if debug else {})
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=world
-    )
+    done = python("-c", code, env=world)
     if debug:
         assert "Traceback" in done.stderr
         assert "ZeroDivisionError: by zero" in done.stderr
@@ -128,7 +124,7 @@ def test_the_judge_is_optional():
         "from rico_hdl.errors import UsageError\n"
         "try: GdalDecoder()\nexcept UsageError as error: print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = python("-c", code)
     assert "pip install rasterio" in done.stdout
 
 

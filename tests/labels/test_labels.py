@@ -55,12 +55,6 @@ def test_every_corine_code_is_mapped_once_or_known_to_be_left_out():
     assert set(mapped) <= set(CORINE_LEVEL_3)
 
 
-def test_codes_of_a_class_share_their_first_digits():
-    """A class's codes come from one chapter of CORINE's nomenclature."""
-    for name, codes in labels.CODES.items():
-        assert len({code // 100 for code in codes}) == 1, name
-
-
 def test_nomenclature_follows_the_codes():
     """The publication's order of classes is that of their first codes."""
     firsts = [labels.CODES[name][0] for name in labels.NOMENCLATURE]

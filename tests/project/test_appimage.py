@@ -143,11 +143,6 @@ def test_the_program_learns_where_it_is(appimage, world, tmp_path):
     assert_cleaned(world)
 
 
-def test_the_files_are_whole(appimage, world):
-    """The program reads exactly the bytes that were packed."""
-    assert run(appimage, "read", env=world).stdout == NUMBERS
-
-
 def test_the_umask_is_the_callers_and_does_no_harm(appimage, world):
     """Files are readable even with a umask that forbids it, and the program keeps the umask."""
     command = [appimage, "umask"]

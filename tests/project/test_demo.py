@@ -1,16 +1,16 @@
 """`make demo`, as the Makefile runs it."""
 
 import subprocess
-import sys
 from pathlib import Path
+
+from tests.support.running import python
 
 DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo.py"
 
 
 def demo(folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the demonstration in a folder."""
-    command = [sys.executable, "-W", "error", str(DEMO), str(folder)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder.parent)
+    return python("-W", "error", DEMO, folder, cwd=folder.parent)
 
 
 def test_demo_ends_well_and_can_be_repeated(tmp_path):
@@ -39,7 +39,7 @@ def test_demo_notices_a_wrong_pixel(tmp_path):
         f"import sys; sys.path.insert(0, {str(DEMO.parent)!r}); import pathlib, demo;"
         f"demo._compare(pathlib.Path({str(tmp_path / 'demo')!r}))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = python("-c", code)
     assert done.returncode == 1
     assert "band B02: the store differs" in done.stderr
 

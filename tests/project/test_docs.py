@@ -72,19 +72,6 @@ def test_links_resolve(document):
     assert broken == []
 
 
-@pytest.mark.parametrize(
-    "document", [path for path in DOCUMENTS if path.parent.name != "benchmarks"], ids=name_of
-)
-def test_lines_are_wrapped(document):
-    """Lines have at most 100 characters, except in code, tables and generated documents."""
-    code, long = False, []
-    for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), 1):
-        code ^= line.startswith("```")
-        if len(line) > 100 and not code and not line.startswith("|"):
-            long.append(number)
-    assert long == []
-
-
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_make_targets_exist(document):
     """Every `make` target that a document names exists."""

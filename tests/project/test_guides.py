@@ -1,8 +1,6 @@
 """docs: the guides' commands and code run, and their tables match the program."""
 
 import re
-import subprocess
-import sys
 from typing import get_args
 
 import pytest
@@ -13,6 +11,8 @@ from rico_hdl.checking.verification import Kind
 from rico_hdl.datasets import registry
 from tests.support.documents import DOCS, DOCUMENTS, README, merged, run_section, section, sections
 from tests.support.reading import arrays
+from tests.support.running import python, run
+from tests.support.stores import converted
 
 ADDING = DOCS / "adding-a-dataset.md"
 MOVING = DOCS / "moving.md"
@@ -91,12 +91,10 @@ def flip(folder, offsets):
 def test_findings_look_as_shown(tmp_path):
     """Wrong pixels are reported as the guide shows, with exit code 1."""
     (shown,) = [b for b in section(VERIFY, "Verify").blocks if b.language == "text"]
-    sources = corpus.generate(registry()["uc-merced"], tmp_path, 2)
-    rico_hdl.convert("uc-merced", sources, tmp_path / "store")
+    converted("uc-merced", tmp_path, 2)
     flip(tmp_path / "store", range(100_000, 100_003))
     for line, options in zip(shown.text.splitlines(), ([], ["--sources"]), strict=True):
-        command = [sys.executable, "-m", "rico_hdl", "verify", str(tmp_path / "store"), *options]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = run("verify", tmp_path / "store", *options)
         assert done.returncode == 1
         pattern = re.escape(line).replace("…", r"[0-9a-f]{32}")
         assert re.fullmatch(pattern, done.stdout.splitlines()[0])
@@ -112,25 +110,21 @@ def test_stores_of_the_original_are_verified_and_continued(tmp_path):
     """A store of the original is inspected, verified and continued as the guide says."""
     spec = registry()["uc-merced"]
     sources = corpus.generate(spec, tmp_path, 3)
-    rico_hdl.convert(spec, sources, tmp_path / "store")
+    store = tmp_path / "store"
+    rico_hdl.convert(spec, sources, store)
     for name in ("rico-hdl.json", "rico-hdl.journal", "lock.mdb"):
-        (tmp_path / "store" / name).unlink()
-    before = (tmp_path / "store" / "data.mdb").read_bytes()
-    convert = [spec.name, "--dataset-dir", str(sources["rgb"]), "--target-dir", "store"]
-
-    def rico(*arguments):
-        command = [sys.executable, "-m", "rico_hdl", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-
-    assert spec.name in rico("info", "store").stdout
-    assert "3 records" in rico("verify", "store").stdout
-    assert rico("verify", "store", "--sources").returncode == 4
-    assert rico(*convert, "--overwrite").returncode == 4
-    assert rico(*convert).returncode == 0
-    assert (tmp_path / "store" / "data.mdb").read_bytes() == before
-    assert rico("verify", "store", "--sources").returncode == 0
-    flip(tmp_path / "store", [100_000])
-    assert rico("verify", "store").returncode == 1
+        (store / name).unlink()
+    before = (store / "data.mdb").read_bytes()
+    convert = [spec.name, "--dataset-dir", sources["rgb"], "--target-dir", store]
+    assert spec.name in run("info", store).stdout
+    assert "3 records" in run("verify", store).stdout
+    assert run("verify", store, "--sources").returncode == 4
+    assert run(*convert, "--overwrite").returncode == 4
+    assert run(*convert).returncode == 0
+    assert (store / "data.mdb").read_bytes() == before
+    assert run("verify", store, "--sources").returncode == 0
+    flip(store, [100_000])
+    assert run("verify", store).returncode == 1
 
 
 def test_example_spec_becomes_a_command(tmp_path):
@@ -148,6 +142,6 @@ def test_example_spec_becomes_a_command(tmp_path):
     )
     option = spec.modalities[0].option
     arguments = [spec.name, option, str(sources["optical"]), "--target-dir", "store"]
-    subprocess.run([sys.executable, "-c", start, *arguments], cwd=tmp_path, check=True)
+    assert python("-c", start, *arguments, cwd=tmp_path).returncode == 0
     stored = arrays(tmp_path / "store")
     assert set(stored) == {patch.key for patch in corpus.patches(spec, spec.modalities[0], 3)}

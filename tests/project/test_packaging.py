@@ -11,7 +11,6 @@ import tarfile
 import tomllib
 import zipfile
 from email import message_from_bytes
-from pathlib import Path
 
 import pytest
 from packaging.metadata import Metadata
@@ -19,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from tests.support.documents import ROOT
+from tests.support.running import python
 
 sys.path.insert(0, str(ROOT / "packaging"))
 
@@ -213,8 +213,7 @@ def test_scripts_of_artefacts_exist():
     known = artefacts.artefacts("1.2.3")
     scripts = [ROOT / script[0] for artefact in known for script in artefact.scripts]
     assert [path for path in scripts if path.parent.is_dir() and not path.is_file()] == []
-    run = [sys.executable, "packaging/artefacts.py", "no-such-thing"]
-    result = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
+    result = python("packaging/artefacts.py", "no-such-thing", cwd=ROOT)
     assert (result.returncode, "no-such-thing" in result.stderr) == (2, True)
 
 
@@ -302,25 +301,9 @@ def test_a_branch_is_compared_with_where_it_left_the_main_one(tmp_path, reposito
 
 def test_scripts_run_with_nothing_but_python():
     """The scripts that decide and find Pythons run without installed packages."""
-    code = "import changed, pythons, project; print(project.version())"
-    command = [
-        sys.executable,
-        "-I",
-        "-S",
-        "-c",
-        f"import sys; sys.path[:0] = ['packaging']; {code}",
-    ]
-    said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert said.strip() == project.version()
-
-
-def test_packaging_is_no_package():
-    """The folder does not hide the library `packaging` from programs that run in the root."""
-    assert not (ROOT / "packaging" / "__init__.py").exists()
-    code = "import packaging.version; print(packaging.version.__file__)"
-    command = [sys.executable, "-c", code]
-    said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert not Path(said.strip()).is_relative_to(ROOT / "packaging")
+    code = "import sys; sys.path[:0] = ['packaging']; import changed, pythons, project"
+    done = python("-I", "-S", "-c", f"{code}; print(project.version())", cwd=ROOT)
+    assert done.stdout.strip() == project.version()
 
 
 def test_image_archive_is_read_by_docker_too(tmp_path):

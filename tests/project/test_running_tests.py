@@ -109,16 +109,6 @@ def test_a_run_that_passes_leaves_nothing(suite, tmp_path, workers):
     assert left_by(tmp_path) == set()
 
 
-def test_a_failure_keeps_its_files_alone(suite, tmp_path):
-    """The files of a failed test are kept until the next failure."""
-    for _ in range(2):
-        done = suite("-k", "test_may_fail or test_passes", FAIL="1")
-        assert "1 failed, 1 passed" in done.stdout, done.stdout
-        kept = [path for path in (tmp_path / "tmp").rglob("kept") if "current" not in str(path)]
-        assert len(kept) == 1
-        assert "rico-hdl.lock" not in left_by(tmp_path)
-
-
 def test_what_a_killed_run_left_is_removed_by_the_next(suite, tmp_path):
     """A run removes the files of an earlier killed run, but not those of another project."""
     assert suite("-k", "die", DIE="1").returncode == -signal.SIGKILL
@@ -129,12 +119,6 @@ def test_what_a_killed_run_left_is_removed_by_the_next(suite, tmp_path):
     done = suite("-k", "passes")
     assert "1 passed" in done.stdout, done.stdout
     assert left_by(tmp_path) == {".lock"}
-
-
-def test_long_and_random_rounds_run_when_asked_for(suite):
-    """Tests marked soak or fuzz are skipped unless they are selected."""
-    assert "4 passed, 2 deselected" in suite().stdout
-    assert "1 passed, 5 deselected" in suite("-m", "soak", "--minutes", "0.001").stdout
 
 
 def test_seeds_are_fixed_unless_fresh_ones_are_asked_for(suite, tmp_path):
@@ -160,23 +144,6 @@ def test_a_random_failure_says_how_it_is_repeated(suite):
     assert "@reproduce_failure(" in done.stdout
 
 
-def test_fuzzing_ends_with_the_first_failure_or_the_time(tmp_path):
-    """`python -m tests.fuzz` runs rounds with other seeds until its time is up."""
-    test = "tests/system/test_sorting.py::test_iterates_like_sorted"
-    command = [sys.executable, "-m", "tests.fuzz", "--minutes", "0.05", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        [*command, f"--basetemp={tmp_path / 'base'}", test],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
-    )
-    assert done.returncode == 0, done.stdout
-    seeds = re.findall(r"^round \d+, SEED=(\d+)$", done.stdout, re.MULTILINE)
-    assert len(set(seeds)) == len(seeds) >= 1
-
-
 def test_tests_that_are_listed_as_slow_exist():
     """Each line of tests/slow.txt names a test function, once, in order."""
     names = fast.listed()
@@ -187,21 +154,3 @@ def test_tests_that_are_listed_as_slow_exist():
         there = {node.name for node in tree.body if isinstance(node, kinds)}
         gone = [name for name in group if name.split("::")[1] not in there]
         assert gone == [], "remove these lines"
-
-
-def test_slow_tests_are_left_out_on_request():
-    """--fast skips the tests that are listed as slow."""
-    listed = fast.listed()[0]
-    file, _, function = listed.partition("::")
-    assert function
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--collect-only", "--fast", file],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
-    )
-    assert "deselected" in done.stdout
-    assert f"{listed}\n" not in done.stdout
-    assert f"{listed}[" not in done.stdout

@@ -7,12 +7,11 @@ import click
 import pytest
 
 from rico_hdl.cli.commands import root
-from rico_hdl.datasets import registry
 from tests.support.documents import DOCUMENTS, README, ROOT, anchors, links
 from tests.support.documents import section as section_of
 from website import commands, performance
 from website.charts import Bar, chart
-from website.datasets import GENERATED, bands_text, downloads
+from website.datasets import GENERATED, bands_text
 from website.documents import WHOLE, bars_in_code, place_of, readme_pages, relinked
 from website.offline import fetched
 from website.tables import read_table, table
@@ -84,20 +83,6 @@ def test_every_page_of_a_dataset_shows_what_the_spec_says(spec):
         assert f"`{modality.key}`" in made
         assert all(f"`{preset.name}`" in made for preset in modality.presets)
         assert all(download.md5 in made for download in modality.downloads)
-
-
-def test_checksums_are_next_to_their_archives():
-    """The row of an archive has its MD5 sum, or says that it is unknown."""
-    rows = read_table(downloads(registry()["uc-merced"]))
-    assert rows == [
-        {
-            "archive": "`UCMerced_LandUse.zip`",
-            "modality": "`rgb`",
-            "MD5": "`5b7ec56793786b6dc8a908e8854ac0e4`",
-        }
-    ]
-    rows = read_table(downloads(registry()["hydro"]))
-    assert [row["MD5"] for row in rows] == ["unknown"]
 
 
 def test_bands_that_count_up_are_drawn_together():

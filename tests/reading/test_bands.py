@@ -140,24 +140,9 @@ def test_arrays_that_only_look_like_own_memory_are_filled_one_by_one(store, chan
     assert equal(out, expected(KEYS[:n], ["B02", "B03"]))
 
 
-def test_records_on_shared_pages_are_read(tmp_path):
-    """Records too small for pages of their own begin anywhere, and are read band by band."""
-    patches = {
-        f"p{i}": {"a": numbered(i, 0, (7, 5)), "b": numbered(i, 1, (3, 4), "float32")}
-        for i in range(12)
-    }
-    with rico_hdl.open(store_of(tmp_path, patches)) as store:
-        for _ in range(2):
-            found = store.read_batch(list(patches), grouped="band")
-    for name in ("a", "b"):
-        assert same_bits(
-            np.ascontiguousarray(found[name]), np.stack([patch[name] for patch in patches.values()])
-        )
-
-
 @pytest.mark.parametrize("on_size", ["crop", "pad", "pad+crop", "skip"])
 def test_unusual_sizes_are_dealt_with(tmp_path, on_size):
-    """Cropped, padded and skipped bands are those of the other groupings."""
+    """Cropped, padded and skipped bands are those of the other groupings; else a patch is named."""
     patches = s2_patches(6) | {"S2A_patch_odd": s2_patch(6, extra=-1 if "pad" in on_size else 2)}
     with rico_hdl.open(store_of(tmp_path, patches)) as store:
         keys = list(store)
@@ -166,6 +151,8 @@ def test_unusual_sizes_are_dealt_with(tmp_path, on_size):
             found = store.read_batch(keys, **options, grouped="band")
         groups = store.read_batch(keys, **options, grouped=True)
         specs = store.reader(**options, grouped=True).describe(keys[0])
+        with pytest.raises(SizeError, match="S2A_patch_odd"):
+            store.read_batch(keys, grouped="band")
     for name, spec in specs.items():
         for i, band in enumerate(spec.bands):
             array = np.ascontiguousarray(found[band])
@@ -211,16 +198,6 @@ def test_other_groupings_are_refused(store):
         store.read_batch(KEYS[:2], grouped="band", bands="rgb", out={})
 
 
-def test_patches_of_unusual_size_are_named(tmp_path):
-    """Without on_size, a patch of unusual size is an error that names it."""
-    patches = s2_patches(6) | {"S2A_patch_odd": s2_patch(6, extra=1)}
-    with (
-        rico_hdl.open(store_of(tmp_path, patches)) as store,
-        pytest.raises(SizeError, match="S2A_patch_odd"),
-    ):
-        store.read_batch(list(store), grouped="band")
-
-
 @pytest.mark.parametrize("padding", [0, 1, 2, 3])
 def test_bands_may_begin_anywhere(tmp_path, padding):
     """Bands that are not aligned in their records are read, and handed out aligned."""
@@ -244,13 +221,16 @@ def test_bands_may_begin_anywhere(tmp_path, padding):
 
 
 def test_small_records_take_no_more_memory(tmp_path):
-    """Batches of tiny bands are as large as their pixels, though records lie on shared pages."""
+    """Batches of tiny bands, even without a name, are as large as their pixels."""
     patches = {
-        f"p{i:02}": {"a": numbered(i, 0, (4, 5)), "b": numbered(i, 1, (2, 2))} for i in range(40)
+        f"p{i:02}": {"a": numbered(i, 0, (4, 5)), "": numbered(i, 1, (2, 2))} for i in range(40)
     }
     with rico_hdl.open(store_of(tmp_path, patches)) as store:
         for _ in range(2):
             found = store.read_batch(list(patches), grouped="band")
+        assert same_bits(store.reader(grouped="band").read("p03")[""], patches["p03"][""])
+    for name, array in found.items():  # the records are on shared pages
+        assert same_bits(array, np.stack([patch[name] for patch in patches.values()]))
     assert sum(array.nbytes for array in found.values()) == 40 * 48
     assert all(array.flags.c_contiguous for array in found.values())
 
@@ -266,14 +246,6 @@ def test_patches_with_other_bands_are_named(tmp_path):
         pytest.raises(SizeError, match="a uint16 4x4, b uint16 4x4 and a uint16 4x4, c uint16 4x4"),
     ):
         store.read_batch(list(patches), grouped="band")
-
-
-def test_band_without_a_name_is_a_band(tmp_path):
-    """A band may be called by the empty string."""
-    with rico_hdl.open(store_of(tmp_path, {"p": {"": numbered(0, 0, (4, 4))}})) as store:
-        reader = store.reader(grouped="band")
-        assert reader.read("p")[""].shape == (4, 4)
-        assert reader.read_batch(["p"]).images[""].shape == (1, 4, 4)
 
 
 def test_memory_that_can_not_be_written_is_not_written(store):

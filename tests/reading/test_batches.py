@@ -115,14 +115,6 @@ def test_groups_hold_each_resolution_as_it_is(store, keys, bands, dtype):
     assert all(same_bits(found[name], expected[name]) for name in expected)
 
 
-def test_pixels_are_those_that_were_written(store):
-    """Ten bands as float32, each pixel of 20 m repeated, are what was written."""
-    names = ["B02", "B03", "B04", "B08", *SIX]
-    batch = store.read_batch(KEYS, bands="10m+20m", size=120, dtype="float32")
-    expected = np.stack([stacked(s2_patch(i), names, 120) for i in range(N)])
-    assert same_bits(batch, expected.astype(np.float32))
-
-
 def test_reader_describes_what_it_reads(store):
     """A reader tells shape, dtype and bands beforehand, and makes memory that fits."""
     reader = store.reader(bands="20m+rgb", size=(60, 30), dtype="float32")
@@ -262,25 +254,6 @@ def test_order_follows_from_the_seed_alone(store):
 
 
 ORDER_OF_SEED_3 = list(np.random.RandomState(3).permutation(N)[:4])
-
-
-def test_batches_say_which_patches_they_hold(store):
-    """A batch has the keys that it was asked for: a tuple, or keys with places if they were."""
-    reader = store.reader(bands="rgb")
-    for _ in range(2):
-        assert reader.read_batch(KEYS[3:5]).keys == (KEYS[3], KEYS[4])
-        located = reader.read_batch(store.locate(KEYS[3:5])).keys
-        assert isinstance(located, rico_hdl.Keys)
-        assert list(located) == KEYS[3:5]
-
-
-def test_chosen_keys_may_repeat(store):
-    """Batches of a list of keys hold them as often, and in the order, as it has them."""
-    wanted = [KEYS[i] for i in (5, 5, 2, 9, 5)]
-    batches = list(store.batches(wanted, batch_size=2, bands="B02", copy=True))
-    assert [key for batch in batches for key in batch.keys] == wanted
-    found = np.concatenate([batch.images for batch in batches])
-    assert same_bits(found[:, 0], np.stack([s2_patch(int(key[-3:]))["B02"] for key in wanted]))
 
 
 @pytest.mark.parametrize("prefetch", [1, 2, 4])

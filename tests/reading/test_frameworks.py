@@ -6,19 +6,15 @@ import lmdb
 import numpy as np
 import pytest
 
-import corpus
 import rico_hdl
-from rico_hdl.datasets import registry
 from tests.support.reading import arrays, same_bits
+from tests.support.stores import converted
 
 
 @pytest.fixture(scope="module", params=["bigearthnet", "uc-merced", "hyspecnet-11k"])
 def store(request, tmp_path_factory):
     """Stores whose bands are uint16, float32, uint8 or int16."""
-    folder = tmp_path_factory.mktemp("frameworks")
-    spec = registry()[request.param]
-    rico_hdl.convert(spec, corpus.generate(spec, folder, 2), folder / "store")
-    return folder / "store"
+    return converted(request.param, tmp_path_factory.mktemp("frameworks"), 2)
 
 
 def read_with(load, store, to_numpy):

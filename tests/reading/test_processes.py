@@ -19,8 +19,8 @@ import pytest
 
 import rico_hdl
 from rico_hdl.errors import StoreError, UsageError
-from tests.support.documents import ROOT
 from tests.support.reading import same_bits
+from tests.support.running import started
 from tests.support.stores import s2_patch, s2_patches, stacked, store_of
 
 N = 40
@@ -269,14 +269,8 @@ with rico_hdl.open(sys.argv[1]) as store:
 
 def in_child(code, *arguments, timeout=120, command=()):
     """Run code in a fresh interpreter."""
-    return subprocess.run(
-        [*command, sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=timeout,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])},
-    )
+    command = [*command, sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
 
 
 def test_nothing_is_written_next_to_the_store(folder, tmp_path):
@@ -410,13 +404,7 @@ for n, batch in enumerate(batches):
 @pytest.mark.usefixtures("interruptible")
 def test_interrupt_ends_the_process(folder):
     """Ctrl-C in a loop over batches ends it like any other loop, and the process with it."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", ENDLESS, str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
-    )
+    process = started("-c", ENDLESS, folder)
     assert process.stdout.readline() == "reading\n"
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

@@ -9,12 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import corpus
 import rico_hdl
-from rico_hdl.datasets import registry
-from rico_hdl.errors import SizeError, UsageError
+from rico_hdl.errors import SizeError
 from tests.support.reading import same_bits
-from tests.support.stores import numbered, s2_patch, s2_patches, store_of
+from tests.support.stores import converted, numbered, s2_patch, s2_patches, store_of
 
 SHAPES = [(6, 8)] * 9 + [(7, 8), (6, 5), (5, 9), (8, 10), (2, 3), (6, 9)]
 KEYS = [f"p{i:02}" for i in range(len(SHAPES))]
@@ -143,13 +141,11 @@ def test_kept_sizes_must_agree(store):
 
 def test_usual_size_is_that_of_the_modality(tmp_path):
     """Which size is usual does not depend on the batch: also one odd patch alone is noticed."""
-    spec = registry()["uc-merced"]
-    sources = corpus.generate(spec, tmp_path / "source", 12)
-    rico_hdl.convert("uc-merced", sources, tmp_path / "store")
-    manifest = json.loads((tmp_path / "store" / "rico-hdl.json").read_text())
+    folder = converted("uc-merced", tmp_path, 12)
+    manifest = json.loads((folder / "rico-hdl.json").read_text())
     layouts = manifest["modalities"]["rgb"]["layouts"]
     assert len(layouts) > 1, "the corpus has patches of other sizes"
-    with rico_hdl.open(tmp_path / "store") as store:
+    with rico_hdl.open(folder) as store:
         odd = store.deviating()
         assert len(odd) == 12 - layouts[0]["n_patches"]
         for key in odd:
@@ -176,9 +172,3 @@ def test_bands_deviate_each_in_its_own_resolution(tmp_path):
         assert same_bits(found["20x20"][1, 0], odd["B01"][:20, :20])
         image = store.read_batch(["S2A_patch_odd"], bands="B05", size=120, on_size="crop")
         assert same_bits(image[0, 0], odd["B05"][:60, :60].repeat(2, 0).repeat(2, 1))
-
-
-def test_grouped_sizes_can_not_be_chosen(store):
-    """Grouped arrays keep their resolution: a size with them is an error."""
-    with pytest.raises(UsageError, match=r"grouped=True.* size="):
-        store.batches(batch_size=2, grouped=True, size=3)

@@ -230,16 +230,6 @@ def test_held_places_are_not_believed_after_a_repair(tmp_path):
             assert (images[:, 1, 0, 0] == (numbers % 3 == 0)).all()
 
 
-def test_a_key_that_begins_another_finds_its_own_record(tmp_path):
-    """Keys of which one begins another are told apart, by the tree and by the index."""
-    folder = begin(tmp_path / "store", SIDES["small"])
-    with rico_hdl.open(folder) as store:
-        for _ in range(3):  # the index is made on the way
-            for name, number in NUMBER_OF.items():
-                assert (store[name]["B1"] == pattern(number, SIDES["small"])).all()
-        assert "patch_0007_reference" not in store
-
-
 def commit_more(folder, n, first=0):
     """Add records in so many transactions."""
     with lmdb.open(str(folder), map_size=2**30) as env:
@@ -263,16 +253,6 @@ def test_what_was_read_is_certain_for_one_more_commit(tmp_path):
             assert not pages.certain
             commit_more(folder, 1, 2)
             assert not pages.certain
-
-
-def test_listing_sees_later_commits(tmp_path):
-    """keys, len and iteration of a store that is open say what was committed last."""
-    folder = begin(tmp_path / "store", SIDES["small"])
-    with rico_hdl.open(folder) as store:
-        for i in range(4):
-            assert len(store) == len(store.keys()) == len(list(store)) == N + i
-            commit_more(folder, 1, i)
-        assert "more 000003" in store
 
 
 def test_a_replaced_file_is_noticed(tmp_path):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.support.reading import records
 
@@ -19,11 +20,23 @@ DRIVER = Path(__file__).with_name("driver.py")
 
 def run(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     """Run the command line; a traceback is a failure of any test."""
-    command = [sys.executable, "-m", "rico_hdl", *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+    result = python("-m", "rico_hdl", *arguments, timeout=timeout)
     assert "Traceback" not in result.stderr
     assert "mistake in rico-hdl" not in result.stderr
     return result
+
+
+def python(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run Python to its end, and keep what it prints."""
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def started(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+    """Start Python, and keep what it prints."""
+    command = [sys.executable, *map(str, arguments)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, **options)
 
 
 def driven(point: str, number: int, *arguments: object) -> list[str]:

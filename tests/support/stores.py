@@ -1,4 +1,7 @@
-"""Stores as the original rico-hdl writes them, made independently of the code that reads them."""
+"""Stores as the original rico-hdl writes them, made independently of the code that reads them.
+
+Also converted stores of generated datasets.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,14 @@ import lmdb
 import numpy as np
 from safetensors.numpy import save
 
+import corpus
+import rico_hdl
+from rico_hdl.datasets import registry
+
 S2_SIDES = {
-    "B01": 20,
-    "B02": 120,
-    "B03": 120,
-    "B04": 120,
-    "B05": 60,
-    "B06": 60,
-    "B07": 60,
-    "B08": 120,
-    "B8A": 60,
-    "B09": 20,
-    "B11": 60,
-    "B12": 60,
-}
+    "B01": 20, "B02": 120, "B03": 120, "B04": 120, "B05": 60, "B06": 60,
+    "B07": 60, "B08": 120, "B8A": 60, "B09": 20, "B11": 60, "B12": 60,
+}  # fmt: skip
 """BigEarthNet's Sentinel-2 bands, with the number of rows and columns of each."""
 
 
@@ -38,6 +35,13 @@ def write(folder: Path, records: dict[str, bytes]) -> Path:
 def store_of(folder: Path, patches: dict[str, dict[str, np.ndarray]]) -> Path:
     """An LMDB of these patches."""
     return write(folder, {key: save(bands) for key, bands in patches.items()})
+
+
+def converted(name: str, folder: Path, n: int, modalities: list[str] | None = None) -> Path:
+    """Generate a dataset in a folder, and convert it to a store in the same folder."""
+    sources = corpus.generate(registry()[name], folder, n, modalities=modalities)
+    rico_hdl.convert(name, sources, folder / "store")
+    return folder / "store"
 
 
 def numbered(number: int, band: int, shape: tuple[int, int], dtype: str = "uint16") -> np.ndarray:

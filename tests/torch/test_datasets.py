@@ -23,6 +23,7 @@ from rico_hdl.labels import (
 )
 from tests.support import labelled
 from tests.support.reading import arrays
+from tests.support.stores import converted
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make test-torch")
 
@@ -33,7 +34,6 @@ from rico_hdl.torch import (
     EuroSAT,
     HySpecNet,
     MissingPatchesWarning,
-    PatchDataset,
     UCMerced,
     loader,
 )
@@ -98,21 +98,12 @@ def test_bigearthnet_order_of_modalities_can_be_chosen(data):
 
 def test_bigearthnet_masks_are_classes_of_the_reference_map(data):
     """Each pixel of a mask is the class of the map's code, or to be ignored."""
-    numbers = {
-        patch.key: patch.number
-        for patch in corpus.patches(
-            registry()["bigearthnet"], registry()["bigearthnet"].modality("s2"), 20
-        )
-    }
+    spec = registry()["bigearthnet"]
+    numbers = {patch.key: patch.number for patch in corpus.patches(spec, spec.modality("s2"), 20)}
+    options = {"modalities": ["s2"], "bands": "B02", "labels": "mask"}
     for classes, ignore in ((CLASSES, -100), (NOMENCLATURE, 255)):
         dataset = BigEarthNet(
-            data.store,
-            data.metadata,
-            modalities=["s2"],
-            bands="B02",
-            labels="mask",
-            classes=classes,
-            ignore_index=ignore,
+            data.store, data.metadata, classes=classes, ignore_index=ignore, **options
         )
         for sample in dataset:
             assert set(sample) == {"image", "mask", "key"}
@@ -125,11 +116,9 @@ def test_bigearthnet_masks_are_classes_of_the_reference_map(data):
 
 def test_bigearthnet_masks_follow_the_size(data):
     """With another size, masks keep the classes of the nearest pixels, and fit the images."""
-    small = BigEarthNet(
-        data.store, data.metadata, modalities="s2", bands="B02", labels="mask", size=60,
-        resampling="bilinear",
-    )  # fmt: skip
-    whole = BigEarthNet(data.store, data.metadata, modalities="s2", bands="B02", labels="mask")
+    options = {"modalities": "s2", "bands": "B02", "labels": "mask"}
+    small = BigEarthNet(data.store, data.metadata, size=60, resampling="bilinear", **options)
+    whole = BigEarthNet(data.store, data.metadata, **options)
     for one, other in zip(small, whole, strict=True):
         assert one["image"].shape == (1, 60, 60)
         assert torch.equal(one["mask"], other["mask"][::2, ::2])
@@ -140,10 +129,8 @@ def test_bigearthnet_both_kinds_of_labels_or_none(data):
     common = {"modalities": "s2", "bands": "B02"}
     both = BigEarthNet(data.store, data.metadata, labels="multi-hot+mask", **common)
     assert set(both[0]) == {"image", "label", "mask", "key"}
-    assert set(BigEarthNet(data.store, data.metadata, labels=None, **common)[0]) == {
-        "image",
-        "key",
-    }
+    without = BigEarthNet(data.store, data.metadata, labels=None, **common)
+    assert set(without[0]) == {"image", "key"}
 
 
 def test_bigearthnet_snow_and_clouds_are_added(data):
@@ -220,7 +207,7 @@ def test_bigearthnet_missing_patches_are_counted(data, tmp_path):
         warnings.simplefilter("error")
         BigEarthNet(*arguments, modalities=["s2"], missing="skip")
     with pytest.raises(StoreError, match="12 of 12 s2") as caught:
-        store = _eurosat(tmp_path / "other", 2)
+        store = converted("eurosat-multi-spectral", tmp_path / "other", 2)
         BigEarthNet(store, data.metadata, None, ["s2"], missing="skip")
     assert "skip" not in caught.value.hint
 
@@ -258,15 +245,9 @@ def test_bigearthnet_loaders_and_workers_agree(data):
                 assert batch[name].numpy().tobytes() == other[name].numpy().tobytes()
 
 
-def _eurosat(folder, n):
-    spec = registry()["eurosat-multi-spectral"]
-    rico_hdl.convert(spec, corpus.generate(spec, folder, n), folder / "store")
-    return folder / "store"
-
-
 def test_eurosat_has_the_classes_of_its_keys(tmp_path):
     """A sample's label is the index of its folder's class, in alphabetical order."""
-    store = _eurosat(tmp_path, 23)
+    store = converted("eurosat-multi-spectral", tmp_path, 23)
     dataset = EuroSAT(store, bands="rgb")
     assert len(dataset) == 23
     for sample in dataset:
@@ -282,12 +263,11 @@ def test_eurosat_has_the_classes_of_its_keys(tmp_path):
 
 def test_uc_merced_has_one_size(tmp_path):
     """Patches that deviate from 256 x 256 are resampled, so that batches can be made."""
-    spec = registry()["uc-merced"]
-    rico_hdl.convert(spec, corpus.generate(spec, tmp_path, 22), tmp_path / "store")
-    stored = arrays(tmp_path / "store")
+    store = converted("uc-merced", tmp_path, 22)
+    stored = arrays(store)
     odd = [key for key, patch in stored.items() if patch["Red"].shape != (256, 256)]
     assert len(odd) == 1
-    dataset = UCMerced(tmp_path / "store")
+    dataset = UCMerced(store)
     with loader(dataset, 22) as batches:
         (batch,) = batches
     assert batch["image"].shape == (22, 3, 256, 256)
@@ -302,26 +282,25 @@ def test_uc_merced_has_one_size(tmp_path):
 
 def test_hyspecnet_reads_the_publishers_splits(tmp_path):
     """A split file's patches come in its order, with the 202 bands that are usable."""
-    spec = registry()["hyspecnet-11k"]
-    rico_hdl.convert(spec, corpus.generate(spec, tmp_path, 3), tmp_path / "store")
-    stored = arrays(tmp_path / "store")
+    store = converted("hyspecnet-11k", tmp_path, 3)
+    stored = arrays(store)
     keys = sorted(stored)[::-1][:2]
     split = tmp_path / "splits" / "easy" / "train.csv"
     split.parent.mkdir(parents=True)
     split.write_text("".join(f"{key[:49]}/{key}/{key}-DATA.npy\n" for key in keys))
-    dataset = HySpecNet(tmp_path / "store", split)
+    dataset = HySpecNet(store, split)
     dropped = {*range(127, 142), *range(161, 168)}
     bands = [f"B{i}" for i in range(1, 225) if i not in dropped]
     assert dataset.entries["image"].bands == tuple(bands)
     for key, sample in zip(keys, dataset, strict=True):
         assert sample["key"] == key
         assert np.array_equal(sample["image"].numpy(), np.stack([stored[key][b] for b in bands]))
-    assert HySpecNet(tmp_path / "store", bands=None).entries["image"].shape == (224, 128, 128)
+    assert HySpecNet(store, bands=None).entries["image"].shape == (224, 128, 128)
 
 
 def test_split_that_names_missing_patches(tmp_path):
     """Patches of a split file that the store lacks are an error with counts, or left out."""
-    store = _eurosat(tmp_path, 12)
+    store = converted("eurosat-multi-spectral", tmp_path, 12)
     split = tmp_path / "train.txt"
     split.write_text("River_1.jpg\nRiver_9999.jpg\nForest_1.jpg\n")
     message = r"lacks patches of .*train\.txt: 1 of 3 patches, such as River_9999"
@@ -340,34 +319,4 @@ def test_split_that_names_missing_patches(tmp_path):
 def test_store_of_another_dataset_is_noticed(tmp_path):
     """Keys without a class of the dataset are an error."""
     with pytest.raises(UsageError, match="'AnnualCrop', expected one of: agri"):
-        UCMerced(_eurosat(tmp_path, 9))
-
-
-@pytest.mark.parametrize(
-    ("name", "modality"),
-    [
-        ("ssl4eo-s12", "s2c"),
-        ("ssl4eo-s12", "s1"),
-        ("hydro", "s2"),
-        ("spectral-earth-enmap", "enmap"),
-        ("major-tom-core", "s2"),
-    ],
-)
-def test_other_datasets_are_read_without_labels(tmp_path, name, modality):
-    """Each dataset without labels is read as patches, where sizes vary by padding and cropping."""
-    spec = registry()[name]
-    sources = corpus.generate(spec, tmp_path, 3, modalities=[modality])
-    rico_hdl.convert(spec, sources, tmp_path / "store")
-    dataset = PatchDataset(tmp_path / "store", grouped=True, on_size="pad+crop")
-    with loader(dataset, 3) as batches:
-        (batch,) = batches
-    stored = arrays(tmp_path / "store")
-    assert batch["key"] == sorted(stored)
-    for entry_name, entry in dataset.entries.items():
-        for key, image in zip(batch["key"], batch[entry_name], strict=True):
-            for band, found in zip(entry.bands, image.numpy(), strict=True):
-                expected = stored[key][band]
-                rows, columns = np.minimum(found.shape, expected.shape)
-                assert found[:rows, :columns].tobytes() == expected[:rows, :columns].tobytes()
-                assert not found[rows:].any()
-                assert not found[:, columns:].any()
+        UCMerced(converted("eurosat-multi-spectral", tmp_path, 9))

@@ -1,26 +1,20 @@
 """The example script that trains on EuroSAT."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.running import python
 
 pytest.importorskip("torch", reason="torch is not installed: make test-torch")
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "train_eurosat.py"
 
 
-def run(*arguments):
-    """Run the example."""
-    command = [sys.executable, "-W", "error", str(EXAMPLE), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_example_learns_and_says_how_long_it_waited(tmp_path):
     """The example trains an epoch, finds the classes of other patches, and tells of the waiting."""
-    done = run(tmp_path)
+    done = python("-W", "error", EXAMPLE, tmp_path)
     assert done.returncode == 0, done.stderr
     found = re.fullmatch(
         r"trained on 800 patches of 13 bands in ([\d.]+) s\n"
@@ -33,5 +27,6 @@ def test_example_learns_and_says_how_long_it_waited(tmp_path):
     assert waited <= seconds
     assert accuracy > 80  # one in ten by chance
     store, splits = tmp_path / "Encoded-EuroSAT", tmp_path / "eurosat-test.txt"
-    again = run(tmp_path, "--store", store, "--train", splits, "--test", splits)
+    options = ["--store", store, "--train", splits, "--test", splits]
+    again = python("-W", "error", EXAMPLE, tmp_path, *options)
     assert "trained on 200 patches" in again.stdout, again.stderr

@@ -6,8 +6,6 @@ import gc
 import multiprocessing
 import pickle
 import signal
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import corpus
 import rico_hdl
-from rico_hdl.datasets import registry
 from rico_hdl.errors import StoreError, UsageError
+from tests.support.running import python
+from tests.support.stores import converted
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make test-torch")
 
@@ -37,10 +35,7 @@ BANDS = ["B04", "B03", "B12"]
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """A store of patches whose pixels tell their key, band and place."""
-    folder = tmp_path_factory.mktemp("loader")
-    spec = registry()["eurosat-multi-spectral"]
-    rico_hdl.convert(spec, corpus.generate(spec, folder, N), folder / "store")
-    return folder / "store"
+    return converted("eurosat-multi-spectral", tmp_path_factory.mktemp("loader"), N)
 
 
 @pytest.fixture
@@ -68,11 +63,13 @@ def own_threads():
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 5])
-@pytest.mark.parametrize("batch_size", [1, 7, 24, 100])
-def test_batches_hold_all_samples_in_order(dataset, n_threads, batch_size):
+@pytest.mark.parametrize(
+    ("batch_size", "drop_last"), [(1, False), (7, False), (7, True), (24, True), (100, False)]
+)
+def test_batches_hold_all_samples_in_order(dataset, n_threads, batch_size, drop_last):
     """Without shuffling the batches are those of PyTorch's own loader, whatever the threads."""
-    with loader(dataset, batch_size, n_threads=n_threads) as batches:
-        plain = DataLoader(dataset, batch_size)
+    with loader(dataset, batch_size, n_threads=n_threads, drop_last=drop_last) as batches:
+        plain = DataLoader(dataset, batch_size, drop_last=drop_last)
         assert len(batches) == len(plain)
         for batch, other in zip(batches, plain, strict=True):
             assert batch.keys() == other.keys()
@@ -169,13 +166,6 @@ def test_process_group_is_asked_for_the_rank(store, tmp_path):
     for rank in range(2):
         sampler = DistributedSampler(keys, 2, rank, shuffle=True, seed=0)
         assert found[rank] == [keys[i] for i in sampler]
-
-
-def test_last_batch_can_be_dropped(dataset):
-    """With drop_last all batches are full."""
-    with loader(dataset, 7, drop_last=True) as batches:
-        assert [len(batch["key"]) for batch in batches] == [7, 7, 7]
-        assert len(batches) == 3
 
 
 def test_subsets_and_samplers_decide_what_is_read(dataset):
@@ -276,10 +266,7 @@ def test_samples_are_transformed(store):
 @pytest.mark.parametrize("grouped", [True, "band"])
 def test_resolutions_stay_apart(tmp_path, grouped):
     """Batches of a grouped dataset hold an array for each resolution, or band, as stored."""
-    spec = registry()["bigearthnet"]
-    sources = corpus.generate(spec, tmp_path, 5, modalities=["s2"])
-    rico_hdl.convert(spec, sources, tmp_path / "store")
-    dataset = PatchDataset(tmp_path / "store", grouped=grouped)
+    dataset = PatchDataset(converted("bigearthnet", tmp_path, 5, ["s2"]), grouped=grouped)
     with loader(dataset, 2) as batches:
         for batch, other in zip(batches, DataLoader(dataset, 2), strict=True):
             for name, entry in dataset.entries.items():
@@ -291,9 +278,7 @@ def test_resolutions_stay_apart(tmp_path, grouped):
 
 def test_kept_bands_are_never_overwritten(tmp_path):
     """Whoever keeps one band of a batch keeps its pixels, though bands share their memory."""
-    spec = registry()["bigearthnet"]
-    rico_hdl.convert(spec, corpus.generate(spec, tmp_path, 8, modalities=["s2"]), tmp_path / "s")
-    dataset = PatchDataset(tmp_path / "s", grouped="band")
+    dataset = PatchDataset(converted("bigearthnet", tmp_path, 8, ["s2"]), grouped="band")
     kept = []
     with loader(dataset, 1, prefetch=1, n_threads=1) as batches:
         for _ in range(3):
@@ -529,13 +514,7 @@ def test_loader_threads_compute_alone(dataset):
 @pytest.mark.usefixtures("interruptible")
 def test_interrupt_ends_the_loop(store):
     """Ctrl-C in a training loop is a KeyboardInterrupt at once, and the process ends well."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", INTERRUPTED, str(store)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = python("-W", "error", "-c", INTERRUPTED, store, timeout=120)
     assert done.stdout == "interrupted\nthreads 1\n", done.stderr
     assert done.returncode == 0
 
@@ -544,13 +523,7 @@ def test_interrupt_ends_the_loop(store):
 def test_uncaught_interrupt_ends_the_process(store):
     """Ctrl-C that nobody catches ends the process by the signal, without hanging at its end."""
     code = INTERRUPTED.replace("except KeyboardInterrupt:", "except ZeroDivisionError:")
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(store)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = python("-c", code, store, timeout=120)
     assert done.returncode == -signal.SIGINT
     assert "KeyboardInterrupt" in done.stderr
 

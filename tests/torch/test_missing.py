@@ -1,14 +1,12 @@
 """What those see who have no PyTorch."""
 
-import subprocess
-import sys
+from tests.support.running import python
 
 
 def run(code):
     """Run code where torch can't be imported, be it installed or not."""
     hidden = "import sys; sys.modules['torch'] = None\n"
-    command = [sys.executable, "-W", "error", "-c", hidden + code]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return python("-W", "error", "-c", hidden + code)
 
 
 def test_missing_torch_is_explained():

@@ -14,15 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import corpus
 import rico_hdl
-from rico_hdl.datasets import registry
 from rico_hdl.errors import StoreError, UsageError
 from tests.support.reading import arrays
+from tests.support.stores import converted
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make test-torch")
 
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DataLoader
 
 from rico_hdl.torch import PatchDataset
 
@@ -33,20 +32,13 @@ RGB = ["B04", "B03", "B02"]
 @pytest.fixture(scope="module")
 def eurosat(tmp_path_factory):
     """A store of 13 bands of 64 x 64 pixels."""
-    folder = tmp_path_factory.mktemp("eurosat")
-    spec = registry()["eurosat-multi-spectral"]
-    rico_hdl.convert(spec, corpus.generate(spec, folder, N), folder / "store")
-    return folder / "store"
+    return converted("eurosat-multi-spectral", tmp_path_factory.mktemp("eurosat"), N)
 
 
 @pytest.fixture(scope="module")
 def bigearthnet(tmp_path_factory):
     """A store of Sentinel-1 and Sentinel-2, the latter of three resolutions."""
-    folder = tmp_path_factory.mktemp("bigearthnet")
-    spec = registry()["bigearthnet"]
-    sources = corpus.generate(spec, folder, 5, modalities=["s1", "s2"])
-    rico_hdl.convert(spec, sources, folder / "store")
-    return folder / "store"
+    return converted("bigearthnet", tmp_path_factory.mktemp("bigearthnet"), 5, ["s1", "s2"])
 
 
 class AddOne:
@@ -68,20 +60,6 @@ def expected(store, key, bands):
     """The pixels of a patch, as the safetensors library reads them."""
     patch = arrays(store)[key]
     return np.stack([patch[band] for band in bands])
-
-
-def test_samples_hold_the_stored_pixels(eurosat):
-    """Every sample has its key's pixels, at their dtype, in the order of bands that was asked."""
-    dataset = PatchDataset(eurosat, bands=RGB)
-    stored = arrays(eurosat)
-    assert len(dataset) == N
-    assert list(dataset.keys) == sorted(stored)
-    for i, key in enumerate(dataset.keys):
-        sample = dataset[i]
-        assert set(sample) == {"image", "key"}
-        assert sample["key"] == key
-        assert sample["image"].dtype == torch.uint16
-        assert np.array_equal(sample["image"].numpy(), np.stack([stored[key][b] for b in RGB]))
 
 
 def test_iterating_and_indexing_follow_python(eurosat):
@@ -119,21 +97,6 @@ def test_keys_that_are_missing_are_counted(eurosat):
         PatchDataset(eurosat.parent / "absent")
 
 
-def test_resolutions_can_stay_apart(bigearthnet):
-    """Grouped samples hold one image for each resolution, and say which bands it has."""
-    store = rico_hdl.open(bigearthnet)
-    dataset = PatchDataset(store, store.keys("s2"), grouped=True)
-    sizes = {"image_120x120": 4, "image_60x60": 6, "image_20x20": 2}
-    assert {name: entry.shape[0] for name, entry in dataset.entries.items()} == sizes
-    stored = arrays(bigearthnet)
-    for sample in dataset:
-        assert set(sample) == {*sizes, "key"}
-        for name in sizes:
-            patch = stored[sample["key"]]
-            bands = dataset.entries[name].bands
-            assert np.array_equal(sample[name].numpy(), np.stack([patch[b] for b in bands]))
-
-
 @pytest.mark.parametrize("dtype", [None, "float32"])
 def test_bands_can_stay_apart(bigearthnet, dtype):
     """Grouped by band, samples hold one image of (row, column) for each band."""
@@ -149,33 +112,17 @@ def test_bands_can_stay_apart(bigearthnet, dtype):
             assert np.array_equal(sample[f"image_{band}"].numpy(), pixels.astype(dtype or "uint16"))
 
 
-def test_bands_are_resampled_and_cast(bigearthnet):
-    """With a size and a dtype, bands of all resolutions become one image."""
-    store = rico_hdl.open(bigearthnet)
-    bands = ["B09", "B8A", "B02"]
-    dataset = PatchDataset(store, store.keys("s2"), bands, (120, 120), dtype="float32")
-    stored = arrays(bigearthnet)
-    for sample in dataset:
-        patch = stored[sample["key"]]
-        repeated = [
-            np.kron(patch[band], np.ones((n, n))) for band, n in zip(bands, (6, 2, 1), strict=True)
-        ]
-        assert sample["image"].dtype == torch.float32
-        assert np.array_equal(sample["image"].numpy(), np.stack(repeated))
-
-
 def test_patches_of_unusual_size_can_be_left_out(tmp_path):
     """With on_size="skip", patches that deviate in size are no part of the dataset."""
-    spec = registry()["uc-merced"]
-    rico_hdl.convert(spec, corpus.generate(spec, tmp_path, 4), tmp_path / "store")
-    stored = arrays(tmp_path / "store")
+    store = converted("uc-merced", tmp_path, 4)
+    stored = arrays(store)
     usual = sorted(key for key, patch in stored.items() if patch["Red"].shape == (256, 256))
     assert len(usual) == 3
-    dataset = PatchDataset(tmp_path / "store", labels=range(4), on_size="skip")
+    dataset = PatchDataset(store, labels=range(4), on_size="skip")
     assert list(dataset.keys) == usual
     assert [int(s["label"]) for s in dataset] == [sorted(stored).index(key) for key in usual]
     with pytest.raises(UsageError, match=r"256 ?x ?255|\(256, 255\)"):
-        list(PatchDataset(tmp_path / "store"))
+        list(PatchDataset(store))
 
 
 def test_transform_is_applied_to_each_sample(eurosat):
@@ -237,29 +184,6 @@ def test_native_dtypes_go_through_workers(bigearthnet):
             assert torch.equal(batch[name][i], sample[name])
 
 
-def test_two_stores_at_once(eurosat, bigearthnet):
-    """Samples of two stores can be read in turns, in workers too."""
-    store = rico_hdl.open(bigearthnet)
-    pairs = torch.utils.data.StackDataset(
-        PatchDataset(eurosat, sorted(arrays(eurosat))[:5], "rgb"),
-        PatchDataset(store, store.keys("s2"), "rgb"),
-    )
-    for one, other in DataLoader(pairs, batch_size=None, num_workers=2):
-        assert np.array_equal(one["image"].numpy(), expected(eurosat, one["key"], RGB))
-        assert np.array_equal(other["image"].numpy(), expected(bigearthnet, other["key"], RGB))
-
-
-def test_ranks_share_the_samples(eurosat):
-    """With a DistributedSampler the ranks together see every sample once."""
-    dataset = PatchDataset(eurosat, bands="rgb")
-    seen = []
-    for rank in range(2):
-        sampler = DistributedSampler(dataset, num_replicas=2, rank=rank, shuffle=True, seed=3)
-        for batch in DataLoader(dataset, batch_size=2, sampler=sampler, num_workers=1):
-            seen += batch["key"]
-    assert sorted(seen) == list(dataset.keys)
-
-
 def test_killed_worker_is_reported(eurosat):
     """A worker process that is killed is an error for the trainer, and the store stays fine."""
     dataset = PatchDataset(eurosat, bands="rgb", transform=Die())
@@ -275,20 +199,3 @@ def test_errors_reach_the_trainer_from_a_worker(bigearthnet):
     dataset = PatchDataset(bigearthnet, keys, bands="rgb")  # S1 patches have no such bands
     with pytest.raises((RuntimeError, UsageError), match=r"S1A_IW.*'rgb'"):
         list(DataLoader(dataset, batch_size=2, num_workers=1))
-
-
-def test_store_may_lie_on_a_read_only_disk(eurosat, tmp_path):
-    """A store whose folder and files nobody may write is read, in workers too."""
-    target = tmp_path / "read-only"
-    target.mkdir()
-    (target / "data.mdb").write_bytes((eurosat / "data.mdb").read_bytes())
-    (target / "data.mdb").chmod(0o444)
-    target.chmod(0o555)
-    try:
-        dataset = PatchDataset(target, bands=RGB)
-        (batch,) = DataLoader(dataset, batch_size=N, num_workers=1)
-        assert list(target.iterdir()) == [target / "data.mdb"]
-        for key, image in zip(batch["key"], batch["image"], strict=True):
-            assert np.array_equal(image.numpy(), expected(eurosat, key, RGB))
-    finally:
-        target.chmod(0o755)

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import corpus
 import rico_hdl
-from rico_hdl.datasets import registry
 from rico_hdl.reading.resampling import _nearest
 from tests.support.reading import arrays
+from tests.support.stores import converted
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make test-torch")
 
@@ -26,10 +25,7 @@ results are as far from those that it computes in float64."""
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """A store of Sentinel-2 patches with bands of three resolutions."""
-    folder = tmp_path_factory.mktemp("resampling")
-    spec = registry()["bigearthnet"]
-    rico_hdl.convert(spec, corpus.generate(spec, folder, 3, modalities=["s2"]), folder / "store")
-    return rico_hdl.open(folder / "store")
+    return rico_hdl.open(converted("bigearthnet", tmp_path_factory.mktemp("s2"), 3, ["s2"]))
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +57,6 @@ def test_any_size_is_torchs(store, stored, bands, rows, columns, mode):  # noqa:
         for band, pixels in zip(bands, image, strict=True):
             expected = judged(stored(key, band), (rows, columns), mode)
             assert np.allclose(pixels, expected, rtol=0, atol=TOLERANCE[mode])
-
-
-@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
-@pytest.mark.parametrize("size", [(120, 120), (60, 60), (20, 20), (240, 240), (128, 128)])
-def test_usual_sizes_are_torchs(store, stored, mode, size):
-    """The sizes that are used most are torch's, for all bands at once."""
-    (key, *_) = store.keys()
-    found = store.read(key, bands=BANDS, size=size, resampling=mode, dtype="float32")
-    expected = np.stack([judged(stored(key, band), size, mode) for band in BANDS])
-    assert np.allclose(found, expected, rtol=0, atol=TOLERANCE[mode])
 
 
 def test_nearest_neighbours_are_those_of_torch():
