@@ -16,6 +16,7 @@ import corpus
 from rico_hdl import labels
 from rico_hdl.datasets import registry
 from rico_hdl.errors import SourceError, UsageError
+from tests.support import labelled
 
 CORINE_LEVEL_3 = (
     111, 112, 121, 122, 123, 124, 131, 132, 133, 141, 142, 211, 212, 213, 221, 222, 223, 231, 241,
@@ -162,22 +163,13 @@ def test_missing_split_file_is_an_error(tmp_path):
 class TestMetadata:
     """``metadata.parquet``, written with pyarrow."""
 
+    @pytest.fixture(autouse=True)
+    def _pyarrow(self):
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra parquet)")
+
     def write(self, path: Path, rows, **replaced):
-        """A table of (patch_id, s1_name, labels, split) with the publisher's other columns."""
-        ids, s1_names, names, splits = zip(*rows, strict=True)
-        columns = {
-            "patch_id": ids,
-            "labels": pa.array(names, pa.list_(pa.string())),
-            "split": splits,
-            "country": ["Austria"] * len(rows),
-            "s1_name": s1_names,
-            "s2v1_name": ids,
-            "contains_seasonal_snow": [False] * len(rows),
-            "contains_cloud_or_shadow": [False] * len(rows),
-        }
-        table = pa.table(columns | replaced)
-        # Several row groups, as in the publisher's file.
-        pq.write_table(table, path, row_group_size=2)
+        """A table of (patch_id, s1_name, labels, split)."""
+        labelled.write_metadata(path, [labelled.Row(*row) for row in rows], **replaced)
         return path
 
     ROWS = (
@@ -263,6 +255,8 @@ class TestMetadata:
 
     def test_other_files_are_errors(self, tmp_path):
         """A file that is missing, not Parquet, or another table is an error that names it."""
+        import pyarrow.parquet
+
         path = tmp_path / "metadata.parquet"
         with pytest.raises(
             SourceError, match=r"metadata\.parquet: can't be read as a table of patches"
@@ -271,6 +265,6 @@ class TestMetadata:
         path.write_text("patch_id,labels\n")
         with pytest.raises(SourceError, match="can't be read as a table of patches"):
             labels.read_metadata(path)
-        pq.write_table(pa.table({"patch_id": ["a"]}), path)
+        pyarrow.parquet.write_table(pyarrow.table({"patch_id": ["a"]}), path)
         with pytest.raises(SourceError, match="lacks the columns s1_name, labels, split"):
             labels.read_metadata(path)

@@ -6,14 +6,13 @@ import ast
 import os
 import re
 import signal
-import subprocess
-import sys
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 
 from tests.plugins import fast
+from tests.support.running import python
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,10 +30,6 @@ def shared(tmp_path_factory):
 def test_passes(tmp_path, shared):
     (tmp_path / "file").write_bytes(bytes(1000))
 
-def test_may_fail(tmp_path):
-    (tmp_path / "kept").write_bytes(bytes(1000))
-    assert not os.environ.get("FAIL")
-
 def test_may_die(tmp_path, shared):
     (tmp_path / "file").write_bytes(bytes(1000))
     if os.environ.get("DIE"):
@@ -50,10 +45,6 @@ def test_property(number):
 def test_rounds(rounds, seed):
     with open(os.environ["NUMBERS"], "a") as file:
         print("seed", seed, len(list(rounds(3))), file=file)
-
-@pytest.mark.soak
-def test_long(rounds):
-    assert len(list(rounds(5))) >= 1
 """
 
 
@@ -72,18 +63,12 @@ def suite(tmp_path):
     names += [f"tests.plugins.{name}" for name in ("fast", "leftovers", "rounds")]
     plugins = [word for name in names for word in ("-p", name)]
 
+    outer |= {"TMPDIR": str(tmp_path / "tmp"), "NUMBERS": str(tmp_path / "numbers")}
+
     def run(*options, **variables):
-        command = [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", *plugins]
-        command += ["--rootdir", folder, "-p", "no:cacheprovider", *options, folder]
-        own = {"TMPDIR": str(tmp_path / "tmp"), "NUMBERS": str(tmp_path / "numbers")}
-        return subprocess.run(
-            [*map(str, command)],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=ROOT,
-            env=outer | own | variables,
-        )
+        command = ["-m", "pytest", "-c", ROOT / "pyproject.toml", *plugins, "--rootdir", folder]
+        command += ["-p", "no:cacheprovider", *options, folder]
+        return python(*command, cwd=ROOT, env=outer | variables)
 
     return run
 
@@ -93,31 +78,15 @@ def left_by(tmp_path):
     return {path.name for path in (tmp_path / "tmp").rglob("*") if path.is_file()}
 
 
-def numbers(tmp_path):
-    """The examples that the random tests drew; the list is then cleared."""
-    path = tmp_path / "numbers"
-    lines = path.read_text().splitlines()
-    path.unlink()
-    return lines
-
-
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_a_run_that_passes_leaves_nothing(suite, tmp_path, workers):
-    """A run that passes leaves neither the folders of tests nor those of fixtures."""
-    done = suite(*workers)
-    assert "4 passed" in done.stdout, done.stdout
-    assert left_by(tmp_path) == set()
-
-
 def test_what_a_killed_run_left_is_removed_by_the_next(suite, tmp_path):
-    """A run removes the files of an earlier killed run, but not those of another project."""
+    """A run removes its own files and those of a killed run, but not those of another project."""
     assert suite("-k", "die", DIE="1").returncode == -signal.SIGKILL
     assert {"file", "rico-hdl.lock"} <= left_by(tmp_path)
     (folder,) = (tmp_path / "tmp").glob("pytest-of-*")
     (folder / "pytest-50").mkdir()
     (folder / "pytest-50" / ".lock").touch()  # pytest's own, as long as a run lasts
-    done = suite("-k", "passes")
-    assert "1 passed" in done.stdout, done.stdout
+    done = suite("-n", "2")
+    assert "4 passed" in done.stdout, done.stdout
     assert left_by(tmp_path) == {".lock"}
 
 
@@ -128,7 +97,8 @@ def test_seeds_are_fixed_unless_fresh_ones_are_asked_for(suite, tmp_path):
                     ["--hypothesis-seed=1"]):  # fmt: skip
         fresh = ["--hypothesis-profile=fuzz"] if options else []
         assert "2 passed" in suite(*ordinary, *fresh, *options).stdout
-        drawn.append(numbers(tmp_path))
+        drawn.append((tmp_path / "numbers").read_text().splitlines())
+        (tmp_path / "numbers").unlink()
     assert drawn[0] == drawn[1]
     assert drawn[2] == drawn[4]
     assert len({tuple(lines) for lines in drawn}) == 3

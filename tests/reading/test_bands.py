@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from itertools import pairwise
 
@@ -17,7 +16,7 @@ from rico_hdl.reading import BandMemory
 from rico_hdl.reading.array_plan import ArrayPlan
 from rico_hdl.reading.band_memory import BandArrays
 from tests.support.reading import same_bits
-from tests.support.stores import S2_SIDES, numbered, s2_patch, s2_patches, store_of, write
+from tests.support.stores import S2_SIDES, numbered, s2_patch, s2_patches, store_of
 
 N = 9
 KEYS = [f"S2A_patch_{i:03}" for i in range(N)]
@@ -198,28 +197,6 @@ def test_other_groupings_are_refused(store):
         store.read_batch(KEYS[:2], grouped="band", bands="rgb", out={})
 
 
-@pytest.mark.parametrize("padding", [0, 1, 2, 3])
-def test_bands_may_begin_anywhere(tmp_path, padding):
-    """Bands that are not aligned in their records are read, and handed out aligned."""
-    pixels = {"a": numbered(1, 0, (61, 61), "uint8"), "b": numbered(1, 1, (61, 61))}
-    header = json.dumps(
-        {
-            "a": {"dtype": "U8", "shape": [61, 61], "data_offsets": [0, 3721]},
-            "b": {"dtype": "U16", "shape": [61, 61], "data_offsets": [3721, 3721 + 2 * 3721]},
-        }
-    ).encode()
-    header += b" " * (-len(header) % 4 + padding)
-    record = len(header).to_bytes(8, "little") + header
-    record += pixels["a"].tobytes() + pixels["b"].tobytes()
-    folder = write(tmp_path, {f"p{i}": record for i in range(4)})
-    with rico_hdl.open(folder) as store:
-        for _ in range(2):
-            found = store.read_batch(list(store), grouped="band")
-        for name, wanted in pixels.items():
-            assert found[name].flags.aligned
-            assert same_bits(np.ascontiguousarray(found[name]), np.stack([wanted] * 4))
-
-
 def test_small_records_take_no_more_memory(tmp_path):
     """Batches of tiny bands, even without a name, are as large as their pixels."""
     patches = {
@@ -233,19 +210,6 @@ def test_small_records_take_no_more_memory(tmp_path):
         assert same_bits(array, np.stack([patch[name] for patch in patches.values()]))
     assert sum(array.nbytes for array in found.values()) == 40 * 48
     assert all(array.flags.c_contiguous for array in found.values())
-
-
-def test_patches_with_other_bands_are_named(tmp_path):
-    """Patches that differ in the names of bands don't fit together, and the error says how."""
-    patches = {
-        "p0": {"a": numbered(0, 0, (4, 4)), "b": numbered(0, 1, (4, 4))},
-        "p1": {"a": numbered(1, 0, (4, 4)), "c": numbered(1, 1, (4, 4))},
-    }
-    with (
-        rico_hdl.open(store_of(tmp_path, patches)) as store,
-        pytest.raises(SizeError, match="a uint16 4x4, b uint16 4x4 and a uint16 4x4, c uint16 4x4"),
-    ):
-        store.read_batch(list(patches), grouped="band")
 
 
 def test_memory_that_can_not_be_written_is_not_written(store):

@@ -213,6 +213,8 @@ def test_patches_of_two_modalities_are_no_batch(tmp_path):
     with rico_hdl.open(store_of(tmp_path, patches)) as store:
         with pytest.raises(SizeError, match="'a' and 'b' don't fit into one batch"):
             store.read_batch(["a", "b"])
+        with pytest.raises(SizeError, match="VV uint16 5x5 and VH uint16 5x6"):
+            store.read_batch(["a", "b"], grouped="band")
         with pytest.raises(UnknownBandError, match="'b' has no band 'VV'"):
             store.read_batch(["a", "b"], bands="VV")
 

@@ -10,7 +10,7 @@ import pytest
 
 import rico_hdl
 from tests.support.reading import same_bits
-from tests.support.stores import S2_SIDES, s2_patch, s2_patches, store_of
+from tests.support.stores import s2_patch, s2_patches, stacked, store_of
 
 N = 7
 KEYS = [f"S2A_patch_{i:03}" for i in range(N)]
@@ -30,13 +30,6 @@ def store(tmp_path_factory):
         yield store
 
 
-def expected(number, bands, side, dtype):
-    """Bands of a patch as they were written, each pixel repeated."""
-    patch = s2_patch(number)
-    images = [patch[band].repeat(side // S2_SIDES[band], 0) for band in bands]
-    return np.stack([image.repeat(side // image.shape[1], 1) for image in images]).astype(dtype)
-
-
 def test_threads_read_many_choices_of_bands_in_turn(store):
     """Many choices of bands, in several threads, give the right pixels."""
 
@@ -44,7 +37,7 @@ def test_threads_read_many_choices_of_bands_in_turn(store):
         number = turn % N
         bands, side, dtype = CHOICES[turn * 5 % len(CHOICES)]
         image = store.read(KEYS[number], bands=bands, size=side, dtype=dtype)
-        return same_bits(image, expected(number, bands, side, dtype))
+        return same_bits(image, stacked(s2_patch(number), bands, side).astype(dtype))
 
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(read, range(400)))
@@ -55,7 +48,7 @@ def test_patches_stay_as_they_were_read(store):
     images = [store.read(key, bands="10m+20m", size=120, dtype="float32") for key in KEYS]
     bands = ["B02", "B03", "B04", "B08", "B05", "B06", "B07", "B8A", "B11", "B12"]
     for number, image in enumerate(images):
-        assert same_bits(image, expected(number, bands, 120, "float32"))
+        assert same_bits(image, stacked(s2_patch(number), bands, 120).astype("float32"))
 
 
 @pytest.mark.parametrize("n", [1, N])

@@ -210,26 +210,6 @@ def test_a_million_patches_while_writers_are_killed(tmp_path, size, rounds):
         assert_right(found, N_SOAK // 10)
 
 
-def test_held_places_are_not_believed_after_a_repair(tmp_path):
-    """Keys that were looked up before records moved lead to their own patches, not to others."""
-    folder = begin(tmp_path / "store", SIDES["large"])
-    with rico_hdl.open(folder) as store, rico_hdl.open(folder) as pickled:
-        keys, reader = store.keys(), store.reader()
-        reader.read_batch(keys)
-        with lmdb.open(str(folder), map_size=2**30) as env:
-            for number in range(0, N, 3):
-                key = key_of(number).encode()
-                with env.begin(write=True) as txn:
-                    txn.delete(key)
-                with env.begin(write=True) as txn:
-                    txn.put(key, record(key.decode(), number, 1, SIDES["large"]).data)
-        numbers = np.array([NUMBER_OF[key] for key in keys])
-        for one in (store, pickled):
-            images = one.read_batch(keys)
-            assert n_wrong(images, numbers) == 0
-            assert (images[:, 1, 0, 0] == (numbers % 3 == 0)).all()
-
-
 def commit_more(folder, n, first=0):
     """Add records in so many transactions."""
     with lmdb.open(str(folder), map_size=2**30) as env:

@@ -19,7 +19,6 @@ from pathlib import Path
 import corpus
 from corpus.archives import publish
 from rico_hdl.datasets import registry
-from rico_hdl.spec import DatasetSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -72,7 +71,7 @@ class Block:
         return found
 
     @property
-    def can_run(self) -> bool:
+    def canrun_command(self) -> bool:
         """Whether it contains code that a test can run."""
         if self.skip and not self.needs:
             return False
@@ -208,12 +207,6 @@ class Ran:
     """Its messages."""
 
 
-def specs_named_in(section: Section) -> list[DatasetSpec]:
-    """The datasets that a section's code uses."""
-    code = " ".join(block.text for block in section.blocks if block.can_run)
-    return [spec for name, spec in registry().items() if re.search(rf"\b{name}(?![\w-])", code)]
-
-
 def run_section(section: Section, folder: Path, n_patches: int = 2) -> list[Ran]:
     """Run a section's code in order, in a folder with the datasets that it uses.
 
@@ -225,16 +218,17 @@ def run_section(section: Section, folder: Path, n_patches: int = 2) -> list[Ran]
         The commands, in order.
     """
     code = " ".join(block.text for block in section.blocks if block.can_run)
-    for spec in specs_named_in(section):
-        sources = corpus.generate(spec, folder, n_patches)
-        if _ARCHIVE.search(code):
-            publish(spec, sources, folder)
+    for name, spec in registry().items():
+        if re.search(rf"\b{name}(?![\w-])", code):
+            sources = corpus.generate(spec, folder, n_patches)
+            if _ARCHIVE.search(code):
+                publish(spec, sources, folder)
     ran = []
     for block in section.blocks:
         if not block.can_run:
             continue
         for i, command in enumerate(block.commands):
-            done = _run(command, folder, block)
+            done = run_command(command, folder, block)
             ran.append(Ran(command, done.stdout, done.stderr))
             if block.shown:
                 _, expected = block.shown[i]
@@ -244,7 +238,7 @@ def run_section(section: Section, folder: Path, n_patches: int = 2) -> list[Ran]
             script.write_text(block.text, encoding="utf-8")
             # Warnings fail, except in blocks that need other libraries, which may warn themselves.
             strict = ["-W", "error"] if block.needs is None else []
-            printed = _run([sys.executable, *strict, script.name], folder, block).stdout
+            printed = run_command([sys.executable, *strict, script.name], folder, block).stdout
             expected = re.findall(r"print\(.*\)  # (.*)", block.text)
             assert printed.splitlines() == expected, f"line {block.line} prints {printed!r}"
     return ran
@@ -257,17 +251,12 @@ def steady(output: str, folder: Path | None = None) -> str:
     return re.sub(r"in [\d.]+ s \([\d.]+ [kMGT]?B/s\)", "in … s (… B/s)", text)
 
 
-def _run(command: list[str], folder: Path, block: Block) -> subprocess.CompletedProcess[str]:
+def run_command(command: list[str], folder: Path, block: Block) -> subprocess.CompletedProcess[str]:
     """Run a command with the ``rico-hdl`` of this interpreter's environment."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
-        command,
-        cwd=folder,
-        env=os.environ | {"PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+        command, cwd=folder, env=os.environ | {"PATH": path},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
     assert done.returncode == 0, f"line {block.line}: {command}\n{done.stdout}{done.stderr}"
     return done

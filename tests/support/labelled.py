@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -81,14 +82,16 @@ def codes(i: int) -> np.ndarray:
     return np.array(every, np.uint16)[places % len(every)]
 
 
-def write_metadata(path: Path, rows: list[Row], *, flagged: bool = False) -> None:
-    """The publisher's table, with all of its columns."""
+def write_metadata(
+    path: Path, rows: list[Row], *, flagged: bool = False, **replaced: list[Any]
+) -> None:
+    """The publisher's table, with all of its columns, or others, in several groups of rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns = {
         "patch_id": [row.patch_id for row in rows],
-        "labels": [row.labels for row in rows],
+        "labels": pa.array([row.labels for row in rows], pa.list_(pa.string())),
         "split": [row.split for row in rows],
         "country": ["Austria" for _ in rows],
         "s1_name": [row.s1_name for row in rows],
@@ -96,12 +99,7 @@ def write_metadata(path: Path, rows: list[Row], *, flagged: bool = False) -> Non
         "contains_seasonal_snow": [flagged for _ in rows],
         "contains_cloud_or_shadow": [flagged for _ in rows],
     }
-    schema = pa.schema([("labels", pa.list_(pa.string()))])
-    arrays = {
-        name: pa.array(values, schema.field(name).type if name == "labels" else None)
-        for name, values in columns.items()
-    }
-    pq.write_table(pa.table(arrays), path)
+    pq.write_table(pa.table(columns | replaced), path, row_group_size=2)
 
 
 def upsampled(array: np.ndarray, size: int = 120) -> np.ndarray:

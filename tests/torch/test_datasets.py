@@ -314,9 +314,3 @@ def test_split_that_names_missing_patches(tmp_path):
         EuroSAT(store, split, missing="skip")
     with pytest.raises(SourceError, match="absent"):
         EuroSAT(store, tmp_path / "absent.txt")
-
-
-def test_store_of_another_dataset_is_noticed(tmp_path):
-    """Keys without a class of the dataset are an error."""
-    with pytest.raises(UsageError, match="'AnnualCrop', expected one of: agri"):
-        UCMerced(converted("eurosat-multi-spectral", tmp_path, 9))
