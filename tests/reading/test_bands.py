@@ -112,7 +112,7 @@ def test_first_rows_of_own_memory_will_do(store):
     assert all((array[:2] == 7).all() and (array[5:] == 7).all() for array in full.values())
 
 
-@pytest.mark.parametrize("change", ["swap", "shift", "one", "elsewhere", "copy"])
+@pytest.mark.parametrize("change", ["swap", "one", "elsewhere"])
 def test_arrays_that_only_look_like_own_memory_are_filled_one_by_one(store, change):
     """Arrays whose memory is arranged in another way get the right bands all the same."""
     reader = store.reader(bands=["B02", "B03"], grouped="band")
@@ -122,21 +122,14 @@ def test_arrays_that_only_look_like_own_memory_are_filled_one_by_one(store, chan
         array[...] = 7
     if change == "swap":
         out["B02"], out["B03"] = out["B03"], out["B02"]
-    elif change == "shift":
-        out = {"B02": out["B02"][:4], "B03": out["B03"][1:5]}
     elif change == "one":
         out["B03"] = np.zeros((6, 120, 120), np.uint16)
-    elif change == "elsewhere":
+    else:
         memory = reader.memory(KEYS[0])
         one, other = memory.places.values()
         out = BandArrays(np.zeros((6, memory.n_bytes), np.uint8), {"B02": other, "B03": one})
-    else:
-        out = pickle.loads(pickle.dumps(out))
-    n = len(out["B02"])
-    if change == "shift":  # rows overlap in memory, so that one after the other is what is meant
-        out["B03"] = out["B03"].copy()
-    reader.read_batch(KEYS[:n], out)
-    assert equal(out, expected(KEYS[:n], ["B02", "B03"]))
+    reader.read_batch(KEYS[:6], out)
+    assert equal(out, expected(KEYS[:6], ["B02", "B03"]))
 
 
 @pytest.mark.parametrize("on_size", ["crop", "pad", "pad+crop", "skip"])

@@ -7,6 +7,7 @@ import multiprocessing
 import pickle
 import signal
 import threading
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -137,31 +138,22 @@ def test_ranks_get_their_own_samples(dataset):
     ]
 
 
-def _rank(rank, world_size, init_file, path, queue):
+def _rank(rank, world_size, init_file, path):
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{init_file}", rank=rank, world_size=world_size
     )
     try:
-        queue.put((rank, keys_of(loader(PatchDataset(path, bands="rgb"), 4, shuffle=True))))
-        torch.distributed.barrier()
+        return keys_of(loader(PatchDataset(path, bands="rgb"), 4, shuffle=True))
     finally:
+        torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 
 
 def test_process_group_is_asked_for_the_rank(store, tmp_path):
     """In a process group each process reads its own share without being told its rank."""
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    arguments = (2, str(tmp_path / "group"), str(store), queue)
-    workers = [context.Process(target=_rank, args=(rank, *arguments)) for rank in range(2)]
-    for worker in workers:
-        worker.start()
-    found = dict(queue.get(timeout=120) for _ in workers)
-    for worker in workers:
-        worker.join()
-        worker.close()
-    queue.close()
-    queue.join_thread()
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        jobs = [pool.submit(_rank, rank, 2, tmp_path / "group", store) for rank in range(2)]
+        found = [job.result(timeout=120) for job in jobs]
     keys = list(PatchDataset(store).keys)
     for rank in range(2):
         sampler = DistributedSampler(keys, 2, rank, shuffle=True, seed=0)
@@ -422,11 +414,7 @@ def test_loader_works_in_another_process(dataset, method):
     child.start()
     found = queue.get(timeout=120)
     child.join()
-    assert child.exitcode == 0
-    child.close()
-    queue.close()
-    queue.join_thread()
-    assert found == keys_of(batches)
+    assert (child.exitcode, found) == (0, keys_of(batches))
 
 
 def test_waiting_is_counted(dataset):
