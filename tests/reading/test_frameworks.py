@@ -6,7 +6,6 @@ import lmdb
 import numpy as np
 import pytest
 
-import rico_hdl
 from tests.support.reading import arrays, same_bits
 from tests.support.stores import converted
 
@@ -31,16 +30,12 @@ def read_with(load, store, to_numpy):
 
 
 def check(found, store):
-    """The values are those that our reader gives, and numpy's loader."""
+    """The values are those that numpy's loader gives."""
     stored = arrays(store)
-    opened = rico_hdl.open(store)
-    assert found.keys() == stored.keys() == set(opened.keys())
+    assert found.keys() == stored.keys()
     for key, patch in found.items():
-        ours = opened[key]
-        assert patch.keys() == stored[key].keys() == ours.keys()
-        for band, array in patch.items():
-            assert same_bits(array, stored[key][band])
-            assert same_bits(array, ours[band])
+        assert patch.keys() == stored[key].keys()
+        assert all(same_bits(array, stored[key][band]) for band, array in patch.items())
 
 
 def test_pytorchs_loader_reads_the_values(store):

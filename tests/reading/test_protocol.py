@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import rico_hdl
-from rico_hdl.errors import SizeError
 from rico_hdl.reading.keys import Keys
 from rico_hdl.reading.protocol import Located
 from rico_hdl.reading.records import MappedRecords
@@ -117,9 +116,3 @@ def test_batches_may_come_from_both(store, order):
         assert same_bits(np.stack([store[key][band] for key in keys]), pixels)
     with store.batches(keys, batch_size=4, bands=rgb, copy=True) as batches:
         assert same_bits(np.concatenate([batch.images for batch in batches]), expected)
-
-
-def test_bands_of_different_size_are_refused(store):
-    """Errors name a patch of either folder."""
-    with pytest.raises(SizeError):
-        store.read_batch(KEYS, bands=["B02", "B05"])

@@ -101,20 +101,8 @@ def read(kind, opened, n, seconds, seed):
     return found
 
 
-def readers_next_to(kind, folder, side, **options):
-    """What readers find while a process writes, each with keys that were listed before.
-
-    Args:
-        kind: Of the writer.
-        folder: The store.
-        side: Rows and columns of its patches.
-        options: How many patches are read at least, for how many seconds at least, how processes
-            are started, and the writer's seed.
-    """
-    n, seconds, method, seed = (
-        options.get(name, default)
-        for name, default in (("n", 0), ("seconds", 0), ("method", "spawn"), ("seed", 0))
-    )
+def readers_next_to(kind, folder, side, n, *, seconds=0, method="spawn", seed=0):
+    """What readers of ``n`` patches find while a process writes, with keys listed before."""
     with rico_hdl.open(folder) as store:
         keys, reader = store.keys(), store.reader()
         reader.read_batch(keys)
@@ -151,7 +139,7 @@ def prepared(kind, folder, side):
 def test_every_patch_is_that_of_its_key(tmp_path, kind, size, method):
     """Whatever a writer in another process does, each patch that is read is whole and its key's."""
     folder = prepared(kind, tmp_path / "store", SIDES[size])
-    found = readers_next_to(kind, folder, SIDES[size], n=N_SHORT, seconds=SECONDS, method=method)
+    found = readers_next_to(kind, folder, SIDES[size], N_SHORT, seconds=SECONDS, method=method)
     assert_right(found, N_SHORT)
 
 
@@ -162,7 +150,7 @@ def test_a_million_patches_are_those_of_their_keys(tmp_path, kind, size, rounds,
     """Of a million reads next to each kind of writer not one is wrong, and none fails."""
     for n in rounds(10):
         folder = prepared(kind, tmp_path / str(n), SIDES[size])
-        found = readers_next_to(kind, folder, SIDES[size], n=N_SOAK // 10, seed=seed + 10 * n)
+        found = readers_next_to(kind, folder, SIDES[size], N_SOAK // 10, seed=seed + 10 * n)
         shutil.rmtree(folder)  # some are hundreds of megabytes by now
         assert_right(found, N_SOAK // 10)
 

@@ -71,7 +71,7 @@ class Block:
         return found
 
     @property
-    def canrun_command(self) -> bool:
+    def can_run(self) -> bool:
         """Whether it contains code that a test can run."""
         if self.skip and not self.needs:
             return False
