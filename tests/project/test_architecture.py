@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from importlib import import_module
 from pathlib import Path
-from types import UnionType
 
 import pytest
 
@@ -103,23 +102,11 @@ def test_specs_know_errors_only():
     assert set().union(*found) == {"errors", "spec"}
 
 
-def test_public_names_come_from_the_package():
-    """Each public name exists, and is the object of that name in its home module."""
-    package = import_module("rico_hdl")
-    for name in package.__all__:
-        value = getattr(package, name)
-        home = getattr(value, "__module__", None)
-        if isinstance(value, UnionType):  # has no home of its own
-            assert all(getattr(package, member.__name__) is member for member in value.__args__)
-            continue
-        called = getattr(value, "__name__", name)  # may have an older name besides
-        assert home is None or getattr(import_module(home), called) is value
-
-
 def test_dir_lists_the_public_names():
     """What completes a name in an editor or a shell offers the public names, and no others."""
     package = import_module("rico_hdl")
     assert dir(package) == sorted(package.__all__)
+    assert all(hasattr(package, name) for name in package.__all__)
 
 
 def test_no_imports_go_in_circles():

@@ -10,39 +10,10 @@ from rico_hdl.errors import SizeError
 from tests.support.reading import same_bits
 from tests.support.stores import store_of
 
-INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
-FLOATS = ("float16", "float32", "float64")
-
 
 def doubled(image):
     """Each pixel twice in both directions."""
     return image.repeat(2, -2).repeat(2, -1)
-
-
-@pytest.mark.parametrize("dtype", [*INTEGERS, *FLOATS, "bool"])
-@pytest.mark.parametrize("n_pixels", [3, 40])
-def test_pixels_of_every_dtype_are_read(tmp_path, dtype, n_pixels):
-    """Any bands, as stored or twice as large, whether records share pages or have their own."""
-    random = np.random.default_rng(0)
-    size = (n_pixels, n_pixels)
-    kind = np.dtype("uint8" if dtype == "bool" else dtype)
-    patches = {
-        f"patch_{i:03}": {
-            band: np.frombuffer(random.bytes(n_pixels**2 * kind.itemsize), kind)
-            .reshape(size)
-            .astype(dtype)
-            for band in ("a", "b", "c")
-        }
-        for i in range(9)
-    }
-    with rico_hdl.open(store_of(tmp_path, patches)) as store:
-        for bands in ("abc", "ca", "cba", "b"):
-            expected = np.stack([[patch[band] for band in bands] for patch in patches.values()])
-            assert same_bits(store.read_batch(list(patches), bands=list(bands)), expected)
-            assert same_bits(store.read("patch_003", bands=list(bands)), expected[3])
-            if dtype != "bool":
-                large = store.read_batch(list(patches), bands=list(bands), size=2 * n_pixels)
-                assert same_bits(large, doubled(expected))
 
 
 def test_half_precision_is_rounded_as_numpy_rounds(tmp_path):

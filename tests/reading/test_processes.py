@@ -74,12 +74,6 @@ def read_in_child(store, seed):
     return found, os.getpid()
 
 
-def read_by_handle(reader, keys):
-    """A worker that was given a reader and keys."""
-    batch = reader.read_batch(keys)
-    return tuple(batch.keys), batch.images
-
-
 def die_while_reading(store):
     """A worker that is killed in the middle of its work."""
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGKILL)).start()
@@ -110,19 +104,6 @@ def test_workers_read_what_was_written(folder, method, used):
         assert os.getpid() not in {process for _, process in results}
         # That the workers closed it means nothing here.
         assert n_wrong(store, 2) == 0
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_readers_and_keys_travel(folder, method):
-    """A reader and keys with places are pickled, and read the same in another process."""
-    with rico_hdl.open(folder) as store:
-        reader = store.reader(bands="20m", size=(120, 60), dtype="float32", resampling="bilinear")
-        keys = store.keys()[[7, 3, 30]]
-        context = multiprocessing.get_context(method)
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            names, images = pool.submit(read_by_handle, reader, keys).result()
-        assert names == tuple(keys)
-        assert same_bits(images, reader.read_batch(keys).images)
 
 
 @pytest.mark.skipif("fork" not in METHODS, reason="this system can't fork")
@@ -200,6 +181,9 @@ def test_pickle_is_small_and_knows_what_the_store_holds(folder):
     assert n_wrong(copy, 0) == 0
     store.close()
     assert not pickle.loads(packed).closed
+    reader = copy.reader(bands="20m", size=(120, 60), dtype="float32", resampling="bilinear")
+    images = reader.read_batch([key_of(7)]).images
+    assert same_bits(pickle.loads(pickle.dumps(reader)).read_batch([key_of(7)]).images, images)
     # A closed store travels as one that can be opened again: it is closed here, not there.
     assert not pickle.loads(pickle.dumps(store)).closed
 

@@ -11,6 +11,8 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import rico_hdl
 from rico_hdl.errors import StoreError, UsageError
@@ -129,6 +131,18 @@ def test_transform_is_applied_to_each_sample(eurosat):
     for one, other in zip(plain, added, strict=True):
         assert torch.equal(one["image"].float() + 1, other["image"])
         assert one["key"] == other["key"]
+
+
+@given(st.lists(st.integers(-N, N - 1), max_size=8))
+def test_many_at_once_are_the_same_as_one_by_one(eurosat, indices):
+    """Reading a batch gives the samples that reading one by one gives, for any positions."""
+    dataset = PatchDataset(eurosat, bands=["B12", "B8A"], labels=np.arange(N))
+    found = dataset.__getitems__(indices)
+    assert len(found) == len(indices)
+    for index, sample in zip(indices, found, strict=True):
+        single = dataset[index]
+        assert (sample["key"], sample["label"]) == (single["key"], single["label"])
+        assert torch.equal(sample["image"], single["image"])
 
 
 def test_pickled_datasets_are_small_and_the_same(eurosat):

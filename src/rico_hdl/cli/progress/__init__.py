@@ -273,13 +273,7 @@ def _values(row: Row) -> dict[str, Any]:
 
 
 def progress_for(kind: str, names: Iterable[str] = (), *, quiet: bool) -> Progress:
-    """Show progress as a user wants it.
-
-    Args:
-        kind: The value of ``--progress``.
-        names: The modalities that take part.
-        quiet: Whether ``auto`` means none.
-    """
+    """Show progress as the value of ``--progress`` says; if quiet, ``auto`` means none."""
     if kind == "auto" and quiet:
         kind = "none"
     if kind == "auto":
