@@ -41,7 +41,7 @@ def test_second_source_is_the_target(tmp_path, name):
 
 
 def test_documented_reference_maps_option_works(bigearthnet, tmp_path):
-    """`--bigearthnet-reference-maps`, as the original documents it, works, with a notice."""
+    """`--bigearthnet-reference-maps`, as documented by the original, works with a note."""
     options = ["--bigearthnet-reference-maps", bigearthnet["reference-maps"]]
     result = run("bigearthnet", *options, "--target-dir", tmp_path / "target")
     assert result.returncode == 0, result.stderr
@@ -99,7 +99,7 @@ def test_dry_run_tells_and_writes_nothing(bigearthnet, tmp_path):
 
 
 def test_top_level_options():
-    """--version and --help answer on stdout; help names every dataset."""
+    """--version and --help print to stdout; the help names every dataset."""
     assert __version__ in run("--version").stdout
     text = run("--help").stdout
     assert all(name in text and spec.title in text for name, spec in registry().items())
@@ -233,7 +233,7 @@ def test_signals_end_with_130_and_the_same_command_continues(bigearthnet, tmp_pa
 
 
 def test_closed_stdout_is_no_traceback():
-    """`rico-hdl datasets | head -1` ends quietly."""
+    """`rico-hdl datasets | head -1` ends without a traceback."""
     command = ["bash", "-c", '"$0" -m rico_hdl datasets --json | head -1', sys.executable]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.stdout.strip() == "["

@@ -21,7 +21,7 @@ EUROSAT = registry()["eurosat-multi-spectral"]
 
 
 def test_a_mistake_of_ours_is_called_one():
-    """An error that nobody foresaw ends with 70 and where to report it; a traceback on request."""
+    """An unexpected error exits with 70 and says where to report it; a traceback is optional."""
     code = (
         "import sys, rico_hdl.cli as cli, rico_hdl.checking.inspection as inspection\n"
         "def fail(*_, **__): raise ZeroDivisionError('by zero')\n"

@@ -163,10 +163,6 @@ def test_missing_split_file_is_an_error(tmp_path):
 class TestMetadata:
     """``metadata.parquet``, written with pyarrow."""
 
-    @pytest.fixture(autouse=True)
-    def _pyarrow(self):
-        pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra parquet)")
-
     def write(self, path: Path, rows, **replaced):
         """A table of (patch_id, s1_name, labels, split)."""
         labelled.write_metadata(path, [labelled.Row(*row) for row in rows], **replaced)
@@ -255,8 +251,6 @@ class TestMetadata:
 
     def test_other_files_are_errors(self, tmp_path):
         """A file that is missing, not Parquet, or another table is an error that names it."""
-        import pyarrow.parquet
-
         path = tmp_path / "metadata.parquet"
         with pytest.raises(
             SourceError, match=r"metadata\.parquet: can't be read as a table of patches"
@@ -265,6 +259,6 @@ class TestMetadata:
         path.write_text("patch_id,labels\n")
         with pytest.raises(SourceError, match="can't be read as a table of patches"):
             labels.read_metadata(path)
-        pyarrow.parquet.write_table(pyarrow.table({"patch_id": ["a"]}), path)
+        pq.write_table(pa.table({"patch_id": ["a"]}), path)
         with pytest.raises(SourceError, match="lacks the columns s1_name, labels, split"):
             labels.read_metadata(path)

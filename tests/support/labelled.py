@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import tifffile
 
 import corpus
@@ -85,10 +87,7 @@ def codes(i: int) -> np.ndarray:
 def write_metadata(
     path: Path, rows: list[Row], *, flagged: bool = False, **replaced: list[Any]
 ) -> None:
-    """The publisher's table, with all of its columns, or others, in several groups of rows."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    """Write the publisher's columns, some of them replaced, in several row groups."""
     columns = {
         "patch_id": [row.patch_id for row in rows],
         "labels": pa.array([row.labels for row in rows], pa.list_(pa.string())),
