@@ -72,11 +72,14 @@ def appimage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def may_mount() -> bool:
-    """Whether this process can mount."""
-    if os.geteuid() or not shutil.which("unshare"):
-        return False
-    return subprocess.run(["unshare", "--mount", "true"], check=False).returncode == 0
+def run_mounted(script: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a shell script that mounts folders noexec, which only root can."""
+    private = ["unshare", "--mount", "sh", "-c"]
+    is_root = not os.geteuid() and shutil.which("unshare")
+    if not is_root or subprocess.run([*private, "true"], check=False).returncode:
+        pytest.skip("only root can mount folders noexec")
+    command = [*private, script]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -194,29 +197,18 @@ def test_many_start_at_once(appimage, world):
 
 def test_a_folder_that_allows_no_programs_is_not_used(appimage, tmp_path):
     """If TMPDIR is mounted noexec, the files are extracted to another folder."""
-    if not may_mount():
-        pytest.skip("only root can mount a folder noexec")
-    script = 'mount -t tmpfs -o noexec none "$TMPDIR" && exec "$@"'
-    result = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", script, "sh", appimage, "world"],
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    script = f'mount -t tmpfs -o noexec none "$TMPDIR" && exec {appimage} world'
+    result = run_mounted(script, {**os.environ, "TMPDIR": str(tmp_path)})
     assert not result.stdout.splitlines()[1].startswith(str(tmp_path))
 
 
 def test_no_folder_at_all_is_an_error_that_says_what_was_tried(appimage):
     """If no folder is writable, the message names each folder and what to do."""
-    if not may_mount():
-        pytest.skip("only root can mount folders noexec")
     folders = ("/tmp", "/var/tmp", "/dev/shm")
     script = "".join(f"mount -t tmpfs -o noexec none {f}\n" for f in folders if Path(f).is_dir())
     keep = f"exec 9<{appimage}\n"  # its folder may be hidden
-    result = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", f"{keep}{script}exec /proc/self/fd/9 exit 0"],
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    script = f"{keep}{script}exec /proc/self/fd/9 exit 0"
+    result = run_mounted(script, {"PATH": os.environ["PATH"]})
     assert result.returncode == NOT_STARTED
     for words in ("/tmp: mounted noexec", "/dev/shm: mounted noexec", "Let TMPDIR name"):
         assert words in result.stderr

@@ -42,13 +42,9 @@ def environment(folder, **more):
 def start(script, folder, **more):
     """Start a script with bash, as a cluster does, and keep its output."""
     return subprocess.Popen(
-        ["bash", "-c", script],
-        cwd=folder,
-        env=environment(folder, **more),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+        ["bash", "-c", script], cwd=folder, env=environment(folder, **more),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
 
 
 def ended(process):

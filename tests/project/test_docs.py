@@ -157,10 +157,6 @@ def test_files_of_a_store_are_as_specified(store):
     assert {row["file"] for row in table} == found | {".rico-hdl.json.part"}
 
 
-class CutShortError(Exception):
-    """There are fewer bytes than a field has."""
-
-
 def take(data, place, fields):
     """Read the fields of a table of the specification.
 
@@ -176,8 +172,7 @@ def take(data, place, fields):
         else:
             size = kind.removesuffix(" bytes")
             n_bytes = int(size) if size.isdecimal() else values[size]
-        if place + n_bytes > len(data):
-            raise CutShortError
+        assert place + n_bytes <= len(data)
         taken = data[place : place + n_bytes]
         values[name] = int.from_bytes(taken, "little") if match else taken
         place += n_bytes
@@ -193,13 +188,9 @@ def parse_journal(data):
     magic = bytes.fromhex(re.search(r"`((?:[0-9a-f]{2} ){3}[0-9a-f]{2})`", FORMAT.read_text())[1])
     newest, place = {}, 0
     while place < len(data):
-        try:
-            block, stop = take(data, place, block_fields)
-        except CutShortError:
-            break
+        block, stop = take(data, place, block_fields)
         checksum = xxhash.xxh3_64_intdigest(data[place : place + 12] + block["payload"])
-        if block["magic"] != magic or block["checksum"] != checksum:
-            break
+        assert (block["magic"], block["checksum"]) == (magic, checksum)
         content, _ = take(zlib.decompress(block["payload"]), 0, content_fields)
         origins, layouts = json.loads(content["table"].decode())
         at = 0

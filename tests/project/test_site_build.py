@@ -29,13 +29,10 @@ def repository(tmp_path):
 def build(folder):
     """Build the site as `make site` does."""
     return subprocess.run(
-        [PYTHON, "-m", "mkdocs", "build"],
-        cwd=folder,
+        [PYTHON, "-m", "mkdocs", "build"], cwd=folder,
         env=os.environ | {"PYTHONPATH": "src", "NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 def test_site_is_built(repository):

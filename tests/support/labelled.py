@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import tifffile
 
 import corpus
@@ -88,6 +86,9 @@ def write_metadata(
     path: Path, rows: list[Row], *, flagged: bool = False, **replaced: list[Any]
 ) -> None:
     """Write the publisher's columns, some of them replaced, in several row groups."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     columns = {
         "patch_id": [row.patch_id for row in rows],
         "labels": pa.array([row.labels for row in rows], pa.list_(pa.string())),
