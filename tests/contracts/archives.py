@@ -38,6 +38,24 @@ class Outcome(NamedTuple):
     """The reason why reading stopped; empty if it reached the end."""
 
 
+def outcome_of(archive: Archive, meaning: Callable[[Content], object] = lambda c: c) -> Outcome:
+    """Everything that can be read from an archive, damaged or not."""
+    contents, failed = [], []
+    try:
+        for member in archive.members():
+            assert_inside(member)
+            if member.problem:
+                failed.append(member.problem)
+                continue
+            try:
+                contents.append((member.path, meaning(member.read())))
+            except ArchiveError as error:
+                failed.append(error.message)
+    except (ArchiveError, SourceError) as error:
+        return Outcome(contents, failed, str(error))
+    return Outcome(contents, failed, "")
+
+
 class ArchiveContract(ABC):
     """The contract of `Archive` and `Member`.
 
@@ -86,21 +104,8 @@ class ArchiveContract(ABC):
         return content
 
     def outcome(self, files: Sequence[Path]) -> Outcome:
-        """Everything that can be read from an archive, damaged or not."""
-        contents, failed = [], []
-        try:
-            for member in self.open(files).members():
-                assert_inside(member)
-                if member.problem:
-                    failed.append(member.problem)
-                    continue
-                try:
-                    contents.append((member.path, self.meaning(member.read())))
-                except ArchiveError as error:
-                    failed.append(error.message)
-        except (ArchiveError, SourceError) as error:
-            return Outcome(contents, failed, error.message)
-        return Outcome(contents, failed, "")
+        """Everything that can be read from an archive of these files."""
+        return outcome_of(self.open(files), self.meaning)
 
     @pytest.fixture
     def written(self, tmp_path: Path) -> tuple[list[Path], dict[str, object]]:

@@ -97,26 +97,6 @@ def test_a_truncated_archive_gives_what_it_holds(tmp_path, s2, whole, suffix, sh
     assert_same(target, whole)
 
 
-@pytest.mark.parametrize("suffix", ["tar.gz", "tar.zst", "tar.xz", "tar.bz2"])
-def test_a_damaged_byte_is_noticed_and_mended(tmp_path, s2, whole, suffix):
-    """Records from a damaged archive are reported as doubtful, and an intact copy repairs them."""
-    data = bytearray(COMPRESSIONS[suffix](tar_of(s2)))
-    data[len(data) // 2] ^= 0x10
-    path = tmp_path / f"x.{suffix}"
-    path.write_bytes(data)
-    target = tmp_path / "target"
-    summary = convert(SPEC, {"s2": path}, target)
-    assert [failure.path for failure in summary.failures if not failure.key] == [str(path)]
-    assert not Manifest.read(target).complete
-    sound = tmp_path / "again" / path.name
-    sound.parent.mkdir()
-    sound.write_bytes(COMPRESSIONS[suffix](tar_of(s2)))
-    assert convert(SPEC, {"s2": sound}, target).complete
-    assert Manifest.read(target).complete
-    assert verify(target).findings == []
-    assert_same(target, whole)
-
-
 def with_filler(tar: bytes) -> bytes:
     """A tar with a long tail after the patches, so that they are stored before its end is read."""
     buffer = io.BytesIO(tar)
@@ -186,17 +166,6 @@ def test_a_damaged_member_of_a_zip_costs_its_patch(tmp_path, s2, whole):
     assert len(records(tmp_path / "target")) == N_PATCHES - 1
 
 
-def test_a_missing_band_costs_its_patch(tmp_path, s2, whole):
-    """A patch with a file missing from the archive is left out, as in a folder."""
-    paths = [path for path in files_below(s2) if path != files_below(s2)[30]]
-    (tmp_path / "x.tar").write_bytes(tar_of(s2, paths=paths))
-    summary = convert(SPEC, {"s2": tmp_path / "x.tar"}, tmp_path / "target")
-    (failure,) = summary.failures
-    assert failure.reason == f"missing band {failure.band}"
-    assert files_below(s2)[30].stem.endswith(failure.band)
-    assert_part(tmp_path / "target", whole)
-
-
 def hostile(tmp_path, s2, info, data=b"") -> Path:
     """A tar of the patches that starts with an unusual member."""
     path = tmp_path / "x.tar"
@@ -247,14 +216,6 @@ def test_a_link_in_a_bands_place_costs_its_patch(tmp_path, s2, whole):
     assert "link" in failure.reason
     assert failure.path.endswith(victim.name)
     assert_part(tmp_path / "target", whole)
-
-
-def test_the_same_file_twice_counts_once(tmp_path, s2, whole):
-    """Members that appear twice with the same values make no difference."""
-    paths = files_below(s2)
-    (tmp_path / "x.tar").write_bytes(tar_of(s2, paths=paths + paths[:24]))
-    assert convert(SPEC, {"s2": tmp_path / "x.tar"}, tmp_path / "target").complete
-    assert_same(tmp_path / "target", whole)
 
 
 def test_a_key_twice_with_other_values_is_told(tmp_path, s2):

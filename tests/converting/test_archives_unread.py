@@ -1,7 +1,6 @@
 """Partly unreadable archives on the command line: they never look complete."""
 
 import io
-import json
 import random
 import re
 import zipfile
@@ -272,12 +271,3 @@ def test_a_cut_at_any_block_is_told(tmp_path, folder, whole, suffix):
         is_whole = stop >= end + (512 if suffix == "tar" else 1024)
         assert summary.complete == is_whole
         assert records(target).items() <= records(whole).items()
-
-
-def test_a_dry_run_of_a_whole_zip_is_silent(tmp_path, folder):
-    """Members that a dry run does not read agree with the directory."""
-    (tmp_path / "x.zip").write_bytes(zip_of(folder))
-    command = [SPEC.name, OPTION, tmp_path / "x.zip", "--target-dir", tmp_path / "target"]
-    result = run(*command, "--dry-run", "--json")
-    assert result.returncode == 0
-    assert json.loads(result.stdout)["modalities"][NAME]["n_patches"] == N_PATCHES

@@ -35,14 +35,6 @@ def copy_of(folder, tmp_path):
     return shutil.copytree(folder, tmp_path / "second")
 
 
-def test_a_second_source_of_the_same_values_is_named(first, tmp_path):
-    """A copy with the same values is named as a source, and nothing is written."""
-    second = copy_of(first, tmp_path)
-    summary = convert(BIGEARTHNET, {"s1": second}, tmp_path / "target")
-    assert (summary.n_present, summary.n_written, summary.failures) == ({"s1": 4}, {"s1": 0}, [])
-    assert sources_of(tmp_path / "target") == sorted([str(first), str(second)])
-
-
 def test_a_source_of_other_values_is_not_named(first, tmp_path):
     """A folder with one patch that differs from the stored values is not named as a source."""
     second = copy_of(first, tmp_path)

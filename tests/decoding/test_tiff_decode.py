@@ -4,11 +4,9 @@ import json
 import random
 import subprocess
 import sys
-import threading
 import zlib
 from array import array
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -48,10 +46,6 @@ from tests.support.tiff_files import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-REAL_FILES = (
-    "BigEarthNet/**/*.tif", "EuroSAT_MS/**/*.tif", "HySpecNet-11k/**/*.TIF", "Hydro/**/*.tif",
-    "Major-TOM-Core/**/*.tif", "SSL4EO-S12/**/*.tif", "UCMerced_LandUse/**/*.tif",
-)  # fmt: skip
 
 
 def decoded(data):
@@ -176,16 +170,6 @@ def test_fill_order():
     """Bytes that are stored with reversed bits are reversed back, as by GDAL."""
     data = plain_file(pixels((9, 7, 2), "u2"), t266=(SHORT, [2]))
     assert decoded(data) == bits_of(read_by_gdal(data))
-
-
-@pytest.mark.parametrize("pattern", REAL_FILES)
-def test_real_files(samples, pattern):
-    """Publishers' files are decoded to the bits that GDAL reads."""
-    paths = sorted(samples.glob(pattern))
-    assert paths
-    for path in paths:
-        data = path.read_bytes()
-        assert decoded(data) == bits_of(read_by_gdal(data)), path.name
 
 
 # ---- the decoding methods agree -------------------------------------------------------------
@@ -344,32 +328,6 @@ def test_a_known_header_is_not_parsed_again(monkeypatch):
     assert len(calls) == 2
 
 
-def test_threads_share_a_decoder():
-    """Threads that share a decoder for different files each get their own file's bands."""
-    files = [by_tifffile(pixels((1, 40, 40), "u2", i), compression=c)
-             for i, c in enumerate([None, None, "lzw", "zlib"] * 3)]  # fmt: skip
-    expected = [decoded(data) for data in files]
-    decoder, start = Decoder(), threading.Barrier(4)
-
-    def work(_):
-        start.wait()
-        return [[decoded_bits(decoder.decode(data)) for data in files] for _ in range(20)]
-
-    with ThreadPoolExecutor(4) as pool:
-        for results in pool.map(work, range(4)):
-            assert all(result == expected for result in results)
-
-
-def test_rasters_outlive_the_decoder():
-    """Bands don't change while the decoder goes on to other files."""
-    decoder = Decoder()
-    for options in ({}, {"compression": "lzw"}, {"compression": "zlib"}):
-        stacks = [pixels((3, 40, 40), "u2", seed) for seed in range(3)]
-        rasters = [decoder.decode(by_tifffile(stack, **options)) for stack in stacks]
-        for stack, found in zip(stacks, rasters, strict=True):
-            assert decoded_bits(found) == bits_of(list(stack))
-
-
 # ---- refused files --------------------------------------------------------------------------
 
 
@@ -377,22 +335,15 @@ def test_rasters_outlive_the_decoder():
     ("changed", "what"),
     [
         ({"t259": (SHORT, [7])}, "compression 7 is not supported, expected one of none, LZW, defl"),
-        ({"t259": (SHORT, [2])}, "compression 2 "),
         ({"t259": (SHORT, [50001])}, "compression 50001 "),
-        ({"t259": (SHORT, [0])}, "compression 0 "),
         ({"t262": (SHORT, [5])}, "photometric interpretation 5 "),
-        ({"t262": (SHORT, [6])}, "photometric interpretation 6 "),
-        ({"t262": (SHORT, [4])}, "photometric interpretation 4 "),
-        ({"t339": (SHORT, [4])}, "16-bit samples of format 4 "),
         ({"t339": (SHORT, [5])}, "16-bit samples of format 5 "),
         ({"t339": (SHORT, [3]), "t258": (SHORT, [24])}, "24-bit samples of format 3 "),
-        ({"t339": (SHORT, [2]), "t258": (SHORT, [12])}, "12-bit samples of format 2 "),
         ({"t258": (SHORT, [24])}, "24-bit samples of format 1 "),
         ({"t258": (SHORT, [0])}, "0-bit samples"),
         ({"t258": (SHORT, [12]), "t259": (SHORT, [32773])}, "PackBits of 12-bit samples"),
         ({"t256": (LONG, [2**31]), "t257": (LONG, [2**31])}, "at most 536870912"),
         ({"t256": (LONG8, [2**63]), "t257": (LONG8, [2**63])}, "is 9223372036854775808"),
-        ({"t258": (SHORT, [1]), "t257": (LONG, [2**28])}, "at most 536870912"),
         ({"t279": (LONG, [47])}, "shorter than its pixels"),
         ({"t279": (LONG, [0])}, "sparse"),
         ({"t317": (SHORT, [9]), "t259": (SHORT, [5])}, "can't be decoded"),

@@ -80,32 +80,24 @@ def test_more_rows_per_strip_than_rows():
     ("changed", "what"),
     [
         ({"t256": None}, "ImageWidth is missing"),
-        ({"t257": None}, "ImageLength is missing"),
         ({"t273": None}, "StripOffsets is missing"),
-        ({"t279": None}, "StripByteCounts is missing"),
         ({"t256": (LONG, [0])}, "claims 0 x 5 pixels"),
-        ({"t257": (LONG, [0])}, "claims 4 x 0 pixels"),
         ({"t278": (LONG, [0])}, "in strips of 4 x 0"),
         ({"t277": (SHORT, [0])}, "of 0 samples"),
         ({"t278": (LONG8, [2**32])}, "RowsPerStrip is 4294967296"),
         ({"t277": (LONG, [65536]), "t258": (SHORT, [16])}, "of 65536 samples"),
         ({"t256": (LONG, [4, 4])}, "ImageWidth has 2 values"),
         ({"t256": (FLOAT, [4.0])}, "ImageWidth has 1 values of type 11"),
-        ({"t256": (BYTE, [4])}, "ImageWidth has 1 values of type 1"),
         ({"t273": (IFD, [8, 8, 8])}, "StripOffsets has 3 values of type 13"),
         ({"t256": (LONG, [])}, "ImageWidth has 0 values"),
         ({"t258": (SHORT, [16, 16, 8])}, "BitsPerSample differs"),
         ({"t258": (SHORT, [16, 16])}, "BitsPerSample has 2 values, expected 3"),
-        ({"t258": (SHORT, [16] * 4)}, "BitsPerSample has 4 values, expected 3"),
         ({"t339": (SHORT, [1, 1, 2])}, "SampleFormat differs"),
         ({"t284": (SHORT, [3])}, "PlanarConfiguration is 3"),
         ({"t322": (SHORT, [16])}, "strips and tiles"),
-        ({"t323": (SHORT, [16])}, "strips and tiles"),
         ({"t324": (LONG, [8])}, "strips and tiles"),
-        ({"t325": (LONG, [8])}, "strips and tiles"),
         ({"t32996": (SHORT, [2])}, "obsolete tag DataType"),
         ({"t32997": (LONG, [2])}, "ImageDepth is 2"),
-        ({"t32998": (LONG, [2])}, "TileDepth is 2"),
         ({"t338": (SHORT, [0] * 4)}, "ExtraSamples"),
         ({"t338": (SHORT, [3])}, "ExtraSamples"),
         ({"t338": (ASCII, [b"a"])}, "ExtraSamples has 1 values of type 2"),
@@ -128,13 +120,10 @@ def test_refused_half_a_tile(missing):
     ("changed", "what"),
     [
         ({"t273": (LONG, [300, 316])}, "has 2 strips, expected 3"),
-        ({"t273": (LONG, [300] * 4)}, "has 4 strips, expected 3"),
         ({"t279": (LONG, [16, 16])}, "has 2 strips, expected 3"),
-        ({"t273": (LONG, [100, 0, 100])}, "a strip is missing"),
         ({"t279": (LONG, [16, 0, 8])}, "a strip is missing"),
         ({"t273": (LONG, [100, 100, 10**6])}, "truncated: strip 2 is at bytes 1000000 to"),
         ({"t279": (LONG, [16, 2**32 - 1, 8])}, "truncated: strip 1"),
-        ({"t273": (LONG8, [100, 100, 2**64 - 1])}, "truncated: strip 2"),
         ({"t257": (LONG, [2**32 - 1])}, "has 3 strips, expected 2147483648"),
     ],
 )
@@ -150,7 +139,6 @@ def test_refused_strips(changed, what):
     ("data", "what"),
     [
         (b"", "is empty"),
-        (b"II", "truncated"),
         (b"PK\3\4" + bytes(64), "begins with 50 4b 03 04"),
         (b"II\x2c\0" + bytes(64), "version 44"),
         (b"II*\0\xff\xff\xff\xff", "truncated"),
@@ -211,20 +199,3 @@ def test_only_the_consulted_bytes_decide(seed, n_changes, big):
         changed[at] = rng.randrange(256)
     assert parse_header(bytes(changed)) == header
     assert {0, 1, 2, 3} <= consulted
-
-
-def test_messages_are_one_line():
-    """Every error about a header is a single line."""
-    rng = random.Random(0)
-    data = plain_file(IMAGE, rows_per_strip=2)
-    n_refused = 0
-    for _ in range(500):
-        damaged = bytearray(data)
-        for at in rng.choices(range(150), k=2):
-            damaged[at] = rng.randrange(256)
-        try:
-            parse_header(bytes(damaged)).read_blocks(bytes(damaged))
-        except TiffError as error:
-            n_refused += 1
-            assert "\n" not in str(error)  # noqa: PT017 - most changes are refused, but not all
-    assert n_refused > 200

@@ -119,9 +119,3 @@ def test_other_codecs_are_refused(codec):
     with pytest.raises(SourceError, match="expected one of blosc, lz4, zstd") as caught:
         check_codec(codec)
     assert ascii(codec) in caught.value.message
-
-
-@pytest.mark.parametrize("codec", CODECS)
-def test_known_codecs_are_accepted(codec):
-    """The name of a known codec is returned."""
-    assert check_codec(codec) == codec

@@ -1,21 +1,10 @@
 """Zip archives satisfy the contract of archives."""
 
-import random
 import zipfile
 
 from rico_hdl.sources.zip.archive import ZipArchive
 from tests.contracts.archives import ArchiveContract, all_bytes, flip
-from tests.support.zip_files import Piece, write, zip_of
-
-
-def some_contents(n=12):
-    """Contents of files by path: some compress well, some not at all, one is empty."""
-    rng = random.Random(0)
-    contents = {"d/empty.tif": b""}
-    for i in range(n):
-        noise = rng.randbytes(rng.randrange(1, 2000))
-        contents[f"d/{rng.randrange(9)}/file_{i}.tif"] = noise + bytes(rng.randrange(2000))
-    return contents
+from tests.support.zip_files import Piece, some_contents, write, zip_of
 
 
 class TestZip(ArchiveContract):

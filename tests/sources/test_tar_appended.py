@@ -54,27 +54,6 @@ def found_in(files: list[Path]) -> tuple[list[tuple[str, bytes]], ArchiveError |
     return found, None
 
 
-@pytest.mark.parametrize("suffix", sorted(COMPRESSIONS))
-@pytest.mark.parametrize("how", ["tars", "streams"])
-def test_appended_archives_are_read(tmp_path, suffix, how):
-    """Concatenated archives give all of their members, whatever the compression."""
-    parts = [tar_of(contents_of("a")), tar_of(contents_of("b"), "pax"), tar_of({}), END]
-    parts.append(tar_of(contents_of("c"), "ustar"))
-    compress = COMPRESSIONS[suffix]
-    packed = compress(b"".join(parts)) if how == "tars" else b"".join(map(compress, parts))
-    for stops in ([], [len(packed) // 2]):
-        found = read(saved(tmp_path, packed, *stops))
-        assert found == contents_of("a") | contents_of("b") | contents_of("c")
-
-
-def test_a_lone_block_of_zeros_hides_nothing(tmp_path):
-    """Members after a single block of zeros are read."""
-    data = tar_of(contents_of("a"))
-    for at in range(0, data.rindex(b"a/2.tif") // BLOCK * BLOCK + BLOCK, BLOCK):
-        if re.fullmatch(b"a/\\d.tif", data[at : at + BLOCK].rstrip(b"\0")[:7]):
-            assert read(saved(tmp_path, data[:at] + bytes(BLOCK) + data[at:])) == contents_of("a")
-
-
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz", "tar.zst", "tar.xz", "tar.bz2"])
 @pytest.mark.parametrize("junk", [b"x", b"x" * 700, bytes(600) + b"x", b"\0" * 511 + b"x"])
 def test_bytes_behind_the_end_are_an_error(tmp_path, suffix, junk):

@@ -1,14 +1,12 @@
 """Reading intact zip archives, and refusing others."""
 
 import io
-import itertools
 import os
 import random
 import re
 import stat
 import struct
 import subprocess
-import sys
 import tracemalloc
 import zipfile
 import zlib
@@ -22,23 +20,13 @@ from rico_hdl.errors import ArchiveError, IncompleteArchiveError, SourceError
 from rico_hdl.sources import MAX_MEMBER_BYTES, volumes
 from rico_hdl.sources.zip.archive import ZipArchive, volumes_of
 from rico_hdl.sources.zip.directory import MAX_DIRECTORY_BYTES
-from tests.support.zip_files import ZIP, Piece, cut, write, zip_of
+from tests.contracts.archives import assert_inside, outcome_of
+from tests.support.zip_files import ZIP, Piece, cut, some_contents, write, zip_of
 
 METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 GIB = 2**30
 
 needs_zip = pytest.mark.skipif(ZIP is None, reason="needs the zip command")
-needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
-
-
-def some_contents(n=20, seed=0):
-    """Contents of files by path: some compress well, some not at all, one is empty."""
-    rng = random.Random(seed)
-    contents = {"d/empty.tif": b""}
-    for i in range(n):
-        noise = rng.randbytes(rng.randrange(3000))
-        contents[f"d/{rng.randrange(9)}/file_{i}.tif"] = noise + bytes(rng.randrange(3000))
-    return contents
 
 
 def read(files):
@@ -72,26 +60,7 @@ def filler(n_bytes):
 
 def outcome(files):
     """The readable members as (path, content), the unreadable ones, and the error at the end."""
-    contents, failures = [], []
-    try:
-        for member in ZipArchive(files).members():
-            assert_path(member.path)
-            if member.problem:
-                failures.append(member.problem)
-                continue
-            try:
-                contents.append((member.path, member.read()))
-            except ArchiveError as error:
-                failures.append(str(error))
-    except (ArchiveError, SourceError) as error:
-        return contents, failures, str(error)
-    return contents, failures, ""
-
-
-def assert_path(path):
-    """Assert that a path does not lead out of an archive."""
-    assert not path.startswith("/")
-    assert not {"", ".", ".."} & set(path.split("/")) or not path
+    return outcome_of(ZipArchive(files))
 
 
 def saved(folder, data, name="x.zip"):
@@ -99,15 +68,6 @@ def saved(folder, data, name="x.zip"):
     path = folder / name
     path.write_bytes(data)
     return path
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_what_zipfile_wrote(tmp_path, method):
-    """Members are read in order and with their contents, for each method of zipfile."""
-    contents = some_contents()
-    archive = ZipArchive([saved(tmp_path, zip_of(contents, method))])
-    assert [member.path for member in archive.members()] == list(contents)
-    assert {m.path: m.read() for m in archive.members() if not m.problem} == contents
 
 
 NAMES = st.text(
@@ -157,94 +117,6 @@ def test_round_trip_of_volumes(tmp_path_factory, members, volume_bytes, zip64):
     files = write(path, pieces, volume_bytes=volume_bytes, zip64=zip64)
     assert volumes_of(path) == tuple(files)
     assert read(files) == contents
-
-
-@pytest.mark.parametrize("zip64", [False, True])
-def test_crafted_archives_are_sound(tmp_path, zip64):
-    """The archives written by these tests are understood by zipfile and the zip command."""
-    contents = some_contents(150)
-    pieces = [Piece(path.encode(), content) for path, content in contents.items()]
-    (path,) = write(tmp_path / "x.zip", pieces, zip64=zip64, prefix=b"#!/bin/sh\n", comment=b"PK")
-    with zipfile.ZipFile(path) as archive:
-        assert {name: archive.read(name) for name in archive.namelist()} == contents
-    files = write(tmp_path / "set.zip", pieces, zip64=zip64, volume_bytes=2**16)
-    assert len(files) > 2
-    if ZIP is not None:
-        joined = tmp_path / "joined.zip"
-        subprocess.run([ZIP, "-qs", "0", files[-1], "--out", joined], check=True)
-        with zipfile.ZipFile(joined) as archive:
-            assert {name: archive.read(name) for name in archive.namelist()} == contents
-
-
-# Archives by the zip command
-
-
-def tree(folder, contents):
-    """Files in a folder."""
-    for path, content in contents.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(content)
-    return folder
-
-
-@needs_zip
-@pytest.mark.parametrize("options", [[], ["-0"], ["-9"], ["-Z", "bzip2"], ["-fz"], ["-D"]])
-def test_what_the_zip_command_wrote(tmp_path, options):
-    """Info-ZIP's archives give the original files; folders are omitted."""
-    contents = some_contents()
-    tree(tmp_path / "in", contents)
-    path = tmp_path / "x.zip"
-    subprocess.run([ZIP, "-qr", *options, path, "."], cwd=tmp_path / "in", check=True)
-    assert read([path]) == contents
-
-
-@needs_zip
-@pytest.mark.parametrize("options", [[], ["-0"], ["-fz"]])
-def test_volumes_of_the_zip_command(tmp_path, options):
-    """A set of volumes by Info-ZIP gives the original files in their order."""
-    rng = random.Random(1)
-    contents = {f"hydro/patch_{i}.tif": rng.randbytes(rng.randrange(50_000)) for i in range(24)}
-    tree(tmp_path / "in", contents)
-    path = tmp_path / "hydro.zip"
-    command = [ZIP, "-qrs", "64k", *options, path, "hydro"]
-    subprocess.run(command, cwd=tmp_path / "in", check=True)
-    files = sorted(
-        tmp_path.glob("hydro.z*"), key=lambda path: (path == tmp_path / "hydro.zip", path)
-    )
-    assert len(files) > 5
-    for file in files:
-        assert volumes_of(file) == tuple(files)
-    assert read(files) == contents
-    joined = tmp_path / "joined.zip"
-    subprocess.run([ZIP, "-qs", "0", path, "--out", joined], check=True)
-    assert list(read([joined])) == list(read(files))
-    archive = ZipArchive(files)
-    assert archive.location == str(path)
-    n_read = [archive.n_bytes_read for _ in archive.members()]
-    assert n_read == sorted(n_read)
-    assert archive.n_bytes_read == sum(file.stat().st_size for file in files)
-
-
-@needs_zip
-def test_a_stream_of_the_zip_command(tmp_path):
-    """An archive whose sizes follow the data is read like any other."""
-    content = random.Random(0).randbytes(100_000)
-    command = [ZIP, "-q", "-", "-"]
-    done = subprocess.run(command, input=content, capture_output=True, check=True)
-    assert struct.unpack_from("<H", done.stdout, 6)[0] & 8
-    assert read([saved(tmp_path, done.stdout)]) == {"-": content}
-
-
-@needs_zip
-@pytest.mark.skipif(sys.platform != "linux", reason="names and links as on Linux")
-def test_names_and_links_of_the_zip_command(tmp_path):
-    """Names come back, whether UTF-8 or not; links have a problem."""
-    contents = {"ü/ñandú.tif": b"1", "d/bad\udcff.tif": b"2", "d/plain.tif": b"3"}
-    tree(tmp_path / "in", contents)
-    (tmp_path / "in" / "link.tif").symlink_to("/etc/passwd")
-    path = tmp_path / "x.zip"
-    subprocess.run([ZIP, "-qry", path, "."], cwd=tmp_path / "in", check=True)
-    assert read([path]) == contents | {"link.tif": "it is a link"}
 
 
 # Large archives
@@ -381,19 +253,14 @@ def test_comments(tmp_path, comment):
 
 def test_bytes_behind_the_end(tmp_path):
     """Bytes that were appended don't hide the directory."""
-    contents = some_contents()
-    assert read([saved(tmp_path, zip_of(contents) + bytes(999))]) == contents
     # If several records look like the end, the last one counts.
-    contents["empty.zip"] = zip_of({})
+    contents = some_contents() | {"empty.zip": zip_of({})}
     assert read([saved(tmp_path, zip_of(contents, zipfile.ZIP_STORED) + bytes(999))]) == contents
 
 
 def test_one_read_for_each_member(tmp_path, monkeypatch):
     """A member takes one read of the file, unless its extra field is unexpectedly long."""
-    small, large = (
-        struct.pack("<2H", 0x9999, 40) + bytes(40),
-        struct.pack("<2H", 0x9999, 999) + bytes(999),
-    )
+    small, large = (struct.pack("<2H", 0x9999, n) + bytes(n) for n in (40, 999))
     pieces = [
         Piece(b"a", b"1", gap=9),
         Piece(b"b", b"2", local_extra=small),
@@ -427,24 +294,18 @@ def test_one_read_for_each_member(tmp_path, monkeypatch):
         ("ä.tif".encode(), 1 << 11, 3, "ä.tif", ""),
         ("ä.tif".encode(), 0, 3, "ä.tif", ""),
         ("ä.tif".encode("cp437"), 0, 0, "ä.tif", ""),
-        ("ä.tif".encode("cp437"), 0, 11, "ä.tif", ""),
         (b"\xe4.tif", 0, 3, "\udce4.tif", ""),
-        (b"\xe4.tif", 1 << 11, 0, "\udce4.tif", ""),
         (rb"d\e\f.tif", 0, 0, "d/e/f.tif", ""),
         (rb"d/e\f.tif", 0, 3, r"d/e\f.tif", ""),
         (b"./d//e/./f.tif", 0, 3, "d/e/f.tif", ""),
         (b"/etc/f.tif", 0, 3, "etc/f.tif", "absolute"),
-        (rb"\etc\f.tif", 0, 0, "etc/f.tif", "absolute"),
         (rb"C:\etc\f.tif", 0, 0, "etc/f.tif", "absolute"),
-        (b"//host/f.tif", 0, 3, "host/f.tif", "absolute"),
         (b"../f.tif", 0, 3, "f.tif", "leads out"),
         (b"d/../../f.tif", 0, 3, "d/f.tif", "leads out"),
-        (rb"..\f.tif", 0, 0, "f.tif", "leads out"),
         (b"d/..", 0, 3, "d", "leads out"),
         (b"f.tif\0.txt", 0, 3, "f.tif.txt", "damaged"),
         (b"", 0, 3, "", "damaged"),
         (b"..", 0, 3, "", "leads out"),
-        (b"...", 0, 3, "...", ""),
         (b"d/..f.tif", 0, 3, "d/..f.tif", ""),
     ],
 )
@@ -453,7 +314,7 @@ def test_names(tmp_path, name, flags, system, path, problem):  # noqa: PLR0917 -
     (file,) = write(tmp_path / "x.zip", [Piece(name, b"content", flags=flags, system=system)])
     (member,) = ZipArchive([file]).members()
     assert member.path == path
-    assert_path(member.path)
+    assert_inside(member)
     if problem:
         assert problem in member.problem
     else:
@@ -477,15 +338,12 @@ def test_folders_are_not_told_of(tmp_path, name):
     ("changed", "problem"),
     [
         ({"flags": 1}, "it is encrypted"),
-        ({"flags": 1 << 6 | 1}, "it is encrypted"),
         ({"method": 99, "flags": 1}, "it is encrypted"),
         ({"method": 9}, "it is compressed with deflate64"),
         ({"method": 93}, "it is compressed with zstd"),
-        ({"method": 1000}, "it is compressed with method 1000"),
         ({"flags": 1 << 5}, "which is not supported"),
         ({"mode": stat.S_IFLNK | 0o777}, "it is a link"),
         ({"mode": stat.S_IFCHR | 0o666}, "it is not a regular file"),
-        ({"mode": stat.S_IFSOCK | 0o666}, "it is not a regular file"),
         ({"mode": stat.S_IFDIR | 0o755}, "it is not a regular file"),
         ({"n_bytes": MAX_MEMBER_BYTES + 1}, "1,073,741,825 bytes"),
         ({"n_compressed": MAX_MEMBER_BYTES + 1}, "stored in 1,073,741,825"),
@@ -532,22 +390,15 @@ def bomb(n_bytes):
     ("changed", "what"),
     [
         ({"crc": 1}, "its CRC-32 is fec530a9, expected 00000001"),
-        ({"crc": 1, "method": 0}, "its CRC-32 is fec530a9, expected 00000001"),
         ({"n_bytes": 6}, "holds more than 6 bytes, expected 6"),
         ({"n_bytes": 8}, "holds 7 bytes, expected 8"),
-        ({"n_bytes": 0}, "holds more than 0 bytes, expected 0"),
-        ({"method": 0, "n_bytes": 6}, "holds more than 6 bytes, expected 6"),
         ({"local_name": b"c.tif"}, "belongs to another member: 'c.tif'"),
-        ({"local_name": b"b.tiff"}, "belongs to another member: 'b.tiff'"),
         ({"at": 40}, "expected its header at byte 40"),
         ({"data": b"\xff" * 20}, "can't be decompressed"),
-        ({"data": b"\xff" * 20, "method": 12}, "can't be decompressed"),
-        ({"data": b"\xff" * 20, "method": 14}, "LZMA settings"),
         ({"data": b"\x09\x14\5\0\x5d\0\0\0\xff" + bytes(20), "method": 14}, "LZMA settings"),
         ({"data": b"\x09\x14\5\0\xff\0\0\1\0" + bytes(20), "method": 14}, "can't be decompressed"),
         ({"data": b"\x09\x14\5\0\x5d\0\0\1\0\xff" + bytes(20), "method": 14}, "is damaged"),
         ({"data": b""}, "holds 0 bytes, expected 7"),
-        ({"data": b"", "method": 12}, "holds 0 bytes, expected 7"),
         ({"data": Piece(b"", b"content").data[:-1]}, "is damaged"),
         ({"data": bomb(2**28)}, "holds more than 7 bytes, expected 7"),
         ({"data": Piece(b"", bytes(2**24), method=12).data, "method": 12}, "holds more than 7"),
@@ -637,21 +488,6 @@ def test_a_huge_directory_is_not_read(tmp_path):
 # Damage of the archive
 
 
-@pytest.mark.parametrize(
-    ("data", "what"),
-    [
-        (b"", "it is empty"),
-        (b"II*\0" + bytes(99), "it begins with 49 49 2a 00"),
-        (b"<!DOCTYPE html><html>not found</html>", "it begins with 3c 21"),
-    ],
-)
-def test_no_zip_archive(tmp_path, data, what):
-    """A file that is not a zip archive is a SourceError that shows its first bytes."""
-    path = saved(tmp_path, data)
-    with pytest.raises(SourceError, match=re.escape(f"{path}: is not a zip archive: {what}")):
-        list(ZipArchive([path]).members())
-
-
 @pytest.mark.parametrize("zip64", [False, True])
 def test_every_truncation(tmp_path, zip64):
     """In a truncated archive, complete members are read before the loss is reported."""
@@ -666,29 +502,6 @@ def test_every_truncation(tmp_path, zip64):
         assert failures == []
         assert "is cut short" in error
         assert "Download it again" in error
-
-
-@pytest.mark.parametrize("zip64", [False, True])
-def test_every_flipped_byte(tmp_path, zip64):
-    """Whatever byte is damaged, no wrong content is returned, and no loss is silent."""
-    contents = {"d/a.tif": b"abcabcabcabcabcabc", "d/b.tif": b"xyz", "ä.tif": bytes(range(99))}
-    pieces = [Piece(path.encode(), content) for path, content in contents.items()]
-    pieces[1] = Piece(b"d/b.tif", b"xyz", method=0)
-    pieces[2].flags |= 1 << 11
-    (path,) = write(tmp_path / "x.zip", pieces, zip64=zip64)
-    data = bytearray(path.read_bytes())
-    assert outcome([path]) == (list(contents.items()), [], "")
-    n_damaged = 0
-    for at, change in itertools.product(range(len(data)), (0x01, 0x20, 0x80, 0xFF)):
-        data[at] ^= change
-        path.write_bytes(data)
-        data[at] ^= change
-        found, failures, error = outcome([path])
-        assert set(found) <= set(contents.items()), at
-        assert len(found) == len(contents) or failures or error, at
-        assert "\n" not in error.split("\n", 1)[0]
-        n_damaged += len(found) < len(contents)
-    assert n_damaged > len(data)
 
 
 def test_a_lost_directory(tmp_path):
@@ -707,10 +520,10 @@ def test_a_directory_that_is_damaged_in_the_middle(tmp_path):
     """Members before the damage in the directory are yielded, then the damage is raised."""
     contents = some_contents()
     data = bytearray(zip_of(contents))
-    at = [m.start() for m in re.finditer(b"PK\1\2", data)][15]
+    at = [m.start() for m in re.finditer(b"PK\1\2", data)][8]
     data[at] = 0
     found, failures, error = outcome([saved(tmp_path, data)])
-    assert found == list(contents.items())[:15]
+    assert found == list(contents.items())[:8]
     assert failures == []
     assert f"its directory is damaged at byte {at}" in error
 
@@ -772,15 +585,6 @@ def test_each_missing_volume_is_named(volume_set):
     assert volumes_of(files[2]) == tuple(files)
 
 
-def test_several_missing_volumes(volume_set):
-    """All missing volumes are named, up to five."""
-    files, _ = volume_set
-    files[0].unlink()
-    files[2].unlink()
-    with pytest.raises(SourceError, match=r"2 other files .* are missing: hydro.z01, hydro.z03"):
-        volumes_of(files[-1])
-
-
 def test_names_in_capitals(volume_set):
     """Names may end in capitals, and other sets may be in the same folder."""
     files, contents = volume_set
@@ -811,18 +615,6 @@ def test_truncated_volumes(volume_set):
     assert dict(found) == contents
     assert failures == []
     assert f"{files[-1]}: is cut short" in error
-
-
-def test_a_damaged_volume(volume_set):
-    """Damage in a volume only affects members on it."""
-    files, contents = volume_set
-    data = bytearray(files[1].read_bytes())
-    data[1000:1100] = bytes(100)
-    files[1].write_bytes(data)
-    found, failures, error = outcome(files)
-    assert len(failures) == 1
-    assert error == ""
-    assert len(contents) == len(found) + 1
 
 
 def test_a_volume_beside_a_whole_archive(tmp_path):

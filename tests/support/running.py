@@ -39,6 +39,21 @@ def started(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, **options)
 
 
+_PEAK = """
+import re, sys
+from pathlib import Path
+
+def peak():  # not getrusage: its maximum includes the process that started this one
+    return int(re.search("VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
+
+def measured(code: str, *arguments: object) -> str:
+    """The output of a program that may call `peak`, its most kilobytes of memory until then."""
+    command = [sys.executable, "-c", _PEAK + code, *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
 def driven(point: str, number: int, *arguments: object) -> list[str]:
     """The command that runs the command line with small transactions; see `driver.py`."""
     return [sys.executable, str(DRIVER), point, str(number), *map(str, arguments)]

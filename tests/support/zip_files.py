@@ -5,6 +5,7 @@ space, or make false statements about themselves.
 """
 
 import io
+import random
 import shutil
 import struct
 import zipfile
@@ -24,6 +25,16 @@ def zip_of(contents, method=zipfile.ZIP_DEFLATED):
         for path, content in contents.items():
             archive.writestr(path, content)
     return file.getvalue()
+
+
+def some_contents(n=12):
+    """Contents of files by path: some compress well, some not at all, one is empty."""
+    rng = random.Random(0)
+    contents = {"d/empty.tif": b""}
+    for i in range(n):
+        noise = rng.randbytes(rng.randrange(1, 3000))
+        contents[f"d/{rng.randrange(9)}/file_{i}.tif"] = noise + bytes(rng.randrange(3000))
+    return contents
 
 
 def cut(data, path, n_bytes):
