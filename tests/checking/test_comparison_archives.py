@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,9 @@ from rico_hdl.checking.comparison import compare_with_sources
 from rico_hdl.checking.doubts import Doubts
 from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import get, registry
-from rico_hdl.spec import Download
 from rico_hdl.store import JournalEntry, journal
 from rico_hdl.values import ArchiveFailure, Origin
+from tests.support.archives import published
 from tests.support.reading import records
 from tests.support.running import run
 
@@ -151,7 +150,7 @@ def test_a_wrong_sum_that_was_noted_is_a_finding_until_it_is_right(tmp_path, s2)
     right = tar_of(s2)
     wrong = bytearray(right)
     wrong[wrong.index(b"_B02.tif", 400_000) + 15_000] ^= 1
-    spec = _with_sum(hashlib.md5(right).hexdigest())
+    spec = published(right)
     path, target = tmp_path / "x.tar", tmp_path / "target"
     path.write_bytes(wrong)
     convert(spec, {"s2": path}, target, check_archives=True)
@@ -167,7 +166,7 @@ def test_a_wrong_sum_that_was_noted_is_a_finding_until_it_is_right(tmp_path, s2)
 def test_an_archive_whose_sum_is_right_again_proves_what_it_holds(tmp_path, s2, monkeypatch):
     """If the MD5 sum was wrong before, it is computed again, in whatever folder the archive is."""
     right = tar_of(s2)
-    spec = _with_sum(hashlib.md5(right).hexdigest())
+    spec = published(right)
     monkeypatch.setitem(registry(), SPEC.name, spec)
     path, copy, target = tmp_path / "x.tar", tmp_path / "copy" / "x.tar", tmp_path / "target"
     path.write_bytes(right + bytes(512))
@@ -191,12 +190,6 @@ def test_an_archive_that_gave_nothing_is_cleared_by_its_copy_alone(tmp_path, s2)
     other = copy.rename(copy.with_name("y.tar"))
     (finding,) = compare_with_sources(target, {"s2": [path, other]}).findings
     assert str(path) in finding.reason
-
-
-def _with_sum(md5: str) -> rico_hdl.DatasetSpec:
-    """BigEarthNet's Sentinel-2 patches, with the published MD5 sum of ``x.tar``."""
-    modality = replace(SPEC.modality("s2"), downloads=(Download("x.tar", md5),))
-    return replace(SPEC, modalities=(modality,))
 
 
 def test_no_threads_are_a_mistake(tmp_path, s2):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import lmdb
 import numpy as np
-import tifffile
 from safetensors.numpy import save
 
 import corpus
@@ -64,19 +63,6 @@ def test_deviating_shapes_are_counted(tmp_path):
     assert f"    {part.n_deviating} patches have other shapes" in _lines(info)
 
 
-def test_interrupted_and_failed_stores_are_not_complete(bigearthnet, tmp_path):
-    """For a store that lacks patches, the text says so, how many failed, and what to do."""
-    path = next(bigearthnet["s2"].glob("*/*/*_B02.tif"))
-    path.write_bytes(b"")
-    convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
-    info = inspect(tmp_path / "target")
-    assert (info.complete, info.n_failures, info.n_records) == (False, 1, 17)
-    assert info.modalities["s1"].complete is True
-    assert info.modalities["s2"].complete is False
-    text = "\n".join(_lines(info))
-    assert "not complete (1 patches were left out): run the same command again" in text
-
-
 def test_a_store_of_the_original_is_recognised(bigearthnet, tmp_path):
     """Without manifest and journal, the dataset and its modalities are recognised by the bands."""
     convert(BIGEARTHNET, bigearthnet, tmp_path / "ours")
@@ -109,18 +95,3 @@ def test_records_of_no_dataset_are_described(tmp_path):
     lmdb.open(str(tmp_path / "empty")).close()
     assert inspect(tmp_path / "empty").n_records == 0
     assert _lines(inspect(tmp_path / "empty"))
-
-
-def test_patches_of_one_value_are_counted(bigearthnet, tmp_path):
-    """Patches whose bands each have one value, possibly different ones, are counted."""
-    patch = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6)[3]
-    for i, name in enumerate(patch.files):
-        tifffile.imwrite(bigearthnet["s1"] / name, np.full((120, 120), i + 0.5, "float32"))
-    convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
-    info = inspect(tmp_path / "target")
-    assert {name: part.n_constant for name, part in info.modalities.items()} == {
-        "s1": 1,
-        "s2": 0,
-        "reference-maps": 0,
-    }
-    assert "    1 patches are constant in each band" in _lines(info)

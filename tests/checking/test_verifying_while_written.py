@@ -10,6 +10,7 @@ import pytest
 from rico_hdl.checking.verification import verify
 from rico_hdl.errors import StoreError
 from rico_hdl.store import Pages, StoreWriter
+from tests.support.files import flip
 from tests.support.reading import records
 from tests.support.writing import SIDES, N, key_of, record, writer
 
@@ -70,11 +71,7 @@ def test_a_damaged_store_is_not_called_intact_while_it_is_written(tmp_path, size
     with StoreWriter(folder) as store:  # no writer replaces this record
         store.put(record("a_record", 7, 0, SIDES[size]))
     _, stop = Pages(folder).find(b"a_record")
-    with (folder / "data.mdb").open("r+b") as file:
-        file.seek(stop - 1)
-        (byte,) = file.read(1)
-        file.seek(stop - 1)
-        file.write(bytes([byte ^ 1]))
+    flip(folder / "data.mdb", stop - 1)
     with writer("grow", folder, SIDES[size]):
         said = said_of(folder)
     assert any("damaged: a_record: " in one for one in said)

@@ -23,6 +23,7 @@ import pytest
 
 from rico_hdl.errors import ArchiveError, RicoError, SourceError
 from rico_hdl.sources import Archive, Content, Member
+from tests.support.files import flip, open_files
 
 SECRET = b"a file outside of the archive"
 
@@ -319,21 +320,6 @@ def is_part_of(contents: list[tuple[str, object]], expected: dict[str, object]) 
     return len(found) == len(contents) and all(
         path in expected and content == expected[path] for path, content in found.items()
     )
-
-
-def flip(path: Path, offset: int, change: int) -> None:
-    """Change bits of one byte of a file."""
-    with path.open("r+b") as file:
-        file.seek(offset)
-        byte = file.read(1)[0]
-        file.seek(offset)
-        file.write(bytes([byte ^ change]))
-
-
-def open_files(folder: Path) -> list[str]:
-    """Files below a folder that this process has open."""
-    links = (path for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
-    return [name for link in links if (name := str(link.readlink())).startswith(str(folder))]
 
 
 def all_bytes(files: Sequence[Path], wanted: Callable[[int], bool] = lambda _: True):

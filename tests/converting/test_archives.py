@@ -13,7 +13,6 @@ from corpus.archives import (
     COMPRESSIONS,
     PUBLISHED,
     TarStyle,
-    files_below,
     publish,
     split,
     tar_of,
@@ -24,7 +23,7 @@ from rico_hdl.datasets import get, registry
 from rico_hdl.errors import SourceError, UsageError
 from rico_hdl.store import Manifest
 from tests.converting.test_golden import SOURCES
-from tests.support.reading import records
+from tests.support.reading import assert_same, records
 
 N_PATCHES = {"major-tom-core": 2, "hyspecnet-11k": 4}
 
@@ -43,12 +42,6 @@ def converted(tmp_path, named, dataset="bigearthnet", modality="s2"):
     assert summary.failures == []
     assert summary.complete
     return target
-
-
-def assert_same(a: Path, b: Path) -> None:
-    """Assert that two stores have the same records and content digest."""
-    assert records(a) == records(b)
-    assert Manifest.read(a).content_digest == Manifest.read(b).content_digest
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -138,13 +131,6 @@ def test_tars_of_every_style(tmp_path, s2, style, top):
     path = tmp_path / "x.tar"
     path.write_bytes(tar_of(s2, top, style))
     assert_same(converted(tmp_path, path), converted(tmp_path, s2))
-
-
-def test_files_of_a_patch_far_apart(tmp_path, s2):
-    """Members may be sorted by band, across all patches."""
-    paths = sorted(files_below(s2), key=lambda path: (path.stem[-3:], path))
-    (tmp_path / "x.tar").write_bytes(tar_of(s2, paths=paths))
-    assert_same(converted(tmp_path, tmp_path / "x.tar"), converted(tmp_path, s2))
 
 
 def test_the_old_paths_of_eurosat(tmp_path):

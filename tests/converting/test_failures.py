@@ -1,6 +1,5 @@
 """Failures of patches and archives: separate types, with kinds instead of message texts."""
 
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,8 @@ from corpus.archives import tar_of
 from rico_hdl import ArchiveFailure, PatchFailure
 from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import get
-from rico_hdl.spec import Download
 from rico_hdl.store import Manifest
+from tests.support.archives import published
 from tests.support.running import run
 
 SPEC = get("bigearthnet")
@@ -70,7 +69,7 @@ def test_a_wrong_sum_survives_other_damage_of_the_archive(tmp_path, s2, order):
     right = tar_of(s2)
     wrong = bytearray(right)
     wrong[wrong.index(b"_B02.tif", 200_000) + 15_000] ^= 1
-    spec = _with_sum(hashlib.md5(right).hexdigest())
+    spec = published(right)
     path, target = tmp_path / "x.tar", tmp_path / "target"
     states = [(bytes(wrong), True), (bytes(wrong[: len(wrong) // 2]), False)]
     for i in order:
@@ -90,7 +89,7 @@ def test_a_wrong_sum_survives_other_damage_of_the_archive(tmp_path, s2, order):
 def test_the_kind_decides_and_not_the_wording(tmp_path, s2):
     """The wording of a failure's reason does not matter for an archive in doubt."""
     right = tar_of(s2)
-    spec = _with_sum(hashlib.md5(right).hexdigest())
+    spec = published(right)
     path, target = tmp_path / "x.tar", tmp_path / "target"
     path.write_bytes(right + bytes(512))
     assert not convert(spec, {"s2": path}, target, check_archives=True).complete
@@ -100,9 +99,3 @@ def test_the_kind_decides_and_not_the_wording(tmp_path, s2):
     assert not convert(spec, {"s2": path}, target).complete
     path.write_bytes(right)
     assert convert(spec, {"s2": path}, target).complete
-
-
-def _with_sum(md5: str) -> rico_hdl.DatasetSpec:
-    """BigEarthNet's Sentinel-2 patches, with the published MD5 sum of ``x.tar``."""
-    modality = replace(SPEC.modality("s2"), downloads=(Download("x.tar", md5),))
-    return replace(SPEC, modalities=(modality,))

@@ -7,11 +7,11 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -141,14 +141,6 @@ def test_a_folder_without_permission_is_an_error(tmp_path, bigearthnet):
     assert "no permission" in result.stderr
 
 
-class Usage(NamedTuple):
-    """The result of `shutil.disk_usage`."""
-
-    total: int
-    used: int
-    free: int
-
-
 def test_a_shortage_of_space_is_announced(bigearthnet, tmp_path, monkeypatch):
     """Needed and free space are reported before the conversion, which then starts anyway."""
     heard = []
@@ -160,7 +152,8 @@ def test_a_shortage_of_space_is_announced(bigearthnet, tmp_path, monkeypatch):
         def on_warning(self, message):
             heard.append(message)
 
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 0, 1_000_000))
+    usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     summary = convert(BIGEARTHNET, bigearthnet, tmp_path / "target", observer=Listening())
     warning, *patches = heard
     assert patches == [None] * 18
@@ -175,18 +168,15 @@ def test_a_shortage_of_space_is_announced(bigearthnet, tmp_path, monkeypatch):
     assert not [warning for warning in again.warnings if "needed" in warning]
 
 
-class Faulty:
+class Faulty(FolderSource):
     """A folder with faulty reads of some paths."""
 
     def __init__(self, path, fault, wrong):
-        self._source = FolderSource(path)
-        self.location = self._source.location
-        self.entries, self.names = self._source.entries, self._source.names
-        self.check = self._source.check
+        super().__init__(path)
         self._fault, self._wrong = fault, wrong
 
     def read(self, path):
-        data = self._source.read(path)
+        data = super().read(path)
         return self._fault(data) if path in self._wrong else data
 
 
@@ -241,8 +231,8 @@ def test_a_read_that_fails_leaves_out_its_patch_alone(bigearthnet, tmp_path, fau
 def test_patches_of_one_value_are_a_warning(bigearthnet, tmp_path):
     """Constant patches are stored, counted, and reported in a warning."""
     patch = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6)[3]
-    for name in patch.files:
-        tifffile.imwrite(bigearthnet["s1"] / name, np.zeros((120, 120), "float32"))
+    for i, name in enumerate(patch.files):
+        tifffile.imwrite(bigearthnet["s1"] / name, np.full((120, 120), i + 0.5, "float32"))
     # A single constant band is nothing unusual.
     other = corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6)[4]
     tifffile.imwrite(bigearthnet["s1"] / other.files[0], np.zeros((120, 120), "float32"))
@@ -297,11 +287,7 @@ def test_a_small_file_that_claims_a_huge_image_is_a_failure(tmp_path, compressio
     n_entries = int.from_bytes(data[directory : directory + 2], "little")
     for entry in range(directory + 2, directory + 2 + 12 * n_entries, 12):
         if int.from_bytes(data[entry : entry + 2], "little") in {256, 257, 278}:
-            data[entry + 2 : entry + 12] = (
-                (4).to_bytes(2, "little")
-                + (1).to_bytes(4, "little")
-                + (60_000).to_bytes(4, "little")
-            )
+            data[entry + 2 : entry + 12] = struct.pack("<HII", 4, 1, 60_000)
     bomb.write_bytes(data)
     n_written, reasons, kilobytes = json.loads(measured(_BOMB, path, tmp_path / "target"))
     assert n_written == {"s2": 1}

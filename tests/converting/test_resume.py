@@ -22,6 +22,7 @@ from rico_hdl.checking.verification import verify
 from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import registry
 from rico_hdl.errors import StoreError
+from rico_hdl.observer import Observer
 from rico_hdl.store import Manifest, StoreWriter
 from rico_hdl.store.locking import try_lock
 from tests.support.driver import COMMIT_BYTES
@@ -401,17 +402,9 @@ def test_a_conversion_that_waited_for_its_plan_sees_the_latest_manifest(bigearth
     target = tmp_path / "target"
     next(bigearthnet["s2"].glob("*/*/*_B02.tif")).write_bytes(b"")
 
-    class Overtaken:
-        """An observer that runs another conversion before this one writes."""
-
-        def on_plan(self, plan):
-            del plan
+    class Overtaken(Observer):
+        def on_plan(self, _):
             convert(BIGEARTHNET, {"s2": bigearthnet["s2"]}, target)
-
-        def on_patches(self, modality, n_patches, n_bytes):
-            """Do nothing."""
-
-        on_failure = on_warning = on_patches
 
     convert(BIGEARTHNET, {"s1": bigearthnet["s1"]}, target, observer=Overtaken())
     manifest = json.loads((target / "rico-hdl.json").read_text())

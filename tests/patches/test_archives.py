@@ -205,20 +205,6 @@ def test_waiting_files_are_bounded(bound):
     assert assembly.n_found == 5
 
 
-def test_many_patches_of_small_files_are_bounded():
-    """Every waiting patch counts towards the bound, however small its files are."""
-    members = [
-        (path, b"x", "")
-        for b in "ABC"
-        for i in range(200)
-        for path, *_ in files_of("s", f"{i:03}", b)
-    ]
-    bound = 10 * (WAITING_COST_BYTES + 3)
-    found, _, failures, _ = assembled(Listed(members), max_waiting_bytes=bound)
-    assert list(found) == [f"s-{i}" for i in range(190, 200)]
-    assert [f.key for f in failures] == [f"s-{i:03}" for i in range(190)]
-
-
 @pytest.mark.parametrize("n_times", [1, 50])
 def test_what_no_longer_waits_does_not_count(n_times):
     """Complete patches, and replaced files, free memory for others."""

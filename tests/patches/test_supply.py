@@ -1,6 +1,5 @@
 import shutil
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 
@@ -9,8 +8,8 @@ from corpus.archives import publish
 from rico_hdl.datasets import registry
 from rico_hdl.patches.opening import open_all
 from rico_hdl.patches.supply import Supply
-from rico_hdl.spec import Download
 from rico_hdl.values import ArchiveFailure, Origin, Patch, PatchFailure, Position, SourceRead
+from tests.support.archives import published
 
 BIGEARTHNET = registry()["bigearthnet"]
 N = 4
@@ -98,13 +97,11 @@ def test_a_modality_may_have_several_folders(folders, tmp_path):
 
 def test_sums_are_checked_on_demand(archives):
     """An archive that differs from its published sum is a failure; an unknown sum is reported."""
-    modality = BIGEARTHNET.modality("s1")
     items = items_of(supply_of({"s1": archives["s1"]}), check_sums=True)
     (failure,) = [item for item in items if isinstance(item, ArchiveFailure)]
     assert (failure.kind, failure.path) == ("checksum", str(archives["s1"]))
     assert not [item for item in items if isinstance(item, SourceRead)]
-    unknown = replace(modality, downloads=(Download("another.tar", "0" * 32),))
-    spec = replace(BIGEARTHNET, modalities=(unknown,))
+    spec = published(b"", "another.tar", "s1")
     for options in ({"check_sums": True}, {"sums_in_doubt": {("s1", archives["s1"].name)}}):
         end = items_of(supply_of({"s1": archives["s1"]}, spec), **options)[-1]
         assert end.has_unknown_sum

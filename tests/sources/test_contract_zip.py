@@ -3,7 +3,8 @@
 import zipfile
 
 from rico_hdl.sources.zip.archive import ZipArchive
-from tests.contracts.archives import ArchiveContract, all_bytes, flip
+from tests.contracts.archives import ArchiveContract, all_bytes
+from tests.support.files import flip
 from tests.support.zip_files import Piece, some_contents, write, zip_of
 
 

@@ -28,8 +28,9 @@ from hypothesis import strategies as st
 from rico_hdl.errors import ArchiveError, SourceError
 from rico_hdl.sources import decompression
 from rico_hdl.sources.decompression import decompress
+from tests.support.files import open_files
 from tests.support.running import held_at, measured
-from tests.support.tar_files import open_files, our_threads, saved
+from tests.support.tar_files import our_threads, saved
 
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "plain": lambda data: data,

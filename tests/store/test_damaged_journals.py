@@ -19,6 +19,7 @@ from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import get
 from rico_hdl.errors import StoreError
 from rico_hdl.store import Manifest, StoreWriter, journal
+from tests.support.files import flip
 from tests.support.reading import records
 from tests.support.running import driven, run
 
@@ -59,13 +60,6 @@ def whole(tmp_path_factory, source) -> Path:
 def target(whole, tmp_path) -> Path:
     """A copy of the complete store, to be changed."""
     return shutil.copytree(whole, tmp_path / "target")
-
-
-def flip(path: Path, offset: int) -> None:
-    """Flip one bit of a file."""
-    data = bytearray(path.read_bytes())
-    data[offset] ^= 1
-    path.write_bytes(data)
 
 
 def flip_pixel(target: Path, number: int = 0) -> str:

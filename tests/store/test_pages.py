@@ -199,21 +199,6 @@ def test_the_other_meta_page_serves_if_one_is_torn(folder):
         assert Pages(folder).state.transaction == transactions[kept]
 
 
-@pytest.mark.parametrize(
-    ("content", "what"),
-    [
-        (b"", "can't be mapped"),
-        (b"no LMDB at all" * 1000, "is not an LMDB of data format 1"),
-        (b"short", "is not an LMDB of data format 1"),
-    ],
-)
-def test_other_files_are_refused(tmp_path, content, what):
-    """A file that is not an LMDB is an error that names the file and says so."""
-    (tmp_path / "data.mdb").write_bytes(content)
-    with pytest.raises(StoreError, match=rf"data.mdb {what}"):
-        Pages(tmp_path)
-
-
 def test_newer_format_is_refused_with_a_way_out(tmp_path):
     """An LMDB of another data format is refused, and the hint says how to copy it."""
     carry_out(tmp_path / "lmdb", [(b"a", 5)])
@@ -224,15 +209,6 @@ def test_newer_format_is_refused_with_a_way_out(tmp_path):
     path.write_bytes(data)
     with pytest.raises(StoreError, match="mdb_dump"):
         Pages(tmp_path / "lmdb")
-
-
-@pytest.mark.parametrize("folder_exists", [True, False])
-def test_missing_file_is_an_error_with_its_place(tmp_path, folder_exists):
-    """A folder without data.mdb and a missing folder give different errors."""
-    target = tmp_path if folder_exists else tmp_path / "nowhere"
-    what = "there is no data.mdb" if folder_exists else "no such folder"
-    with pytest.raises(StoreError, match=what):
-        Pages(target)
 
 
 def test_file_cut_short_is_an_error_or_reads_right(folder):

@@ -6,11 +6,9 @@ of them with a wrong pixel; the repair replaces those, confirms the others, and 
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +26,7 @@ from rico_hdl.datasets import get
 from rico_hdl.errors import StoreError
 from rico_hdl.store import Manifest, NewestEntries, StoreWriter
 from rico_hdl.values import Origin
+from tests.support.archives import with_filler
 from tests.support.reading import records
 from tests.support.running import driven
 
@@ -58,16 +57,6 @@ class Repair(NamedTuple):
     """The records of the intact source."""
     digest: str
     """The content digest of an uninterrupted conversion of the intact source."""
-
-
-def with_filler(tar: bytes) -> bytes:
-    """A tar with so much filler after the patches that they are stored before its end is read."""
-    buffer = io.BytesIO(tar)
-    with tarfile.open(fileobj=buffer, mode="a") as archive:
-        info = tarfile.TarInfo("filler")
-        info.size = 32 * 2**20
-        archive.addfile(info, io.BytesIO(bytes(info.size)))
-    return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")

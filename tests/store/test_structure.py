@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from rico_hdl.checking.verification import verify
 from rico_hdl.errors import StoreError
 from rico_hdl.store import Pages, Snapshot, StoreWriter, Structure
+from tests.support.files import flip
 from tests.support.structured import PAGE, finish, flips_of, pages_of, record, structured_store
 
 FLIPPING = Path(__file__).parents[1] / "support" / "flipping.py"
@@ -77,7 +78,7 @@ def test_what_is_not_found_harms_no_writer(pristine, tmp_path, kind):
     n_harmless = 0
     for i, (offset, bit) in enumerate(flips):
         store = shutil.copytree(pristine, tmp_path / str(i))
-        flip(store, offset, bit)
+        flip(store / "data.mdb", offset, 1 << bit)
         if is_found(store):
             continue
         n_harmless += 1
@@ -95,15 +96,6 @@ def content(folder: Path) -> dict[bytes, bytes]:
     """The records that plain LMDB reads."""
     with lmdb.open(str(folder), readonly=True, lock=False) as env, env.begin() as txn:
         return dict(txn.cursor())
-
-
-def flip(folder: Path, offset: int, bit: int) -> None:
-    """Flip a bit of data.mdb."""
-    with (folder / "data.mdb").open("r+b") as file:
-        file.seek(offset)
-        (byte,) = file.read(1)
-        file.seek(offset)
-        file.write(bytes([byte ^ 1 << bit]))
 
 
 def is_found(folder: Path) -> bool:

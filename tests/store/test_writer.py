@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from zlib import crc32
 
 import lmdb
@@ -11,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rico_hdl.errors import StoreError
-from rico_hdl.store import LayoutCount, Manifest, Pages, StoreWriter, digest, growth
-from rico_hdl.store.manifest import ModalityState
-from rico_hdl.values import Origin, PatchFailure, Record
+from rico_hdl.store import Manifest, Pages, StoreWriter, digest, growth
+from rico_hdl.values import Origin, Record
 from tests.support.reading import records
 
 
@@ -150,36 +148,6 @@ def test_digest_depends_on_content_alone(content, random):
         # If a byte moves from the value to the key, it is another record.
         if value:
             assert total([*others, (key + value[:1], value[1:])]) != expected
-
-
-def test_manifest_survives_writing_and_reading(tmp_path):
-    """A manifest is unchanged after writing and reading, including failures and modalities."""
-    manifest = Manifest(
-        dataset="bigearthnet",
-        modalities={
-            "s2": ModalityState(
-                ["/data/S2", "/data/ü"],
-                ["B02"],
-                3,
-                1234,
-                1,
-                [LayoutCount({"B02": "uint16 120x120"}, 2)],
-                complete=True,
-                spec_fingerprint="f" * 64,
-            )
-        },
-        failures=[PatchFailure("key", "s2", "/data/S2/ü.tif", "B02", "truncated")],
-        n_patches=3,
-    )
-    manifest.write(tmp_path)
-    assert Manifest.read(tmp_path) == manifest
-    assert [path.name for path in tmp_path.iterdir()] == ["rico-hdl.json"]
-    assert json.loads((tmp_path / "rico-hdl.json").read_text())["complete"] is True
-
-
-def test_no_manifest_is_none(tmp_path):
-    """A folder without a manifest gives None, not an error."""
-    assert Manifest.read(tmp_path) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 1, "modalities": 3}', "\x00"])

@@ -1,4 +1,4 @@
-"""Reading stores and sources without rico-hdl: the independent side of every comparison."""
+"""Reading records and sources without rico-hdl: the independent side of every comparison."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 from safetensors.numpy import load
+
+from rico_hdl.store import Manifest
 
 
 def records(target: Path) -> dict[str, bytes]:
@@ -33,6 +35,12 @@ def gdal_bands(path: Path) -> np.ndarray:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(path) as file:
             return file.read()
+
+
+def assert_same(a: Path, b: Path) -> None:
+    """Assert that two stores have the same records and content digest."""
+    assert records(a) == records(b)
+    assert Manifest.read(a).content_digest == Manifest.read(b).content_digest
 
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:

@@ -63,12 +63,6 @@ def our_threads() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name.startswith("rico-hdl-decompression")]
 
 
-def open_files(folder: Path) -> list[str]:
-    """Files below a folder that this process has open."""
-    links = (path for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
-    return [path for link in links if (path := str(link.readlink())).startswith(str(folder))]
-
-
 def with_checksum(block: bytes | bytearray) -> bytes:
     """A header with the right checksum."""
     changed = bytearray(block)

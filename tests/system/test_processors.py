@@ -35,14 +35,10 @@ def test_only_the_processors_that_may_be_used_count():
     [
         ("max 100000", 8),
         ("150000 100000", 2),  # one and a half: an extra thread costs little
-        ("200000 100000", 2),
         ("10000 100000", 1),
         ("1600000 100000", 8),
-        ("25000 10000", 3),
-        ("0 100000", 1),
         ("", 8),
         ("100000", 8),
-        ("nonsense 100000", 8),
         (None, 8),
     ],
 )
