@@ -2,22 +2,13 @@
 
 import json
 import shutil
-import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
 import corpus
-from corpus.archives import (
-    COMPRESSIONS,
-    PUBLISHED,
-    TarStyle,
-    publish,
-    split,
-    tar_of,
-    zip_of,
-)
+from corpus.archives import COMPRESSIONS, PUBLISHED, publish, split, tar_of, zip_of
 from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import get, registry
 from rico_hdl.errors import SourceError, UsageError
@@ -112,37 +103,6 @@ def test_a_missing_part_is_named(tmp_path, s2):
     assert not (tmp_path / "target").exists()
 
 
-@pytest.mark.parametrize(
-    "style",
-    [
-        TarStyle(tarfile.GNU_FORMAT),
-        TarStyle(tarfile.PAX_FORMAT),
-        TarStyle(tarfile.USTAR_FORMAT),
-        TarStyle(with_folders=False),
-        TarStyle(leading_dot=True),
-    ],
-    ids=["gnu", "pax", "ustar", "no folders", "leading dot"],
-)
-@pytest.mark.parametrize("top", ["", "BigEarthNet-S2", "a/b/" + "long" * 20])
-def test_tars_of_every_style(tmp_path, s2, style, top):
-    """Formats of headers, long names, folder members and leading folders make no difference."""
-    if style.format == tarfile.USTAR_FORMAT and len(top) > 50:
-        pytest.skip("ustar can't hold such names")
-    path = tmp_path / "x.tar"
-    path.write_bytes(tar_of(s2, top, style))
-    assert_same(converted(tmp_path, path), converted(tmp_path, s2))
-
-
-def test_the_old_paths_of_eurosat(tmp_path):
-    """The older archive of EuroSAT has deeper folders, and is recognised by its name."""
-    spec = get("eurosat-multi-spectral")
-    folder = corpus.generate(spec, tmp_path / "source", 12)["s2"]
-    top = "ds/images/remote_sensing/otherDatasets/sentinel_2/tif"
-    path = tmp_path / "EuroSATallBands.zip"
-    path.write_bytes(zip_of(folder, top))
-    assert_same(converted(tmp_path, path, spec.name), converted(tmp_path, folder, spec.name))
-
-
 def test_several_archives_by_name(tmp_path):
     """The archives of one modality can be given one by one."""
     spec = get("hyspecnet-11k")
@@ -198,12 +158,6 @@ def test_stores_of_other_modalities_have_the_same_names(tmp_path):
         shutil.rmtree(downloads / part / "S2L2A")
     with pytest.raises(SourceError, match=r"It holds .*: give it as --s|expected .*, found "):
         convert(spec, {"s2a": downloads}, tmp_path / "target")
-
-
-def test_folder_beside_its_archive(tmp_path, s2):
-    """A folder that holds patches is read as a folder, even with archives next to them."""
-    (s2 / "BigEarthNet-S2.tar").write_bytes(b"not even an archive")
-    assert len(records(converted(tmp_path, s2))) == 8
 
 
 def test_folder_in_an_archive(tmp_path):

@@ -274,9 +274,11 @@ def test_dry_run(tmp_path, s2, suffix):
     path = tmp_path / f"x.{suffix}"
     path.write_bytes(zip_of(s2) if suffix == "zip" else COMPRESSIONS[suffix](tar_of(s2)))
     command = ["bigearthnet", "--bigearthnet-s2-dir", path, "--target-dir", tmp_path / "target"]
-    found = json.loads(run(*command, "--dry-run", "--json").stdout)["modalities"]["s2"]
-    assert found["n_patches"] == (N_PATCHES if suffix == "zip" else None)
-    assert len(found["first_keys"]) == 3
+    found = json.loads(run(*command, "--dry-run", "--json").stdout)
+    s2 = found["modalities"]["s2"]
+    assert s2["n_patches"] == (N_PATCHES if suffix == "zip" else None)
+    assert (found["n_bytes_expected"] is None) == (suffix != "zip")
+    assert len(s2["first_keys"]) == 3
     assert run(*command, "--dry-run").returncode == 0
     assert not (tmp_path / "target").exists()
 

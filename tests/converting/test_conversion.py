@@ -326,11 +326,7 @@ print(peak())
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 @pytest.mark.parametrize(
     ("dataset", "modality", "n_patches"),
-    [
-        ("major-tom-core", "s2", 30),
-        ("hyspecnet-11k", "enmap", 40),
-        ("ssl4eo-s12-v1.1", "s2c", 256),
-    ],
+    [("major-tom-core", "s2", 30), ("hyspecnet-11k", "enmap", 40), ("ssl4eo-s12-v1.1", "s2c", 256)],
 )
 def test_memory_stays_below_400_mb(tmp_path, dataset, modality, n_patches):
     """Products of 13 MB, cubes of 7 MB and chunks of 116 MB on eight threads need under 400 MB."""

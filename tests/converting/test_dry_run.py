@@ -2,7 +2,6 @@ import pytest
 
 import corpus
 import rico_hdl
-from corpus.archives import publish
 from rico_hdl.datasets import registry
 
 BIGEARTHNET = registry()["bigearthnet"]
@@ -29,16 +28,6 @@ def test_a_dry_run_says_what_a_conversion_would_write(sources, tmp_path):
             assert forecast.source == str(sources[name])
     size = (target / "data.mdb").stat().st_size
     assert found.n_bytes_expected == pytest.approx(size, rel=0.2)
-
-
-def test_a_dry_run_does_not_read_an_archive_to_its_end(sources, tmp_path):
-    """For a compressed archive, the number of patches and the size of the store are unknown."""
-    archives = publish(BIGEARTHNET, sources, tmp_path / "archives")
-    found = rico_hdl.dry_run("bigearthnet", archives, tmp_path / "target")
-    for name in ("s1", "s2"):
-        assert found.modalities[name].n_patches is None
-        assert len(found.modalities[name].first_keys) == 3
-    assert found.n_bytes_expected is None
 
 
 def test_a_dry_run_lists_the_patches_that_fail(sources, tmp_path):

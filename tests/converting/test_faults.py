@@ -23,7 +23,6 @@ from rico_hdl.checking.inspection import inspect
 from rico_hdl.checking.verification import verify
 from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import registry
-from rico_hdl.observer import Observer
 from rico_hdl.sources import FolderSource
 from tests.support.reading import records
 from tests.support.running import driven, measured, n_stored, run, summary_of
@@ -139,33 +138,6 @@ def test_a_folder_without_permission_is_an_error(tmp_path, bigearthnet):
     result = run(*arguments_of(bigearthnet, tmp_path / "locked" / "target"))
     assert result.returncode == 4
     assert "no permission" in result.stderr
-
-
-def test_a_shortage_of_space_is_announced(bigearthnet, tmp_path, monkeypatch):
-    """Needed and free space are reported before the conversion, which then starts anyway."""
-    heard = []
-
-    class Listening(Observer):
-        def on_patches(self, *_):
-            heard.append(None)
-
-        def on_warning(self, message):
-            heard.append(message)
-
-    usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    summary = convert(BIGEARTHNET, bigearthnet, tmp_path / "target", observer=Listening())
-    warning, *patches = heard
-    assert patches == [None] * 18
-    assert str(tmp_path / "target") in warning
-    assert warning in summary.warnings
-    needed, free = re.search(r"about ([\d,]+) MB .* ([\d,]+) MB are free", warning).groups()
-    size = (tmp_path / "target" / "data.mdb").stat().st_size
-    assert abs(int(needed) - size / 1e6) < 0.6
-    assert free == "1"
-    # Stored patches need no more space.
-    again = convert(BIGEARTHNET, bigearthnet, tmp_path / "target")
-    assert not [warning for warning in again.warnings if "needed" in warning]
 
 
 class Faulty(FolderSource):

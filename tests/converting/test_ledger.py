@@ -94,6 +94,7 @@ def test_a_disk_that_is_too_small_is_warned_of(tmp_path, monkeypatch):
         (warning,) = [line for line in warnings if "still needed" in line]
         assert words in warning
         assert "0 MB are free" in warning
+        assert str(target) in warning
         # All is stored, so no more space is needed.
         assert not [line for line in convert(UC_MERCED, given, target).warnings if "needed" in line]
 

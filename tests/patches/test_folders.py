@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import corpus
+from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import registry
 from rico_hdl.errors import SourceError, UsageError
 from rico_hdl.patches.folders import make_plan
-from rico_hdl.patches.walking import find
 from rico_hdl.sources import FolderSource
 from rico_hdl.spec import Band, DatasetSpec, Modality, Template
 
@@ -47,14 +47,6 @@ def test_a_plan_can_be_followed_again(bigearthnet):
     """Iterating over a plan twice yields the same patches."""
     plan = plan_of(BIGEARTHNET, bigearthnet)
     assert list(plan) == list(plan)
-
-
-@pytest.mark.parametrize("n_threads", [1, 8])
-def test_order_of_finding_does_not_depend_on_threads(bigearthnet, n_threads):
-    """Patches are found in path order, with any number of listing threads."""
-    found = list(find(FolderSource(bigearthnet["s2"]), S2, n_threads=n_threads))
-    assert [f.values for f in found] == sorted(f.values for f in found)
-    assert len(found) == 6
 
 
 def test_eurosat_is_found_in_both_published_layouts(tmp_path):
@@ -239,7 +231,6 @@ def test_no_source_at_all_is_a_usage_error():
 
 def test_read_only_sources_are_enough(bigearthnet, tmp_path):
     """Nothing is written to a source: its files and their times don't change."""
-    from rico_hdl.converting.conversion import convert
 
     def state():
         return {p: p.stat().st_mtime_ns for p in bigearthnet["s2"].parent.rglob("*")}

@@ -1,4 +1,3 @@
-import shutil
 from collections import Counter
 
 import pytest
@@ -83,16 +82,6 @@ def test_unwanted_patches_are_counted(request, form):
             n_passed[item.modality] += item.n_passed
     assert n_passed["s2"] == N
     assert set(asked.values()) == {1}
-
-
-def test_a_modality_may_have_several_folders(folders, tmp_path):
-    """Patches in two folders of one modality are not duplicates of each other."""
-    second = shutil.copytree(folders["s2"], tmp_path / "second")
-    opened = [*open_all(BIGEARTHNET, folders), *open_all(BIGEARTHNET, {"s2": second})]
-    items = items_of(Supply(BIGEARTHNET, opened))
-    assert not [item for item in items if isinstance(item, PatchFailure)]
-    keys = Counter(item.key for item in items if isinstance(item, Patch))
-    assert sorted(keys.values()) == [1] * N + [2] * N
 
 
 def test_sums_are_checked_on_demand(archives):

@@ -5,7 +5,7 @@ import zipfile
 from rico_hdl.sources.zip.archive import ZipArchive
 from tests.contracts.archives import ArchiveContract, all_bytes
 from tests.support.files import flip
-from tests.support.zip_files import Piece, some_contents, write, zip_of
+from tests.support.zip_files import Piece, pieces_of, some_contents, write, zip_of
 
 
 class TestZip(ArchiveContract):
@@ -46,7 +46,7 @@ class TestVolumes(TestZip):
 
     def write(self, folder):
         contents = some_contents()
-        pieces = [Piece(path.encode(), content) for path, content in contents.items()]
+        pieces = pieces_of(contents)
         return write(folder / "x.zip", pieces, volume_bytes=3000), contents
 
     damage_member = ArchiveContract.damage_member

@@ -356,9 +356,3 @@ def test_checksum_and_progress_cover_the_files_to_their_end(tmp_path, suffix):
         assert progress == sorted(progress)
         assert archive.n_bytes_read == len(packed)
         assert digest.digest() == hashlib.md5(packed).digest()
-
-
-def test_an_archive_of_nothing(tmp_path):
-    """Blocks of zeros alone are an archive without members."""
-    assert read(saved(tmp_path, END)) == {}
-    assert read(saved(tmp_path, bytes(BLOCK))) == {}

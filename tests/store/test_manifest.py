@@ -225,25 +225,18 @@ def test_unknown_fields_are_kept(store, sources):
     for failure in values["failures"]:
         failure["since"] = "2026"
     values["spec"]["labels"] = thing
-    values["spec"]["modalities"][1]["pairs_by"] = ["tile"]
-    values["spec"]["modalities"][1]["bands"][3]["unit"] = "1"
-    values["spec"]["modalities"][1]["presets"] = []
+    modality = values["spec"]["modalities"][1]
+    modality["pairs_by"] = ["tile"]
+    modality["bands"][3]["unit"] = "1"
+    presets, modality["presets"] = modality["presets"], []
     save(store, values)
     convert(SPEC, {"s1": sources["s1"]}, store)
+    modality["presets"] = presets  # a field that this version knows is its own
     found = load(store)
-    assert found["selection"] == thing
-    states = {name: state for name, state in found["modalities"].items() if name != "s1"}
-    assert {name: state["role"] for name, state in states.items()} == {
-        "s2": "image",
-        "reference-maps": "image",
-    }
-    assert all(layout["new"] == thing for state in states.values() for layout in state["layouts"])
-    assert [failure["since"] for failure in found["failures"]] == ["2026"] * len(values["failures"])
-    assert found["spec"]["labels"] == thing
-    assert found["spec"]["modalities"][1]["pairs_by"] == ["tile"]
-    assert found["spec"]["modalities"][1]["bands"][3]["unit"] == "1"
+    assert "role" not in found["modalities"].pop("s1")
     assert from_rows(found["spec"]) == SPEC
-    assert "role" not in found["modalities"]["s1"]
+    for field in ("selection", "modalities", "failures", "spec"):
+        assert found[field] == values[field]
 
 
 def test_failures_of_unknown_kinds_are_kept_and_keep_a_modality_incomplete(store, sources):

@@ -19,7 +19,7 @@ from rico_hdl.checking.verification import verify
 from rico_hdl.errors import StoreError
 from rico_hdl.store import Pages, Snapshot, StoreWriter, Structure
 from tests.support.files import flip
-from tests.support.structured import PAGE, finish, flips_of, pages_of, record, structured_store
+from tests.support.structured import PAGE, flips_of, pages_of, record, structured_store
 
 FLIPPING = Path(__file__).parents[1] / "support" / "flipping.py"
 
@@ -148,19 +148,6 @@ def test_whatever_lmdb_writes_is_sound(tmp_path_factory, history, held, writemap
         env.copy(str(root / "copied"), compact=each % 2 == 0)
     assert problems(root / "written") == []
     assert problems(root / "copied") == []
-
-
-def test_an_older_state_is_found(tmp_path):
-    """A data.mdb in an earlier state is found, since the journal knows more."""
-    with StoreWriter(tmp_path, commit_bytes=20_000) as store:
-        for i in range(20):
-            store.put(record(i, 3000))
-    earlier = (tmp_path / "data.mdb").read_bytes()
-    with StoreWriter(tmp_path) as store:
-        store.put(record(20, 3000))
-    finish(tmp_path)
-    (tmp_path / "data.mdb").write_bytes(earlier)
-    assert [(f.kind, f.key[:8]) for f in verify(tmp_path).findings] == [("missing", "key-0020")]
 
 
 def test_a_page_that_is_free_and_in_use_is_found(pristine, tmp_path):

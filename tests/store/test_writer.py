@@ -114,15 +114,6 @@ def test_leaving_with_an_error_keeps_what_was_put(tmp_path):
     assert records(tmp_path) == {"a": b"1"}
 
 
-def test_writer_continues_an_existing_file(tmp_path):
-    """Records can be added before, between and after those that are already in the file."""
-    put_all(tmp_path, [(b"b", b"2"), (b"d", b"4")])
-    put_all(tmp_path, [(b"a", b"1"), (b"c", b"3"), (b"e", b"5")])
-    assert list(records(tmp_path).items()) == [
-        (key, str(i).encode()) for i, key in enumerate("abcde", 1)
-    ]
-
-
 @given(
     st.dictionaries(st.binary(min_size=1, max_size=20), st.binary(max_size=50), max_size=8),
     st.randoms(use_true_random=False),
@@ -156,15 +147,3 @@ def test_damaged_manifest_is_an_error_with_its_path(tmp_path, text):
     (tmp_path / "rico-hdl.json").write_text(text)
     with pytest.raises(StoreError, match=r"rico-hdl\.json: the manifest is damaged"):
         Manifest.read(tmp_path)
-
-
-def test_records_in_order_fill_pages_to_the_brim(tmp_path):
-    """Records in the order of their keys take no more pages than their bytes need."""
-    n, n_bytes = 1200, 700
-    put_all(tmp_path, [(b"%05d" % i, bytes(n_bytes)) for i in range(n)], commit_bytes=100_000)
-    with lmdb.open(str(tmp_path), readonly=True, lock=False) as env:
-        stat = env.stat()
-    node = 8 + 5 + n_bytes + 1 + 2  # node header, key, value padded to even, pointer
-    per_page = (stat["psize"] - 16) // node
-    assert stat["entries"] == n
-    assert stat["leaf_pages"] <= -(-n // per_page) + 1

@@ -11,11 +11,7 @@ from pathlib import Path
 
 from rico_hdl.sources.tar.archive import TarArchive
 
-FORMATS = {
-    "gnu": tarfile.GNU_FORMAT,
-    "pax": tarfile.PAX_FORMAT,
-    "ustar": tarfile.USTAR_FORMAT,
-}
+FORMATS = {"gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT, "ustar": tarfile.USTAR_FORMAT}
 BLOCK = 512
 LONG = "/".join(["a folder with a long name"] * 12) + "/file.tif"
 """A path that is too long for a single header."""

@@ -121,6 +121,11 @@ class Piece:
         return head + self.name + extra
 
 
+def pieces_of(contents):
+    """The members of intact archives, from contents by path."""
+    return [Piece(path.encode(), content) for path, content in contents.items()]
+
+
 def compressed(content, method):
     """The compressed content: method 8 is deflate, 12 is bzip2; others leave it as it is."""
     if method == 8:

@@ -10,12 +10,9 @@ import threading
 
 import pytest
 
-from rico_hdl.datasets import registry
 from rico_hdl.system.interruption import deferred_signals
 from tests.support.reading import records
 from tests.support.running import held_at
-
-BIGEARTHNET = registry()["bigearthnet"]
 
 
 @pytest.fixture(autouse=True)
@@ -54,14 +51,6 @@ def test_the_first_signal_raises_a_flag_and_the_second_is_as_before(handlers, nu
         assert got == [number]
     signal.raise_signal(number)
     assert got == [number] * 2
-
-
-def test_handlers_are_put_back(handlers):
-    """After the context all handlers are the previous ones, even if no signal came."""
-    before = [signal.getsignal(number) for number in handlers]
-    with deferred_signals():
-        assert all(signal.getsignal(number) not in before for number in handlers)
-    assert [signal.getsignal(number) for number in handlers] == before
 
 
 def test_other_threads_leave_the_handlers_alone(handlers):
