@@ -16,6 +16,7 @@ from rico_hdl.errors import ArchiveError, SourceError
 from rico_hdl.sources import MAX_MEMBER_BYTES
 from rico_hdl.sources.tar.archive import TarArchive
 from rico_hdl.sources.tar.headers import MAX_HEADER_BYTES
+from tests.contracts.archives import outcome_of
 from tests.support.running import measured
 from tests.support.tar_files import (
     BLOCK,
@@ -36,23 +37,10 @@ from tests.support.tar_files import (
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 
 
-def outcome(files: list[Path]) -> tuple[list[tuple[str, bytes]], str]:
+def outcome(files: list[Path]) -> tuple[list[tuple[str, object]], str]:
     """The readable members as (path, content), and the error at the end, if any."""
-    found = []
-    n_failures = 0
-    try:
-        for member in TarArchive(files).members():
-            if member.problem:
-                continue
-            try:
-                found.append((member.path, member.read()))
-            except ArchiveError:
-                n_failures += 1
-    except (ArchiveError, SourceError) as error:
-        assert n_failures <= 1
-        return found, str(error)
-    assert not n_failures
-    return found, ""
+    found = outcome_of(TarArchive(files))
+    return found.contents, found.error
 
 
 @pytest.mark.parametrize(

@@ -147,3 +147,15 @@ def test_damaged_manifest_is_an_error_with_its_path(tmp_path, text):
     (tmp_path / "rico-hdl.json").write_text(text)
     with pytest.raises(StoreError, match=r"rico-hdl\.json: the manifest is damaged"):
         Manifest.read(tmp_path)
+
+
+def test_records_in_order_fill_pages_to_the_brim(tmp_path):
+    """Records in the order of their keys take no more pages than their bytes need."""
+    n, n_bytes = 1200, 700
+    put_all(tmp_path, [(b"%05d" % i, bytes(n_bytes)) for i in range(n)], commit_bytes=100_000)
+    with lmdb.open(str(tmp_path), readonly=True, lock=False) as env:
+        stat = env.stat()
+    node = 8 + 5 + n_bytes + 1 + 2  # node header, key, value padded to even, pointer
+    per_page = (stat["psize"] - 16) // node
+    assert stat["entries"] == n
+    assert stat["leaf_pages"] <= -(-n // per_page) + 1

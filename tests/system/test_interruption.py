@@ -80,8 +80,7 @@ def started_ignoring_sigint(*arguments: object) -> subprocess.Popen[str]:
     )
 
 
-@pytest.fixture
-def held(bigearthnet):
+def blocked(bigearthnet):
     """A named pipe in place of a band of BigEarthNet's first Sentinel-1 patch."""
     path = min(bigearthnet["s1"].glob("*/*/*_VV.tif"), key=lambda path: path.parent.name)
     path.unlink()
@@ -89,13 +88,13 @@ def held(bigearthnet):
     return path
 
 
-def test_a_conversion_that_ignores_sigint_goes_on(bigearthnet, held, tmp_path):
+def test_a_conversion_that_ignores_sigint_goes_on(bigearthnet, tmp_path):
     """A conversion that ignores SIGINT, as with nohup or &, is not stopped by it."""
-    target = tmp_path / "target"
+    pipe, target = blocked(bigearthnet), tmp_path / "target"
     process = started_ignoring_sigint(
         "bigearthnet", "--bigearthnet-s1-dir", bigearthnet["s1"], "--target-dir", target
     )
-    with held_at(held, process):
+    with held_at(pipe, process):
         os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert "stopped" not in stderr
@@ -108,13 +107,11 @@ def test_a_verification_that_ignores_sigint_goes_on(bigearthnet, tmp_path):
     target = tmp_path / "target"
     command = ["bigearthnet", "--bigearthnet-s1-dir", bigearthnet["s1"], "--target-dir", target]
     subprocess.run([sys.executable, "-m", "rico_hdl", *map(str, command)], check=True, timeout=60)
-    band = min(bigearthnet["s1"].glob("*/*/*_VV.tif"), key=lambda path: path.parent.name)
-    band.unlink()
-    os.mkfifo(band)
+    pipe = blocked(bigearthnet)
     process = started_ignoring_sigint(
         "verify", target, "--sources", "--bigearthnet-s1-dir", bigearthnet["s1"]
     )
-    with held_at(band, process):
+    with held_at(pipe, process):
         os.killpg(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert "stopped" not in stderr
