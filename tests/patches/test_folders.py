@@ -13,6 +13,7 @@ from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import registry
 from rico_hdl.errors import SourceError, UsageError
 from rico_hdl.patches.folders import make_plan
+from rico_hdl.patches.walking import find
 from rico_hdl.sources import FolderSource
 from rico_hdl.spec import Band, DatasetSpec, Modality, Template
 
@@ -47,6 +48,14 @@ def test_a_plan_can_be_followed_again(bigearthnet):
     """Iterating over a plan twice yields the same patches."""
     plan = plan_of(BIGEARTHNET, bigearthnet)
     assert list(plan) == list(plan)
+
+
+@pytest.mark.parametrize("n_threads", [1, 8])
+def test_order_of_finding_does_not_depend_on_threads(bigearthnet, n_threads):
+    """Patches are found in path order, with any number of listing threads."""
+    found = list(find(FolderSource(bigearthnet["s2"]), S2, n_threads=n_threads))
+    assert [f.values for f in found] == sorted(f.values for f in found)
+    assert len(found) == 6
 
 
 def test_eurosat_is_found_in_both_published_layouts(tmp_path):

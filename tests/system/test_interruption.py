@@ -53,6 +53,14 @@ def test_the_first_signal_raises_a_flag_and_the_second_is_as_before(handlers, nu
     assert got == [number] * 2
 
 
+def test_handlers_are_put_back(handlers):
+    """After the context all handlers are the previous ones, even if no signal came."""
+    before = [signal.getsignal(number) for number in handlers]
+    with deferred_signals():
+        assert all(signal.getsignal(number) not in before for number in handlers)
+    assert [signal.getsignal(number) for number in handlers] == before
+
+
 def test_other_threads_leave_the_handlers_alone(handlers):
     """In a thread, where Python sets no handlers, the flag is never set and nothing changes."""
     before = [signal.getsignal(number) for number in handlers]
