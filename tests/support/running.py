@@ -50,8 +50,9 @@ def peak():  # not getrusage: its maximum includes the process that started this
 
 def measured(code: str, *arguments: object) -> str:
     """The output of a program that may call `peak`, its most kilobytes of memory until then."""
-    command = [sys.executable, "-c", _PEAK + code, *map(str, arguments)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    result = python("-c", _PEAK + code, *arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 def driven(point: str, number: int, *arguments: object) -> list[str]:
