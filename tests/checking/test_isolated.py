@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +20,7 @@ from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import registry
 from rico_hdl.errors import InterruptedRunError, StoreError, UsageError
 from rico_hdl.observer import Observer
-from tests.support.running import held_at
+from tests.support.running import held_at, started
 from tests.support.structured import structured_store
 
 UC_MERCED = registry()["uc-merced"]
@@ -189,12 +188,7 @@ def test_the_child_does_not_outlive_its_parent(pristine, blocked):
     sources, pipe = blocked
     named = {name: str(path) for name, path in sources.items()}
     call = f"rico_hdl.compare_with_sources({str(pristine[1])!r}, {named}, isolated=True)"
-    with (
-        subprocess.Popen(
-            [sys.executable, "-c", f"import rico_hdl; {call}"], stderr=subprocess.PIPE
-        ) as process,
-        held_at(pipe, process),
-    ):
+    with started("-c", f"import rico_hdl; {call}") as process, held_at(pipe, process):
         process.kill()
         # The child has the other end of this pipe, which is read to its end when both are gone.
-        assert process.communicate(timeout=60)[1] == b""
+        assert process.communicate(timeout=60)[1] == ""

@@ -27,7 +27,7 @@ from rico_hdl.store import Manifest, StoreWriter
 from rico_hdl.store.locking import try_lock
 from tests.support.driver import COMMIT_BYTES
 from tests.support.reading import records
-from tests.support.running import driven, held_at, n_stored, run, summary_of
+from tests.support.running import driven, held_at, n_stored, run, started, summary_of
 
 BIGEARTHNET = registry()["bigearthnet"]
 N_PATCHES = 70
@@ -229,12 +229,7 @@ def test_second_conversion_into_one_target_is_refused(blocked, tmp_path, overwri
     source, pipe, good = blocked
     target = tmp_path / "target"
     command = ["bigearthnet", "--bigearthnet-s1-dir", source, "--target-dir", target]
-    first = subprocess.Popen(
-        [sys.executable, "-m", "rico_hdl", *map(str, command)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    first = started("-m", "rico_hdl", *command)
     wait_for_writer(target)
     second = run(*command, *(["--overwrite"] if overwrite else []), timeout=20)
     assert second.returncode == 4

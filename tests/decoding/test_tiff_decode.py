@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 import zlib
 from array import array
 from collections import Counter
@@ -24,6 +22,7 @@ from rico_hdl.decoding.tiff.header import Segments
 from rico_hdl.decoding.tiff.libtiff import decode_with_libtiff
 from rico_hdl.errors import TiffError
 from tests.support import tiff_mutations
+from tests.support.running import python
 from tests.support.tiff_files import (
     DTYPES,
     LONG,
@@ -450,10 +449,7 @@ def test_deflate_strips_with_padding(rows_per_strip):
 @pytest.mark.parametrize("seed", range(2))
 def test_damaged_files_do_no_harm(seed):
     """A thousand damaged files give GDAL's pixels or a TiffError: no crash, hang or print."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.tiff_mutations", str(seed), "1000"],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    done = python("-m", "tests.support.tiff_mutations", seed, 1000, cwd=ROOT, timeout=120)
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
     assert outcome["wrong"] == []

@@ -29,7 +29,7 @@ from rico_hdl.errors import ArchiveError, SourceError
 from rico_hdl.sources import decompression
 from rico_hdl.sources.decompression import decompress
 from tests.support.files import open_files
-from tests.support.running import held_at, measured
+from tests.support.running import held_at, measured, started
 from tests.support.tar_files import our_threads, saved
 
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
@@ -370,14 +370,12 @@ def test_ctrl_c_ends_a_process_that_waits_for_data(tmp_path):
     """Ctrl-C while a file blocks ends the process once the file unblocks."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with subprocess.Popen(
-        [sys.executable, "-c", _WAITING, pipe], stderr=subprocess.PIPE
-    ) as process:
+    with started("-c", _WAITING, pipe) as process:
         with held_at(pipe, process):
             process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
-    assert b"KeyboardInterrupt" in stderr
+    assert "KeyboardInterrupt" in stderr
 
 
 def test_an_error_of_who_sees_the_raw_bytes_is_raised(tmp_path):

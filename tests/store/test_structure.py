@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import struct
-import subprocess
-import sys
 from pathlib import Path
 from random import Random
 
@@ -19,6 +17,7 @@ from rico_hdl.checking.verification import verify
 from rico_hdl.errors import StoreError
 from rico_hdl.store import Pages, Snapshot, StoreWriter, Structure
 from tests.support.files import flip
+from tests.support.running import python
 from tests.support.structured import PAGE, flips_of, pages_of, record, structured_store
 
 FLIPPING = Path(__file__).parents[1] / "support" / "flipping.py"
@@ -32,13 +31,7 @@ def pristine(tmp_path_factory) -> Path:
 
 def check_flips(store: Path, flips: list[tuple[int, int]]) -> int:
     """Each flip is found or harmless for every reader; returns how many are found."""
-    run = subprocess.run(
-        [sys.executable, FLIPPING, store],
-        input=json.dumps(flips),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = python(FLIPPING, store, input=json.dumps(flips))
     assert run.returncode == 0, run.stderr
     n_found = 0
     for offset, bit, outcome, reader in json.loads(run.stdout):

@@ -12,7 +12,7 @@ import pytest
 
 from rico_hdl.system.interruption import deferred_signals
 from tests.support.reading import records
-from tests.support.running import held_at
+from tests.support.running import held_at, run
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +114,7 @@ def test_a_verification_that_ignores_sigint_goes_on(bigearthnet, tmp_path):
     """A verification that ignores SIGINT continues, and so does the process that reads."""
     target = tmp_path / "target"
     command = ["bigearthnet", "--bigearthnet-s1-dir", bigearthnet["s1"], "--target-dir", target]
-    subprocess.run([sys.executable, "-m", "rico_hdl", *map(str, command)], check=True, timeout=60)
+    assert run(*command).returncode == 0
     pipe = blocked(bigearthnet)
     process = started_ignoring_sigint(
         "verify", target, "--sources", "--bigearthnet-s1-dir", bigearthnet["s1"]

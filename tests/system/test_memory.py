@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import platform
-import subprocess
-import sys
 
 import pytest
 
 import corpus
 from rico_hdl.datasets import registry
+from tests.support.running import measured
 
 _FAULTS = """
 import resource, sys
@@ -33,15 +32,8 @@ def test_a_conversion_keeps_freed_memory(tmp_path):
         "from rico_hdl import convert, spec\nfrom rico_hdl.datasets import registry\n"
         f"convert(registry()['uc-merced'], {sources!r}, {tmp_path / 'target'!r})\n"
     ).replace("PosixPath", "")
-    counts = []
-    for first in ("", convert):
-        done = subprocess.run(
-            [sys.executable, "-c", f"{_FAULTS}{first}\nprint(n_faults())"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        counts.append(int(done.stdout.split()[-1]))
-    without, with_it = counts
+    without, with_it = (
+        int(measured(f"{_FAULTS}{first}\nprint(n_faults())")) for first in ("", convert)
+    )
     assert without > 5 * _PAGES  # otherwise this test shows nothing
     assert with_it < 2 * _PAGES
