@@ -86,7 +86,7 @@ def test_many_conversions_are_no_damage(tmp_path, kind):
         end = time.monotonic() + SECONDS
         while time.monotonic() < end or not n:
             said = said_of(folder)
-            assert not said or "is written to" in said[0]
+            assert not said or "being written to" in said[0]
             n += not said
     assert verify(folder).findings == []
 
