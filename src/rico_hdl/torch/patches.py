@@ -62,9 +62,10 @@ class PatchDataset(Dataset):
         transform: A function from sample to sample. For worker processes that are not forked it
             must be picklable, so it can't be a lambda.
         labels: The label of each key: an array of shape (keys, …). Each sample gets one row of it.
-        **options: ``resampling``, ``dtype``, ``on_size`` and ``grouped``: see
-            `rico_hdl.Store.read_batch`. ``on_size="skip"`` removes patches of unusual size from
-            the dataset.
+
+    Further options are ``resampling``, ``dtype``, ``on_size`` and ``grouped``: see
+    `rico_hdl.Store.read_batch`. ``on_size="skip"`` removes patches of unusual size from the
+    dataset.
 
     Raises:
         StoreError: The store can't be read.
