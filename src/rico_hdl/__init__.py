@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rico_hdl.checking.verification import Finding, Verification, verify
     from rico_hdl.converting.conversion import convert
     from rico_hdl.converting.dry_run import DryRun, dry_run
-    from rico_hdl.converting.outcome import Summary
+    from rico_hdl.converting.summary import Summary
     from rico_hdl.errors import (
         ArchiveError,
         InterruptedRunError,
@@ -114,7 +114,7 @@ _HOMES = {
     "Store": "reading",
     "StoreError": "errors",
     "StoreInfo": "checking.inspection",
-    "Summary": "converting.outcome",
+    "Summary": "converting.summary",
     "Template": "spec",
     "UnknownBandError": "errors",
     "UnknownKeyError": "errors",

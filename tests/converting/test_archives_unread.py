@@ -14,7 +14,7 @@ from corpus.archives import COMPRESSIONS, files_below, split, tar_of, zip_of
 from rico_hdl.checking.comparison import compare_with_sources
 from rico_hdl.checking.inspection import inspect
 from rico_hdl.converting.conversion import convert
-from rico_hdl.converting.outcome import Summary
+from rico_hdl.converting.summary import Summary
 from rico_hdl.datasets import get
 from rico_hdl.errors import SourceError
 from rico_hdl.store import Manifest

@@ -81,6 +81,14 @@ def modules_after(code: str, folder: Path) -> set[str]:
     return set((folder / "modules").read_text().splitlines())
 
 
+def test_each_class_has_a_name_of_its_own():
+    """No two classes of the package share a name, private or not."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES)
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    names = [node.name.lstrip("_") for node in nodes if isinstance(node, ast.ClassDef)]
+    assert sorted(set(names)) == sorted(names)
+
+
 def test_every_module_has_a_layer():
     """The table of layers names every module and package of the source, and nothing else."""
     assert set(layers()) == LOCAL

@@ -29,10 +29,12 @@ from rico_hdl.errors import RecordError, SourceError, StoreError, UsageError
 from rico_hdl.observer import Observer, observing
 from rico_hdl.patches.opening import Named, Opened, open_all, open_sources
 from rico_hdl.patches.supply import Supplied, Supply
-from rico_hdl.record import decode
+from rico_hdl.reading.protocol import Located, Records
+from rico_hdl.reading.records import MappedRecords
+from rico_hdl.record import decode, parse
 from rico_hdl.sources.opening import is_source
 from rico_hdl.spec import DatasetSpec
-from rico_hdl.store import JOURNAL_NAME, Manifest, StoreReader
+from rico_hdl.store import JOURNAL_NAME, Manifest
 from rico_hdl.system.processors import checked_workers
 from rico_hdl.system.sorting import CompactSorted
 from rico_hdl.values import (
@@ -88,13 +90,14 @@ def compare_with_sources(  # noqa: PLR0913 - all but two by name
     pipeline = Pipeline(PatchConverter(make_decoder), checked_workers(n_workers))
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
     manifest, spec, opened = _sources_of(folder, sources)
-    with StoreReader(folder) as reader:
+    with closing(MappedRecords(folder)) as records:
+        records.pages()  # a store that can't be read is known before its sources are
         supply = Supply(spec, opened)
         watcher = observing(observer)
         if not supply.archives:
             watcher.on_start(sum(map(len, supply.plans)))
         result = Verification(str(folder), spec.name)
-        comparison = _Comparison(reader, result, watcher, manifest.failures)
+        comparison = _Comparison(records, result, watcher, manifest.failures)
         items = supply.items(sums_in_doubt=comparison.sums_in_doubt)
         with closing(items), closing(pipeline.results(items)) as results:
             comparison.run(results)
@@ -146,12 +149,12 @@ class _Comparison:
 
     def __init__(
         self,
-        reader: StoreReader,
+        stored: Records,
         result: Verification,
         observer: Observer,
         earlier: Sequence[Failure],
     ) -> None:
-        self._reader = reader
+        self._stored = stored
         self._result = result
         self._observer = observer
         self._seen: CompactSorted[tuple[bytes]] = CompactSorted()
@@ -167,20 +170,19 @@ class _Comparison:
 
     def run(self, results: Iterable[Record | Supplied]) -> None:
         """Compare all records, and note which sources are intact or in doubt."""
-        with self._reader.transaction() as stored:
-            for result in results:
-                if isinstance(result, Record):
-                    self._compare(result, stored(result.key))
-                elif isinstance(result, PatchFailure):
-                    self._failed(result, stored)
-                elif isinstance(result, ArchiveFailure):
-                    self._doubts.fail(result)
-                elif isinstance(result, SourceRead):
-                    self._source_read(result)
-                elif isinstance(result, Position) and result.n_bytes:
-                    self._observer.on_archive(
-                        result.modality, result.location, result.n_bytes_read, result.n_bytes
-                    )
+        for result in results:
+            if isinstance(result, Record):
+                self._compare(result)
+            elif isinstance(result, PatchFailure):
+                self._failed(result)
+            elif isinstance(result, ArchiveFailure):
+                self._doubts.fail(result)
+            elif isinstance(result, SourceRead):
+                self._source_read(result)
+            elif isinstance(result, Position) and result.n_bytes:
+                self._observer.on_archive(
+                    result.modality, result.location, result.n_bytes_read, result.n_bytes
+                )
 
     def _source_read(self, source: SourceRead) -> None:
         name, location = source.origin
@@ -190,25 +192,25 @@ class _Comparison:
         else:
             self._doubts.intact(source.origin)
 
-    def _compare(self, record: Record, value: memoryview | None) -> None:
+    def _compare(self, record: Record) -> None:
+        key = record.key.decode()
         self._seen.add((record.key,))
         self._result.n_records += 1
         self._result.n_bytes += len(record.data)
-        if value is None:
+        if key not in self._stored:
             reason = f"it is in {record.origin.location}, but not in the store"
-            self._find(Finding("missing", record.key.decode(), reason))
-        elif value != record.data:
-            reason = _difference(value, record.data)
-            self._different[record.key] = Finding("damaged", record.key.decode(), reason)
+            self._find(Finding("missing", key, reason))
+        elif reason := self._stored.settled([key], lambda found: _difference(found, record.data)):
+            self._different[record.key] = Finding("damaged", key, reason)
         else:
             self._doubts.equal(record.key, record.origin)
         self._observer.on_records(1, len(record.data))
 
-    def _failed(self, failure: PatchFailure, stored: Callable[[bytes], memoryview | None]) -> None:
+    def _failed(self, failure: PatchFailure) -> None:
         """A patch that can't be converted is fine if it isn't stored."""
         key = failure.key.encode(errors="replace")
         self._seen.add((key,))
-        if stored(key) is not None:
+        if failure.key in self._stored:
             reason = f"it is stored, but its source can't be read: {failure.reason}"
             self._different[key] = Finding("unexpected", failure.key, reason)
 
@@ -216,21 +218,19 @@ class _Comparison:
         """Find stored records with one of these sets of bands whose key no source has."""
         seen = iter(self._seen)
         (known,) = next(seen, (None,))
-        for key, value in self._reader.records():
-            while known is not None and known < key:
+        for key in self._stored.walk():
+            encoded = key.encode()
+            while known is not None and known < encoded:
                 (known,) = next(seen, (None,))
-            if known != key and _names(value) in bands:
-                self._find(
-                    Finding("extra", key.decode(errors="replace"), "no source holds this patch")
-                )
+            if known != encoded and self._stored.settled([key], _names) in bands:
+                self._find(Finding("extra", key, "no source holds this patch"))
 
     def look_for_doubts(self, journal: Path) -> None:
         """Find records that no intact source confirms, and archives that prove nothing."""
         for key in self._doubts.proven():
             self._different.pop(key, None)
         self._result.findings += self._different.values()
-        with self._reader.transaction() as stored:
-            left = self._doubts.left(journal, lambda key: stored(key) is not None)
+        left = self._doubts.left(journal, lambda key: key.decode(errors="replace") in self._stored)
         for failure in left:
             self._find(Finding("unexpected", "", f"{_WHAT[failure.kind]}: {failure}"))
 
@@ -238,15 +238,29 @@ class _Comparison:
         self._result.findings.append(finding)
 
 
-def _names(record: memoryview) -> frozenset[str]:
-    try:
-        return frozenset(decode(record))
-    except RecordError:
-        return frozenset()
+def _record_of(found: Sequence[Located]) -> memoryview:
+    """The bytes of the one record that was located, in its file."""
+    (file, (start, stop)) = next((one.file, one.places[0]) for one in found if len(one.rows))
+    return memoryview(file.data)[int(start) : int(stop)]
 
 
-def _difference(stored: memoryview, expected: bytes) -> str:
-    """A description of the first difference between two records."""
+def _names(found: Sequence[Located]) -> frozenset[str]:
+    """The names of a record's bands; empty if it can't be parsed."""
+    with _record_of(found) as record:
+        try:
+            return frozenset(tensor.name for tensor in parse(record))
+        except RecordError:
+            return frozenset()
+
+
+def _difference(found: Sequence[Located], expected: bytes) -> str:
+    """The first band and pixel in which a record differs from what it should be, if any."""
+    with _record_of(found) as record:
+        return "" if record == expected else _first_band(bytes(record), expected)
+
+
+def _first_band(stored: bytes, expected: bytes) -> str:
+    """The first band and pixel in which two records differ."""
     try:
         ours, theirs = decode(stored), decode(expected)
     except RecordError as error:

@@ -19,7 +19,7 @@ from rico_hdl.cli.progress import progress_for
 from rico_hdl.cli.text import archive_word, bytes_text
 from rico_hdl.converting.conversion import convert
 from rico_hdl.converting.dry_run import DryRun, dry_run
-from rico_hdl.converting.outcome import Summary
+from rico_hdl.converting.summary import Summary
 from rico_hdl.errors import InterruptedRunError, RicoError
 from rico_hdl.values import ArchiveFailure, PatchFailure
 

@@ -20,7 +20,7 @@ from typing import Literal
 
 from rico_hdl.converting.converter import PatchConverter
 from rico_hdl.converting.ledger import Ledger
-from rico_hdl.converting.outcome import Summary
+from rico_hdl.converting.summary import Summary
 from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES, Pipeline
 from rico_hdl.datasets import get
 from rico_hdl.errors import InterruptedRunError, SourceError, UsageError

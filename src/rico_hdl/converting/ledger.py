@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from rico_hdl.converting.outcome import Summary
+from rico_hdl.converting.summary import Summary
 from rico_hdl.converting.repairs import Repairs
 from rico_hdl.converting.report import Report
 from rico_hdl.converting.settled import Settled

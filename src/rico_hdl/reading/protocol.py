@@ -72,6 +72,14 @@ class Records(Protocol):
         """
         ...
 
+    def walk(self) -> Iterator[str]:
+        """All keys, sorted, without holding them in memory.
+
+        Raises:
+            StoreError: It was closed, is damaged, or is written to faster than it is read.
+        """
+        ...
+
     def locate(self, keys: Sequence[str]) -> Keys:
         """The given keys, in that order, together with the places of their records.
 

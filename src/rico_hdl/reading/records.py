@@ -301,28 +301,41 @@ class MappedRecords:
         """
         names: list[bytes] = []
         places: list[tuple[int, int]] = []
+        states = set()
+        for pages, entries in self._leaves():
+            names += [name for name, _ in entries]
+            places += [place for _, place in entries]
+            states.add(pages.fingerprint)
+        check_texts(names, self.path)
+        # Places from different states are useless: each key will be looked up.
+        return Keys.of(names, places, states.pop() if len(states) == 1 else None)
+
+    def walk(self) -> Iterator[str]:
+        """See `Records.walk`."""
+        for _, entries in self._leaves():
+            names = [name for name, _ in entries]
+            check_texts(names, self.path)
+            yield from map(bytes.decode, names)
+
+    def _leaves(self) -> Iterator[tuple[Pages, list[tuple[bytes, tuple[int, int]]]]]:
+        """All keys with their places, sorted, some at a time, and the state that each are of."""
         pages = self.latest()
-        fingerprint: object = pages.fingerprint
-        n_failed = 0
+        last, n_failed = b"", 0
         while n_failed < _ATTEMPTS_IN_ALL:
-            n_before = len(names)
+            n_failed += 1
             try:
-                for entries in pages.leaves(names[-1] if names else b""):
+                for entries in pages.leaves(last):
                     if not pages.certain:
                         break
-                    names += [name for name, _ in entries]
-                    places += [place for _, place in entries]
+                    yield pages, entries
+                    last, n_failed = entries[-1][0], 0
                 if pages.certain:
-                    check_texts(names, self.path)
-                    return Keys.of(names, places, fingerprint)
+                    return
             except Exception:
                 if pages.certain:
                     raise
             self._renew(pages)
             pages = self.pages()
-            # Places from different states are useless: each key will be looked up.
-            fingerprint = None if names else pages.fingerprint
-            n_failed = 0 if len(names) > n_before else n_failed + 1
         raise self._too_fast()
 
     def layout(self, file: File, start: int, stop: int, key: str) -> RecordLayout:

@@ -9,7 +9,6 @@ from rico_hdl.store.journal import JOURNAL_NAME, JournalEntry
 from rico_hdl.store.manifest import MANIFEST_NAME, LayoutCount, Manifest, layouts_of
 from rico_hdl.store.pages import Pages
 from rico_hdl.store.provenance import UNPROVEN
-from rico_hdl.store.reader import StoreReader
 from rico_hdl.store.reconciling import read_journal, unsettled
 from rico_hdl.store.snapshot import RecordView, Snapshot
 from rico_hdl.store.structure import Structure
@@ -30,7 +29,6 @@ __all__ = [
     "Place",
     "RecordView",
     "Snapshot",
-    "StoreReader",
     "StoreWriter",
     "Structure",
     "check_target",
