@@ -20,8 +20,8 @@ from typing import Literal
 
 from rico_hdl.converting.converter import PatchConverter
 from rico_hdl.converting.ledger import Ledger
-from rico_hdl.converting.summary import Summary
 from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES, Pipeline
+from rico_hdl.converting.summary import Summary
 from rico_hdl.datasets import get
 from rico_hdl.errors import InterruptedRunError, SourceError, UsageError
 from rico_hdl.observer import Observer, observing

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from rico_hdl.converting.summary import Summary
 from rico_hdl.converting.repairs import Repairs
 from rico_hdl.converting.report import Report
 from rico_hdl.converting.settled import Settled
+from rico_hdl.converting.summary import Summary
 from rico_hdl.errors import SourceError
 from rico_hdl.observer import Observer
 from rico_hdl.patches.supply import Supplied, Supply
