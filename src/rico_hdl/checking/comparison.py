@@ -238,15 +238,9 @@ class _Comparison:
         self._result.findings.append(finding)
 
 
-def _record_of(found: Sequence[Located]) -> memoryview:
-    """The bytes of the one record that was located, in its file."""
-    (file, (start, stop)) = next((one.file, one.places[0]) for one in found if len(one.rows))
-    return memoryview(file.data)[int(start) : int(stop)]
-
-
 def _names(found: Sequence[Located]) -> frozenset[str]:
     """The names of a record's bands; empty if it can't be parsed."""
-    with _record_of(found) as record:
+    with found[0].record(0) as record:
         try:
             return frozenset(tensor.name for tensor in parse(record))
         except RecordError:
@@ -255,7 +249,7 @@ def _names(found: Sequence[Located]) -> frozenset[str]:
 
 def _difference(found: Sequence[Located], expected: bytes) -> str:
     """The first band and pixel in which a record differs from what it should be, if any."""
-    with _record_of(found) as record:
+    with found[0].record(0) as record:
         return "" if record == expected else _first_band(bytes(record), expected)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any, Final
 
 from rico_hdl.datasets import registry
 from rico_hdl.errors import RecordError, StoreError
+from rico_hdl.reading.protocol import Located, Records
+from rico_hdl.reading.records import MappedRecords
 from rico_hdl.record import parse
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import (
@@ -23,7 +25,6 @@ from rico_hdl.store import (
     JOURNAL_NAME,
     LayoutCount,
     Manifest,
-    Pages,
     digest,
     layouts_of,
     read_journal,
@@ -106,16 +107,16 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
     """
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
     manifest = Manifest.read(folder) if folder.is_dir() else None
-    # LMDB's library can crash on a damaged file; the page reader refuses it.
-    pages = Pages(folder)
+    records = MappedRecords(folder)
+    info = StoreInfo(str(folder), n_records=len(records))
     check_length(folder / DATA_NAME)
-    info = StoreInfo(str(folder), n_records=pages.n_entries, n_file_bytes=len(pages.data))
+    info.n_file_bytes = (folder / DATA_NAME).stat().st_size
     is_complete = manifest is not None and manifest.complete
-    totals = _noted(pages, folder / JOURNAL_NAME, is_complete=is_complete)
+    totals = _noted(records, folder / JOURNAL_NAME, is_complete=is_complete)
     spec = registry().get(manifest.dataset or "") if manifest else None
-    if totals.n_records != pages.n_entries:
-        spec, totals = _look(pages, spec)
-        info.n_looked_at = min(MAX_SAMPLES, pages.n_entries)
+    if totals.n_records != info.n_records:
+        spec, totals = _look(records, spec)
+        info.n_looked_at = min(MAX_SAMPLES, info.n_records)
     if info.n_looked_at is None:
         info.content_digest = digest.to_text(totals.digest)
     info.dataset = spec.name if spec else None
@@ -133,12 +134,14 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
     return info
 
 
-def _noted(pages: Pages, path: Path, *, is_complete: bool) -> Totals:
+def _noted(records: Records, path: Path, *, is_complete: bool) -> Totals:
     """The journal's totals, without what an interrupted conversion noted but did not commit."""
 
     def get(key: bytes) -> memoryview | None:
-        place = pages.find(key)
-        return None if place is None else memoryview(pages.data)[slice(*place)]
+        name = key.decode(errors="replace")
+        if name not in records:
+            return None
+        return memoryview(records.settled([name], lambda found: bytes(found[0].record(0))))
 
     try:
         state = read_journal(path)
@@ -169,9 +172,9 @@ def _describe(info: StoreInfo, totals: Totals, spec: DatasetSpec | None) -> None
         )
 
 
-def _look(pages: Pages, spec: DatasetSpec | None) -> tuple[DatasetSpec | None, Totals]:
+def _look(records: Records, spec: DatasetSpec | None) -> tuple[DatasetSpec | None, Totals]:
     """Totals of a sample of records, and the dataset that fits them best."""
-    found = list(_sample(pages))
+    found = list(_sample(records))
     names = Counter(frozenset(name for name, _, _ in layout) for layout, _ in found)
     if spec is None:
         spec = max(registry().values(), key=lambda one: _fit(one, names), default=None)
@@ -193,13 +196,18 @@ def _fit(spec: DatasetSpec, names: Counter[frozenset[str]]) -> int:
     return sum(names[frozenset(modality.band_names)] for modality in spec.modalities)
 
 
-def _sample(pages: Pages) -> Iterator[tuple[Layout, int]]:
+def _sample(records: Records) -> Iterator[tuple[Layout, int]]:
     """Layout and length of records at equal distances in the order of keys."""
-    step = max(1, pages.n_entries // MAX_SAMPLES)
-    for start, stop in [place for _, place in islice(pages.walk(), 0, None, step)][:MAX_SAMPLES]:
-        with memoryview(pages.data) as data, data[start:stop] as value:
-            try:
-                layout = tuple(sorted((t.name, t.dtype, t.shape) for t in parse(value)))
-            except RecordError:
-                layout = ()
-        yield layout, stop - start
+    step = max(1, len(records) // MAX_SAMPLES)
+    for key in list(islice(records.walk(), 0, None, step))[:MAX_SAMPLES]:
+        yield records.settled([key], _layout_of)
+
+
+def _layout_of(found: Sequence[Located]) -> tuple[Layout, int]:
+    """The layout of a record, empty if it can't be parsed, and its length."""
+    with found[0].record(0) as record:
+        try:
+            layout = tuple(sorted((t.name, t.dtype, t.shape) for t in parse(record)))
+        except RecordError:
+            layout = ()
+        return layout, len(record)

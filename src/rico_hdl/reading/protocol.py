@@ -30,6 +30,11 @@ class Located(NamedTuple):
     places: Offsets
     """Start and stop of each in the file, of shape (n, 2)."""
 
+    def record(self, i: int) -> memoryview:
+        """The bytes of the record at a zero-based position of `places`."""
+        start, stop = self.places[i].tolist()
+        return memoryview(self.file.data)[start:stop]
+
 
 class Records(Protocol):
     """The records of a store, for any number of readers.
