@@ -77,7 +77,7 @@ def read_metadata(
     Raises:
         UsageError: No split is called that, or see `check_classes`.
         SourceError: A file can't be read, lacks a column, holds an unknown class, or a patch
-            stands there twice.
+            is listed twice.
     """
     wanted = None if split is None else _ALIASES.get(split, split)
     if wanted is not None and wanted not in SPLITS:
@@ -95,7 +95,7 @@ def read_metadata(
     table = merged.take(np.array(sorted(range(len(keys)), key=keys.__getitem__), np.intp))
     twins = [a for a, b in zip(table.s2_keys, table.s2_keys[1:], strict=False) if a == b]
     if twins:
-        raise SourceError(f"{path}: {len(twins)} patches stand there twice, such as {twins[0]}")
+        raise SourceError(f"{path}: {len(twins)} patches are listed twice, such as {twins[0]}")
     return table
 
 
@@ -106,7 +106,7 @@ def _read(path: str | os.PathLike[str], split: str | None, classes: Sequence[str
     except (ArchiveError, SourceError) as error:
         raise SourceError(
             f"{path}: can't be read as a table of patches: {error.message}",
-            "Expected metadata.parquet, which the publisher offers beside the archives.",
+            "Expected metadata.parquet, which the publisher offers next to the archives.",
         ) from error
     rows = [i for i, value in enumerate(columns["split"]) if split is None or value == split]
     s2, s1, labels = (

@@ -121,7 +121,7 @@ def open_archive(path: Path, modality: Modality, on_raw: OnRaw | None = None) ->
 
     Args:
         path: An absolute path: of an archive, of any part of a split one, or of a folder in one.
-        modality: What is looked for in it. It says where tables and arrays hold patches.
+        modality: The modality to look for. It says where tables and arrays hold patches.
         on_raw: Is given all bytes of an archive that is read from its beginning to its end; those
             of others are read where they are needed, and not given to it.
 
@@ -138,7 +138,7 @@ def open_archive(path: Path, modality: Modality, on_raw: OnRaw | None = None) ->
     if os.path.lexists(path):
         raise SourceError(
             f"{path} is neither a file nor a folder, or a link that leads nowhere",
-            "Name the archive itself: it is read more than once, so that it can't be a pipe.",
+            "Name the archive itself: it is read more than once, so it can't be a pipe.",
         )
     raise SourceError(f"{path}: no such file", "Check the path.")
 
@@ -212,7 +212,7 @@ def parts_of(path: Path) -> tuple[Path, ...]:
     expected = range(start, max(parts) + 1)
     missing = [position for position in expected if position not in parts]
     if missing and len(parts) == 1:
-        return (path,)  # a name that merely looks like a part's: its bytes will tell
+        return (path,)  # the name merely looks like a part's: the bytes decide
     if missing:
         there = ", ".join(parts[position].name for position in sorted(parts)[:5])
         raise SourceError(

@@ -16,7 +16,7 @@ from rico_hdl.errors import SpecError
 from rico_hdl.spec.template import Template
 
 BAND_FIELD = "band"
-"""The template field that stands for a band's token; in the last segment or nowhere."""
+"""The template field for a band's token; only the last segment may have it."""
 ALL_BANDS = "all"
 """Asks for every band of a modality, in band order; no band or preset is called so."""
 JOINT = "+"
@@ -51,7 +51,7 @@ class Download:
     """Its name, with ``*`` for what varies: the number of a part, say. Folders may stand in front
     where files of the same name are published in several."""
     md5: str = ""
-    """Its MD5 sum (hex) as published; empty where none is known, or the name stands for several."""
+    """Its published MD5 sum (hex); empty if none is known, or if several files match the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Modality:
     name: str
     """Short name in reports and in the manifest, such as ``s2``."""
     title: str
-    """What it is, in a few words."""
+    """A description in a few words."""
     option: str
     """The command-line option that names its source folder, such as ``--s2-dir``."""
     files: Template
@@ -140,7 +140,7 @@ class Modality:
     bands: tuple[Band, ...]
     """The bands, in the order in which a multi-band file holds them."""
     example: str
-    """A file as it really lies below the source folder, for help and documentation."""
+    """The path of a real file below the source folder, for help and documentation."""
     folder: str
     """What publishers call the source folder, for help texts and examples."""
     columns: Columns | None = None
@@ -162,7 +162,7 @@ class Modality:
         above = [segment for segment in self.files.segments[:-1] if BAND_FIELD in segment.fields]
         if above:
             raise SpecError(
-                f"modality {self.name!r}: {{band}} stands in a folder name of {self.files}",
+                f"modality {self.name!r}: {{band}} is in a folder name of {self.files}",
                 "Only the file name may hold it: a patch's files are found in one folder.",
             )
         unknown = set(self.key.fields) - set(self.files.fields)

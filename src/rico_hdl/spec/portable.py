@@ -1,4 +1,4 @@
-"""Specs as JSON, and back: so that a store describes itself.
+"""Specs as JSON and back, so a store can describe itself.
 
 In: a spec. Out: dictionaries, lists, texts and numbers, from which the same spec can be made. A
 later version may add fields: they are ignored here, and kept where a manifest is written again.
@@ -59,7 +59,7 @@ def as_rows(value: Value) -> dict[str, object]:
 
 
 def from_rows(rows: object) -> DatasetSpec:
-    """The spec of which these are the rows.
+    """The spec that these rows describe.
 
     Raises:
         SpecError: It is not the form of a spec, or contradicts itself.

@@ -105,7 +105,7 @@ class ParquetArchive:
             raise SourceError(
                 f"{self._path}: expected the columns {' and '.join(expected)} with names, once "
                 f"each, found the columns {shown or '(none)'}",
-                "Name the parts that hold the images, or the folder that they lie in.",
+                "Name the parts that hold the images, or their folder.",
             )
         return found
 
@@ -158,7 +158,7 @@ class _Rows:
         if cells is None:
             cells = self._cells[column] = Cells(self._table, self._group, column)
         found = cells.read(row)
-        # All columns are read in turn, so that this one is needed last.
+        # All columns are read in turn, and this one is needed last.
         if sum(other.n_held_bytes for other in self._cells.values()) > MAX_HELD_BYTES:
             cells.release()
         return found

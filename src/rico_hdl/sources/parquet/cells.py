@@ -34,7 +34,7 @@ _HEADER_BYTES: Final = 1024
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
 """Types of pages."""
 _NUMBERS_OF: Final = {_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}
-"""The field of a page's header with what is peculiar to its type."""
+"""The field of a page's header that is specific to its type."""
 _PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY = 0, 2, 3, 8
 """Encodings; the two with a dictionary are the same for cells."""
 _UNCOMPRESSED, _SNAPPY, _GZIP, _BROTLI, _ZSTD, _LZ4 = 0, 1, 2, 4, 6, 7
@@ -42,7 +42,7 @@ _UNCOMPRESSED, _SNAPPY, _GZIP, _BROTLI, _ZSTD, _LZ4 = 0, 1, 2, 4, 6, 7
 _MAX_WIDTH: Final = 32
 """The most bits of a packed number."""
 _LENGTH: Final = struct.Struct("<I")
-"""What stands in front of a value."""
+"""The prefix of a value: its length."""
 _GROUPS: Final = 4096
 """How many groups of eight packed numbers are unpacked at a time."""
 
@@ -66,7 +66,7 @@ class _Page(NamedTuple):
     crc: int | None
     """The checksum of the stored bytes; None where the writer left none."""
     more: thrift.Struct
-    """What is said of a page of its kind."""
+    """The fields that are specific to its kind of page."""
 
     @property
     def n_values(self) -> int:
@@ -135,7 +135,7 @@ class Cells:
         self._cells, self.n_held_bytes = None, 0
 
     def rows(self) -> list[Any]:
-        """All cells of a column of text, of which none was read before.
+        """All cells of a column of text; none may have been read before.
 
         Returns:
             For each row a text, a list of texts, or None where there is no value.

@@ -23,7 +23,7 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, list[Any]]:
         names: The names of columns with text, or with lists of text.
 
     Returns:
-        The value of each row: a text or a list of texts; None where there is none.
+        The value of each row: a text, a list of texts, or None.
 
     Raises:
         SourceError: It is no parquet file, can't be opened, or a column is missing or another one.

@@ -1,4 +1,4 @@
-"""Thrift's compact protocol, as far as parquet files use it.
+"""The part of Thrift's compact protocol that parquet files use.
 
 In: bytes of a table of contents or of a page's header. Out: structs, as dictionaries by the number
 of the field.

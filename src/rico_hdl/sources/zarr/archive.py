@@ -130,7 +130,7 @@ def _files_of(archive: ZipArchive) -> tuple[dict[str, Member], ArchiveError | No
                 twin = found.get(member.path)
                 found[member.path] = member
                 # A store that was written in two goes has files twice, and the last one counts. But
-                # a damaged name makes twins, too, and another chunk seem missing: reading tells.
+                # a damaged name makes twins, too, and hides another chunk: reading shows which.
                 for one in (twin, member) if twin is not None else ():
                     if not one.problem:
                         one.read()
@@ -235,7 +235,7 @@ class _Series:
         Raises:
             SourceError: They are beyond the bound.
         """
-        # A single chunk is kept as it is, with what lies beyond the array's ends.
+        # A single chunk is kept whole, with the padding beyond the array's ends.
         sizes = list(map(max, self._pixels.chunks[-3:], self._pixels.shape[-3:]))
         n_bytes = self._pixels.chunk_bytes // math.prod(self._pixels.chunks[-3:]) * math.prod(sizes)
         if n_bytes > MAX_MEMBER_BYTES:
@@ -315,7 +315,7 @@ class _Series:
                 if len(index) != len(parts) or len(index) != len(grid) or any(map(ge, index, grid)):
                     raise ArchiveError(f"{path!a} is the name of no chunk", _AGAIN)
         if n_chunks < math.prod(grid) and self._pixels.fill_value is not None:
-            # Rare, and worth a look: does any of the other names stand for one of these chunks?
+            # Rare, and worth checking: is any of the other names that of one of these chunks?
             for member in others:
                 if not member.problem:
                     member.read()

@@ -61,7 +61,7 @@ class ZarrArray:
     order: str
     """``C`` or ``F``: how elements follow each other in a chunk."""
     separator: str
-    """What stands between the numbers in the name of a chunk: a dot, or a slash."""
+    """The separator of the numbers in the name of a chunk: a dot or a slash."""
     codec: str | None
     """What compressed the chunks, see `rico_hdl.sources.zarr.codecs`; None for nothing."""
 
@@ -93,7 +93,7 @@ class ZarrArray:
         return f"{self.name}/{self.separator.join(map(str, index))}"
 
     def block(self, fetch: Fetch, ranges: Sequence[range]) -> npt.NDArray[Any]:
-        """The elements of a block of chunks, without what lies beyond the array's ends.
+        """The elements of a block of chunks, without padding beyond the array's ends.
 
         Args:
             fetch: Gives the file of a chunk.
@@ -132,7 +132,7 @@ class ZarrArray:
             index: Its zero-based position in the grid.
 
         Returns:
-            Its bytes; or its elements, with what lies beyond the array's ends.
+            Its bytes; or its elements, with the padding beyond the array's ends.
 
         Raises:
             ArchiveError: It is damaged, or is not there and has no fill value.
@@ -154,7 +154,7 @@ class ZarrArray:
             position: The zero-based position in the chunk, along the first dimensions.
 
         Returns:
-            What lies there along the other dimensions.
+            The elements at that position along the other dimensions.
 
         Raises:
             ArchiveError: They are damaged.
@@ -189,7 +189,7 @@ class ZarrArray:
         return found[: self.shape[0]]
 
     def _chunk(self, fetch: Fetch, index: Sequence[int]) -> npt.NDArray[Any]:
-        """A whole chunk, with what lies beyond the array's ends."""
+        """A whole chunk, with the padding beyond the array's ends."""
         path = self.chunk_path(index)
         return self._elements(path, fetch(path))
 
@@ -269,7 +269,7 @@ def parse_array(name: str, text: bytes) -> ZarrArray:
             separator=entries.get("dimension_separator", "."),
             codec=None if compressor is None else check_codec(compressor["id"]),
         )
-        # What was done to the chunks before they were compressed.
+        # Filters that were applied to the chunks before compression.
         filters = [setting["id"] for setting in entries["filters"] or ()]
         _check(array, entries["zarr_format"], filters)
     except SourceError as error:

@@ -1,7 +1,7 @@
 """Blocks of pixels that hold many members each, decoded once for all of them.
 
 In: what decodes a block, and which member is wanted. Out: the member's content. It bounds how many
-blocks, and how many members that nobody asked for yet, are in memory. Safe for threads.
+blocks, and how many members that are still to be read, are in memory. Safe for threads.
 
 A thread that reads the members of a place one by one needs its block for the first of them only: it
 cuts out all of them then. So a block can make room for the next as soon as its last place was
@@ -71,7 +71,7 @@ class _Kept:
     """A block: being decoded, decoded, or found to be damaged."""
 
     n_left: int
-    """Places of which no member was read yet."""
+    """Places without a member that was read."""
     pixels: Pixels | None = None
     """None where there are none (yet)."""
     problem: str = ""
@@ -89,7 +89,7 @@ class Blocks:
     Args:
         n_kept: How many blocks are there at most at a time, those that are being decoded included.
             One is dropped when each of its places was read from, or, to make room, the oldest.
-        n_begun: How many places are there at most of which some members were read and others not.
+        n_begun: The most places with some members that were read and others that were not.
             Beyond that the oldest is dropped.
     """
 
@@ -113,7 +113,7 @@ class Blocks:
         """
         block = source.block_of(place)
         with self._changed:
-            # Looked for and claimed in one go, so that nobody drops it in between.
+            # Looked up and claimed in one step, or another thread could drop it in between.
             self._wait_for(place, band, block)
             if self._is_there(place, band):
                 return self._take(place, band)

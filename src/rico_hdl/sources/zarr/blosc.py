@@ -35,7 +35,7 @@ class _Header(NamedTuple):
 
     @property
     def n_blocks(self) -> int:
-        """Blocks, the last of which may be smaller."""
+        """Blocks; the last one may be smaller."""
         return -(-self.n_bytes // self.block_bytes)
 
 
@@ -64,7 +64,7 @@ def cut(data: bytes, start: int, stop: int) -> memoryview:
     """Some of the bytes that a chunk was made of.
 
     Args:
-        data: The compressed chunk, of which `can_be_cut` is true.
+        data: The compressed chunk; `can_be_cut` must be true for it.
         start: Zero-based offset of the first one.
         stop: The offset behind the last one; larger than ``start``.
 

@@ -51,7 +51,7 @@ def check_codec(codec: object) -> str:
     if not isinstance(codec, str) or codec not in _DECOMPRESS:
         raise SourceError(
             f"it is compressed by {codec!a}, expected one of {', '.join(_DECOMPRESS)}",
-            "Write the store anew with one of these, or unpack it with the library that wrote it.",
+            "Write the store again with one of these, or unpack it with the library that wrote it.",
         )
     return codec
 
