@@ -209,7 +209,7 @@ class TestMetadata:
         )
         table = labels.read_metadata(path, "train", snow_cloud=extra)
         assert table.s2_keys == ["S2A_0", "S2A_10", "S2A_11", "S2A_9"]
-        with pytest.raises(SourceError, match="3 patches .* twice, such as S2A_10"):
+        with pytest.raises(SourceError, match=r"3 patches .* twice, such as S2A_10"):
             labels.read_metadata(path, "train", snow_cloud=path)
 
     @given(
