@@ -45,6 +45,7 @@ from rico_hdl.values import (
     Position,
     Record,
     SourceRead,
+    printable,
 )
 
 if TYPE_CHECKING:
@@ -219,11 +220,11 @@ class _Comparison:
         seen = iter(self._seen)
         (known,) = next(seen, (None,))
         for key in self._stored.walk():
-            encoded = key.encode()
+            encoded = key.encode(errors="surrogateescape")
             while known is not None and known < encoded:
                 (known,) = next(seen, (None,))
             if known != encoded and self._stored.settled([key], _names) in bands:
-                self._find(Finding("extra", key, "no source holds this patch"))
+                self._find(Finding("extra", printable(key), "no source holds this patch"))
 
     def look_for_doubts(self, journal: Path) -> None:
         """Find records that no intact source confirms, and archives that prove nothing."""

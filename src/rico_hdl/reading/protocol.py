@@ -80,6 +80,8 @@ class Records(Protocol):
     def walk(self) -> Iterator[str]:
         """All keys, sorted, without holding them in memory.
 
+        A key that is not UTF-8 has surrogates (PEP 383), with which its record is found, too.
+
         Raises:
             StoreError: It was closed, is damaged, or is written to faster than it is read.
         """

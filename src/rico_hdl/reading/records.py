@@ -219,7 +219,7 @@ class MappedRecords:
         for _ in range(_ATTEMPTS_IN_ALL):
             pages = self._pages or self.pages()
             try:
-                found = pages.find(key.encode())
+                found = pages.find(key.encode(errors="surrogateescape"))
             except (AttributeError, UnicodeEncodeError):  # not a string, or not one in UTF-8
                 return None
             except Exception:
@@ -313,9 +313,7 @@ class MappedRecords:
     def walk(self) -> Iterator[str]:
         """See `Records.walk`."""
         for _, entries in self._leaves():
-            names = [name for name, _ in entries]
-            check_texts(names, self.path)
-            yield from map(bytes.decode, names)
+            yield from (name.decode(errors="surrogateescape") for name, _ in entries)
 
     def _leaves(self) -> Iterator[tuple[Pages, list[tuple[bytes, tuple[int, int]]]]]:
         """All keys with their places, sorted, some at a time, and the state that each are of."""
