@@ -231,7 +231,9 @@ class _Comparison:
         for key in self._doubts.proven():
             self._different.pop(key, None)
         self._result.findings += self._different.values()
-        left = self._doubts.left(journal, lambda key: key.decode(errors="replace") in self._stored)
+        left = self._doubts.left(
+            journal, lambda key: key.decode(errors="surrogateescape") in self._stored
+        )
         for failure in left:
             self._find(Finding("unexpected", "", f"{_WHAT[failure.kind]}: {failure}"))
 

@@ -138,7 +138,7 @@ def _noted(records: Records, path: Path, *, is_complete: bool) -> Totals:
     """The journal's totals, without what an interrupted conversion noted but did not commit."""
 
     def get(key: bytes) -> memoryview | None:
-        name = key.decode(errors="replace")
+        name = key.decode(errors="surrogateescape")
         if name not in records:
             return None
         return memoryview(records.settled([name], lambda found: bytes(found[0].record(0))))
