@@ -1,4 +1,4 @@
-"""Batches with an array for each band: what they hold, and in whose memory."""
+"""Batches grouped by band: their pixels, and the memory that they fill."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def store(tmp_path_factory):
 
 
 def expected(keys, bands, dtype=None):
-    """What was written."""
+    """The arrays of a batch, computed from the patches that were written."""
     patches = [s2_patch(KEYS.index(key)) for key in keys]
     return {
         band: np.stack([patch[band].astype(dtype or "uint16") for patch in patches])
@@ -56,10 +56,10 @@ def equal(found, wanted):
 )
 @settings(max_examples=100)
 def test_each_band_is_what_was_written(store, keys, bands, dtype, own):
-    """For any keys, bands and dtype, into new memory, own memory, or any other arrays."""
+    """Each band equals its original for any keys, bands and dtype, in new or given memory."""
     reader = store.reader(bands=bands, grouped="band", dtype=dtype)
     wanted = expected(keys, dict.fromkeys(bands), dtype)
-    for _ in range(2):  # what the first batch looked up is known to the second
+    for _ in range(2):  # the second batch uses what the first one looked up
         assert equal(reader.read_batch(keys).images, wanted)
     out = reader.empty(KEYS[0], len(keys))
     if own:
@@ -70,7 +70,7 @@ def test_each_band_is_what_was_written(store, keys, bands, dtype, own):
 
 
 def test_all_bands_are_one_copy(store, monkeypatch):
-    """The bands of a batch share one memory, and records are copied into it in one go."""
+    """The bands of a batch share one buffer, and one call copies all records into it."""
     reader = store.reader(grouped="band")
     reader.read_batch(KEYS)
     calls = []
@@ -91,7 +91,7 @@ def test_all_bands_are_one_copy(store, monkeypatch):
 
 
 def test_no_more_than_the_bands_is_gathered(store):
-    """Only pages with wanted bands are kept; where those are mostly something else, none is."""
+    """Band memory holds only pages with wanted bands, and is not used if it can't save work."""
     memory = store.reader(bands=["B02", "B03", "B8A"], grouped="band").memory(KEYS[0])
     assert memory.n_bytes < 1.25 * (2 * 28800 + 7200)
     assert store.reader(bands=["B01", "B8A"], grouped="band").memory(KEYS[0]) is None
@@ -100,7 +100,7 @@ def test_no_more_than_the_bands_is_gathered(store):
 
 
 def test_first_rows_of_own_memory_will_do(store):
-    """A batch that is not full goes into any rows of memory for a full one."""
+    """A smaller batch can fill any rows of the memory that a full batch needs."""
     reader = store.reader(bands="all", grouped="band")
     reader.read_batch(KEYS)
     full = reader.empty(KEYS[0], N)
@@ -114,7 +114,7 @@ def test_first_rows_of_own_memory_will_do(store):
 
 @pytest.mark.parametrize("change", ["swap", "one", "elsewhere"])
 def test_arrays_that_only_look_like_own_memory_are_filled_one_by_one(store, change):
-    """Arrays whose memory is arranged in another way get the right bands all the same."""
+    """Arrays whose memory is laid out differently still receive the right bands."""
     reader = store.reader(bands=["B02", "B03"], grouped="band")
     reader.read_batch(KEYS)
     out = reader.empty(KEYS[0], 6)
@@ -134,7 +134,7 @@ def test_arrays_that_only_look_like_own_memory_are_filled_one_by_one(store, chan
 
 @pytest.mark.parametrize("on_size", ["crop", "pad", "pad+crop", "skip"])
 def test_unusual_sizes_are_dealt_with(tmp_path, on_size):
-    """Cropped, padded and skipped bands are those of the other groupings; else a patch is named."""
+    """Cropping, padding and skipping give the same bands as other groupings; else it's an error."""
     patches = s2_patches(6) | {"S2A_patch_odd": s2_patch(6, extra=-1 if "pad" in on_size else 2)}
     with rico_hdl.open(store_of(tmp_path, patches)) as store:
         keys = list(store)
@@ -152,7 +152,7 @@ def test_unusual_sizes_are_dealt_with(tmp_path, on_size):
 
 
 def test_batches_use_their_memory_again(store):
-    """Batches read ahead hold the right bands, in memory of a few batches."""
+    """Batches that are read ahead hold the right bands in the memory of a few batches."""
     bases = set()
     with store.batches(KEYS * 5, batch_size=4, grouped="band", bands="10m+60m") as batches:
         for batch in batches:
@@ -164,7 +164,7 @@ def test_batches_use_their_memory_again(store):
 
 
 def test_reader_tells_shapes_and_travels(store):
-    """Arrays are described without an axis for bands, also by a reader that was pickled."""
+    """A reader, pickled or not, describes arrays without a band axis."""
     reader = pickle.loads(pickle.dumps(store.reader(bands="60m+B02", grouped="band")))
     specs = reader.describe(KEYS[0])
     assert {name: spec.shape for name, spec in specs.items()} == {
@@ -179,7 +179,7 @@ def test_reader_tells_shapes_and_travels(store):
 
 
 def test_other_groupings_are_refused(store):
-    """An unknown grouping, and a size beside a known one, are errors that say so."""
+    """An unknown grouping, or a size together with grouping by band, is a UsageError."""
     for wrong in ("bands", None, 7.5, np.zeros(2)):
         with pytest.raises(UsageError, match=r"grouped=.* is not known"):
             store.reader(grouped=wrong)
@@ -191,7 +191,7 @@ def test_other_groupings_are_refused(store):
 
 
 def test_small_records_take_no_more_memory(tmp_path):
-    """Batches of tiny bands, even without a name, are as large as their pixels."""
+    """Batches of tiny bands, even one with an empty name, use no more memory than their pixels."""
     patches = {
         f"p{i:02}": {"a": numbered(i, 0, (4, 5)), "": numbered(i, 1, (2, 2))} for i in range(40)
     }
@@ -206,7 +206,7 @@ def test_small_records_take_no_more_memory(tmp_path):
 
 
 def test_memory_that_can_not_be_written_is_not_written(store):
-    """Writable views of read-only memory are filled as any other arrays."""
+    """Writable views of a read-only buffer are filled like any other arrays."""
     reader = store.reader(grouped="band", bands="20m")
     reader.read_batch(KEYS)
     out = reader.empty(KEYS[0], 3)

@@ -1,4 +1,4 @@
-"""Batches: what they hold, in which order, in whose memory, and how they end."""
+"""Batches: their pixels, order, memory and threads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def store(tmp_path_factory):
 
 
 def threads():
-    """The threads of batches that are alive."""
+    """The live threads of batches."""
     return [t for t in threading.enumerate() if t.name.startswith("rico-hdl batches")]
 
 
@@ -50,7 +50,7 @@ sizes = st.sampled_from([None, 120, 60, (60, 120), 33, (7, 240)])
 )
 @settings(max_examples=150)
 def test_batch_equals_stacked_patches(store, *, keys, bands, size, resampling, dtype, located):
-    """A batch is its patches one by one, for any keys, bands, order, size, method and dtype."""
+    """A batch equals its patches read one by one, whatever the keys and options."""
     options = {"bands": bands, "size": size, "resampling": resampling, "dtype": dtype}
     wanted = store.locate(keys) if located else keys
     try:
@@ -65,7 +65,7 @@ def test_batch_equals_stacked_patches(store, *, keys, bands, size, resampling, d
     out = np.full_like(batch, 77)
     assert store.read_batch(wanted, **options, out=out) is out
     assert same_bits(out, batch)
-    # Into memory that is not contiguous, too.
+    # Memory that is not contiguous is filled, too.
     wide = np.full((2, *batch.shape[1:], 3, len(keys)), 77, batch.dtype)
     view = np.moveaxis(wide, -1, 1)[0][..., 1]
     assert not view.flags.c_contiguous or view.size == 1
@@ -86,12 +86,12 @@ def test_batch_equals_stacked_patches(store, *, keys, bands, size, resampling, d
     ids=str,
 )
 def test_blocks_of_any_length_read_the_same(store, monkeypatch, block_bytes, options):
-    """How many records are resampled at a time changes no pixel."""
+    """The number of records that are resampled at a time changes no pixel."""
     monkeypatch.setattr(array_plan, "_BLOCK_BYTES", block_bytes)
     wanted = KEYS[::-1] + KEYS[5:9]
     with rico_hdl.open(store.path) as other:
         reader = other.reader(**options)
-        for _ in range(2):  # what the first batch looked up is known to the second
+        for _ in range(2):  # the second batch uses what the first one looked up
             images = reader.read_batch(wanted).images
             single = [reader.read(key) for key in wanted]
             if isinstance(images, dict):
@@ -104,7 +104,7 @@ def test_blocks_of_any_length_read_the_same(store, monkeypatch, block_bytes, opt
 @given(keys=key_lists, bands=band_lists, dtype=st.sampled_from([None, "float32"]))
 @settings(max_examples=60)
 def test_groups_hold_each_resolution_as_it_is(store, keys, bands, dtype):
-    """Grouped, there is an array for each resolution, bands in the order asked for."""
+    """Grouped by resolution, each array holds its bands in the requested order."""
     found = store.read_batch(keys, bands=bands, grouped=True, dtype=dtype)
     expected = {}
     for side in dict.fromkeys(S2_SIDES[name] for name in bands):
@@ -116,7 +116,7 @@ def test_groups_hold_each_resolution_as_it_is(store, keys, bands, dtype):
 
 
 def test_reader_describes_what_it_reads(store):
-    """A reader tells shape, dtype and bands beforehand, and makes memory that fits."""
+    """A reader describes shape, dtype and bands in advance, and allocates memory that fits."""
     reader = store.reader(bands="20m+rgb", size=(60, 30), dtype="float32")
     spec = reader.describe(KEYS[0])
     assert spec == ((9, 60, 30), np.dtype("float32"), (*SIX, "B04", "B03", "B02"))
@@ -157,7 +157,7 @@ def test_reader_describes_what_it_reads(store):
     ],
 )
 def test_memory_that_does_not_fit_is_refused(store, out):
-    """An array of another shape, dtype or kind is an error that says what was expected."""
+    """An array of the wrong shape, dtype or kind is an error that states the expected one."""
     before = out.tobytes() if isinstance(out, np.ndarray) else None
     with pytest.raises(UsageError, match=r"expected an? (writeable|array|dictionary)") as caught:
         store.reader(bands="rgb").read_batch(KEYS[:2], out)
@@ -166,7 +166,7 @@ def test_memory_that_does_not_fit_is_refused(store, out):
 
 
 def test_read_only_memory_is_refused(store):
-    """An array that can't be written is an error."""
+    """A read-only array is an error."""
     out = np.empty((1, 3, 120, 120), np.uint16)
     out.flags.writeable = False
     with pytest.raises(UsageError, match="expected a writeable array"):
@@ -174,7 +174,7 @@ def test_read_only_memory_is_refused(store):
 
 
 def test_array_given_decides_the_dtype(store):
-    """Without a dtype, that of the array to fill is taken, for one patch and for several."""
+    """Without a dtype, reads of one or several patches use that of the array to fill."""
     out = np.empty((1, 3, 120, 120), np.float32)
     store.read_batch(KEYS[:1], bands="rgb", out=out)
     image = np.empty((3, 120, 120), np.float64)
@@ -184,7 +184,7 @@ def test_array_given_decides_the_dtype(store):
 
 
 def test_no_keys_and_one_key_are_refused(store):
-    """An empty list and a single text are errors, not empty batches."""
+    """An empty list of keys and a single string are errors, not empty batches."""
     with pytest.raises(UsageError, match="no keys"):
         store.read_batch([], bands="rgb")
     with pytest.raises(UsageError, match="is one key"):
@@ -192,7 +192,7 @@ def test_no_keys_and_one_key_are_refused(store):
 
 
 def test_batches_that_no_memory_holds_are_refused(store):
-    """A batch beyond all memory is an error that says how large a patch is."""
+    """A batch that exceeds the memory is an error that states the size of a patch."""
     reader = store.reader(bands="all", size=60000, dtype="float64")
     with pytest.raises(UsageError, match=r"patches of 345600000000 bytes") as caught:
         reader.empty(KEYS[0], 10**6)
@@ -200,7 +200,7 @@ def test_batches_that_no_memory_holds_are_refused(store):
 
 
 def test_unknown_key_leaves_memory_untouched(store):
-    """A batch with a key that is not there raises before anything is written."""
+    """A batch with a missing key raises before anything is written."""
     out = np.full((2, 3, 120, 120), 9, np.uint16)
     with pytest.raises(UnknownKeyError):
         store.read_batch([KEYS[0], "x"], bands="rgb", out=out)
@@ -208,7 +208,7 @@ def test_unknown_key_leaves_memory_untouched(store):
 
 
 def test_patches_of_two_modalities_are_no_batch(tmp_path):
-    """Keys of different modalities are an error that names one of each."""
+    """A batch of two modalities is an error that names a key of each."""
     patches = {"a": {"VV": numbered(0, 0, (5, 5))}, "b": {"VH": numbered(0, 1, (5, 6))}}
     with rico_hdl.open(store_of(tmp_path, patches)) as store:
         with pytest.raises(SizeError, match="'a' and 'b' don't fit into one batch"):
@@ -223,7 +223,7 @@ def test_patches_of_two_modalities_are_no_batch(tmp_path):
 @pytest.mark.parametrize("prefetch", [1, 3])
 @pytest.mark.parametrize("batch_size", [1, 4, 23, 100])
 def test_batches_are_all_patches_in_order(store, batch_size, prefetch, n_threads):
-    """Batches hold each patch once, in the order of the store, whatever the threads."""
+    """Batches hold each patch once, in store order, for any number of threads."""
     options = {"prefetch": prefetch, "n_threads": n_threads, "bands": "rgb"}
     batches = store.batches(batch_size=batch_size, **options)
     assert len(batches) == -(-N // batch_size)
@@ -239,7 +239,7 @@ def test_batches_are_all_patches_in_order(store, batch_size, prefetch, n_threads
 
 
 def test_order_follows_from_the_seed_alone(store):
-    """Shuffled batches have the same order for the same seed, another one for another seed."""
+    """The order of shuffled batches depends on the seed alone."""
 
     def order(**options):
         batches = store.batches(batch_size=4, shuffle=True, bands="B01", **options)
@@ -251,14 +251,14 @@ def test_order_follows_from_the_seed_alone(store):
     assert first == order(seed=3, keys=KEYS)
     assert first == order(seed=3, keys=store.locate(KEYS))
     assert len({tuple(order(seed=seed)) for seed in range(5)} | {tuple(KEYS)}) == 6
-    # The generator's numbers are promised never to change, so this order is one for all versions.
+    # numpy promises that RandomState's numbers never change, so every version has this order.
     assert first == [KEYS[i] for i in np.random.RandomState(3).permutation(N)]
 
 
 @pytest.mark.parametrize("prefetch", [1, 2, 4])
 @pytest.mark.parametrize("grouped", [False, True])
 def test_batch_is_valid_until_so_many_more_were_asked_for(store, prefetch, grouped):
-    """A batch keeps its pixels while fewer than `prefetch` others were asked for."""
+    """A batch keeps its pixels until `prefetch` more batches are requested."""
     held = []
     options = {"bands": "20m+B01" if grouped else "20m", "grouped": grouped}
     for batch in store.batches(batch_size=2, prefetch=prefetch, n_threads=4, **options):
@@ -272,7 +272,7 @@ def test_batch_is_valid_until_so_many_more_were_asked_for(store, prefetch, group
 
 
 def test_memory_is_used_again(store):
-    """Many batches come in few buffers; with `copy`, each in its own, and keeps its pixels."""
+    """Batches reuse a few buffers; with `copy`, each has its own and keeps its pixels."""
 
     def starts(**options):
         batches = list(islice(store.batches(KEYS * 8, batch_size=4, bands="rgb", **options), 40))
@@ -287,7 +287,7 @@ def test_memory_is_used_again(store):
 
 @pytest.mark.parametrize("end", ["break", "close", "with", "raise", "collected"])
 def test_threads_end_with_their_batches(store, end):
-    """However the loop over batches ends, its threads end, and what was yielded stays valid."""
+    """However a loop over batches ends, its threads end, and the last batch stays valid."""
     assert not threads()
     batches = store.batches(KEYS * 20, batch_size=2, bands="rgb", n_threads=3, prefetch=3)
     batch = next(batches)
@@ -322,7 +322,7 @@ def test_threads_end_with_their_batches(store, end):
 
 
 def test_error_comes_where_its_batch_is(store):
-    """A key that is not there raises when its batch is asked for, after those in front of it."""
+    """A missing key raises at its batch, after the batches before it."""
     wanted = [*KEYS[:6], "nothing", *KEYS[6:]]
     batches = store.batches(wanted, batch_size=2, bands="rgb", n_threads=3, prefetch=4)
     assert [next(batches).keys for _ in range(3)] == [tuple(KEYS[i : i + 2]) for i in (0, 2, 4)]
@@ -333,7 +333,7 @@ def test_error_comes_where_its_batch_is(store):
 
 
 def test_options_that_make_no_sense_are_refused_at_once(store):
-    """Options of batches are checked before a thread is started."""
+    """Invalid options of batches raise before a thread starts."""
     for options in ({"batch_size": 0}, {"batch_size": 2, "prefetch": 0}):
         with pytest.raises(UsageError, match="Give at least 1"):
             store.batches(**options)
@@ -343,7 +343,7 @@ def test_options_that_make_no_sense_are_refused_at_once(store):
 
 
 def test_several_batches_at_once(tmp_path, store):
-    """Batches of two stores, and two of the same one, are read side by side."""
+    """Several loops over batches, of one store or two, can run side by side."""
     other_patches = {f"x{i}": {"VV": numbered(i, 0, (9, 9), "float32")} for i in range(9)}
     with rico_hdl.open(store_of(tmp_path, other_patches)) as other:
         runs = zip(
@@ -362,7 +362,7 @@ def test_several_batches_at_once(tmp_path, store):
 
 
 def test_closing_a_store_ends_its_batches(tmp_path):
-    """Batches of a store that was closed end with an error, not with a crash."""
+    """Closing a store ends its batches with an error, not a crash."""
     store = rico_hdl.open(store_of(tmp_path, s2_patches(5)))
     keys = list(store) * 200
     batches = store.batches(keys, batch_size=2, bands="rgb", prefetch=1)

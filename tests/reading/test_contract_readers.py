@@ -1,4 +1,4 @@
-"""Every way to read a store gives the same pixels."""
+"""All read methods return the same pixels."""
 
 import pickle
 from threading import Lock
@@ -12,9 +12,9 @@ from tests.contracts.readers import ReaderContract
 
 
 class TestPlainRecipe(ReaderContract):
-    """The README's recipe, with lmdb and safetensors alone."""
+    """The README's recipe, which needs only lmdb and safetensors."""
 
-    opening = Lock()  # lmdb opens a folder once in a process
+    opening = Lock()  # lmdb can open a folder only once in a process
 
     def read(self, folder, keys, bands):
         found = []
@@ -33,7 +33,7 @@ class TestPlainRecipe(ReaderContract):
 
 
 class TestOneByOne(ReaderContract):
-    """Whole patches by their keys."""
+    """Reads whole patches by key."""
 
     def read(self, folder, keys, bands):
         with rico_hdl.open(folder) as store:
@@ -41,7 +41,7 @@ class TestOneByOne(ReaderContract):
 
 
 class TestRead(ReaderContract):
-    """Some bands of a patch."""
+    """Reads some bands of one patch at a time."""
 
     def read(self, folder, keys, bands):
         with rico_hdl.open(folder) as store:
@@ -49,7 +49,7 @@ class TestRead(ReaderContract):
 
 
 class TestReadBatch(ReaderContract):
-    """Many patches at once."""
+    """Reads many patches at once."""
 
     def read(self, folder, keys, bands):
         with rico_hdl.open(folder) as store:
@@ -57,7 +57,7 @@ class TestReadBatch(ReaderContract):
 
 
 class TestLocatedKeys(ReaderContract):
-    """Many patches at once, looked up beforehand."""
+    """Reads many patches at once by located keys."""
 
     def read(self, folder, keys, bands):
         with rico_hdl.open(folder) as store:
@@ -65,7 +65,7 @@ class TestLocatedKeys(ReaderContract):
 
 
 class TestBandByBand(ReaderContract):
-    """Many patches at once, with an array for each band."""
+    """Reads many patches at once into an array for each band."""
 
     def read(self, folder, keys, bands):
         with rico_hdl.open(folder) as store:
@@ -74,7 +74,7 @@ class TestBandByBand(ReaderContract):
 
 
 class TestBatches(ReaderContract):
-    """Batches that threads read ahead."""
+    """Reads batches ahead in threads."""
 
     def read(self, folder, keys, bands):
         with rico_hdl.open(folder) as store:
@@ -83,7 +83,7 @@ class TestBatches(ReaderContract):
 
 
 class TestPickledReader(ReaderContract):
-    """A reader that went through pickle, as into a worker process."""
+    """Reads through a pickled reader, as worker processes do."""
 
     def read(self, folder, keys, bands):
         with rico_hdl.open(folder) as store:

@@ -1,4 +1,4 @@
-"""Damaged keys, nodes and pages: every way to read a store ends in an orderly way."""
+"""Reading a store with damaged keys, nodes or pages returns records or raises a RicoError."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.support.structured import PAGE, flips_of, pages_of, structured_store
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory) -> Path:
-    """A small store, not to be changed."""
+    """A small store that tests must not change."""
     return structured_store(tmp_path_factory.mktemp("pristine") / "store")
 
 
 def flip_bytes(data: bytearray, chance: Random) -> None:
-    """Change bytes of the structure anywhere."""
+    """Change random bytes of the structure."""
     flips = flips_of(bytes(data))
     for _ in range(chance.choice([1, 1, 3])):
         offset, bit = chance.choice(flips[chance.choice(["meta", "branch", "leaf", "overflow"])])
@@ -56,7 +56,7 @@ def change_node(data: bytearray, chance: Random) -> None:
     elif what == "order":
         i, j = chance.randrange(len(nodes)), chance.randrange(len(nodes))
         struct.pack_into("<H", data, base + 16 + 2 * i, nodes[j])
-        if chance.random() < 0.5:  # else a key is there twice
+        if chance.random() < 0.5:  # else a key would occur twice
             struct.pack_into("<H", data, base + 16 + 2 * j, nodes[i])
     else:
         field = base + node + chance.choice([0, 2, 4])
@@ -64,7 +64,7 @@ def change_node(data: bytearray, chance: Random) -> None:
 
 
 def ways_to_read(folder: Path, names: list[str]) -> Iterator[Callable[[], object]]:
-    """Every public way to read a store."""
+    """Calls of every public read method of a store."""
     with rico_hdl.open(folder) as store:
         yield lambda: len(store)
         yield lambda: list(store)
@@ -87,7 +87,7 @@ def ways_to_read(folder: Path, names: list[str]) -> Iterator[Callable[[], object
 
 
 def check(pristine: Path, folder: Path, chance: Random) -> int:
-    """Damage a store, and read it in all ways; returns how many ways end in an error."""
+    """Damage a copy of a store, call every read method, and return the number of errors."""
     shutil.copytree(pristine, folder)
     names = [key.decode() for key, _ in Pages(folder).walk()]
     data = bytearray((folder / "data.mdb").read_bytes())
@@ -108,7 +108,7 @@ def check(pristine: Path, folder: Path, chance: Random) -> int:
 
 
 def test_damaged_structure_ends_in_errors_of_rico_hdl(pristine, tmp_path):
-    """Whatever is damaged, reading gives records or an error that names the store."""
+    """Reading a damaged store returns records or raises an error that names the store."""
     chance = Random(3)
     errors = [check(pristine, tmp_path / str(i), chance) for i in range(40)]
     assert sum(n > 3 for n in errors) > 10
@@ -116,13 +116,13 @@ def test_damaged_structure_ends_in_errors_of_rico_hdl(pristine, tmp_path):
 
 @pytest.mark.fuzz
 def test_fresh_damage_ends_in_errors_of_rico_hdl(pristine, tmp_path, rounds, seed):
-    """The same for other damage in each round."""
+    """Damage that differs in each round has the same outcome."""
     for i in rounds(300):
         check(pristine, tmp_path / str(i), Random(seed + i))
 
 
 def test_a_key_that_is_no_text_is_named(tmp_path):
-    """A key that is not UTF-8 is an error where keys are listed, and a finding; others are read."""
+    """A key that is not UTF-8 is a finding, and an error only if keys are listed."""
     value = save({"A": numbered(1, 1, (4, 4))})
     with lmdb.open(str(tmp_path), map_size=2**24) as env, env.begin(write=True) as txn:
         for key in (b"good", b"bad\xff"):

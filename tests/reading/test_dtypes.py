@@ -1,4 +1,4 @@
-"""Pixels of every dtype, in records of any place and layout."""
+"""Pixels of every dtype, in records of any offset and layout."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.support.stores import store_of
 
 
 def doubled(image):
-    """Each pixel twice in both directions."""
+    """An image with each pixel repeated twice along both axes."""
     return image.repeat(2, -2).repeat(2, -1)
 
 
 def test_half_precision_is_rounded_as_numpy_rounds(tmp_path):
-    """Doubles become half precision in one step: by way of float32 some would be rounded twice."""
+    """Doubles are rounded to half precision once, without a detour through float32."""
     random = np.random.default_rng(0)
     patches = {f"patch_{i}": {"a": random.normal(0, 100, (256, 256))} for i in range(8)}
     expected = np.stack([[patch["a"].astype("float16")] for patch in patches.values()])
@@ -30,7 +30,7 @@ def test_half_precision_is_rounded_as_numpy_rounds(tmp_path):
 
 
 def test_patches_of_several_layouts(tmp_path):
-    """Patches whose bands differ in size or place share a batch, if a size or cutting allows it."""
+    """Patches whose bands differ in size or offset share a batch if padded or resampled."""
     random = np.random.default_rng(1)
     patches = {}
     for i in range(30):

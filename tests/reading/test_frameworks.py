@@ -1,4 +1,4 @@
-"""Records as the safetensors library's loaders for other frameworks read them."""
+"""Records, read by the safetensors loaders of other frameworks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def store(request, tmp_path_factory):
 
 
 def read_with(load, store, to_numpy):
-    """Each patch as a loader reads it, in numpy arrays."""
+    """Each patch as a loader reads it, converted to numpy arrays."""
     with (
         lmdb.open(str(store), readonly=True, lock=False) as env,
         env.begin() as txn,
@@ -30,7 +30,7 @@ def read_with(load, store, to_numpy):
 
 
 def check(found, store):
-    """The values are those that numpy's loader gives."""
+    """Assert that the values equal those of the numpy loader."""
     stored = arrays(store)
     assert found.keys() == stored.keys()
     for key, patch in found.items():
@@ -39,7 +39,7 @@ def check(found, store):
 
 
 def test_pytorchs_loader_reads_the_values(store):
-    """`safetensors.torch.load` gives the stored values and dtypes."""
+    """`safetensors.torch.load` returns the stored values and dtypes."""
     pytest.importorskip("torch", reason="torch is not installed: make test-torch")
     from safetensors.torch import load
 
@@ -47,7 +47,7 @@ def test_pytorchs_loader_reads_the_values(store):
 
 
 def test_jaxs_loader_reads_the_values(store):
-    """`safetensors.flax.load`, which gives arrays of JAX, gives the stored values and dtypes."""
+    """`safetensors.flax.load` returns the stored values and dtypes as JAX arrays."""
     pytest.importorskip("jax", reason="jax is not installed (requirements/torch.txt)")
     from safetensors.flax import load
 

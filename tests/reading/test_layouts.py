@@ -1,4 +1,4 @@
-"""Layouts of records: each header parsed once, in bounded memory."""
+"""The cache of layouts: each header is parsed once, in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.stores import numbered, store_of
 
 
 def test_layouts_are_forgotten_beyond_a_bound(tmp_path, monkeypatch):
-    """However many headers there are, few are kept, and each patch is read by its own."""
+    """The cache keeps few of many layouts, and each patch is read by its own."""
     monkeypatch.setattr(layouts, "_MAX_KEPT", 4)
     patches = {f"patch_{i:02}": {"A": numbered(i, 0, (1 + i % 20, 3))} for i in range(40)}
     with rico_hdl.open(store_of(tmp_path / "store", patches)) as store:
@@ -22,7 +22,7 @@ def test_layouts_are_forgotten_beyond_a_bound(tmp_path, monkeypatch):
 
 
 def test_records_that_share_a_header_share_a_layout(tmp_path, monkeypatch):
-    """A header is parsed once, however many records have it."""
+    """A header is parsed once, for any number of records."""
     n_parsed = 0
     parse = layouts.parse
 

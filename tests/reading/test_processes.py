@@ -1,4 +1,4 @@
-"""A store in several processes and threads, in read-only places, over many reads, to the end."""
+"""One store in several processes and threads, on read-only disks, and over many reads."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 
 
 def n_wrong(store, seed, n_rounds=5):
-    """How often a store gives other pixels than were written, in all ways of reading."""
+    """The number of reads, by all methods, that don't return the pixels that were written."""
     chance = random.Random(seed)
     found = 0
     for _ in range(n_rounds):
@@ -68,21 +68,21 @@ def n_wrong(store, seed, n_rounds=5):
 
 
 def read_in_child(store, seed):
-    """What a worker does: read, close, and say who it is."""
+    """Read in a worker, close the store, and return the worker's process id."""
     found = n_wrong(store, seed)
     store.close()
     return found, os.getpid()
 
 
 def die_while_reading(store):
-    """A worker that is killed in the middle of its work."""
+    """Read in a worker until it is killed."""
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGKILL)).start()
     while True:
         n_wrong(store, 0, n_rounds=1)
 
 
 def use_batches(batches):
-    """What a child does with batches of its parent."""
+    """Use the parent's batches in a child; return the error."""
     try:
         next(batches)
     except UsageError as error:
@@ -93,7 +93,7 @@ def use_batches(batches):
 @pytest.mark.parametrize("used", [False, True], ids=["fresh", "used"])
 @pytest.mark.parametrize("method", METHODS)
 def test_workers_read_what_was_written(folder, method, used):
-    """Workers of every start method read a store that their parent made, used or not."""
+    """Workers of every start method read a store from their parent, used before or not."""
     with rico_hdl.open(folder) as store:
         if used:
             assert n_wrong(store, 1) == 0
@@ -102,13 +102,13 @@ def test_workers_read_what_was_written(folder, method, used):
             results = list(pool.map(read_in_child, [store] * 6, range(6)))
         assert [found for found, _ in results] == [0] * 6
         assert os.getpid() not in {process for _, process in results}
-        # That the workers closed it means nothing here.
+        # The workers closed their stores, not this one.
         assert n_wrong(store, 2) == 0
 
 
 @pytest.mark.skipif("fork" not in METHODS, reason="this system can't fork")
 def test_fork_while_threads_read(folder):
-    """Children that are forked while threads of their parent read find nothing locked or broken."""
+    """Children forked while the parent's threads read inherit no held lock or broken state."""
     with rico_hdl.open(folder) as store:
         stop = threading.Event()
         failures = []
@@ -135,7 +135,7 @@ def test_fork_while_threads_read(folder):
 
 @pytest.mark.skipif("fork" not in METHODS, reason="this system can't fork")
 def test_batches_stay_with_the_process_that_made_them(folder):
-    """A forked child gets an error for its parent's batches, not a wait for ever."""
+    """A forked child that uses its parent's batches gets an error, not a deadlock."""
     with rico_hdl.open(folder) as store:
         keys = list(store) * 5
         batches = store.batches(keys, batch_size=2, bands="rgb")
@@ -153,7 +153,7 @@ def test_batches_stay_with_the_process_that_made_them(folder):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_killed_worker_harms_nobody(folder, method):
-    """After a worker was killed while it read, the store is read as before, here and elsewhere."""
+    """A worker killed while reading leaves the store readable in every process."""
     before = (folder / "data.mdb").read_bytes()
     context = multiprocessing.get_context(method)
     with rico_hdl.open(folder) as store:
@@ -169,7 +169,7 @@ def test_killed_worker_harms_nobody(folder, method):
 
 
 def test_pickle_is_small_and_knows_what_the_store_holds(folder):
-    """A pickled store is a path and what was learned; it opens the file when it is used."""
+    """A pickled store holds its path and modalities, and opens the file on first use."""
     store = rico_hdl.open(folder)
     assert store.dataset == "bigearthnet"
     packed = pickle.dumps(store)
@@ -184,18 +184,18 @@ def test_pickle_is_small_and_knows_what_the_store_holds(folder):
     reader = copy.reader(bands="20m", size=(120, 60), dtype="float32", resampling="bilinear")
     images = reader.read_batch([key_of(7)]).images
     assert same_bits(pickle.loads(pickle.dumps(reader)).read_batch([key_of(7)]).images, images)
-    # A closed store travels as one that can be opened again: it is closed here, not there.
+    # Closing affects one process: a closed store arrives as one that can be opened.
     assert not pickle.loads(pickle.dumps(store)).closed
 
 
 def test_threads_share_a_store(folder):
-    """Eight threads that read one store in all ways get what was written."""
+    """Eight threads that share a store read the right pixels by all methods."""
     with rico_hdl.open(folder) as store, ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda seed: n_wrong(store, seed), range(16))) == [0] * 16
 
 
 def test_close_while_threads_read(folder):
-    """Closing a store while threads read gives right pixels or an error, and frees the file."""
+    """Closing a store while threads read gives right pixels or an error, and unmaps the file."""
     for _ in range(5):
         store = rico_hdl.open(folder)
         begun = threading.Barrier(4)
@@ -217,12 +217,12 @@ def test_close_while_threads_read(folder):
 
 
 def n_maps(folder):
-    """How often this process has a store's file mapped."""
+    """How many times this process maps a store's file."""
     return sum(str(folder) in line for line in MAPS.read_text().splitlines()) if HAS_MAPS else 0
 
 
 def test_closing_lets_go_of_the_file(folder, tmp_path):
-    """After close, nothing of the file is mapped or open, so that it can be removed."""
+    """Closing a store unmaps and closes its file, so it can be removed."""
     copy = shutil.copytree(folder, tmp_path / "copy")
     store = rico_hdl.open(copy)
     batches = store.batches(batch_size=2, bands="rgb")
@@ -253,7 +253,7 @@ def in_child(code, *arguments, timeout=120, command=()):
 
 
 def test_nothing_is_written_next_to_the_store(folder, tmp_path):
-    """Reading makes no file, and works where folder and files can't be written."""
+    """Reading creates no file, and works if the store and its folder are read-only."""
     copy = shutil.copytree(folder, tmp_path / "copy")
     (copy / "lock.mdb").unlink()
     (copy / "data.mdb").chmod(0o444)
@@ -266,7 +266,7 @@ def test_nothing_is_written_next_to_the_store(folder, tmp_path):
 
 
 def test_read_only_mount(folder, tmp_path):
-    """A store on a mount that can't be written is read like any other."""
+    """A store on a read-only mount is read like any other."""
     copy = shutil.copytree(folder, tmp_path / "copy")
     mount = f"mount --bind {copy} {copy} && mount -o remount,bind,ro {copy} {copy}"
     private = ["unshare", "--mount", "sh", "-c"]
@@ -320,7 +320,7 @@ print(high_water() - before)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's /proc")
 def test_memory_does_not_grow(folder):
-    """After thousands of reads, errors and openings, memory is what it was after a few hundred."""
+    """Memory does not grow over thousands of reads, errors and openings."""
     done = in_child(MANY_READS, folder)
     assert done.stderr == ""
     assert int(done.stdout) < 4000, "KiB more than before"
@@ -355,7 +355,7 @@ with rico_hdl.open(sys.argv[1]) as store:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's /proc")
 def test_only_the_wanted_bands_are_touched(tmp_path):
-    """Of hyperspectral patches, little more than the bands that are asked for is ever looked at."""
+    """Reading a few bands of hyperspectral patches loads little else into memory."""
     rng = np.random.default_rng(0)
     patches = {
         f"p{i}": {f"B{b}": rng.integers(0, 9, (128, 128), np.int16) for b in range(1, 225)}
@@ -364,7 +364,7 @@ def test_only_the_wanted_bands_are_touched(tmp_path):
     done = in_child(TOUCH, store_of(tmp_path / "store", patches))
     assert done.stderr == ""
     some, whole = map(int, done.stdout.split())
-    # The system maps up to 64 KiB around what is looked at; a whole patch has 7,168 KiB.
+    # The system maps up to 64 KiB around each access; a whole patch has 7,168 KiB.
     assert some < 6 * 400
     assert whole > 6000
 
@@ -382,7 +382,7 @@ for n, batch in enumerate(batches):
 
 @pytest.mark.usefixtures("interruptible")
 def test_interrupt_ends_the_process(folder):
-    """Ctrl-C in a loop over batches ends it like any other loop, and the process with it."""
+    """Ctrl-C in a loop over batches ends the loop and the process, as in any other loop."""
     process = started("-c", ENDLESS, folder)
     assert process.stdout.readline() == "reading\n"
     process.send_signal(signal.SIGINT)
@@ -394,7 +394,7 @@ def test_interrupt_ends_the_process(folder):
 
 @pytest.mark.parametrize("held", ["store", "batches", "frame"])
 def test_process_ends_whatever_is_left_open(folder, held):
-    """A process ends in order though nothing was closed, and batches are still being read."""
+    """A process ends cleanly even with an open store and batches still being read."""
     code = {
         "store": "store = rico_hdl.open(sys.argv[1]); store['S2A_patch_001']",
         "batches": "b = rico_hdl.open(sys.argv[1]).batches(batch_size=1, bands='rgb'); next(b)",

@@ -1,4 +1,4 @@
-"""Readers need no more of a store than `Records`: two stores behind it are read as one."""
+"""Readers need only the `Records` protocol: a class that joins two stores can be read as one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEYS = [f"S2A_patch_{i:03}" for i in range(N)]
 
 
 class Joined:
-    """The records of two stores with disjoint keys: the least that a collection of shards needs."""
+    """The records of two stores with disjoint keys: the minimum for a collection of shards."""
 
     def __init__(self, *shards):
         self.shards = shards
@@ -53,7 +53,7 @@ class Joined:
         return (next(self.shard_of(key).layouts(self.locate([key]))) for key in keys)
 
     def settled(self, keys, read, n_done=0, located=()):
-        """Nested, so that the result counts only if it is certain for each shard."""
+        """Nest the shards' calls, so a result counts only if it is certain for each shard."""
         if n_done == len(self.shards):
             return read(located)
         shard = self.shards[n_done]
@@ -71,7 +71,7 @@ class Joined:
 
 @pytest.fixture
 def store(tmp_path):
-    """A store of twelve patches, every third of which is in another folder than the rest."""
+    """A store of twelve patches, with every third one in a second folder."""
     folders = [
         store_of(
             tmp_path / name, {k: s2_patch(i) for i, k in enumerate(KEYS) if (i % 3 == 0) == first}
@@ -86,7 +86,7 @@ def store(tmp_path):
 
 
 def test_two_stores_hold_the_keys_of_both(store):
-    """Length, keys and membership are those of both folders together."""
+    """Length, keys and membership cover both folders."""
     assert len(store) == N
     assert list(store) == list(store.keys()) == list(store.keys("s2")) == KEYS
     assert KEYS[0] in store
@@ -98,13 +98,13 @@ def test_two_stores_hold_the_keys_of_both(store):
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_batches_may_come_from_both(store, order):
-    """Batches hold the patches of both folders in the order of the keys, however they are read."""
+    """A batch holds the patches of both folders in the order of the keys."""
     keys = KEYS[::order] + KEYS[2:5]
     numbers = [KEYS.index(key) for key in keys]
     rgb = ["B04", "B03", "B02"]
     expected = np.stack([stacked(s2_patch(i), rgb) for i in numbers])
     for wanted in (keys, store.locate(keys)):
-        for _ in range(2):  # what the first batch looked up is known to the second
+        for _ in range(2):  # the second batch uses what the first one looked up
             assert same_bits(store.read_batch(wanted, bands=rgb), expected)
     assert same_bits(np.stack([store.read(key, bands=rgb) for key in keys]), expected)
     large = store.read_batch(keys, bands=rgb, size=240)

@@ -1,4 +1,4 @@
-"""What is announced to the system before it is read from a cold disk."""
+"""Requests to the kernel to prefetch data from a slow disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RGB = ["B04", "B03", "B02"]
     st.lists(st.tuples(st.integers(0, 3_000_000), st.integers(1, 700_000)), min_size=1, max_size=12)
 )
 def test_spans_cover_the_parts_and_little_else(parts):
-    """All parts are covered once, in requests of limited size, with no gap longer than allowed."""
+    """Requests cover every part once, in limited sizes and with limited gaps."""
     spans = spans_of(parts)
     covered = np.zeros(4_000_000, np.int8)
     for offset, length in spans:
@@ -37,7 +37,7 @@ def test_spans_cover_the_parts_and_little_else(parts):
 
 @pytest.fixture
 def announced(monkeypatch):
-    """The parts of files that are announced, while they really are."""
+    """The spans that readers ask the kernel to prefetch."""
     calls = []
     will_need = Pages.will_need
 
@@ -51,13 +51,13 @@ def announced(monkeypatch):
 
 
 class Warm(ReadAhead):
-    """A disk that never seems slow, however busy the machine is."""
+    """A disk that never counts as slow, however busy the machine is."""
 
     cold = property(lambda _: False, lambda _self, _value: None)
 
 
 def test_wanted_parts_are_announced_while_reading_is_slow(tmp_path, announced):
-    """From a cold disk, the wanted bytes of each patch are announced; from a warm one, nothing."""
+    """Reads from a cold disk prefetch the wanted bytes of each patch; from a warm one, none."""
     with rico_hdl.open(store_of(tmp_path, s2_patches(8))) as store:
         keys = list(store)
         reader = store.reader(bands="rgb")
@@ -79,7 +79,7 @@ def test_wanted_parts_are_announced_while_reading_is_slow(tmp_path, announced):
 
 
 def test_pixels_are_the_same_when_all_is_announced(tmp_path, announced):
-    """Every way of reading gives the same from a store that is taken for cold each time."""
+    """All read methods return the right pixels if the disk always counts as cold."""
     with rico_hdl.open(store_of(tmp_path, s2_patches(5))) as store:
         ahead = store.records.ahead
         for number, key in enumerate(store):

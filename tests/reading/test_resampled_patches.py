@@ -1,4 +1,4 @@
-"""Single patches that are resampled and converted: right whatever a thread read before."""
+"""Single patches are resampled correctly, whatever the thread has read before."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def store(tmp_path_factory):
 
 
 def test_threads_read_many_choices_of_bands_in_turn(store):
-    """Many choices of bands, in several threads, give the right pixels."""
+    """Threads that alternate between many choices of bands read the right pixels."""
 
     def read(turn):
         number = turn % N
@@ -44,7 +44,7 @@ def test_threads_read_many_choices_of_bands_in_turn(store):
 
 
 def test_patches_stay_as_they_were_read(store):
-    """A patch that was read does not change when the next one is."""
+    """Reading the next patch does not change the previous one."""
     images = [store.read(key, bands="10m+20m", size=120, dtype="float32") for key in KEYS]
     bands = ["B02", "B03", "B04", "B08", "B05", "B06", "B07", "B8A", "B11", "B12"]
     for number, image in enumerate(images):
@@ -53,7 +53,7 @@ def test_patches_stay_as_they_were_read(store):
 
 @pytest.mark.parametrize("n", [1, N])
 def test_reading_may_be_interrupted_by_reading(store, n):
-    """A signal whose handler reads other patches with the same options spoils none."""
+    """A signal handler that reads with the same options does not corrupt the interrupted read."""
     options = {"bands": "10m+20m", "size": 120, "dtype": "float32"}
     wanted = [store.read(key, **options) for key in KEYS]
     found, is_over = [], []
@@ -76,7 +76,7 @@ def test_reading_may_be_interrupted_by_reading(store, n):
         signal.setitimer(signal.ITIMER_REAL, 1e-4)
         assert all(is_read(turn % N) for turn in range(3000 // n))
     finally:
-        is_over.append(True)  # or a last handler would set the timer once more
+        is_over.append(True)  # else the last handler would restart the timer
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
     assert found

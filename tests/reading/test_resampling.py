@@ -1,6 +1,6 @@
-"""Resampling against the formulas, written out pixel by pixel.
+"""Resampling, checked against the formulas, pixel by pixel.
 
-`test_torch_resampling.py` compares it with torch's own interpolation, where torch is installed.
+`tests/torch/test_resampling.py` compares it with the interpolation of PyTorch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SIDES = st.integers(1, 24)
 
 
 def resampled(bands, size, method):
-    """Bands at another size, as the module makes them."""
+    """Bands resampled by the module under test."""
     out = np.full((len(bands), *size), 99, bands.dtype)
     resample = resampler(method, bands.shape[1:], out.shape[1:], bands.dtype)
     memory = resample.memory(bands.shape)
@@ -39,7 +39,7 @@ def kernel(distance):
 
 
 def weights(i, n, m, method):
-    """How much each of `n` pixels counts in pixel `i` of `m`, pixel centres aligned."""
+    """The weight of each of `n` pixels in pixel `i` of `m`, with pixel centres aligned."""
     centre = (i + 0.5) * n / m - 0.5
     found = [0.0] * n
     if method == "nearest":
@@ -56,7 +56,7 @@ def weights(i, n, m, method):
 
 
 def nearest(bands, size):
-    """Bands at another size, by the positions of the formula."""
+    """Bands at another size, with the positions that the formula gives."""
     rows, columns = (
         [weights(i, n, m, "nearest").index(1) for i in range(m)]
         for n, m in zip(bands.shape[-2:], size, strict=True)
@@ -65,7 +65,7 @@ def nearest(bands, size):
 
 
 def expected(bands, size, method):
-    """The same as a product of dense matrices, in double precision."""
+    """Bands at another size, as a product of dense matrices in double precision."""
     rows, columns = (
         np.array([weights(i, n, m, method) for i in range(m)])
         for n, m in zip(bands.shape[1:], size, strict=True)
@@ -82,7 +82,7 @@ def expected(bands, size, method):
 )
 @settings(max_examples=300)
 def test_pixels_follow_the_formulas(source, target, method, dtype, seed):
-    """Each pixel is the weighted sum of its neighbours, for any sizes, both ways."""
+    """Each pixel is the weighted sum of its neighbours, whether enlarged or reduced."""
     bands = np.random.default_rng(seed).normal(size=(2, *source)).astype(dtype)
     wanted = expected(bands, target, method)
     tolerance = 0 if method == "nearest" else 3e-5 if dtype == "float32" else 1e-12
@@ -96,7 +96,7 @@ def test_pixels_follow_the_formulas(source, target, method, dtype, seed):
 )
 @settings(max_examples=200)
 def test_nearest_keeps_every_bit(source, target, dtype):
-    """Nearest copies pixels of any dtype as they are, NaN payloads and negative zeros included."""
+    """Nearest copies pixels of any dtype bit by bit, including NaN payloads and negative zeros."""
     rng = np.random.default_rng(0)
     n = int(np.dtype(dtype).itemsize) * 2 * source[0] * source[1]
     bands = rng.integers(0, 256, n, np.uint8).view(dtype).reshape(2, *source)
@@ -106,7 +106,7 @@ def test_nearest_keeps_every_bit(source, target, dtype):
 
 @pytest.mark.parametrize("method", ["bilinear", "bicubic"])
 def test_missing_pixels_stay_where_they_are(method):
-    """One NaN spreads to its neighbours only, not over rows and columns."""
+    """A NaN spreads to its neighbours only, not along rows and columns."""
     bands = np.ones((1, 20, 20), np.float32)
     bands[0, 10, 10] = np.nan
     missing = np.isnan(resampled(bands, (40, 40), method)[0])
@@ -118,7 +118,7 @@ def test_missing_pixels_stay_where_they_are(method):
 
 
 def test_integers_are_rounded_and_stay_in_range():
-    """Results for integers are rounded, half to even, limited to the range, and 0 for NaN."""
+    """Integer results are rounded half to even and clipped to the range; NaN becomes 0."""
     values = np.array([-3, -0.5, 0.5, 1.5, 2.5, 254.6, 300, np.nan, np.inf, -np.inf])
     out = np.empty(10, np.uint8)
     put_rounded(values.copy(), out)
@@ -136,9 +136,9 @@ def test_integers_are_rounded_and_stay_in_range():
 
 
 def test_numbers_are_computed_with_enough_digits():
-    """Integers of 32 bits and doubles are resampled in double precision, the rest in single.
+    """32-bit integers and doubles are resampled in double precision, the rest in single.
 
-    Neighbours are found in the narrower type, but never later than half precision is reached.
+    Nearest neighbours are copied in the narrower dtype, or after conversion to half precision.
     """
     cases = {
         "bicubic": "uint16 float32 float32, uint16 uint16 float32, float32 float32 float32, "
@@ -164,8 +164,8 @@ CASTS = [
 @pytest.mark.parametrize("factor", [(1, 2), (2, 2), (2, 1), (3, 3), (2, 0.5)], ids=str)
 @pytest.mark.parametrize(("stored", "target"), CASTS)
 def test_pixels_are_converted_as_they_would_be_alone(tmp_path, factor, stored, target):
-    """Repeated pixels of any type are those of the file, converted, whatever is done first."""
-    # All bits where integers wrap around; what half precision holds where they become numbers.
+    """Repeated pixels of any dtype equal the converted originals, whichever step is first."""
+    # Integers that wrap around take any bits; others take values that half precision can hold.
     whole = np.dtype(stored).kind in "iu" and np.dtype(target).kind in "iu"
     random = np.random.default_rng(0)
 

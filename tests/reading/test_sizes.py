@@ -24,7 +24,7 @@ BOTH = ["p11"]
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """Patches of two bands of 6 x 8 pixels, six of which have other sizes."""
+    """A store of patches with two bands of 6 x 8 pixels, except for six of other sizes."""
     patches = {
         key: {"a": numbered(i, 0, shape), "b": numbered(i, 1, shape)}
         for i, (key, shape) in enumerate(zip(KEYS, SHAPES, strict=True))
@@ -34,7 +34,7 @@ def store(tmp_path_factory):
 
 
 def fitted(key, name):
-    """A band as it shall be: cut off or filled with zeros at the bottom and on the right."""
+    """A band that is cropped or padded with zeros at the bottom and on the right."""
     band = numbered(KEYS.index(key), "ab".index(name), SHAPES[KEYS.index(key)])
     wide = np.zeros((20, 20), np.uint16)
     wide[: band.shape[0], : band.shape[1]] = band
@@ -42,7 +42,7 @@ def fitted(key, name):
 
 
 def test_deviating_patches_are_an_error_that_names_them(store):
-    """A batch with patches of other sizes is an error with their keys, sizes and what to do."""
+    """Patches of other sizes in a batch are an error with their keys, sizes and a hint."""
     with pytest.raises(SizeError) as caught:
         store.read_batch(KEYS)
     assert caught.value.keys == tuple(ODD)
@@ -58,14 +58,14 @@ def test_deviating_patches_are_an_error_that_names_them(store):
 
 
 def test_deviating_patches_are_found_beforehand(store):
-    """The patches that deviate can be listed, of all or of some, in the order of the keys."""
+    """`deviating` lists deviating patches among all or some keys, in the order of the keys."""
     assert store.deviating() == ODD
     assert store.deviating(["p12", "p03", "p09"]) == ["p12", "p09"]
     assert store.deviating(KEYS[:9], bands="a") == []
 
 
 def test_single_patches_are_read_as_they_are(store):
-    """A patch on its own is read whatever its size is, and brought to any other."""
+    """A single patch is read at its own size, or resampled to any other."""
     for key, shape in zip(KEYS, SHAPES, strict=True):
         number = KEYS.index(key)
         expected = np.stack([numbered(number, band, shape) for band in (0, 1)])
@@ -75,7 +75,7 @@ def test_single_patches_are_read_as_they_are(store):
 
 
 def test_skipped_patches_are_left_out(store):
-    """With skip, a batch holds the patches of the usual size, and says which they are."""
+    """With skip, a batch holds only patches of the usual size, and lists their keys."""
     reader = store.reader(on_size="skip")
     wanted = ["p09", "p01", "p13", "p00", "p01"]
     out = np.full((5, 2, 6, 8), 7, np.uint16)
@@ -90,7 +90,7 @@ def test_skipped_patches_are_left_out(store):
 
 
 def test_batches_without_any_patch_are_left_out(store):
-    """Batches that skip all their patches are not yielded, and the buffers go round."""
+    """Batches without any patch left are not yielded, and their buffers are reused."""
     wanted = [*ODD, *KEYS[:2], *ODD, *ODD, KEYS[2], KEYS[3]]
     batches = store.batches(wanted, batch_size=2, on_size="skip", prefetch=1)
     assert [tuple(batch.keys) for batch in batches] == [("p00", "p01"), ("p02", "p03")]
@@ -103,7 +103,7 @@ def test_batches_without_any_patch_are_left_out(store):
 )
 @pytest.mark.parametrize("grouped", [False, True])
 def test_patches_are_padded_and_cropped(store, on_size, allowed, grouped):
-    """Rows and columns too much are cut off, missing ones are zero, each only where allowed."""
+    """Extra rows and columns are cropped and missing ones are zero, each only if allowed."""
     wanted = [*allowed, *KEYS[:3]]
     images = store.read_batch(wanted, on_size=on_size, bands=["b", "a"], grouped=grouped)
     expected = np.stack([[fitted(key, name) for name in "ba"] for key in wanted])
@@ -116,19 +116,19 @@ def test_patches_are_padded_and_cropped(store, on_size, allowed, grouped):
 @given(key=st.sampled_from(KEYS), size=st.tuples(st.integers(1, 20), st.integers(1, 20)))
 @settings(max_examples=80)
 def test_patches_are_fitted_before_they_are_resampled(store, key, size):
-    """A deviating patch is cut and filled first, so that pixels stay where they are."""
+    """A deviating patch is cropped and padded before it is resampled, so pixels stay aligned."""
     options = {"on_size": "pad+crop", "size": size, "dtype": "float32"}
     for method in ("nearest", "bilinear"):
         found = store.read_batch([KEYS[0], key], resampling=method, **options)[1]
         patch = np.stack([fitted(key, name) for name in "ab"])
-        # A store of its own, in which this is a patch of the usual size.
+        # In a store of its own, this patch has the usual size.
         alone = store_of(store.path.parent / key, {"x": dict(zip("ab", patch, strict=True))})
         with rico_hdl.open(alone) as other:
             assert same_bits(found, other.read("x", size=size, resampling=method, dtype="float32"))
 
 
 def test_kept_sizes_must_agree(store):
-    """With keep, patches of one unusual size are a batch, and of different sizes are none."""
+    """With keep, patches of the same unusual size form a batch; different sizes are an error."""
     assert store.read_batch(["p09", "p09"], on_size="keep").shape == (2, 2, 7, 8)
     with pytest.raises(SizeError, match=r"'p09' and 'p10' don't fit into one batch: uint16 2x7x8"):
         store.read_batch(["p09", "p10"], on_size="keep")
@@ -140,7 +140,7 @@ def test_kept_sizes_must_agree(store):
 
 
 def test_usual_size_is_that_of_the_modality(tmp_path):
-    """Which size is usual does not depend on the batch: also one odd patch alone is noticed."""
+    """The usual size does not depend on the batch: a single odd patch is an error, too."""
     folder = converted("uc-merced", tmp_path, 12)
     manifest = json.loads((folder / "rico-hdl.json").read_text())
     layouts = manifest["modalities"]["rgb"]["layouts"]
@@ -158,7 +158,7 @@ def test_usual_size_is_that_of_the_modality(tmp_path):
 
 
 def test_bands_deviate_each_in_its_own_resolution(tmp_path):
-    """A patch with a row more at each resolution is cropped at each, and stays aligned."""
+    """A patch with extra rows and columns is cropped at each resolution, and stays aligned."""
     patches = s2_patches(6) | {"S2A_patch_odd": s2_patch(77, extra=1)}
     with rico_hdl.open(store_of(tmp_path, patches)) as store:
         assert store.deviating() == ["S2A_patch_odd"]

@@ -1,4 +1,4 @@
-"""A store as a mapping: what it holds, what it gives, what its errors say."""
+"""A store as a mapping: its contents, its arrays and its errors."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def store(folder):
-    """The same, open."""
+    """The store of ten BigEarthNet patches, open."""
     with rico_hdl.open(folder) as store:
         yield store
 
 
 def original(folder):
-    """A store without manifest and journal, as the original rico-hdl leaves it."""
+    """Remove manifest and journal, as if the original rico-hdl had written the store."""
     for name in ("rico-hdl.json", "rico-hdl.journal"):
         (folder / name).unlink()
     return folder
 
 
 def test_every_dataset_is_read_bit_for_bit(spec, tmp_path):
-    """Each patch of each dataset comes back as safetensors reads it, in the publisher's order."""
+    """Every patch of every dataset equals what safetensors reads, with bands in published order."""
     folder = converted(spec.name, tmp_path, 4)
     expected = arrays(folder)
     with rico_hdl.open(folder) as store:
@@ -72,7 +72,7 @@ def test_every_dataset_is_read_bit_for_bit(spec, tmp_path):
 
 @pytest.mark.parametrize("is_original", [False, True], ids=["ours", "original"])
 def test_store_tells_its_dataset(spec, tmp_path, is_original):
-    """Dataset, modalities, bands, presets and keys are known, with and without a manifest."""
+    """A store knows its dataset, modalities, bands, presets and keys, even without a manifest."""
     folder = converted(spec.name, tmp_path, 4)
     if is_original:
         original(folder)
@@ -91,7 +91,7 @@ def test_store_tells_its_dataset(spec, tmp_path, is_original):
 
 
 def test_manifest_that_is_out_of_date_is_not_trusted(tmp_path):
-    """A manifest that does not count all records is passed over for a look at them."""
+    """If the manifest does not count all records, the records are examined instead."""
     spec = registry()["bigearthnet"]
     sources = corpus.generate(spec, tmp_path / "source", 4)
     rico_hdl.convert("bigearthnet", {"s2": sources["s2"]}, tmp_path / "store")
@@ -104,7 +104,7 @@ def test_manifest_that_is_out_of_date_is_not_trusted(tmp_path):
 
 
 def test_store_of_no_known_dataset(tmp_path):
-    """Records of any bands are read; they are of modalities without a name, bands in order."""
+    """Records of an unknown dataset can be read, with bands in natural order."""
     bands = {name: numbered(0, i, (3, 4)) for i, name in enumerate(["B10", "B2", "x"])}
     other = {"y": numbered(1, 9, (2, 2), "float64")}
     with rico_hdl.open(store_of(tmp_path, {"a": bands, "b": other, "c": bands})) as store:
@@ -117,7 +117,7 @@ def test_store_of_no_known_dataset(tmp_path):
 
 
 def test_empty_store(tmp_path):
-    """A store without records is empty, and says so."""
+    """A store without records is empty, and its errors say so."""
     with rico_hdl.open(write(tmp_path, {})) as store:
         assert len(store) == 0
         assert list(store) == list(store.keys()) == list(store.batches(batch_size=3)) == []
@@ -129,14 +129,14 @@ def test_empty_store(tmp_path):
 
 
 def test_same_bands_at_other_sizes_are_another_dataset(tmp_path):
-    """Of datasets with the same bands, the one with the published sizes is taken."""
+    """Among datasets with the same bands, a store matches the one with its sizes."""
     hydro = {name: numbered(0, i, (256, 256)) for i, name in enumerate(S2_SIDES)}
     assert rico_hdl.open(store_of(tmp_path / "a", {"patch_0": hydro})).dataset == "hydro"
     assert rico_hdl.open(store_of(tmp_path / "b", {KEY: s2_patch(0)})).dataset == "bigearthnet"
 
 
 def test_store_is_a_mapping(store):
-    """A store behaves as a read-only dictionary whose comparison does not read pixels."""
+    """A store behaves like a read-only dictionary, but compares by identity."""
     assert isinstance(store, Mapping)
     assert KEY in store
     assert "nothing" not in store
@@ -152,7 +152,7 @@ def test_store_is_a_mapping(store):
 
 
 def test_keys_are_a_sequence_and_a_set(store):
-    """Keys have positions, slices and choices of positions, and take part in set operations."""
+    """Keys support indexing, slicing, lists of positions and set operations."""
     keys = store.keys()
     names = [f"S2A_patch_{i:03}" for i in range(10)]
     assert list(keys) == names
@@ -177,7 +177,7 @@ def test_keys_are_a_sequence_and_a_set(store):
 
 @pytest.mark.parametrize("wanted", ["located", "pickled", "stale", "chosen"])
 def test_keys_with_places_read_the_same(folder, tmp_path, wanted):
-    """Keys that know where records lie give the same patches, also when the file has changed."""
+    """Located keys return the same patches, even after the file was replaced."""
     copy = shutil.copytree(folder, tmp_path / "copy")
     with rico_hdl.open(copy) as store:
         names = [f"S2A_patch_{i:03}" for i in (3, 1, 3)]
@@ -200,7 +200,7 @@ def test_keys_with_places_read_the_same(folder, tmp_path, wanted):
 
 
 def test_single_bands_and_lists_and_presets(store):
-    """Bands are read by name, list, preset, alias, and several of these joined."""
+    """Bands can be given by name, list, preset or alias, or several joined with "+"."""
     patch = s2_patch(4)
     key = "S2A_patch_004"
     cases = {
@@ -222,7 +222,7 @@ def test_single_bands_and_lists_and_presets(store):
 
 
 def test_both_names_find_eurosats_narrow_infrared_band(tmp_path):
-    """B8A and B08A are the same band of EuroSAT, whatever it is called in the file."""
+    """B8A and B08A both select the same EuroSAT band, whatever its name in the file."""
     folder = converted("eurosat-multi-spectral", tmp_path, 4)
     for path in (folder, original(folder)):
         with rico_hdl.open(path) as store:
@@ -234,7 +234,7 @@ def test_both_names_find_eurosats_narrow_infrared_band(tmp_path):
 
 
 def test_hyspecnet_has_its_usable_bands(tmp_path):
-    """The preset of HySpecNet leaves out the 22 bands in which water vapour absorbs the light."""
+    """HySpecNet's preset omits the 22 bands in which water vapour absorbs the light."""
     folder = converted("hyspecnet-11k", tmp_path, 4)
     with rico_hdl.open(folder) as store:
         key = store.keys()[0]
@@ -246,7 +246,7 @@ def test_hyspecnet_has_its_usable_bands(tmp_path):
 
 
 def test_arrays_are_copies_of_their_own(folder):
-    """What was read can be written to, changes nothing in the store, and outlives it."""
+    """Arrays can be modified, don't affect the store, and outlive it."""
     before = (folder / "data.mdb").read_bytes()
     store = rico_hdl.open(folder)
     patch, image = store[KEY], store.read(KEY, bands="rgb")
@@ -262,7 +262,7 @@ def test_arrays_are_copies_of_their_own(folder):
 
 
 def test_records_of_odd_layouts(tmp_path):
-    """Any shape, dtype, order and metadata that safetensors can store is read as it is."""
+    """Any shape, dtype, order and metadata that safetensors can store is read correctly."""
     rng = np.random.default_rng(0)
     shapes = [(), (0,), (3, 0), (5,), (2, 3), (2, 3, 4), (1, 1, 1, 1)]
     dtypes = ["bool", "uint8", "int8", "int16", "uint16", "float16", "int32", "uint32", "float32"]
@@ -294,7 +294,7 @@ def test_records_of_odd_layouts(tmp_path):
 
 @pytest.mark.parametrize("padding", [0, 1, 2, 3])
 def test_misaligned_buffers_are_read(tmp_path, padding):
-    """Bands that other tools put at odd offsets are read as they are, and handed out aligned."""
+    """Bands that other tools wrote at unaligned offsets are returned as aligned arrays."""
     b, c = floats = np.arange(2 * 61 * 61, dtype="<f4").reshape(2, 61, 61)
     header = {
         "a": {"dtype": "U8", "shape": [1, 3], "data_offsets": [0, 3]},
@@ -308,7 +308,7 @@ def test_misaligned_buffers_are_read(tmp_path, padding):
         assert same_bits(store["odd"]["b"], b)
         assert same_bits(store.read("odd", bands=["c", "b"]), floats[::-1])
         assert same_bits(store.read("odd", bands="c", size=122)[0], c.repeat(2, 0).repeat(2, 1))
-        for _ in range(2):  # what the first batch looked up is known to the second
+        for _ in range(2):  # the second batch uses what the first one looked up
             found = store.read_batch(["odd", "other"], bands=["b", "c"], grouped="band")
             for images, wanted in zip(found.values(), floats, strict=True):
                 assert images.flags.aligned
@@ -316,7 +316,7 @@ def test_misaligned_buffers_are_read(tmp_path, padding):
 
 
 def test_unknown_key_names_what_is_there(store):
-    """A key that is not there is an error, also a KeyError, that names similar ones."""
+    """A missing key is a KeyError that suggests similar keys."""
     with pytest.raises(UnknownKeyError) as caught:
         store["S2A_patch_0000"]
     assert isinstance(caught.value, KeyError)
@@ -342,7 +342,7 @@ def test_unknown_key_names_what_is_there(store):
     ],
 )
 def test_unknown_band_names_what_is_there(store, bands, hint):
-    """A band that is not there is an error with the patch, what it has, and the closest name."""
+    """A missing band is an error with the patch, its bands and the closest name."""
     with pytest.raises(UnknownBandError, match="'S2A_patch_003' has no band") as caught:
         store.read("S2A_patch_003", bands=bands)
     assert hint in str(caught.value)
@@ -378,13 +378,13 @@ def test_many_bands_are_not_all_listed(tmp_path):
     ],
 )
 def test_options_that_make_no_sense_are_refused(store, options, what):
-    """Each option that has no such value is an error that says what it may be."""
+    """An invalid option is an error that states the allowed values."""
     with pytest.raises(UsageError, match=what):
         store.read_batch([KEY], **options)
 
 
 def test_bands_of_different_size_need_a_size(store):
-    """Bands of unequal resolution are an error that names them and says what to give."""
+    """Bands of different resolutions are an error that names them and suggests options."""
     with pytest.raises(SizeError, match="B04 is 120x120, B05 is 60x60") as caught:
         store.read(KEY, bands=["B04", "B05"])
     assert "size=(120, 120)" in caught.value.hint
@@ -392,7 +392,7 @@ def test_bands_of_different_size_need_a_size(store):
 
 
 def test_bands_of_different_dtype_need_a_dtype(tmp_path):
-    """Bands of unequal dtype are an error; with a dtype they are converted."""
+    """Bands of different dtypes are an error unless a dtype is given."""
     patch = {"a": np.full((2, 2), 7, np.uint8), "b": np.full((2, 2), 0.5, np.float32)}
     with rico_hdl.open(store_of(tmp_path, {"x": patch})) as store:
         with pytest.raises(UsageError, match="b is float32, a is uint8"):
@@ -403,7 +403,7 @@ def test_bands_of_different_dtype_need_a_dtype(tmp_path):
 
 
 def test_unknown_modality_names_those_there_are(tmp_path):
-    """A modality that is not there is an error; so is none, where there are several."""
+    """An unknown modality is an error, and so is omitting it if the store has several."""
     folder = converted("bigearthnet", tmp_path, 4)
     with rico_hdl.open(folder) as store:
         for call in (store.bands, store.presets, store.keys):
@@ -414,14 +414,14 @@ def test_unknown_modality_names_those_there_are(tmp_path):
 
 
 def test_opening_nothing_is_an_error_at_once(tmp_path):
-    """A folder without a store is noticed by open, not by the first read."""
+    """Opening a folder without a store fails at once, not at the first read."""
     for path in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(StoreError, match=r"no data\.mdb|no such folder"):
             rico_hdl.open(path)
 
 
 def test_relative_and_home_paths(folder, monkeypatch):
-    """A path may be relative or begin with a tilde; where it led when it was opened counts."""
+    """A path may be relative or begin with a tilde, and is resolved when the store is opened."""
     monkeypatch.chdir(folder.parent)
     monkeypatch.setenv("HOME", str(folder.parent))
     stores = [rico_hdl.open(path) for path in ("s2", "~/s2", Path("s2"))]
@@ -430,7 +430,7 @@ def test_relative_and_home_paths(folder, monkeypatch):
 
 
 def test_closed_store_says_so(folder):
-    """After close every use is an error that names the store, and closing again is harmless."""
+    """Every use of a closed store is an error that names it; closing it again is harmless."""
     with rico_hdl.open(folder) as store:
         reader, keys = store.reader(bands="rgb"), store.keys()
         assert KEY in store
@@ -455,7 +455,7 @@ def test_closed_store_says_so(folder):
 
 
 def test_damaged_record_is_an_error_with_its_key(tmp_path):
-    """A value that is no record is an error with the key; the others can be read."""
+    """A damaged record is an error with its key; other records stay readable."""
     records = {key: save(patch) for key, patch in s2_patches(3).items()}
     for damage in (b"", b"xyz", records[KEY][:500], records[KEY][:-1], b"\xff" * 5000):
         broken = {**records, "S2A_patch_001": damage}
@@ -471,7 +471,7 @@ def test_damaged_record_is_an_error_with_its_key(tmp_path):
 
 
 def test_what_is_added_later_is_found(folder, tmp_path):
-    """A store that is open finds what was committed since, as soon as it is asked for."""
+    """An open store finds records that are committed later."""
     copy = shutil.copytree(folder, tmp_path / "copy")
     with rico_hdl.open(copy) as store:
         assert "new" not in store
@@ -489,7 +489,7 @@ def test_what_is_added_later_is_found(folder, tmp_path):
 
 
 def test_same_store_any_number_of_times_beside_lmdb(folder):
-    """A store may be open several times in one process, and in LMDB's own library as well."""
+    """A process can open a store several times, and with the lmdb library as well."""
     with lmdb.open(str(folder), readonly=True, lock=False) as env, env.begin() as txn:
         stores = [rico_hdl.open(folder) for _ in range(3)]
         for store in stores:
@@ -502,7 +502,7 @@ def test_same_store_any_number_of_times_beside_lmdb(folder):
 
 
 def test_links_lead_to_the_same_store(folder, tmp_path):
-    """A symbolic link to a store, and to its data.mdb, is a store."""
+    """A symbolic link to a store or to its data.mdb can be opened as a store."""
     (tmp_path / "link").symlink_to(folder)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "data.mdb").symlink_to(folder / "data.mdb")
@@ -522,7 +522,7 @@ def test_links_lead_to_the_same_store(folder, tmp_path):
     ],
 )
 def test_options_that_a_method_lacks_are_refused(store, method, arguments, wrong):
-    """An option that is misspelled or another method's is a TypeError that names both."""
+    """A misspelled or unsupported option is a TypeError that names the method and the option."""
     getattr(store, method)(*arguments, bands="rgb")
     with pytest.raises(TypeError, match=rf"Store\.{method}\(\) got .* argument '{wrong}'"):
         getattr(store, method)(*arguments, bands="rgb", **{wrong: "skip"})

@@ -1,4 +1,4 @@
-"""Readers in several processes while another process writes to the store."""
+"""Reading in several processes while another process writes to the store."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from tests.support.writing import (
 )
 
 SECONDS = 1.0
-"""How long readers are at work, at least, in each case of a short run."""
+"""The minimum time, in seconds, that readers run in each case of a short run."""
 N_SHORT = 500
-"""Patches that they read, at least."""
+"""The minimum number of patches that they read."""
 N_SOAK = 1_000_000
-"""Reads of each case of a long run."""
+"""The number of reads in each case of a long run."""
 BATCH = 64
 
 NUMBER_OF = {key_of(number): number for number in range(N)}
@@ -47,16 +47,16 @@ FORKED = pytest.param(
 
 
 def absent(kind, error):
-    """Whether an error says that there is no such patch in some state, which is true."""
-    # Its removal is committed before its next version, or a new store does not have it yet.
+    """Whether an error correctly reports a patch as missing in some state of the store."""
+    # The writer commits a removal before the next version, or the new store lacks the patch yet.
     return isinstance(error, UnknownKeyError) and kind in ("repair", "overwrite")
 
 
 def read(kind, opened, n, seconds, seed):
-    """Read patches in all ways until enough were read for long enough.
+    """Read patches by all methods until enough are read and enough time has passed.
 
     Returns:
-        How many were right, how many were wrong, and errors by their texts.
+        The counts of right patches, of wrong patches, and of errors by their messages.
     """
     store, reader, keys, side = opened
     chance = random.Random(seed)
@@ -102,7 +102,7 @@ def read(kind, opened, n, seconds, seed):
 
 
 def readers_next_to(kind, folder, side, n, *, seconds=0, method="spawn", seed=0):
-    """What readers of ``n`` patches find while a process writes, with keys listed before."""
+    """The counts of readers of ``n`` patches, with keys listed before a process starts to write."""
     with rico_hdl.open(folder) as store:
         keys, reader = store.keys(), store.reader()
         reader.read_batch(keys)
@@ -119,7 +119,7 @@ def readers_next_to(kind, folder, side, n, *, seconds=0, method="spawn", seed=0)
 
 
 def assert_right(found, n_reads):
-    """That enough was read, and all of it was right."""
+    """Assert that enough patches were read and all of them were right."""
     allowed = {"right", "wrong", "absent", "listed"}
     assert found["wrong"] == 0, found
     assert set(found) <= allowed, found
@@ -127,17 +127,17 @@ def assert_right(found, n_reads):
 
 
 def prepared(kind, folder, side):
-    """A store for a kind of writer."""
+    """Create a store for a kind of writer."""
     begin(folder, side)
     if kind in ("convert", "overwrite"):
-        StoreWriter(folder).close()  # it is rico-hdl's from now on
+        StoreWriter(folder).close()  # from now on it has a journal
     return folder
 
 
 @pytest.mark.parametrize(("size", "method"), [FORKED, ("large", "spawn")])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_patch_is_that_of_its_key(tmp_path, kind, size, method):
-    """Whatever a writer in another process does, each patch that is read is whole and its key's."""
+    """Whatever another process writes, each patch that is read is complete and its key's."""
     folder = prepared(kind, tmp_path / "store", SIDES[size])
     found = readers_next_to(kind, folder, SIDES[size], N_SHORT, seconds=SECONDS, method=method)
     assert_right(found, N_SHORT)
@@ -147,7 +147,7 @@ def test_every_patch_is_that_of_its_key(tmp_path, kind, size, method):
 @pytest.mark.parametrize("size", SIDES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_million_patches_are_those_of_their_keys(tmp_path, kind, size, rounds, seed):
-    """Of a million reads next to each kind of writer not one is wrong, and none fails."""
+    """In a million reads during each kind of write, none is wrong and none fails."""
     for n in rounds(10):
         folder = prepared(kind, tmp_path / str(n), SIDES[size])
         found = readers_next_to(kind, folder, SIDES[size], N_SOAK // 10, seed=seed + 10 * n)
@@ -156,7 +156,7 @@ def test_a_million_patches_are_those_of_their_keys(tmp_path, kind, size, rounds,
 
 
 def killed_writers(folder, side, n_reads, seconds):
-    """What readers find while one writer after the other is killed."""
+    """The counts of readers while one writer after another is killed."""
     chance = random.Random(1)
     with rico_hdl.open(folder) as store:
         keys, reader = store.keys(), store.reader()
@@ -181,7 +181,7 @@ def killed_writers(folder, side, n_reads, seconds):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("size", SIDES)
 def test_killed_writers_leave_right_patches(tmp_path, size):
-    """While writers are killed at random and others take their place, no patch is read wrong."""
+    """While writers are killed at random and replaced, no patch is read wrong."""
     folder = begin(tmp_path / "store", SIDES[size])
     found, n_killed = killed_writers(folder, SIDES[size], N_SHORT, 2 * SECONDS)
     assert n_killed > 1
@@ -191,7 +191,7 @@ def test_killed_writers_leave_right_patches(tmp_path, size):
 @pytest.mark.soak
 @pytest.mark.parametrize("size", SIDES)
 def test_a_million_patches_while_writers_are_killed(tmp_path, size, rounds):
-    """Of a million reads while one writer after the other is killed, none is wrong."""
+    """In a million reads while one writer after another is killed, none is wrong."""
     folder = begin(tmp_path / "store", SIDES[size])
     for _ in rounds(10):
         found, _ = killed_writers(folder, SIDES[size], N_SOAK // 10, 0)
@@ -199,7 +199,7 @@ def test_a_million_patches_while_writers_are_killed(tmp_path, size, rounds):
 
 
 def commit_more(folder, n, first=0):
-    """Add records in so many transactions."""
+    """Add ``n`` records, each in its own transaction."""
     with lmdb.open(str(folder), map_size=2**30) as env:
         for i in range(n):
             with env.begin(write=True) as txn:
@@ -207,7 +207,7 @@ def commit_more(folder, n, first=0):
 
 
 def test_what_was_read_is_certain_for_one_more_commit(tmp_path):
-    """A state is certain until two more were committed, since LMDB uses its pages after those."""
+    """A state is certain for one more commit, since LMDB reuses its pages after the second."""
     folder = begin(tmp_path / "store", SIDES["small"])
     for _ in range(3):
         with rico_hdl.open(folder) as store:
@@ -224,7 +224,7 @@ def test_what_was_read_is_certain_for_one_more_commit(tmp_path):
 
 
 def test_a_replaced_file_is_noticed(tmp_path):
-    """After --overwrite, an open store finds what the new file has as soon as it lists its keys."""
+    """After --overwrite, an open store finds the new file when it lists its keys."""
     folder = prepared("overwrite", tmp_path / "store", SIDES["small"])
     with rico_hdl.open(folder) as store:
         assert len(store) == N
@@ -238,7 +238,7 @@ def test_a_replaced_file_is_noticed(tmp_path):
 
 
 class Restless:
-    """Commits to a store whenever pixels are about to be copied."""
+    """Commits to a store on demand, to overtake a reader."""
 
     def __init__(self, folder):
         self.env = lmdb.open(str(folder), map_size=2**30)
@@ -256,7 +256,7 @@ class Restless:
 
 
 def test_a_writer_that_is_always_faster_ends_in_an_error(tmp_path, monkeypatch):
-    """Reading gives up after many attempts if every one of them was overtaken by commits."""
+    """Reading gives up after many attempts if commits overtake each of them."""
     folder = begin(tmp_path / "store", SIDES["large"])
     monkeypatch.setattr("rico_hdl.reading.records._ATTEMPTS_IN_ALL", 20)
     with rico_hdl.open(folder) as store:
@@ -279,7 +279,7 @@ def test_a_writer_that_is_always_faster_ends_in_an_error(tmp_path, monkeypatch):
 
 
 def test_a_batch_that_is_always_overtaken_is_read_one_by_one(tmp_path, monkeypatch):
-    """A batch is right though a writer commits during each attempt to read it at once."""
+    """A batch is right even if a writer commits during each attempt to read it at once."""
     folder = begin(tmp_path / "store", SIDES["large"])
     with rico_hdl.open(folder) as store:
         keys = store.keys()
@@ -304,7 +304,7 @@ def test_a_batch_that_is_always_overtaken_is_read_one_by_one(tmp_path, monkeypat
 
 
 def test_plain_lmdb_reads_right_as_long_as_one_conversion_runs(tmp_path):
-    """A transaction without a lock is right from before a conversion to the end of it.
+    """A transaction without a lock stays right from before a conversion until its end.
 
     The conversion replaces records in many commits: without care LMDB would put new records
     in the pages of those that the transaction still sees.
@@ -334,7 +334,7 @@ _held = []
 
 
 def seen_by_plain_lmdb(folder, *, held):
-    """All values as LMDB gives them without a lock; held, always through the same transaction."""
+    """All values that lmdb reads without a lock; if held, always in the same transaction."""
     if not _held:
         env = lmdb.open(str(folder), readonly=True, lock=False, map_size=2**30)
         _held.append((env, env.begin()))

@@ -1,7 +1,7 @@
-"""The reader of the dataset's authors, ConfigILM, on stores of ours.
+"""ConfigILM, the reader by the dataset's authors, reads stores of this package.
 
-configilm 0.7.1 asks for numpy below 2, lmdb below 2 and much that its reader does not use, so it is
-installed without its dependencies: requirements/torch.txt says what the reader needs.
+configilm 0.7.1 requires numpy < 2, lmdb < 2 and libraries that its reader does not use, so it is
+installed without dependencies; requirements/torch.txt lists those that the reader needs.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ CONFIGURATIONS = {2: "S1", 3: "RGB", 4: "10m", 10: "10m_20m", 12: "S1_10m_20m", 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A store with its tables."""
+    """A BigEarthNet store with its metadata tables."""
     return labelled.bigearthnet(tmp_path_factory.mktemp("configilm"))
 
 
 @pytest.fixture
 def theirs(data):
-    """Makes ConfigILM's dataset of a split and a number of channels."""
+    """Create ConfigILM's dataset for a split and a number of channels."""
     made = []
 
     def make(split, n_channels):
@@ -57,7 +57,7 @@ def theirs(data):
 @pytest.mark.parametrize("n_channels", CONFIGURATIONS)
 @pytest.mark.parametrize("split", labelled.SPLITS)
 def test_configilm_reads_the_same_tensors(data, theirs, split, n_channels):
-    """ConfigILM's samples of a split are ours, bit by bit and in the same order, with labels."""
+    """ConfigILM's samples equal ours bit by bit, with the same labels, in the same order."""
     bands = STANDARD_BANDS[CONFIGURATIONS[n_channels]]
     modalities = [m for m, own in (("s1", "VV"), ("s2", "B02")) if own in bands]
     ours = BigEarthNet(data.store, data.metadata, split, modalities, bands)

@@ -1,4 +1,4 @@
-"""PyTorch's datasets give the pixels that every way to read a store gives."""
+"""PyTorch datasets and loaders return the same pixels as every read method."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from rico_hdl.torch import PatchDataset, loader
 
 
 class TestSamples(ReaderContract):
-    """Sample by sample."""
+    """Reads one sample at a time."""
 
     def read(self, folder, keys, bands):
         dataset = PatchDataset(folder, keys, list(bands))
@@ -21,7 +21,7 @@ class TestSamples(ReaderContract):
 
 
 class TestLoader(ReaderContract):
-    """Batches of this package's loader."""
+    """Reads batches with this package's loader."""
 
     def read(self, folder, keys, bands):
         dataset = PatchDataset(folder, keys, list(bands))
@@ -30,7 +30,7 @@ class TestLoader(ReaderContract):
 
 
 class TestDataLoader(ReaderContract):
-    """Batches of PyTorch's loader."""
+    """Reads batches with PyTorch's DataLoader."""
 
     def read(self, folder, keys, bands):
         batches = DataLoader(PatchDataset(folder, keys, list(bands)), 4)

@@ -45,20 +45,20 @@ S2 = ["B02", "B8A", "B01"]
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A store with its tables."""
+    """A BigEarthNet store with its metadata tables."""
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     return labelled.bigearthnet(tmp_path_factory.mktemp("bigearthnet"))
 
 
 @pytest.fixture(scope="module")
 def stored(data):
-    """All patches, as the safetensors library reads them."""
+    """All patches, as safetensors reads them."""
     return arrays(data.store)
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_bigearthnet_split_has_its_patches_and_labels(data, split):
-    """The samples are those of the split, sorted by key, each with its own labels."""
+    """A dataset holds its split's samples, sorted by key, each with its own labels."""
     dataset = BigEarthNet(data.store, data.metadata, split, ["s2"], "rgb")
     rows = sorted((r for r in data.rows if r.split == split), key=lambda row: row.patch_id)
     assert len(rows) == 4
@@ -70,7 +70,7 @@ def test_bigearthnet_split_has_its_patches_and_labels(data, split):
 
 
 def test_bigearthnet_pairs_are_those_of_the_table(data, stored):
-    """An image holds the bands of the S1 patch that the table names, then those of S2."""
+    """An image holds the bands of the S1 patch in the table's row, then those of S2."""
     dataset = BigEarthNet(data.store, data.metadata, "train", bands=S1 + S2)
     partners = {row.patch_id: row.s1_name for row in data.rows}
     assert dataset.entries["image"].bands == (*S1, *S2)
@@ -79,12 +79,12 @@ def test_bigearthnet_pairs_are_those_of_the_table(data, stored):
         bands = [s1[band] for band in S1] + [labelled.upsampled(s2[band]) for band in S2]
         expected = np.stack([band.astype(np.float32) for band in bands])
         assert sample["image"].dtype == torch.float32
-        # As bytes: the pixels of Sentinel-1 hold a NaN.
+        # Compared as bytes, since the Sentinel-1 pixels include a NaN.
         assert sample["image"].numpy().tobytes() == expected.tobytes()
 
 
 def test_bigearthnet_order_of_modalities_can_be_chosen(data):
-    """The bands of the modality that is named first come first; a dictionary says whose."""
+    """Bands follow the order of the modalities; a dictionary assigns bands to modalities."""
     one = BigEarthNet(data.store, data.metadata, bands=S1 + S2)
     other = BigEarthNet(
         data.store, data.metadata, modalities=["s2", "s1"], bands={"s1": "VH", "s2": "rgb"}
@@ -98,7 +98,7 @@ def test_bigearthnet_order_of_modalities_can_be_chosen(data):
 
 
 def test_bigearthnet_masks_are_classes_of_the_reference_map(data):
-    """Each pixel of a mask is the class of the map's code, or to be ignored."""
+    """Each mask pixel is the class of the map's code, or the index to ignore."""
     spec = registry()["bigearthnet"]
     numbers = {patch.key: patch.number for patch in corpus.patches(spec, spec.modality("s2"), 20)}
     options = {"modalities": ["s2"], "bands": "B02", "labels": "mask"}
@@ -116,7 +116,7 @@ def test_bigearthnet_masks_are_classes_of_the_reference_map(data):
 
 
 def test_bigearthnet_masks_follow_the_size(data):
-    """With another size, masks keep the classes of the nearest pixels, and fit the images."""
+    """Masks are resampled with nearest neighbours to the size of the images."""
     options = {"modalities": "s2", "bands": "B02", "labels": "mask"}
     small = BigEarthNet(data.store, data.metadata, size=60, resampling="bilinear", **options)
     whole = BigEarthNet(data.store, data.metadata, **options)
@@ -126,7 +126,7 @@ def test_bigearthnet_masks_follow_the_size(data):
 
 
 def test_bigearthnet_both_kinds_of_labels_or_none(data):
-    """Samples hold what was asked for."""
+    """Samples hold the requested kinds of labels: both or none."""
     common = {"modalities": "s2", "bands": "B02"}
     both = BigEarthNet(data.store, data.metadata, labels="multi-hot+mask", **common)
     assert set(both[0]) == {"image", "label", "mask", "key"}
@@ -135,7 +135,7 @@ def test_bigearthnet_both_kinds_of_labels_or_none(data):
 
 
 def test_bigearthnet_snow_and_clouds_are_added(data):
-    """With the second table its patches of the split join the others."""
+    """A second table adds its patches to those of the first."""
     plain = BigEarthNet(data.store, data.metadata, None)
     whole = BigEarthNet(data.store, data.metadata, None, snow_cloud=data.snow_cloud)
     extra = {row.patch_id for row in data.snow_rows}
@@ -145,7 +145,7 @@ def test_bigearthnet_snow_and_clouds_are_added(data):
 
 
 def test_bigearthnet_sentinel_1_alone(data, stored):
-    """Of Sentinel-1 alone, a sample's key is that of its S1 patch; labels are the pair's."""
+    """A dataset of Sentinel-1 alone has the keys of S1 patches and the labels of their pairs."""
     dataset = BigEarthNet(data.store, data.metadata, "test", ["s1"], dtype=None)
     rows = {row.s1_name: row for row in data.rows if row.split == "test"}
     assert set(dataset.keys) == set(rows)
@@ -157,7 +157,7 @@ def test_bigearthnet_sentinel_1_alone(data, stored):
 
 
 def test_bigearthnet_resolutions_can_stay_apart(data, stored):
-    """Grouped, each modality's bands keep their resolution, and S1 and S2 their dtypes."""
+    """Grouped, bands keep their resolution and, by band, S1 and S2 keep their dtypes."""
     dataset = BigEarthNet(data.store, data.metadata, modalities=["s2"], grouped=True)
     for sample in dataset:
         patch = stored[sample["key"]]
@@ -179,7 +179,7 @@ def test_bigearthnet_resolutions_can_stay_apart(data, stored):
 
 
 def test_bigearthnet_missing_patches_are_counted(data, tmp_path):
-    """What the table names and the store lacks is an error with counts, or left out."""
+    """Patches in the table but not in the store are counted in an error, or skipped."""
     gone_s1, gone_map = data.rows[1].s1_name, f"{data.rows[3].patch_id}_reference_map"
     store = shutil.copytree(data.store, tmp_path / "lacking")
     with lmdb.open(str(store), map_size=2**30) as env, env.begin(write=True) as txn:
@@ -221,13 +221,13 @@ def test_bigearthnet_missing_patches_are_counted(data, tmp_path):
     ],
 )
 def test_bigearthnet_options_that_mean_nothing_are_errors(data, options, message):
-    """Options that can't be carried out are an error that says what is expected."""
+    """Invalid options are errors that state the allowed values."""
     with pytest.raises(UsageError, match=re.escape(message)):
         BigEarthNet(data.store, data.metadata, **options)
 
 
 def test_bigearthnet_loaders_and_workers_agree(data):
-    """Our loader, PyTorch's with workers and indexing give the same samples."""
+    """Our loader and PyTorch's DataLoader with workers return the same samples."""
     dataset = BigEarthNet(data.store, data.metadata, None, labels="multi-hot+mask")
     again = pickle.loads(pickle.dumps(dataset))
     with loader(dataset, 5, n_threads=2) as ours:
@@ -255,7 +255,7 @@ def test_eurosat_has_the_classes_of_its_keys(tmp_path):
 
 
 def test_uc_merced_has_one_size(tmp_path):
-    """Patches that deviate from 256 x 256 are resampled, so that batches can be made."""
+    """Patches that deviate from 256 x 256 are resampled, so they fit into batches."""
     store = converted("uc-merced", tmp_path, 22)
     stored = arrays(store)
     odd = [key for key, patch in stored.items() if patch["Red"].shape != (256, 256)]
@@ -274,7 +274,7 @@ def test_uc_merced_has_one_size(tmp_path):
 
 
 def test_hyspecnet_reads_the_publishers_splits(tmp_path):
-    """A split file's patches come in its order, with the 202 bands that are usable."""
+    """A split file decides patches and order; images hold the 202 usable bands."""
     store = converted("hyspecnet-11k", tmp_path, 3)
     stored = arrays(store)
     keys = sorted(stored)[::-1][:2]
@@ -292,7 +292,7 @@ def test_hyspecnet_reads_the_publishers_splits(tmp_path):
 
 
 def test_split_that_names_missing_patches(tmp_path):
-    """Patches of a split file that the store lacks are an error with counts, or left out."""
+    """Patches in a split file but not in the store are counted in an error, or skipped."""
     store = converted("eurosat-multi-spectral", tmp_path, 12)
     split = tmp_path / "train.txt"
     split.write_text("River_1.jpg\nRiver_9999.jpg\nForest_1.jpg\n")

@@ -1,4 +1,4 @@
-"""docs/pytorch.md, lightning.md: their code runs, and their tables match the code."""
+"""docs/pytorch.md and lightning.md: their code runs, and their tables match the code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WITH_CODE = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with the stores and files that the documents use."""
+    """A folder with the stores and files that the documentation uses."""
     folder = tmp_path_factory.mktemp("docs")
     labelled.bigearthnet(folder)
     for name, target, n in (
@@ -51,7 +51,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("part", WITH_CODE, ids=lambda part: part.title)
 def test_code_runs_and_prints_what_is_shown(part, folder):
-    """Each block of code runs, in its own process, and prints what its comments show."""
+    """Each code block runs in its own process and prints the output in its comments."""
     needs = {block.needs for block in part.blocks if block.needs}
     missing = [name for name in needs if find_spec(name) is None]
     if missing:
@@ -60,12 +60,12 @@ def test_code_runs_and_prints_what_is_shown(part, folder):
 
 
 def test_five_minutes_end_with_a_batch(tmp_path):
-    """The page for beginners runs from the archive to the training loop."""
+    """The beginners' page runs from the archive to the training loop."""
     run_section(merged(sections(DOCS / "start.md")), tmp_path)
 
 
 def test_classes_are_those_of_the_code():
-    """The table of classes lists the codes of each class, in the order of the labels."""
+    """The table of classes lists the codes of each class, in label order."""
     (table,) = section(DOCUMENT, "BigEarthNet").tables()
     rows = [
         (row["class"], tuple(map(int, row["its codes in CORINE Land Cover"].split(", "))))
@@ -82,7 +82,7 @@ def test_classes_are_those_of_the_code():
     ],
 )
 def test_options_are_those_of_the_code(title, column, function, left_out):
-    """The tables of options list every argument, and no others."""
+    """The tables of options list every argument and no others."""
     (table,) = section(DOCUMENT, title).tables()
     named = [name for row in table for name in row[column].split(", ")]
     parameters = inspect.signature(function).parameters

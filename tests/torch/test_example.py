@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "train_eurosat.py"
 
 
 def test_example_learns_and_says_how_long_it_waited(tmp_path):
-    """The example trains an epoch, finds the classes of other patches, and tells of the waiting."""
+    """The example trains for an epoch, classifies other patches, and reports the waiting time."""
     done = python("-W", "error", EXAMPLE, tmp_path)
     assert done.returncode == 0, done.stderr
     found = re.fullmatch(
@@ -25,7 +25,7 @@ def test_example_learns_and_says_how_long_it_waited(tmp_path):
     assert found, done.stdout
     seconds, waited, accuracy = map(float, found.groups())
     assert waited <= seconds
-    assert accuracy > 80  # one in ten by chance
+    assert accuracy > 80  # 10 % by chance
     store, splits = tmp_path / "Encoded-EuroSAT", tmp_path / "eurosat-test.txt"
     options = ["--store", store, "--train", splits, "--test", splits]
     again = python("-W", "error", EXAMPLE, tmp_path, *options)

@@ -1,4 +1,4 @@
-"""Batches that threads read ahead into memory that is used again."""
+"""The loader: threads read batches ahead into reused memory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BANDS = ["B04", "B03", "B12"]
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A store of patches whose pixels tell their key, band and place."""
+    """A store of patches whose pixels encode their key, band and place."""
     return converted("eurosat-multi-spectral", tmp_path_factory.mktemp("loader"), N)
 
 
@@ -46,7 +46,7 @@ def dataset(store):
 
 
 def check(batch, dataset):
-    """Each row of a batch is the sample that its label says."""
+    """Assert that each row of a batch is the sample that its label names."""
     for row, position in enumerate(batch["label"].tolist()):
         sample = dataset[position]
         assert batch["key"][row] == sample["key"]
@@ -59,7 +59,7 @@ def keys_of(batches):
 
 
 def own_threads():
-    """The loaders' threads that are alive."""
+    """The live threads of loaders."""
     return {thread for thread in threading.enumerate() if thread.name.startswith("rico-hdl loader")}
 
 
@@ -68,7 +68,7 @@ def own_threads():
     ("batch_size", "drop_last"), [(1, False), (7, False), (7, True), (24, True), (100, False)]
 )
 def test_batches_hold_all_samples_in_order(dataset, n_threads, batch_size, drop_last):
-    """Without shuffling the batches are those of PyTorch's own loader, whatever the threads."""
+    """Without shuffling, batches equal those of PyTorch's DataLoader for any number of threads."""
     with loader(dataset, batch_size, n_threads=n_threads, drop_last=drop_last) as batches:
         plain = DataLoader(dataset, batch_size, drop_last=drop_last)
         assert len(batches) == len(plain)
@@ -80,7 +80,7 @@ def test_batches_hold_all_samples_in_order(dataset, n_threads, batch_size, drop_
 
 
 def test_order_depends_on_seed_and_epoch_alone(dataset):
-    """Threads and read-ahead change no order; another epoch or seed does; set_epoch comes back."""
+    """The order depends on seed and epoch alone, not on threads or prefetching."""
     orders = {}
     for n_threads, prefetch in ((1, 1), (2, 5), (4, 2)):
         with loader(
@@ -110,7 +110,7 @@ def test_order_depends_on_seed_and_epoch_alone(dataset):
     st.integers(0, 3),
 )
 def test_order_is_that_of_the_distributed_sampler(order, epoch):
-    """Each rank's positions are those that PyTorch's DistributedSampler gives it."""
+    """Each rank gets the positions that PyTorch's DistributedSampler gives it."""
     for rank in range(order.world_size):
         ours = replace(order, rank=rank)
         theirs = DistributedSampler(
@@ -127,10 +127,10 @@ def test_order_is_that_of_the_distributed_sampler(order, epoch):
 
 
 def test_ranks_get_their_own_samples(dataset):
-    """The ranks' batches are equally many, and together hold every sample."""
+    """All ranks get equally many samples, and together they get every sample."""
     ranks = [loader(dataset, 4, shuffle=True, seed=1, rank=rank, world_size=5) for rank in range(5)]
     found = [keys_of(batches) for batches in ranks]
-    assert {len(keys) for keys in found} == {5}  # 25 in all: one comes twice
+    assert {len(keys) for keys in found} == {5}  # 25 in all, so one sample occurs twice
     assert {key for keys in found for key in keys} == set(dataset.keys)
     dropped = [loader(dataset, 4, rank=rank, world_size=5, drop_last=True) for rank in range(5)]
     assert [keys_of(batches) for batches in dropped] == [
@@ -150,7 +150,7 @@ def _rank(rank, world_size, init_file, path):
 
 
 def test_process_group_is_asked_for_the_rank(store, tmp_path):
-    """In a process group each process reads its own share without being told its rank."""
+    """In a process group, each process reads its own share without a rank argument."""
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         jobs = [pool.submit(_rank, rank, 2, tmp_path / "group", store) for rank in range(2)]
         found = [job.result(timeout=120) for job in jobs]
@@ -161,7 +161,7 @@ def test_process_group_is_asked_for_the_rank(store, tmp_path):
 
 
 def test_subsets_and_samplers_decide_what_is_read(dataset):
-    """Subsets, also of subsets, and samplers of PyTorch give the positions."""
+    """Subsets, also nested, and PyTorch's samplers decide the positions."""
     subset = Subset(Subset(dataset, range(4, 20)), [0, 5, 2, 15])
     with loader(subset, 3) as batches:
         assert [p for batch in batches for p in batch["label"].tolist()] == [4, 9, 6, 19]
@@ -180,7 +180,7 @@ def test_subsets_and_samplers_decide_what_is_read(dataset):
 
 
 def test_batches_that_are_kept_stay_as_they_are(dataset):
-    """However many batches are kept, or parts of them, none is written over."""
+    """Batches that are kept, even in part, are never overwritten."""
     with loader(dataset, 3, shuffle=True, n_threads=3) as batches:
         kept = [batch for _ in range(3) for batch in batches]
         for batch in kept:
@@ -194,7 +194,7 @@ def test_batches_that_are_kept_stay_as_they_are(dataset):
 
 
 def test_memory_is_used_again(dataset):
-    """A loop that keeps nothing goes round in the memory of a few batches."""
+    """A loop that keeps no batch reuses the memory of a few batches."""
     batches = loader(dataset, 2, n_threads=2, prefetch=3)
     places = set()
     for _ in range(5):
@@ -211,7 +211,7 @@ def test_memory_is_used_again(dataset):
 
 
 def test_keeping_labels_keeps_no_images(dataset):
-    """Who collects labels keeps small arrays, and the images' memory is used again."""
+    """Collecting labels does not keep the images' memory from being reused."""
     batches = loader(dataset, 2, n_threads=1, prefetch=1)
     labels, places = [], set()
     for batch in batches:
@@ -222,21 +222,21 @@ def test_keeping_labels_keeps_no_images(dataset):
 
 
 class Halve:
-    """A transform of batches that can be pickled; it makes another dtype and shape."""
+    """A picklable transform of batches that changes dtype and shape."""
 
     def __call__(self, batch):
         return batch | {"image": batch["image"].float()[..., ::2, ::2] / 2}
 
 
 class Name:
-    """A transform of samples that can be pickled."""
+    """A picklable transform of samples."""
 
     def __call__(self, sample):
         return {"image": sample["image"].float() + 1, "name": sample["key"].lower()}
 
 
 def test_batches_are_transformed(dataset):
-    """A transform of batches gets each batch, and what it returns is the batch."""
+    """A batch transform receives each batch and returns its replacement."""
     with loader(dataset, 5, transform=Halve()) as batches:
         found = list(batches)
     plain = list(loader(dataset, 5))
@@ -246,7 +246,7 @@ def test_batches_are_transformed(dataset):
 
 
 def test_samples_are_transformed(store):
-    """The dataset's transform is applied to each sample, as PyTorch's loader does."""
+    """The dataset's transform is applied to each sample, as in PyTorch's DataLoader."""
     dataset = PatchDataset(store, bands=BANDS, transform=Name())
     with loader(dataset, 5) as batches:
         for batch, other in zip(batches, DataLoader(dataset, 5), strict=True):
@@ -257,7 +257,7 @@ def test_samples_are_transformed(store):
 
 @pytest.mark.parametrize("grouped", [True, "band"])
 def test_resolutions_stay_apart(tmp_path, grouped):
-    """Batches of a grouped dataset hold an array for each resolution, or band, as stored."""
+    """Batches of a grouped dataset hold an array in the stored dtype per resolution or band."""
     dataset = PatchDataset(converted("bigearthnet", tmp_path, 5, ["s2"]), grouped=grouped)
     with loader(dataset, 2) as batches:
         for batch, other in zip(batches, DataLoader(dataset, 2), strict=True):
@@ -269,7 +269,7 @@ def test_resolutions_stay_apart(tmp_path, grouped):
 
 
 def test_kept_bands_are_never_overwritten(tmp_path):
-    """Whoever keeps one band of a batch keeps its pixels, though bands share their memory."""
+    """A band that is kept is never overwritten, although a batch's bands share memory."""
     dataset = PatchDataset(converted("bigearthnet", tmp_path, 8, ["s2"]), grouped="band")
     kept = []
     with loader(dataset, 1, prefetch=1, n_threads=1) as batches:
@@ -293,7 +293,7 @@ class FailAt:
 
 
 def test_errors_of_a_transform_reach_the_trainer(dataset):
-    """An exception in a thread comes where its batch would, with a note of which that is."""
+    """A thread's exception is raised at its batch, with a note that names the batch."""
     batches = loader(dataset, 4, transform=FailAt(9))
     seen = []
     with pytest.raises(ValueError, match="bad label 9") as caught:
@@ -302,12 +302,12 @@ def test_errors_of_a_transform_reach_the_trainer(dataset):
     assert seen == list(range(8))
     assert f"begins with {dataset.keys[8]}" in caught.value.__notes__[0]
     assert len(keys_of(loader(dataset, 4))) == N
-    with pytest.raises(ValueError, match="bad label 9"):  # and the loader can be used again
+    with pytest.raises(ValueError, match="bad label 9"):  # the loader can be used again
         list(batches)
 
 
 def test_errors_of_reading_reach_the_trainer(store):
-    """A store that is closed in the middle is an error, not a crash."""
+    """Closing the store during a loop leads to an error, not a crash."""
     opened = rico_hdl.open(store)
     dataset = PatchDataset(opened, bands="rgb")
     batches = iter(loader(dataset, 2, n_threads=2))
@@ -318,7 +318,7 @@ def test_errors_of_reading_reach_the_trainer(store):
 
 
 def test_breaking_off_ends_what_was_begun(dataset):
-    """After a break nothing is read any more, and the next loop is a whole epoch."""
+    """A break ends all reading ahead, and the next loop is a whole epoch."""
     batches = loader(dataset, 2, n_threads=2)
     for _ in range(20):
         for _ in batches:
@@ -328,7 +328,7 @@ def test_breaking_off_ends_what_was_begun(dataset):
 
 
 def test_older_iteration_says_that_it_was_ended(dataset):
-    """Of two iterations over one loader the newer one is whole, and the older one an error."""
+    """A second iteration over a loader is complete, and the first one raises an error."""
     batches = loader(dataset, 2)
     older = iter(batches)
     next(older)
@@ -340,7 +340,7 @@ def test_older_iteration_says_that_it_was_ended(dataset):
 
 
 def test_threads_end_with_the_loader(dataset):
-    """Closing ends the threads, and so does letting go; iterating again starts new ones."""
+    """Threads end if the loader is closed or deleted; iterating again starts new ones."""
     others = own_threads()
     batches = loader(dataset, 2, n_threads=3)
     list(batches)
@@ -359,7 +359,7 @@ def test_threads_end_with_the_loader(dataset):
 
 
 def test_nothing_is_left_over(dataset):
-    """Loaders that come and go leave no threads, open files or memory maps behind."""
+    """Discarded loaders leave no threads, open files or memory maps behind."""
 
     def state():
         gc.collect()
@@ -379,7 +379,7 @@ def test_nothing_is_left_over(dataset):
         pytest.skip("no /proc on this system")
     once()
     gc.collect()
-    for thread in own_threads():  # of loaders that other tests let go of
+    for thread in own_threads():  # of loaders that other tests discarded
         thread.join(timeout=60)
     before = state()
     for _ in range(30):
@@ -388,7 +388,7 @@ def test_nothing_is_left_over(dataset):
 
 
 def test_pickled_loader_goes_on_elsewhere(dataset):
-    """A loader that is being iterated can be pickled; its copy begins with the next epoch."""
+    """A loader can be pickled while it is iterated; its copy starts with the next epoch."""
     batches = loader(dataset, 5, shuffle=True, transform=Halve())
     running = iter(batches)
     next(running)
@@ -405,7 +405,7 @@ def _iterate_in_child(batches, queue):
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_loader_works_in_another_process(dataset, method):
-    """A loader that was used here is used in a child process, however that starts."""
+    """A loader that was used here works in a child process of any start method."""
     batches = loader(dataset, 5, shuffle=True, seed=3, n_threads=2)
     list(batches)
     context = multiprocessing.get_context(method)
@@ -418,7 +418,7 @@ def test_loader_works_in_another_process(dataset, method):
 
 
 def test_waiting_is_counted(dataset):
-    """The loader counts the seconds for which the trainer waited, in all epochs together."""
+    """The loader adds up the seconds that the trainer waits, over all epochs."""
     batches = loader(dataset, N)
     counts = [batches.waited_s]
     started = perf_counter()
@@ -441,13 +441,13 @@ def test_waiting_is_counted(dataset):
     ],
 )
 def test_options_that_contradict_themselves_are_errors(dataset, options, message):
-    """Options that can't be carried out are an error that names them."""
+    """Invalid or contradictory options are errors that name them."""
     with pytest.raises(UsageError, match=message):
         loader(dataset, **options)
 
 
 def test_other_datasets_are_refused():
-    """A dataset that is none of ours is an error that says what to use."""
+    """A dataset from elsewhere is an error that suggests PyTorch's DataLoader."""
     with pytest.raises(UsageError, match=r"list, expected a dataset.*\n.*DataLoader"):
         loader([1, 2, 3])
 
@@ -477,7 +477,7 @@ print("threads", threading.active_count())
 
 
 def test_loader_threads_compute_alone(dataset):
-    """In the loader's threads torch uses one thread each, and elsewhere as many as before."""
+    """In loader threads torch computes with one thread; elsewhere its thread count is unchanged."""
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     seen = []
@@ -501,7 +501,7 @@ def test_loader_threads_compute_alone(dataset):
 
 @pytest.mark.usefixtures("interruptible")
 def test_interrupt_ends_the_loop(store):
-    """Ctrl-C in a training loop is a KeyboardInterrupt; caught or not, the process ends well."""
+    """Ctrl-C in a training loop is a KeyboardInterrupt and, uncaught, ends the process."""
     done = python("-W", "error", "-c", INTERRUPTED, store, timeout=120)
     assert (done.returncode, done.stdout) == (0, "interrupted\nthreads 1\n"), done.stderr
     uncaught = INTERRUPTED.replace("except KeyboardInterrupt:", "except ZeroDivisionError:")
@@ -512,7 +512,7 @@ def test_interrupt_ends_the_loop(store):
 
 @pytest.mark.skipif(not torch.accelerator.is_available(), reason="there is no accelerator here")
 def test_pinned_batches_reach_the_accelerator(dataset):
-    """Batches in pinned memory are copied without waiting, and never changed before they are."""
+    """Pinned batches are copied asynchronously and not reused before the copy is done."""
     device = torch.accelerator.current_accelerator()
     with loader(dataset, 2, shuffle=True, pin_memory=True, n_threads=2) as batches:
         moved = []
@@ -526,6 +526,6 @@ def test_pinned_batches_reach_the_accelerator(dataset):
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="there is an accelerator here")
 def test_pinning_without_an_accelerator_does_nothing(dataset):
-    """Scripts that ask for pinned memory run on machines that have none."""
+    """Scripts that request pinned memory also run without an accelerator."""
     with loader(dataset, 5, pin_memory=True) as batches:
         assert sorted(keys_of(batches)) == list(dataset.keys)

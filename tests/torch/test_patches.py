@@ -1,4 +1,4 @@
-"""Patches as samples, in PyTorch's own loader."""
+"""Patches as samples in PyTorch's DataLoader."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def eurosat(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bigearthnet(tmp_path_factory):
-    """A store of Sentinel-1 and Sentinel-2, the latter of three resolutions."""
+    """A store of Sentinel-1 patches, and of Sentinel-2 patches with three resolutions."""
     return converted("bigearthnet", tmp_path_factory.mktemp("bigearthnet"), 5, ["s1", "s2"])
 
 
 class AddOne:
-    """A transform that can be pickled."""
+    """A picklable transform."""
 
     def __call__(self, sample):
         return sample | {"image": sample["image"].float() + 1}
 
 
 class Die:
-    """A transform that kills its process, as running out of memory does."""
+    """A transform that kills its process, as running out of memory would."""
 
     def __call__(self, sample):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -57,13 +57,13 @@ class Die:
 
 
 def expected(store, key, bands):
-    """The pixels of a patch, as the safetensors library reads them."""
+    """The pixels of a patch, as safetensors reads them."""
     patch = arrays(store)[key]
     return np.stack([patch[band] for band in bands])
 
 
 def test_iterating_and_indexing_follow_python(eurosat):
-    """Negative and numpy indexes work, others are an IndexError, so a plain loop ends."""
+    """Negative and numpy indexes work; an index out of range is an IndexError."""
     dataset = PatchDataset(eurosat, bands="rgb")
     assert dataset[-1]["key"] == dataset[np.int64(N - 1)]["key"] == dataset.keys[N - 1]
     assert dataset[torch.tensor(2)]["key"] == dataset.keys[2]
@@ -74,7 +74,7 @@ def test_iterating_and_indexing_follow_python(eurosat):
 
 
 def test_keys_and_labels_stay_together(eurosat):
-    """Chosen keys come in the given order, each with its label."""
+    """Chosen keys keep their order, each with its label."""
     keys = sorted(arrays(eurosat))[::-2]
     dataset = PatchDataset(eurosat, keys, "rgb", labels=[10 * i for i in range(len(keys))])
     assert [(s["key"], int(s["label"])) for s in dataset] == [
@@ -85,7 +85,7 @@ def test_keys_and_labels_stay_together(eurosat):
 
 
 def test_keys_that_are_missing_are_counted(eurosat):
-    """Keys that the store lacks, too few labels and no patches at all are errors that say so."""
+    """Missing keys, too few labels, no patches and a missing store are errors that say so."""
     keys = ["Nowhere_1", *sorted(arrays(eurosat))[:2], "Nowhere_2"]
     with pytest.raises(KeyError, match="lacks 2 of 4 keys, such as 'Nowhere_1'"):
         PatchDataset(eurosat, keys)
@@ -99,7 +99,7 @@ def test_keys_that_are_missing_are_counted(eurosat):
 
 @pytest.mark.parametrize("dtype", [None, "float32"])
 def test_bands_can_stay_apart(bigearthnet, dtype):
-    """Grouped by band, samples hold one image of (row, column) for each band."""
+    """Grouped by band, samples hold one image of shape (rows, columns) per band."""
     store = rico_hdl.open(bigearthnet)
     dataset = PatchDataset(store, store.keys("s2"), grouped="band", dtype=dtype)
     dataset = pickle.loads(pickle.dumps(dataset))
@@ -113,7 +113,7 @@ def test_bands_can_stay_apart(bigearthnet, dtype):
 
 
 def test_patches_of_unusual_size_can_be_left_out(tmp_path):
-    """With on_size="skip", patches that deviate in size are no part of the dataset."""
+    """With on_size="skip", the dataset omits patches of unusual size."""
     store = converted("uc-merced", tmp_path, 4)
     stored = arrays(store)
     usual = sorted(key for key, patch in stored.items() if patch["Red"].shape == (256, 256))
@@ -126,7 +126,7 @@ def test_patches_of_unusual_size_can_be_left_out(tmp_path):
 
 
 def test_transform_is_applied_to_each_sample(eurosat):
-    """A transform gets each sample, and what it returns is the sample."""
+    """A transform receives each sample and returns its replacement."""
     plain, added = PatchDataset(eurosat), PatchDataset(eurosat, transform=AddOne())
     for one, other in zip(plain, added, strict=True):
         assert torch.equal(one["image"].float() + 1, other["image"])
@@ -135,7 +135,7 @@ def test_transform_is_applied_to_each_sample(eurosat):
 
 @given(st.lists(st.integers(-N, N - 1), max_size=8))
 def test_many_at_once_are_the_same_as_one_by_one(eurosat, indices):
-    """Reading a batch gives the samples that reading one by one gives, for any positions."""
+    """Samples read in a batch equal samples read one by one, for any positions."""
     dataset = PatchDataset(eurosat, bands=["B12", "B8A"], labels=np.arange(N))
     found = dataset.__getitems__(indices)
     assert len(found) == len(indices)
@@ -146,7 +146,7 @@ def test_many_at_once_are_the_same_as_one_by_one(eurosat, indices):
 
 
 def test_pickled_datasets_are_small_and_the_same(eurosat):
-    """A dataset that was used and pickled gives the same samples, in another process too."""
+    """A used dataset, pickled and restored, returns the same samples in any process."""
     dataset = PatchDataset(eurosat, bands=RGB, labels=range(N))
     before = dataset[3]
     data = pickle.dumps(dataset)
@@ -161,7 +161,7 @@ def test_pickled_datasets_are_small_and_the_same(eurosat):
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_workers_of_every_kind_read_the_same(eurosat, method):
-    """Worker processes give the same batches, however they start, also of a store in use."""
+    """Worker processes of every start method return the same batches as no workers."""
     dataset = PatchDataset(eurosat, bands=RGB, labels=range(N), transform=AddOne())
     plain = list(DataLoader(dataset, batch_size=3))
     workers = DataLoader(dataset, batch_size=3, num_workers=2, multiprocessing_context=method)
@@ -174,7 +174,7 @@ def test_workers_of_every_kind_read_the_same(eurosat, method):
 
 
 def test_native_dtypes_go_through_workers(bigearthnet):
-    """uint16 images of several resolutions are collated and moved as they are."""
+    """uint16 images of several resolutions pass through workers unchanged."""
     store = rico_hdl.open(bigearthnet)
     dataset = PatchDataset(store, store.keys("s2"), grouped=True)
     (batch,) = DataLoader(dataset, batch_size=5, num_workers=1)
@@ -185,7 +185,7 @@ def test_native_dtypes_go_through_workers(bigearthnet):
 
 
 def test_killed_worker_is_reported(eurosat):
-    """A worker process that is killed is an error for the trainer, and the store stays fine."""
+    """A killed worker process raises an error in the trainer, and leaves the store intact."""
     dataset = PatchDataset(eurosat, bands="rgb", transform=Die())
     with pytest.raises(RuntimeError, match=re.compile("worker.*(killed|exited)", re.DOTALL)):
         list(DataLoader(dataset, batch_size=2, num_workers=2))
@@ -194,7 +194,7 @@ def test_killed_worker_is_reported(eurosat):
 
 
 def test_errors_reach_the_trainer_from_a_worker(bigearthnet):
-    """What can't be read in a worker is an error that names key and bands."""
+    """A read error in a worker reaches the trainer with the key and bands."""
     keys = sorted(arrays(bigearthnet), reverse=True)
     dataset = PatchDataset(bigearthnet, keys, bands="rgb")  # S1 patches have no such bands
     with pytest.raises((RuntimeError, UsageError), match=r"S1A_IW.*'rgb'"):

@@ -1,4 +1,4 @@
-"""Resampling, judged by torch's own interpolation."""
+"""Resampling, checked against torch's own interpolation."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from torch.nn.functional import interpolate
 
 BANDS = ("B01", "B02", "B05", "B8A", "B09")
 TOLERANCE = {"nearest": 0, "bilinear": 1, "bicubic": 1}
-"""Neighbours differ by up to 65,535, and float32 places a pixel to 1e-5 of a pixel: torch's own
-results are as far from those that it computes in float64."""
+"""Neighbours differ by up to 65,535, and float32 positions are exact to 1e-5 pixels: torch's own
+float32 results deviate as much from its float64 results."""
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +30,13 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stored(store):
-    """Gives a band of a patch, as the safetensors library reads it."""
+    """Returns a band of a patch, as safetensors reads it."""
     patches = arrays(store.path)
     return lambda key, band: patches[key][band]
 
 
 def judged(band, size, mode):
-    """A band at another size, by torch."""
+    """A band at another size, computed by torch."""
     pixels = torch.from_numpy(band.astype(np.float32))[None, None]
     options = {} if mode == "nearest" else {"align_corners": False}
     return interpolate(pixels, size, mode=mode, **options)[0, 0].numpy()
@@ -50,7 +50,7 @@ def judged(band, size, mode):
     mode=st.sampled_from(["nearest", "bilinear", "bicubic"]),
 )
 def test_any_size_is_torchs(store, stored, bands, rows, columns, mode):  # noqa: PLR0917
-    """Bands of any resolution are brought to any size as torch does it."""
+    """Bands of any resolution are resampled to any size as in torch."""
     keys = list(store.keys())
     found = store.read_batch(keys, bands=bands, size=(rows, columns), resampling=mode, dtype="f4")
     for key, image in zip(keys, found, strict=True):
@@ -60,7 +60,7 @@ def test_any_size_is_torchs(store, stored, bands, rows, columns, mode):  # noqa:
 
 
 def test_nearest_neighbours_are_those_of_torch():
-    """For many sizes each pixel comes from where torch takes it, also beside the exact place."""
+    """Nearest neighbours are torch's for many sizes, including its rounding errors."""
     beside = 0
     for n in (1, 20, 60, 64, 128):
         pixels = torch.arange(n, dtype=torch.float32)[None, None]

@@ -1,4 +1,4 @@
-"""PyTorch's datasets and the loader while another process writes to the store."""
+"""PyTorch datasets and loaders while another process writes to the store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ N_SOAK = 1_000_000
 
 
 def wrong_in(batch):
-    """How many patches of a batch are wrong, and how many there are."""
+    """The number of wrong patches in a batch, and the number of patches."""
     numbers = np.array([NUMBER_OF[key] for key in batch["key"]])
     if "image" in batch:
         images = batch["image"].numpy()
@@ -27,14 +27,14 @@ def wrong_in(batch):
 
 
 def ways(dataset):
-    """The ways of going through a dataset once, each an iterable of batches."""
+    """All batches of a dataset, first from our loader, then from PyTorch's."""
     with loader(dataset, 32, shuffle=True, n_threads=2) as batches:
         yield from batches
     yield from DataLoader(dataset, 32, num_workers=2)
 
 
 def read_all(folder, side, kind, n_reads):
-    """Read through all datasets until enough was read; how many patches were wrong."""
+    """Read all datasets until enough patches are read; return the number of wrong ones."""
     datasets = [PatchDataset(folder), PatchDataset(folder, grouped="band")]
     n_wrong_ones = n = 0
     with writer(kind, folder, side):
@@ -50,7 +50,7 @@ def read_all(folder, side, kind, n_reads):
 @pytest.mark.parametrize("size", SIDES)
 @pytest.mark.parametrize("kind", ["replace", "add", "convert"])
 def test_batches_are_those_of_their_keys(tmp_path, kind, size):
-    """Loaders with threads and with worker processes give each key's patch while others write."""
+    """Threads and worker processes read each key's own patch while another process writes."""
     folder = begin(tmp_path / "store", SIDES[size])
     assert read_all(folder, SIDES[size], kind, 4 * N) == 0
 
@@ -59,7 +59,7 @@ def test_batches_are_those_of_their_keys(tmp_path, kind, size):
 @pytest.mark.parametrize("size", SIDES)
 @pytest.mark.parametrize("kind", ["replace", "add", "convert"])
 def test_a_million_samples_are_those_of_their_keys(tmp_path, kind, size, rounds):
-    """Of a million samples of loaders next to a writer not one is wrong."""
+    """In a million samples read during each kind of write, none is wrong."""
     folder = begin(tmp_path / "store", SIDES[size])
     for _ in rounds(10):
         assert read_all(folder, SIDES[size], kind, N_SOAK // 10) == 0
