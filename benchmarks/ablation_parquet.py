@@ -1,15 +1,15 @@
-"""Reading parquet parts with rico-hdl's own code, with pyarrow and with arro3, by turns.
+"""Compare rico-hdl's own parquet reader with pyarrow and arro3, in alternating runs.
 
 In: nothing; parts as Major-TOM Core publishes them are generated. Out: for each reader and layout,
 the median of the ratios of its time to rico-hdl's in neighbouring runs, and its peak memory
-(beyond what it takes to import it); then what each makes of damaged parts. arro3 is
-measured where it is installed, such as in an environment of its own:
+(in addition to its imports); then the outcomes of reading damaged parts. arro3 is
+measured if it is installed, for example in an environment of its own:
 
     python -m venv /tmp/arro3 && /tmp/arro3/bin/pip install arro3-core arro3-io pyarrow . rich
     PYTHONPATH=.:src /tmp/arro3/bin/python benchmarks/ablation_parquet.py
 """
 
-# ruff: noqa: PLC0415 - each process imports what it measures
+# ruff: noqa: PLC0415 - each process imports only the library that it measures
 from __future__ import annotations
 
 import argparse
@@ -114,7 +114,7 @@ def run(reader: str, path: Path) -> list[float]:
 
 
 def outcome(reader: str, path: Path, intact: str) -> str:
-    """What reading a damaged part leads to: an error, right or wrong cells, a signal."""
+    """The outcome of reading a damaged part: an error, right or wrong cells, a signal."""
     command = [sys.executable, __file__, "--measure", reader, str(path)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:

@@ -1,15 +1,15 @@
-"""Compare the package's ways of copying bands with alternatives, to show what each is worth.
+"""Compare the package's methods of copying bands with alternatives, to justify each.
 
 In: this package. Out: a table on standard output. A row is a kind of records, options of a read, a
 number of patches per call and of threads, and an alternative. Its number is the alternative's time
 divided by the package's, the median of neighbouring runs in one process: above 1, the package is
-faster. Remove what is not 10 % faster than its alternative in any row; adopt an alternative that is
+faster. Remove methods that are in no row 10 % faster than the alternative; adopt those that are
 10 % faster. One thread is measured in processor time, several threads in wall time.
 
     make bench-ablation BENCH="--only BigEarthNet"
 """
 
-# ruff: noqa: SLF001 - ways to copy are exchanged inside of readers
+# ruff: noqa: SLF001 - copy methods are replaced inside readers
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Reading zipped Zarr stores with rico-hdl's own code and with zarr-python, by turns.
+"""Compare rico-hdl's own reader of zipped Zarr stores with zarr-python, in alternating runs.
 
-In: nothing; stores as SSL4EO-S12 v1.1 publishes them are generated. Out: for each reader and way to
-store chunks, the median of the ratios of its time to rico-hdl's in neighbouring runs, and its peak
-memory (beyond what it takes to import it). The last rows are of the import alone.
+In: nothing; stores as SSL4EO-S12 v1.1 publishes them are generated. Out: for each reader and chunk
+layout, the median of the ratios of its time to rico-hdl's in neighbouring runs, and its peak
+memory (in addition to its imports). The last rows are of the import alone.
 
     .venv/bin/python benchmarks/ablation_zarr.py
 """
 
-# ruff: noqa: PLC0415 - each process imports what it measures
+# ruff: noqa: PLC0415 - each process imports only the library that it measures
 from __future__ import annotations
 
 import argparse
@@ -88,7 +88,7 @@ def convert(path: Path, n_workers: int, patience: float) -> tuple[int, float]:
 
 
 def report(name: str, path: Path, n_pairs: int) -> None:
-    """Measure one store by turns, and print its rows."""
+    """Measure one store in alternating runs, and print its rows."""
     rounds = [[run(reader, path) for reader in READERS] for _ in range(n_pairs)]
     for i, reader in enumerate(READERS):
         ratio = statistics.median(found[i][0] / found[0][0] for found in rounds)

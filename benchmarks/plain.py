@@ -1,4 +1,4 @@
-"""The plain way: a typical script with rasterio, a process pool, safetensors and LMDB.
+"""The plain conversion: a typical script with rasterio, a process pool, safetensors and LMDB.
 
 In: a dataset's source folders. Out: an LMDB. It opens a file for each band, as the original
 rico-hdl does, and writes transactions of 512 patches with LMDB's default durability. It shares no

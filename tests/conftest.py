@@ -57,7 +57,7 @@ def spec(request: pytest.FixtureRequest) -> DatasetSpec:
     ids=lambda spec: spec.name,
 )
 def folder_spec(request: pytest.FixtureRequest) -> DatasetSpec:
-    """Every supported dataset whose files can lie in folders; of others there are archives only."""
+    """Every supported dataset that can be converted from folders; the others have only archives."""
     return request.param
 
 

@@ -82,7 +82,7 @@ def with_header(entries, data=b""):
 @given(patches())
 @example({"\U0001f6f0": np.zeros(1, "u1"), "\uffee": np.ones(1, "u1")})
 @example({f"B{i}": np.full((2, 2), i, "<u2") for i in (1, 10, 100, 2)})
-def test_encode_writes_what_the_library_writes(arrays):
+def test_encode_writes_the_bytes_of_the_library(arrays):
     """For any names, dtypes and shapes, the record equals the library's, byte for byte."""
     plain = {
         name: np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
@@ -102,7 +102,7 @@ def test_dtypes_are_ordered_as_in_the_library():
 
 @BOUNDED
 @given(patches())
-def test_decode_gives_back_what_was_encoded(arrays):
+def test_decode_inverts_encode(arrays):
     """Names, dtypes, shapes and bits survive the round trip, read from bytes or a memory map."""
     record = encode_arrays(arrays)
     for form in (record, memoryview(record), memoryview(bytearray(record))):
@@ -149,7 +149,7 @@ def test_every_truncation_is_refused(arrays, data):
 
 @BOUNDED
 @given(patches(("uint8", "int16")), st.data())
-def test_what_is_accepted_the_library_reads_alike(arrays, data):
+def test_accepted_records_agree_with_the_library(arrays, data):
     """A record with changed bytes is refused, or read as the library reads it."""
     record = bytearray(encode_arrays(arrays))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -208,7 +208,7 @@ ENTRY = {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}
         pytest.param({"a": ENTRY | {"shape": [10**300]}}, id="side huge"),
         pytest.param(
             {"a": {"dtype": "U8", "shape": [0, 2**64], "data_offsets": [0, 0]}},
-            id="side huge beside a zero",
+            id="huge side next to a zero",
         ),
         pytest.param('{"a":' + json.dumps(ENTRY).replace("4", "9" * 5000) + "}", id="digits"),
         pytest.param(
@@ -253,7 +253,7 @@ def test_parse_refuses_header_lengths(length):
         parse(length.to_bytes(8, "little") + b'{"a":1}')
 
 
-def test_metadata_is_no_band():
+def test_metadata_is_not_a_band():
     """Text metadata that other writers add is skipped."""
     array = np.arange(4, dtype="u1")
     record = safetensors.numpy.save({"a": array}, metadata={"made": "elsewhere"})

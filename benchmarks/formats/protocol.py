@@ -32,7 +32,7 @@ MODES: Final[dict[str, str]] = {
 
 
 class Reader(ABC):
-    """One way of reading the corpus.
+    """A method of reading the corpus.
 
     Creating one opens nothing, so it may be sent to other processes; each process opens the files
     at its first read. It yields its own memory or a ring of buffers, never a view of a file, so

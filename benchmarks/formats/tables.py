@@ -134,7 +134,7 @@ def _formats(outcomes: Sequence[Outcome]) -> list[list[str]]:
 
 
 def _tuning(outcomes: Sequence[Outcome]) -> Iterable[str]:
-    """The tuning of each reader: recommendations of its documents, and what measured faster."""
+    """The tuning of each reader: as its documentation recommends, and as measured to be faster."""
     for outcome in outcomes:
         if outcome.tuning:
             yield f"* {_title(outcome)}: {outcome.tuning}."
@@ -151,7 +151,7 @@ def _problems(outcomes: Sequence[Outcome]) -> Iterable[str]:
 
 
 def _short(outcomes: Sequence[Outcome], tasks: Iterable[str]) -> list[list[str]]:
-    """Patches per second in one process, the faster of its two ways, and with two workers."""
+    """Patches per second in one process, by the faster of two methods, and with two workers."""
     tasks = list(tasks)
     by_name = {outcome.name: outcome for outcome in outcomes}
     rows = [["patches per second", *(f"{task}, one process" for task in tasks)]]

@@ -24,7 +24,7 @@ DECODERS = pytest.mark.parametrize("make_decoder", [None, GdalDecoder], ids=["fa
 
 
 @DECODERS
-def test_what_was_converted_is_equal(spec, tmp_path, make_decoder):
+def test_converted_stores_equal_their_sources(spec, tmp_path, make_decoder):
     """Each dataset's store equals its sources, with our decoder and with GDAL."""
     sources = corpus.generate(spec, tmp_path / "source", 1)
     convert(spec, sources, tmp_path / "target")

@@ -59,7 +59,7 @@ DAMAGED = pytest.mark.parametrize(
     [("x.tar", cut_tar), ("x.tar.gz", corrupt_gz), ("x.zip", cut_zip)],
     ids=lambda value: getattr(value, "__name__", value),
 )
-SOUND = {
+INTACT = {
     "x.tar": tar_of,
     "x.tar.gz": lambda s2: COMPRESSIONS["tar.gz"](tar_of(s2)),
     "x.zip": zip_of,
@@ -86,7 +86,7 @@ def test_half_an_archive_is_never_all_equal(tmp_path, s2, name, damaged):
 def test_a_damaged_source_of_a_whole_store_is_a_finding(tmp_path, s2, name, damaged):
     """For a complete store, a source that was damaged later proves nothing about the rest."""
     path, target = tmp_path / name, tmp_path / "target"
-    path.write_bytes(SOUND[name](s2))
+    path.write_bytes(INTACT[name](s2))
     assert convert(SPEC, {"s2": path}, target).complete
     path.write_bytes(damaged(s2))
     findings = compare_with_sources(target).findings
@@ -94,12 +94,12 @@ def test_a_damaged_source_of_a_whole_store_is_a_finding(tmp_path, s2, name, dama
 
 
 @DAMAGED
-def test_an_intact_copy_of_the_same_name_makes_up_for_it(tmp_path, s2, name, damaged):
+def test_an_intact_copy_replaces_a_damaged_archive(tmp_path, s2, name, damaged):
     """A damaged archive is no finding if a copy of it was read to its end and agrees."""
     path, copy, target = tmp_path / name, tmp_path / "copy" / name, tmp_path / "target"
     path.write_bytes(damaged(s2))
     copy.parent.mkdir()
-    copy.write_bytes(SOUND[name](s2))
+    copy.write_bytes(INTACT[name](s2))
     convert(SPEC, {"s2": path}, target)
     convert(SPEC, {"s2": copy}, target)
     assert compare_with_sources(target, {"s2": [path, copy]}).findings == []
@@ -109,7 +109,7 @@ def test_an_intact_copy_of_the_same_name_makes_up_for_it(tmp_path, s2, name, dam
     assert len(compare_with_sources(target, {"s2": path}).findings) > 0
 
 
-def test_all_that_it_gave_is_elsewhere_or_not(tmp_path, s2):
+def test_every_record_of_a_damaged_archive_is_equal_elsewhere(tmp_path, s2):
     """A damaged archive is no finding if everything the store has from it is equal elsewhere."""
     path, target, part = tmp_path / "x.tar", tmp_path / "target", tmp_path / "part"
     path.write_bytes(cut_tar(s2))
@@ -159,8 +159,8 @@ def test_a_wrong_sum_that_was_noted_is_a_finding_until_it_is_right(tmp_path, s2)
     assert len(compare_with_sources(target, {"s2": copy}).findings) == 1
 
 
-def test_an_archive_whose_sum_is_right_again_proves_what_it_holds(tmp_path, s2, monkeypatch):
-    """If the MD5 sum was wrong before, it is computed again, in whatever folder the archive is."""
+def test_an_archive_whose_sum_is_right_again_proves_its_records(tmp_path, s2, monkeypatch):
+    """After a wrong MD5 sum, an intact copy in another folder is checked and accepted."""
     right = tar_of(s2)
     spec = published(right)
     monkeypatch.setitem(registry(), SPEC.name, spec)
@@ -175,7 +175,7 @@ def test_an_archive_whose_sum_is_right_again_proves_what_it_holds(tmp_path, s2, 
     assert compare_with_sources(target, {"s2": [path, copy]}).findings == []
 
 
-def test_an_archive_that_gave_nothing_is_cleared_by_its_copy_alone(tmp_path, s2):
+def test_an_archive_without_records_is_cleared_by_its_copy_alone(tmp_path, s2):
     """If the store has nothing from a damaged archive, only an intact copy of it clears it."""
     path, copy, target = tmp_path / "x.tar", tmp_path / "copy" / "x.tar", tmp_path / "target"
     path.write_bytes(cut_tar(s2))

@@ -53,17 +53,17 @@ class Adding(Observer):
     """Adds up the progress that it receives."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[int, ...]] = []
+        self.seen: list[tuple[int, ...]] = []
 
     def on_start(self, n_records: int) -> None:
         """Once."""
-        self.told.append((n_records,))
+        self.seen.append((n_records,))
 
     def on_records(self, n_records: int, n_bytes: int) -> None:
         """Often."""
-        *others, last = self.told
+        *others, last = self.seen
         n, total = last if len(last) == 2 else (0, 0)
-        self.told = [*others, *([last] if len(last) == 1 else []), (n + n_records, total + n_bytes)]
+        self.seen = [*others, *([last] if len(last) == 1 else []), (n + n_records, total + n_bytes)]
 
 
 @pytest.mark.parametrize("check", [verify, compare_with_sources])
@@ -81,7 +81,7 @@ def test_results_and_progress_are_the_same(pristine, tmp_path, check):
     usual.seconds = isolated.seconds = 0
     assert isolated == usual
     assert len(isolated.findings) == 1
-    assert heard.told == expected.told
+    assert heard.seen == expected.seen
 
 
 @pytest.mark.parametrize("options", [{}, {"n_workers": 0}, {"n_workers": "two"}])

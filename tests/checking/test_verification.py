@@ -58,7 +58,7 @@ def test_a_fresh_store_is_as_written(spec, tmp_path):
 
 
 @pytest.mark.parametrize("n_workers", [1, 5])
-def test_observer_hears_of_every_record(pristine, n_workers):
+def test_observer_counts_every_record(pristine, n_workers):
     """The counts that an observer receives add up to those of the result."""
 
     class Listening(Observer):
@@ -164,7 +164,7 @@ def test_store_of_the_original_is_checked_for_its_form(pristine, tmp_path):
     assert "two-dimensional" in next(f.reason for f in result.findings if f.key == flat)
 
 
-def test_records_that_are_not_what_the_spec_says_are_unexpected(pristine, tmp_path):
+def test_records_that_contradict_the_spec_are_unexpected(pristine, tmp_path):
     """Bands of no modality and bands of another dtype are found although their digest holds."""
     target = shutil.copytree(pristine, tmp_path / "target")
     with StoreWriter(target) as store:

@@ -74,7 +74,7 @@ def test_json_and_report_carry_the_summary(bigearthnet, tmp_path):
     assert failure["key"] in result.stderr
 
 
-def test_dry_run_tells_and_writes_nothing(bigearthnet, tmp_path):
+def test_dry_run_reports_and_writes_nothing(bigearthnet, tmp_path):
     """--dry-run shows patches, first keys, size and problems, and writes nothing."""
     bad = next(bigearthnet["s2"].glob("*/*/*_B02.tif"))
     bad.unlink()
@@ -136,7 +136,7 @@ def test_datasets_lists_all():
     assert "hydro" in unknown.stderr
 
 
-def test_usage_errors_say_what_to_give(bigearthnet, tmp_path):
+def test_usage_errors_suggest_a_correction(bigearthnet, tmp_path):
     """Wrong or missing options exit with 2, name the option, and write nothing."""
     s1, target = bigearthnet["s1"], tmp_path / "target"
     option = "--bigearthnet-s1-dir"

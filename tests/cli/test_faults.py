@@ -66,7 +66,7 @@ def test_a_report_that_cannot_be_written_is_an_error(bigearthnet, tmp_path):
     assert len(records(target)) == 6
 
 
-def test_a_dry_run_tells_of_a_damaged_archive(bigearthnet, tmp_path):
+def test_a_dry_run_reports_a_damaged_archive(bigearthnet, tmp_path):
     """An unreadable part of an archive is a failure of the dry run, which writes nothing."""
     folder = bigearthnet["s1"]
     archive = Path(shutil.make_archive(str(tmp_path / "S1"), "tar", folder.parent, folder.name))

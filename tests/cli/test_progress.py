@@ -1,4 +1,4 @@
-"""What is shown while a conversion or a verification runs, on real terminals and in logs."""
+"""The progress of conversions and verifications, on real terminals and in logs."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_finished_row_stays_as_it_is():
     assert row.seconds_left is None
 
 
-def test_patches_that_are_there_already_say_nothing_about_the_time_left():
+def test_present_patches_do_not_affect_the_time_left():
     """Known patches are counted with their own rate; the time left is that of the new ones."""
     row = Row(1_001_000)
     now = work(row, 10, present=100_000)
@@ -116,8 +116,8 @@ def drawn(rows, width):
     return capture.get().splitlines()
 
 
-def test_what_is_checked_has_a_rate():
-    """While patches are found that are there already, how fast is shown even at 60 columns."""
+def test_checked_patches_have_a_rate():
+    """While existing patches are found, the rate is shown even at 60 columns."""
     rows = {name: Row(N_PUBLISHED) for name in NAMES}
     work(rows["s1"], 4, present=60_000)
     lines = drawn(rows, 60)
@@ -206,7 +206,7 @@ def test_a_bar_for_each_modality_on_a_terminal(many, tmp_path):
         assert not terminal.screen.cursor.hidden
 
 
-def test_a_continued_conversion_shows_what_was_there(many, tmp_path):
+def test_a_continued_conversion_shows_present_patches(many, tmp_path):
     """Patches that are stored already are done at once, and called so where there is room."""
     target = tmp_path / "target"
     convert(BIGEARTHNET, {"reference-maps": many["reference-maps"]}, target)

@@ -38,7 +38,7 @@ def target(pristine, tmp_path) -> Path:
     return shutil.copytree(pristine[1], tmp_path / "target")
 
 
-def test_a_sound_store_ends_with_0(pristine):
+def test_an_intact_store_ends_with_0(pristine):
     """All as written: counts on stdout, exit code 0; nothing at all with --quiet."""
     result = run("verify", pristine[1])
     assert (result.returncode, result.stderr) == (0, "")
@@ -72,7 +72,7 @@ def test_findings_end_with_1(target):
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for the child in /proc")
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_store_that_crashes_its_reader_is_a_finding(target, as_json):
-    """Where the system kills what reads the file, the command says so, and ends with 1."""
+    """If the system kills the reader, the command says so and ends with 1."""
     process = started("-m", "rico_hdl", "verify", target, *["--json"] * as_json)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     while not (child := children.read_text()):
@@ -106,8 +106,8 @@ def test_a_store_that_is_being_written_says_so(target):
     assert (content["is_complete"], content["is_being_written"]) == (False, False)
 
 
-def test_interrupted_stores_are_sound_and_say_so(pristine, tmp_path):
-    """What a kill left of a transaction is a note, not a finding."""
+def test_interrupted_stores_are_intact_with_a_note(pristine, tmp_path):
+    """Remains of a killed transaction are a note, not a finding."""
     sources, _ = pristine
     target = tmp_path / "target"
     options = ["--bigearthnet-s2-dir", sources["s2"], "--target-dir", target]
@@ -146,7 +146,7 @@ def test_sources_are_compared(pristine, target, tmp_path):
         assert "band VV" in finding["reason"]
 
 
-def test_wrong_usage_says_what_to_give(pristine, tmp_path):
+def test_wrong_usage_suggests_a_correction(pristine, tmp_path):
     """Options that don't go together, or are unknown, end with 2; a missing store with 4."""
     sources, target = pristine
     cases = [
@@ -169,7 +169,7 @@ def test_wrong_usage_says_what_to_give(pristine, tmp_path):
 
 
 def test_modules_in_the_current_folder_are_not_imported(pristine, tmp_path):
-    """A json.py beside the user's data does not get into the process that verifies."""
+    """A json.py next to the user's data is not imported by the verifying process."""
     (tmp_path / "json.py").write_text("raise SystemExit('wrong module')")
     result = python("-P", "-m", "rico_hdl", "verify", pristine[1], cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")

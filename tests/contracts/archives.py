@@ -81,7 +81,7 @@ class ArchiveContract(ABC):
 
     @abstractmethod
     def write_hostile(self, folder: Path, outside: Path) -> tuple[list[Path], int]:
-        """Write an archive whose members lead to a file outside in every way the format allows.
+        """Write an archive with members that lead outside in every way the format allows.
 
         Absolute paths, ``..`` and links are examples; other members may be among them.
 
@@ -279,7 +279,7 @@ class ArchiveContract(ABC):
         assert found.error == ""
 
     @pytest.mark.parametrize("content", [None, b"", b"\x01", b"no archive at all" * 500])
-    def test_what_is_no_archive_is_named(self, tmp_path, written, content) -> None:
+    def test_a_file_that_is_not_an_archive_is_named(self, tmp_path, written, content) -> None:
         """A file that is missing, empty or not an archive is an error that names it."""
         files, _ = written
         path = files[0].rename(tmp_path / f"moved-{files[0].name}")

@@ -68,7 +68,7 @@ class DecoderContract(ABC):
             stack = stack_of(self.shapes[2], self.dtypes[1], seed)
             assert_same(decoder.decode(self.encode(stack)), stack)
 
-    def test_what_was_decoded_stays(self) -> None:
+    def test_decoded_bands_stay_unchanged(self) -> None:
         """Bands keep their pixels when the same decoder decodes another file."""
         decoder = self.decoder()
         stacks = [stack_of(self.shapes[2], self.dtypes[1], seed) for seed in range(5)]

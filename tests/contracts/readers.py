@@ -1,4 +1,4 @@
-"""The contract of every way to read a store, as tests that each one inherits.
+"""The contract of read methods, as tests that each one inherits.
 
 The store is written here with plain `lmdb` and `safetensors`, so its contents are known
 independently. Each pixel encodes its key, band, row and column: no patch can pass for another.
@@ -87,13 +87,13 @@ class ReaderContract(ABC):
             assert_same(self.read(tmp_path / "store", [key], BANDS), patches, [key], BANDS)
 
     @pytest.mark.parametrize("key", ["X_", "X_reference_ma", "Z", "patch_", "patch_99", "A"])
-    def test_a_key_that_is_not_there_is_named(self, tmp_path, key) -> None:
+    def test_a_missing_key_is_named(self, tmp_path, key) -> None:
         """A missing key is an error that names it, even if other keys begin with it or like it."""
         write_store(tmp_path / "store")
         with pytest.raises(Exception, match=f"'?{key}'?"):
             self.read(tmp_path / "store", ["X", key], BANDS)
 
-    def test_a_band_that_is_not_there_is_named(self, tmp_path) -> None:
+    def test_a_missing_band_is_named(self, tmp_path) -> None:
         """A missing band is an error that names it."""
         write_store(tmp_path / "store")
         with pytest.raises(Exception, match="B99"):

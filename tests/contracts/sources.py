@@ -47,8 +47,8 @@ class ListsContract(ABC):
     def listed(self, folder: Path, contents: dict[str, bytes]) -> Source:
         """A source that holds these files; they may be written to the folder."""
 
-    def test_entries_are_sorted_and_tell_folders(self, tmp_path) -> None:
-        """Each folder's entries are sorted by name, with whether they are folders."""
+    def test_entries_are_sorted_and_identify_folders(self, tmp_path) -> None:
+        """Entries are sorted by name and say whether they are folders."""
         source = self.listed(tmp_path, CONTENTS)
         folders = {str(parent) for path in CONTENTS for parent in Path(path).parents}
         for folder in folders:
@@ -58,7 +58,7 @@ class ListsContract(ABC):
             assert source.entries(prefix.rstrip("/")) == expected
             assert source.names(prefix.rstrip("/")) == [entry.name for entry in expected]
 
-    def test_a_folder_that_is_not_there_holds_nothing(self, tmp_path) -> None:
+    def test_a_missing_folder_holds_nothing(self, tmp_path) -> None:
         """Listing a missing folder or a file gives nothing or an OSError."""
         source = self.listed(tmp_path, CONTENTS)
         for folder in ("c", "a/b/d", "a/c.tif", "a/9.tif"):
@@ -103,7 +103,7 @@ class ReadsContract(ABC):
             found = list(pool.map(source.read, paths))
         assert found == [CONTENTS[path] for path in paths]
 
-    def test_a_file_that_is_not_there_is_an_error(self, tmp_path) -> None:
+    def test_a_missing_file_is_an_error(self, tmp_path) -> None:
         """Reading a path that is not a file never gives the bytes of another."""
         source = self.readable(tmp_path, CONTENTS)
         for path in self.odd_paths():

@@ -115,7 +115,7 @@ def test_several_archives_by_name(tmp_path):
     assert Manifest.read(ours).modalities["enmap"].sources == [str(path) for path in named]
 
 
-def test_an_archive_without_patches_beside_others_is_told(tmp_path):
+def test_an_archive_without_patches_among_others_is_reported(tmp_path):
     """An archive without patches is a warning if other archives have some."""
     spec = get("hyspecnet-11k")
     sources = corpus.generate(spec, tmp_path / "source", 2)
@@ -139,7 +139,7 @@ def test_a_folder_of_downloads_of_all_modalities(tmp_path, name):
 
 
 def test_stores_of_other_modalities_have_the_same_names(tmp_path):
-    """Zarr stores are told apart by their published folder; a single modality needs none."""
+    """Zarr stores are distinguished by their published folder, unless there is one modality."""
     spec = get("ssl4eo-s12-v1.1")
     sources = corpus.generate(spec, tmp_path / "source", 5)
     downloads = tmp_path / "downloads"
@@ -192,8 +192,8 @@ def test_the_archive_of_another_modality_is_recognised(tmp_path, kind):
 
 
 @pytest.mark.parametrize(("given", "other"), [("s2c", "s2a"), ("s2a", "s2c")])
-def test_sibling_modalities_are_told_apart(tmp_path, given, other):
-    """L1C and L2A share a layout; the bands of the first patch tell which one an archive holds."""
+def test_sibling_modalities_are_distinguished(tmp_path, given, other):
+    """L1C and L2A share a layout; the bands of the first patch decide between them."""
     spec = get("ssl4eo-s12")
     folder = corpus.generate(spec, tmp_path / "source", 3, modalities=[other])[other]
     (tmp_path / "x.tar").write_bytes(tar_of(folder))
@@ -210,7 +210,7 @@ def test_the_archive_of_another_dataset_is_recognised(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n" + bytes(600)])
-def test_what_is_no_archive_is_refused(tmp_path, content):
+def test_files_of_other_kinds_are_refused(tmp_path, content):
     """A file of another kind is an error that lists the supported kinds."""
     (tmp_path / "x.bin").write_bytes(content)
     with pytest.raises(SourceError, match="expected a folder or an archive"):

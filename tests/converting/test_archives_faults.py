@@ -66,7 +66,7 @@ def test_a_killed_conversion_continues(tmp_path, s2, whole, suffix, point):
 
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz", "tar.zst", "tar.xz", "tar.bz2"])
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.97])
-def test_a_truncated_archive_gives_what_it_holds(tmp_path, s2, whole, suffix, share):
+def test_a_truncated_archive_gives_its_remaining_patches(tmp_path, s2, whole, suffix, share):
     """Everything before a cut is stored, the damage is reported, and nothing is complete."""
     data = COMPRESSIONS[suffix](tar_of(s2))
     path = tmp_path / f"x.{suffix}"
@@ -91,7 +91,7 @@ def test_a_truncated_archive_gives_what_it_holds(tmp_path, s2, whole, suffix, sh
 
 
 @pytest.mark.parametrize("by", ["archive", "same archive", "folder"])
-def test_wrong_pixels_of_a_damaged_archive_are_mended(tmp_path, s2, whole, by):
+def test_wrong_pixels_of_a_damaged_archive_are_repaired(tmp_path, s2, whole, by):
     """Wrong values from before the damage was noticed are replaced by any next source."""
     data = with_filler(tar_of(s2))
     pixels = data.index(b"_B02.tif", 1_000_000) + 15_000
@@ -201,7 +201,7 @@ def test_a_link_in_a_bands_place_costs_its_patch(tmp_path, s2, whole):
     assert_part(tmp_path / "target", whole)
 
 
-def test_a_key_twice_with_other_values_is_told(tmp_path, s2):
+def test_a_duplicate_key_with_other_values_is_reported(tmp_path, s2):
     """If two patches of an archive share a key, the first is stored and the second is a failure."""
     paths = files_below(s2)
     first = tar_of(s2, "a", paths=paths[:24])
@@ -260,7 +260,7 @@ def test_check_archives(tmp_path, s2, suffix):
     assert not summary.complete
 
 
-def test_archives_without_a_published_sum_are_told(tmp_path, s2):
+def test_archives_without_a_published_sum_are_reported(tmp_path, s2):
     """If no MD5 sum is known, the check warns, and the conversion is complete."""
     parts = split(COMPRESSIONS["tar.gz"](tar_of(s2)), tmp_path / "BigEarthNet-S2.tar.gz")
     summary = convert(SPEC, {"s2": parts[0]}, tmp_path / "target", check_archives=True)
@@ -395,7 +395,7 @@ def test_overwrite_removes_nothing_for_archives_without_patches(tmp_path, s2):
     assert not (tmp_path / "fresh").exists()
 
 
-def test_archives_beside_patches_are_told(tmp_path, s2):
+def test_archives_next_to_patches_are_reported(tmp_path, s2):
     """If a folder holds patches, archives next to them are not read, and a warning says so."""
     mixed = tmp_path / "mixed"
     paths = files_below(s2)
@@ -407,7 +407,7 @@ def test_archives_beside_patches_are_told(tmp_path, s2):
     assert any("1 archives" in warning and "not read" in warning for warning in summary.warnings)
 
 
-def test_archives_of_another_modality_beside_the_right_one(tmp_path):
+def test_archives_of_another_modality_next_to_the_right_one(tmp_path):
     """Among differently named archives, those of the modality are found in any order."""
     sources = corpus.generate(SPEC, tmp_path / "source", 3, modalities=["s1", "s2"])
     folder = tmp_path / "renamed"

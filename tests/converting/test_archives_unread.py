@@ -67,7 +67,7 @@ def converted_or_refused(path: Path, target: Path) -> Summary | None:
     return None
 
 
-def assert_told(path: Path, target: Path, kind: str, *reasons: str) -> None:
+def assert_reported(path: Path, target: Path, kind: str, *reasons: str) -> None:
     """Assert that conversion, store, comparison and report agree on an untrusted archive."""
     result = run(SPEC.name, OPTION, path, "--target-dir", target)
     assert result.returncode == 1
@@ -110,12 +110,12 @@ def test_appended_tars_are_read(tmp_path, whole, folder, suffix, how):
 
 
 @pytest.mark.parametrize("suffix", ["tar", "tar.zst"])
-def test_junk_in_a_tar_is_told_everywhere(tmp_path, whole, folder, suffix):
+def test_junk_in_a_tar_is_reported_everywhere(tmp_path, whole, folder, suffix):
     """Bytes between two tars put their records in doubt, and an intact copy resolves it."""
     halves = halves_of(folder)
     path, target = tmp_path / f"x.{suffix}", tmp_path / "target"
     path.write_bytes(COMPRESSIONS[suffix](halves[0] + JUNK + halves[1]))
-    assert_told(path, target, "damaged", "1,536 bytes can't be accounted for")
+    assert_reported(path, target, "damaged", "1,536 bytes can't be accounted for")
     assert records(target) == records(whole)
     path.write_bytes(COMPRESSIONS[suffix](halves[0] + halves[1]))
     summary = convert(SPEC, {NAME: path}, target)
@@ -125,11 +125,11 @@ def test_junk_in_a_tar_is_told_everywhere(tmp_path, whole, folder, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
-def test_what_was_appended_to_a_tar_is_told_everywhere(tmp_path, whole, folder, suffix):
+def test_junk_after_a_tar_is_reported_everywhere(tmp_path, whole, folder, suffix):
     """Bytes after a tar make the store incomplete; once cut off, nothing is converted again."""
     path, target = tmp_path / f"x.{suffix}", tmp_path / "target"
     path.write_bytes(COMPRESSIONS[suffix](tar_of(folder) + JUNK))
-    assert_told(path, target, "incomplete", "1,536 bytes can't be accounted for", "appended")
+    assert_reported(path, target, "incomplete", "1,536 bytes can't be accounted for", "appended")
     assert records(target) == records(whole)
     path.write_bytes(COMPRESSIONS[suffix](tar_of(folder)))
     summary = convert(SPEC, {NAME: path}, target)
@@ -137,7 +137,7 @@ def test_what_was_appended_to_a_tar_is_told_everywhere(tmp_path, whole, folder, 
     assert (summary.n_present[NAME], summary.n_written[NAME]) == (N_PATCHES, 0)
 
 
-def test_a_wrong_name_in_a_zip_is_told_everywhere(tmp_path, whole, folder):
+def test_a_wrong_name_in_a_zip_is_reported_everywhere(tmp_path, whole, folder):
     """A patch hidden by one wrong bit in a zip's directory is reported with both names."""
     path, target = tmp_path / "x.zip", tmp_path / "target"
     victim = files_below(folder)[3].as_posix()
@@ -145,7 +145,7 @@ def test_a_wrong_name_in_a_zip_is_told_everywhere(tmp_path, whole, folder):
     at = data.rindex(victim.encode()) + len(victim) - 1
     data[at] ^= 1
     path.write_bytes(data)
-    assert_told(path, target, "incomplete", victim, f"{victim[:-1]}{chr(data[at])}")
+    assert_reported(path, target, "incomplete", victim, f"{victim[:-1]}{chr(data[at])}")
     assert len(records(target)) == N_PATCHES - 1
     command = [SPEC.name, OPTION, path, "--target-dir", tmp_path / "other", "--dry-run", "--json"]
     assert victim in run(*command).stdout
@@ -158,7 +158,7 @@ def test_a_wrong_name_in_a_zip_is_told_everywhere(tmp_path, whole, folder):
 
 
 @pytest.mark.parametrize("kind", ["incomplete", "damaged"])
-def test_only_what_is_in_doubt_is_replaced(tmp_path, folder, kind):
+def test_only_doubtful_records_are_replaced(tmp_path, folder, kind):
     """Other sources replace the values of a damaged archive, but not of an incomplete one."""
     changed = tmp_path / "changed"
     for path in files_below(folder):
@@ -219,7 +219,7 @@ def structure_of_tar(data: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz", "tar.zst"])
-def test_a_flipped_bit_is_harmless_or_told(tmp_path, folder, whole, suffix):
+def test_a_flipped_bit_is_harmless_or_reported(tmp_path, folder, whole, suffix):
     """After any bit flip, all records are there, or a failure is named and the exit code not 0."""
     data = zip_of(folder) if suffix == "zip" else tar_of(folder)
     places = structure_of_zip(data) if suffix == "zip" else structure_of_tar(data)
@@ -251,7 +251,7 @@ def test_a_flipped_bit_is_harmless_or_told(tmp_path, folder, whole, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
-def test_a_cut_at_any_block_is_told(tmp_path, folder, whole, suffix):
+def test_a_cut_at_any_block_is_reported(tmp_path, folder, whole, suffix):
     """A tar that is cut anywhere is complete only if nothing but padding is lost."""
     data = tar_of(folder)
     end = len(data.rstrip(b"\0")) // 512 * 512 + 512

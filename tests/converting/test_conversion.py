@@ -36,7 +36,7 @@ def small_commits(monkeypatch):
     monkeypatch.setitem(StoreWriter.__init__.__kwdefaults__, "commit_bytes", 400_000)
 
 
-def test_every_value_of_every_dataset_is_what_gdal_reads(spec: DatasetSpec, tmp_path):
+def test_every_value_of_every_dataset_equals_gdal(spec: DatasetSpec, tmp_path):
     """Each band is stored under its name with the dtype, shape and bits that GDAL reads.
 
     For Zarr stores, the zarr library takes GDAL's place.
@@ -71,7 +71,7 @@ def judged_bands(modality: Modality, source: Path, patch: corpus.Patch) -> list[
     return [np.frombuffer(data, dtype).reshape(shape) for dtype, shape, data in bands]
 
 
-def test_records_are_what_safetensors_writes(spec: DatasetSpec, tmp_path):
+def test_records_are_the_bytes_of_safetensors(spec: DatasetSpec, tmp_path):
     """Each record is byte for byte what the safetensors library saves for the same arrays."""
     sources = corpus.generate(spec, tmp_path / "source", 2)
     convert(spec, sources, tmp_path / "target")
@@ -126,7 +126,7 @@ def test_one_modality_at_a_time_gives_the_same_content(bigearthnet, tmp_path):
 
 
 @pytest.mark.parametrize("lost", ["manifest", "journal", "both", "end of the journal"])
-def test_what_is_lost_beside_the_records_is_made_anew(bigearthnet, tmp_path, lost):
+def test_missing_files_are_rebuilt_from_the_records(bigearthnet, tmp_path, lost):
     """Files missing next to data.mdb, as in a store of the original, are rebuilt from it."""
     target = tmp_path / "target"
     whole = convert(BIGEARTHNET, bigearthnet, target)
@@ -349,7 +349,7 @@ def test_another_dataset_in_the_target_is_refused(bigearthnet, tmp_path):
     assert (tmp_path / "target" / "data.mdb").read_bytes() == before
 
 
-def test_observer_hears_of_everything_once(bigearthnet, tmp_path):
+def test_observer_counts_everything_once(bigearthnet, tmp_path):
     """The counts that an observer adds up equal the summary."""
     _first_s2_file(bigearthnet).write_bytes(b"")
 

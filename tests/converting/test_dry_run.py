@@ -13,7 +13,7 @@ def sources(tmp_path):
     return corpus.generate(BIGEARTHNET, tmp_path / "source", 5, modalities=["s1", "s2"])
 
 
-def test_a_dry_run_says_what_a_conversion_would_write(sources, tmp_path):
+def test_a_dry_run_predicts_a_conversion(sources, tmp_path):
     """Counts and first keys match the conversion, the size is close, and nothing is created."""
     target = tmp_path / "target"
     found = rico_hdl.dry_run("bigearthnet", sources, target)

@@ -47,7 +47,7 @@ def test_a_source_of_other_values_is_not_named(first, tmp_path):
     assert sources_of(tmp_path / "target") == [str(first)]
 
 
-def test_a_source_that_gave_nothing_is_not_named(first, tmp_path):
+def test_a_source_without_records_is_not_named(first, tmp_path):
     """A folder without a readable patch is not named as a source of stored patches."""
     second = copy_of(first, tmp_path)
     for path in second.glob("*/*/*_VV.tif"):
@@ -57,7 +57,7 @@ def test_a_source_that_gave_nothing_is_not_named(first, tmp_path):
     assert sources_of(tmp_path / "target") == [str(first)]
 
 
-def test_the_only_source_is_named_whatever_it_gave(tmp_path):
+def test_the_only_source_is_named_even_without_records(tmp_path):
     """The first source of a store is named even if none of its patches could be stored."""
     folder = corpus.generate(BIGEARTHNET, tmp_path / "first", 2, modalities=["s1"])["s1"]
     for path in folder.glob("*/*/*_VV.tif"):
@@ -66,7 +66,7 @@ def test_the_only_source_is_named_whatever_it_gave(tmp_path):
     assert sources_of(tmp_path / "target") == [str(folder)]
 
 
-def test_a_patch_that_failed_before_is_told_of_once(first, tmp_path):
+def test_a_patch_that_fails_twice_is_reported_once(first, tmp_path):
     """A patch that fails in two sources is one failure, and none once it is stored."""
     target = tmp_path / "fresh"
     second = copy_of(first, tmp_path)
@@ -99,7 +99,7 @@ def test_a_disk_that_is_too_small_is_warned_of(tmp_path, monkeypatch):
         assert not [line for line in convert(UC_MERCED, given, target).warnings if "needed" in line]
 
 
-def test_sizes_that_only_records_tell_are_warned_of_once(tmp_path, monkeypatch):
+def test_sizes_known_only_from_records_are_warned_of_once(tmp_path, monkeypatch):
     """If the spec doesn't give a record's size, the first record does, and one warning follows."""
     spec = registry()["spectral-earth-enmap"]
     assert nominal_bytes(spec.modalities[0]) is None

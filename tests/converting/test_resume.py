@@ -220,7 +220,7 @@ def wait_for_writer(target: Path) -> None:
                 if not try_lock(file):
                     return
         time.sleep(0.01)
-    pytest.fail("nobody writes")
+    pytest.fail("no process writes")
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -247,7 +247,7 @@ def test_second_conversion_into_one_target_is_refused(blocked, tmp_path, overwri
     assert verify(target).findings == []
 
 
-def test_lock_of_a_killed_process_blocks_nobody(blocked, tmp_path):
+def test_lock_of_a_killed_process_blocks_no_other(blocked, tmp_path):
     """After kill -9 in the middle of a patch, the same command continues at once."""
     source, pipe, good = blocked
     target = tmp_path / "target"
@@ -315,7 +315,7 @@ def test_other_values_under_a_key_are_a_failure(bigearthnet, tmp_path):
     assert verify(target).findings == []
 
 
-def test_overwrite_forgets_what_was_there(bigearthnet, tmp_path):
+def test_overwrite_forgets_the_earlier_store(bigearthnet, tmp_path):
     """--overwrite leaves no earlier record, source or failure, whatever their state."""
     target = tmp_path / "target"
     convert(BIGEARTHNET, bigearthnet, target)
@@ -422,7 +422,7 @@ def test_truncated_database_is_not_continued(bigearthnet, tmp_path):
     assert path.read_bytes() == before
 
 
-def test_the_manifest_never_knows_more_than_what_is_safe(bigearthnet, tmp_path, monkeypatch):
+def test_the_manifest_is_written_after_the_flush(bigearthnet, tmp_path, monkeypatch):
     """Journal and database are flushed to disk before each manifest is written."""
     steps = []
     for home, name in ((StoreWriter, "commit"), (StoreWriter, "sync"), (Manifest, "write")):
@@ -440,7 +440,7 @@ def test_the_manifest_never_knows_more_than_what_is_safe(bigearthnet, tmp_path, 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other locks")
-def test_a_file_system_that_locks_only_what_is_written_will_do(bigearthnet, tmp_path, monkeypatch):
+def test_a_file_system_that_locks_only_writable_files(bigearthnet, tmp_path, monkeypatch):
     """On NFS, which refuses an exclusive lock on a file open for reading, conversions continue."""
     import fcntl
 

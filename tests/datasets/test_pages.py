@@ -96,7 +96,7 @@ def test_dataset_has_a_page(spec):
     assert [command[1:-2] for command in commands] == [[spec.name, *sources]]
 
 
-def test_table_is_what_conversion_gives(spec, played):
+def test_table_matches_a_conversion(spec, played):
     """The keys, bands, shapes and dtypes on a dataset's page are those of its store."""
     part = part_of(spec)
     folder, ran = played(spec)
@@ -155,7 +155,7 @@ def test_table_holds_for_real_files(spec, samples, tmp_path):
     assert known == {key: expected[key] for key in known}
 
 
-def test_tree_is_what_is_converted(spec, played):
+def test_tree_matches_the_converted_files(spec, played):
     """The files of a page's tree exist, and those not marked as skipped are converted."""
     part = part_of(spec)
     folder, ran = played(spec)

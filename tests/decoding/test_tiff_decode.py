@@ -157,7 +157,7 @@ def test_fill_order():
 @pytest.mark.parametrize("planar", [1, 2])
 @pytest.mark.parametrize("rows_per_strip", [1, 2, 5, 9])
 @pytest.mark.parametrize("n_bands", [1, 3, 12])
-def test_slicing_gives_what_libtiff_gives(dtype, planar, rows_per_strip, n_bands):
+def test_slicing_agrees_with_libtiff(dtype, planar, rows_per_strip, n_bands):
     """Uncompressed strips have the same bits whether they are sliced or decoded by libtiff."""
     image = pixels((5, 7, n_bands), dtype)
     data = plain_file(image, rows_per_strip=rows_per_strip, planar=planar)
@@ -169,7 +169,7 @@ def test_slicing_gives_what_libtiff_gives(dtype, planar, rows_per_strip, n_bands
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_strips_lie_anywhere(seed):
+def test_strips_may_be_anywhere(seed):
     """Strips in any order, with gaps or overlaps, are read at the offsets in the file."""
     rng = random.Random(seed)
     image = pixels((8, 6, 1), "u2", seed)
@@ -190,7 +190,7 @@ def test_strips_lie_anywhere(seed):
 @pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "f4", "u8"])
 @pytest.mark.parametrize("rows", [1, 7, 20])
 @pytest.mark.parametrize("planar", [1, 2])
-def test_inflating_gives_what_libtiff_gives(dtype, rows, planar):
+def test_inflating_agrees_with_libtiff(dtype, rows, planar):
     """Deflate strips of differences have the same bits from `inflate` and from libtiff."""
     image = pixels((20, 30, 3), dtype)
     bits = image.view(f"u{image.itemsize}")
@@ -384,9 +384,9 @@ def _strips(compression, *, rows_per_strip=8, n_rows=24, damage=lambda _i, block
 @pytest.mark.parametrize("compression", [1, 5, 8, 32773, 34925, 50000])
 def test_truncated_blocks(compression):
     """A strip that ends early is refused, unless only its end mark is cut off."""
-    sound, image = _strips(compression)
+    intact, image = _strips(compression)
     expected = bits_of([image[..., 0]])
-    assert decoded(sound) == expected
+    assert decoded(intact) == expected
     n_refused = 0
     for cut in range(1, 200):
         data, _ = _strips(compression, damage=lambda i, b, cut=cut: b[:-cut] if i == 1 else b)
@@ -406,17 +406,17 @@ def test_damage_to_deflate_is_noticed(rows_per_strip, tile):
     libtiff 4.7 ignores the checksum. If a damaged stream decodes to too many bytes, it reports
     success, and the pixels are arbitrary.
     """
-    sound, image = _strips(8, rows_per_strip=rows_per_strip)
+    intact, image = _strips(8, rows_per_strip=rows_per_strip)
     if tile:
         stack = image[..., 0][None]
-        sound = by_tifffile(stack, compression="zlib", tile=(16, 16), byteorder=">")
-    blocks = parse_header(sound).read_blocks(sound)
+        intact = by_tifffile(stack, compression="zlib", tile=(16, 16), byteorder=">")
+    blocks = parse_header(intact).read_blocks(intact)
     rng = random.Random(0)
     expected = bits_of([image[..., 0]])
-    assert decoded(sound) == expected
+    assert decoded(intact) == expected
     n_refused = 0
     for _ in range(300):
-        damaged = bytearray(sound)
+        damaged = bytearray(intact)
         i = rng.randrange(len(blocks.offsets))
         at = blocks.offsets[i] + rng.randrange(blocks.counts[i])
         damaged[at] ^= rng.randrange(1, 256)

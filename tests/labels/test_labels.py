@@ -100,7 +100,7 @@ def test_unknown_names_are_named():
         ("uc-merced", labels.UC_MERCED_CLASSES),
     ],
 )
-def test_class_stands_in_the_key(dataset, classes):
+def test_class_is_in_the_key(dataset, classes):
     """The class of a patch is that of its folder, and classes are in alphabetical order."""
     spec = registry()[dataset]
     patches = corpus.patches(spec, spec.modalities[0], 2 * len(classes))

@@ -114,7 +114,7 @@ def test_patches_come_as_soon_as_they_are_complete():
         assert next(patches).key == "s-1"
 
 
-def test_what_is_not_wanted_is_not_read():
+def test_unwanted_patches_are_not_read():
     """Files of an unwanted patch are not read; `is_wanted` is called once, and it counts once."""
     asked = []
 
@@ -143,7 +143,7 @@ def test_missing_bands_are_named():
     ]
 
 
-def test_damage_keeps_what_came_before():
+def test_damage_keeps_earlier_patches():
     """If an archive becomes unreadable, complete patches are yielded and the rest is reported."""
     archive = Listed(files_of("s", "1") + files_of("s", "2", "A"), damaged=True)
     found, _, failures, assembly = assembled(archive)
@@ -206,7 +206,7 @@ def test_waiting_files_are_bounded(bound):
 
 
 @pytest.mark.parametrize("n_times", [1, 50])
-def test_what_no_longer_waits_does_not_count(n_times):
+def test_only_waiting_files_count(n_times):
     """Complete patches, and replaced files, free memory for others."""
     first = files_of("s", "first")
     others = [
@@ -231,7 +231,7 @@ def test_a_key_that_comes_again_is_announced():
     assert patch.key == "s-1"
 
 
-def test_some_files_that_come_again_are_no_failure():
+def test_duplicates_of_some_files_are_no_failure():
     """Later copies of some files of a patch are ignored, and are not an incomplete patch."""
     archive = Listed(files_of("s", "1") + files_of("s", "1", "B"))
     found, _, (repeated,), _ = assembled(archive)

@@ -193,7 +193,7 @@ def test_folder_of_another_modality_names_its_option(bigearthnet):
 
 
 @pytest.mark.parametrize(("given", "meant"), [("s2a", "s2c"), ("s2c", "s2a")])
-def test_modalities_that_differ_in_bands_alone_are_told_apart(tmp_path, given, meant):
+def test_modalities_are_distinguished_by_their_bands(tmp_path, given, meant):
     """L1C given as L2A is refused although it has all bands of L2A, and vice versa."""
     spec = registry()["ssl4eo-s12"]
     sources = corpus.generate(spec, tmp_path, 2)

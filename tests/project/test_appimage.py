@@ -23,7 +23,7 @@ FOLDER = ROOT / "packaging" / "appimage"
 # At the end: PyPI has a package `build`, too.
 sys.path.append(str(FOLDER))
 
-import native  # noqa: E402 - it lies beside the script that uses it
+import native  # noqa: E402 - next to the script that uses it
 import steps  # noqa: E402
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="AppImages run on Linux")
@@ -158,7 +158,7 @@ def test_the_umask_is_the_callers_and_does_no_harm(appimage, world):
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
-def test_a_killed_program_is_told_from_one_that_ended(appimage, world, name):
+def test_a_killed_program_is_distinguished_from_a_failed_one(appimage, world, name):
     """The caller sees the signal that ended the program, and all files are removed."""
     number = signal.Signals[name]
     assert run(appimage, "die", number.value, env=world).returncode == -number
@@ -202,7 +202,7 @@ def test_a_folder_that_allows_no_programs_is_not_used(appimage, tmp_path):
     assert not result.stdout.splitlines()[1].startswith(str(tmp_path))
 
 
-def test_no_folder_at_all_is_an_error_that_says_what_was_tried(appimage):
+def test_no_writable_folder_is_an_error_that_lists_them(appimage):
     """If no folder is writable, the message names each folder and what to do."""
     folders = ("/tmp", "/var/tmp", "/dev/shm")
     script = "".join(f"mount -t tmpfs -o noexec none {f}\n" for f in folders if Path(f).is_dir())
@@ -255,7 +255,7 @@ def test_another_runtime_must_be_an_executable(tmp_path):
         native.mark(file)
 
 
-def test_a_machine_without_tools_is_told_from_a_failure(tmp_path):
+def test_a_missing_tool_is_distinguished_from_a_failure(tmp_path):
     """A missing tool is exit code 77, with its name in the last line."""
     result = subprocess.run(
         [sys.executable, FOLDER / "build.py", "--output", tmp_path / "file"],

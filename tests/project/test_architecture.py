@@ -1,4 +1,4 @@
-"""The order of layers in docs/architecture.md, and what follows from it."""
+"""The order of layers in docs/architecture.md, and its consequences."""
 
 import ast
 import re
@@ -111,7 +111,7 @@ def test_specs_know_errors_only():
 
 
 def test_dir_lists_the_public_names():
-    """What completes a name in an editor or a shell offers the public names, and no others."""
+    """Tab completion in an editor or a shell offers exactly the public names."""
     package = import_module("rico_hdl")
     assert dir(package) == sorted(package.__all__)
     assert all(hasattr(package, name) for name in package.__all__)
@@ -221,7 +221,7 @@ def test_no_identifier_names_a_dataset(path):
 
 
 def words_of_layouts():
-    """What specs say of a publisher's layout: columns, arrays, dimensions, literals of paths."""
+    """The words of publishers' layouts in specs: columns, arrays, dimensions, path literals."""
     for modality in (m for spec in registry().values() for m in spec.modalities):
         if modality.columns is not None:
             yield from (key.column for key in modality.columns.keys)

@@ -30,7 +30,7 @@ def groups(patches, task, index):
 
 
 @pytest.mark.parametrize("task", ["T1", "T2", "T3"])
-def test_judge_accepts_what_the_formats_yield(patches, task):
+def test_judge_accepts_the_batches_of_all_formats(patches, task):
     """Samples made from the plain arrays of a patch are accepted, for that patch alone."""
     for index in range(3):
         patches.check(task, index, pick(groups(patches, task, index), task))

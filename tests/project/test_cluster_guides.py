@@ -157,7 +157,7 @@ def test_job_that_is_stopped_saves_requeues_and_continues(job, tmp_path):
     assert len(records(kept)) == 12
 
 
-def test_job_that_fails_keeps_what_was_saved(job, tmp_path):
+def test_job_that_fails_keeps_the_saved_store(job, tmp_path):
     """If a source can't be used, the job ends with that exit code, and the saved store stays."""
     assert ended(start_job(tmp_path))[0] == 0
     kept = tmp_path / "network" / "Encoded-BigEarthNet"

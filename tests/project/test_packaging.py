@@ -73,7 +73,7 @@ def test_wheel_holds_the_package_alone(dist):
     assert message_from_bytes(entry)["Tag"] == "py3-none-any"
 
 
-def test_sdist_holds_what_its_tests_need(dist, tmp_path):
+def test_sdist_holds_the_files_of_its_tests(dist, tmp_path):
     """The unpacked sdist passes tests and builds the same wheel."""
     with tarfile.open(dist / NAMES["sdist"]) as sdist:
         sdist.extractall(tmp_path, filter="data")
@@ -193,9 +193,9 @@ def test_runner_fails(tmp_path, body):
 def test_exit_code_of_the_runner(status, parts, code, strict_code):
     """A failure fails the run; a skip, even of a part, fails it only for a release."""
     outcome = artefacts.Outcome("thing", status, skipped_parts=parts)
-    sound = artefacts.Outcome("other")
-    assert artefacts.exit_code([sound, outcome], strict=False) == code
-    assert artefacts.exit_code([outcome, sound], strict=True) == strict_code
+    intact = artefacts.Outcome("other")
+    assert artefacts.exit_code([intact, outcome], strict=False) == code
+    assert artefacts.exit_code([outcome, intact], strict=True) == strict_code
 
 
 def test_scripts_of_artefacts_exist():
@@ -260,7 +260,7 @@ def test_artefacts_are_built_in_full_without_a_base(tmp_path, repository):
     ],
 )
 @pytest.mark.parametrize("committed", [False, True])
-def test_artefacts_are_built_if_what_they_are_made_of_changed(
+def test_artefacts_are_built_if_their_inputs_changed(
     tmp_path, repository, name, matters, committed
 ):
     """Changes to packaging or dependencies since the last release count, committed or not."""

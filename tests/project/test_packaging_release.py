@@ -133,7 +133,7 @@ def test_release_that_is_tried_changes_nothing(repository):
     assert release(repository, "9.8", "--dry-run").returncode == 1
 
 
-def test_release_of_what_fails_is_undone(repository):
+def test_release_with_a_failed_artefact_is_undone(repository):
     """If an artefact fails its check, nothing is committed, tagged or left changed."""
     (repository / "packaging" / "dist.py").write_text("raise SystemExit('the build is broken')")
     git(repository, "commit", "--quiet", "-am", "Break the build")

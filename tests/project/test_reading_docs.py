@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("part", WITH_CODE, ids=lambda part: part.title)
-def test_code_runs_and_prints_what_is_shown(part, folder):
+def test_code_prints_the_documented_output(part, folder):
     """Each block of code runs, in its own process, and prints what its comments show."""
     run_section(part, folder)
 

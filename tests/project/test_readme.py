@@ -13,7 +13,7 @@ def test_commands_and_code_run(tmp_path):
     run_section(merged(RUNNABLE), tmp_path)
 
 
-def test_speed_is_what_was_measured():
+def test_speed_matches_the_measurements():
     """The rates in the README are in the benchmark's table, which docs/performance.md repeats."""
     (measured,) = section(RESULTS, "Summary").tables()
     (table,) = section(DOCS / "performance.md", "Reading").tables()

@@ -78,7 +78,7 @@ def left_by(tmp_path):
     return {path.name for path in (tmp_path / "tmp").rglob("*") if path.is_file()}
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next(suite, tmp_path):
+def test_files_of_a_killed_run_are_removed_by_the_next(suite, tmp_path):
     """A run removes its own files and those of a killed run, but not those of another project."""
     assert suite("-k", "die", DIE="1").returncode == -signal.SIGKILL
     assert {"file", "rico-hdl.lock"} <= left_by(tmp_path)

@@ -69,7 +69,7 @@ def test_documents_outside_of_docs_have_pages():
     assert all((ROOT / document).is_file() for document in WHOLE)
 
 
-def test_every_page_of_a_dataset_shows_what_the_spec_says(spec):
+def test_every_page_of_a_dataset_agrees_with_its_spec(spec):
     """A page has each comment that is replaced from the spec, except for unknown archives."""
     text = (ROOT / "docs" / "datasets" / f"{spec.name}.md").read_text(encoding="utf-8")
     words = set(re.findall(r"^<!-- site: (\w+) -->$", text, re.MULTILINE))
@@ -107,7 +107,7 @@ def test_reference_has_every_command_and_option():
     assert "`-h`, `--help`" in page
 
 
-def test_performance_shows_what_was_measured():
+def test_performance_shows_the_measurements():
     """Each dataset of the benchmark has a bar with the ratio from its table."""
     page = performance.CHARTS["conversion_charts"]()
     (rows, *_) = section_of(ROOT / "benchmarks" / "RESULTS.md", "Time").tables()

@@ -67,7 +67,7 @@ def test_search_and_styles_are_in_the_site(repository):
 
 
 @pytest.mark.parametrize(
-    ("spoiled", "told"),
+    ("spoiled", "named"),
     [
         ("[a page](nowhere.md)", "nowhere.md"),
         ("[a heading](format.md#nowhere)", "#nowhere"),
@@ -75,10 +75,10 @@ def test_search_and_styles_are_in_the_site(repository):
         ('<img src="https://example.org/a.png">', "https://example.org/a.png"),
     ],
 )
-def test_broken_pages_fail(repository, spoiled, told):
+def test_broken_pages_fail(repository, spoiled, named):
     """A broken link or anchor, or a file loaded from another site, fails the build."""
     with (repository / "docs" / "why.md").open("a", encoding="utf-8") as file:
         file.write(f"\n{spoiled}\n")
     done = build(repository)
     assert done.returncode == 1
-    assert told in done.stderr
+    assert named in done.stderr

@@ -55,7 +55,7 @@ def equal(found, wanted):
     own=st.booleans(),
 )
 @settings(max_examples=100)
-def test_each_band_is_what_was_written(store, keys, bands, dtype, own):
+def test_each_band_equals_its_original(store, keys, bands, dtype, own):
     """Each band equals its original for any keys, bands and dtype, in new or given memory."""
     reader = store.reader(bands=bands, grouped="band", dtype=dtype)
     wanted = expected(keys, dict.fromkeys(bands), dtype)
@@ -90,7 +90,7 @@ def test_all_bands_are_one_copy(store, monkeypatch):
     assert equal(images, expected(KEYS[::-1], images))
 
 
-def test_no_more_than_the_bands_is_gathered(store):
+def test_only_pages_of_wanted_bands_are_gathered(store):
     """Band memory holds only pages with wanted bands, and is not used if it can't save work."""
     memory = store.reader(bands=["B02", "B03", "B8A"], grouped="band").memory(KEYS[0])
     assert memory.n_bytes < 1.25 * (2 * 28800 + 7200)
@@ -99,7 +99,7 @@ def test_no_more_than_the_bands_is_gathered(store):
     assert store.reader(grouped=True).memory(KEYS[0]) is None
 
 
-def test_first_rows_of_own_memory_will_do(store):
+def test_a_smaller_batch_fills_any_rows(store):
     """A smaller batch can fill any rows of the memory that a full batch needs."""
     reader = store.reader(bands="all", grouped="band")
     reader.read_batch(KEYS)
@@ -163,7 +163,7 @@ def test_batches_use_their_memory_again(store):
     assert len(bases) <= 4
 
 
-def test_reader_tells_shapes_and_travels(store):
+def test_pickled_reader_describes_its_arrays(store):
     """A reader, pickled or not, describes arrays without a band axis."""
     reader = pickle.loads(pickle.dumps(store.reader(bands="60m+B02", grouped="band")))
     specs = reader.describe(KEYS[0])

@@ -115,7 +115,7 @@ def test_groups_hold_each_resolution_as_it_is(store, keys, bands, dtype):
     assert all(same_bits(found[name], expected[name]) for name in expected)
 
 
-def test_reader_describes_what_it_reads(store):
+def test_reader_describes_its_arrays(store):
     """A reader describes shape, dtype and bands in advance, and allocates memory that fits."""
     reader = store.reader(bands="20m+rgb", size=(60, 30), dtype="float32")
     spec = reader.describe(KEYS[0])
@@ -207,7 +207,7 @@ def test_unknown_key_leaves_memory_untouched(store):
     assert (out == 9).all()
 
 
-def test_patches_of_two_modalities_are_no_batch(tmp_path):
+def test_batches_of_two_modalities_are_refused(tmp_path):
     """A batch of two modalities is an error that names a key of each."""
     patches = {"a": {"VV": numbered(0, 0, (5, 5))}, "b": {"VH": numbered(0, 1, (5, 6))}}
     with rico_hdl.open(store_of(tmp_path, patches)) as store:
@@ -257,7 +257,7 @@ def test_order_follows_from_the_seed_alone(store):
 
 @pytest.mark.parametrize("prefetch", [1, 2, 4])
 @pytest.mark.parametrize("grouped", [False, True])
-def test_batch_is_valid_until_so_many_more_were_asked_for(store, prefetch, grouped):
+def test_batch_is_valid_until_prefetch_more_are_requested(store, prefetch, grouped):
     """A batch keeps its pixels until `prefetch` more batches are requested."""
     held = []
     options = {"bands": "20m+B01" if grouped else "20m", "grouped": grouped}

@@ -121,7 +121,7 @@ def test_fresh_damage_ends_in_errors_of_rico_hdl(pristine, tmp_path, rounds, see
         check(pristine, tmp_path / str(i), Random(seed + i))
 
 
-def test_a_key_that_is_no_text_is_named(tmp_path):
+def test_a_key_that_is_not_utf8_is_named(tmp_path):
     """A key that is not UTF-8 is a finding, and an error only if keys are listed."""
     value = save({"A": numbered(1, 1, (4, 4))})
     with lmdb.open(str(tmp_path), map_size=2**24) as env, env.begin(write=True) as txn:

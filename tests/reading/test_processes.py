@@ -92,7 +92,7 @@ def use_batches(batches):
 
 @pytest.mark.parametrize("used", [False, True], ids=["fresh", "used"])
 @pytest.mark.parametrize("method", METHODS)
-def test_workers_read_what_was_written(folder, method, used):
+def test_workers_read_the_right_pixels(folder, method, used):
     """Workers of every start method read a store from their parent, used before or not."""
     with rico_hdl.open(folder) as store:
         if used:
@@ -152,7 +152,7 @@ def test_batches_stay_with_the_process_that_made_them(folder):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_killed_worker_harms_nobody(folder, method):
+def test_killed_worker_leaves_the_store_readable(folder, method):
     """A worker killed while reading leaves the store readable in every process."""
     before = (folder / "data.mdb").read_bytes()
     context = multiprocessing.get_context(method)
@@ -168,7 +168,7 @@ def test_killed_worker_harms_nobody(folder, method):
     assert (folder / "data.mdb").read_bytes() == before
 
 
-def test_pickle_is_small_and_knows_what_the_store_holds(folder):
+def test_pickle_is_small_and_knows_the_modalities(folder):
     """A pickled store holds its path and modalities, and opens the file on first use."""
     store = rico_hdl.open(folder)
     assert store.dataset == "bigearthnet"
@@ -221,7 +221,7 @@ def n_maps(folder):
     return sum(str(folder) in line for line in MAPS.read_text().splitlines()) if HAS_MAPS else 0
 
 
-def test_closing_lets_go_of_the_file(folder, tmp_path):
+def test_closing_releases_the_file(folder, tmp_path):
     """Closing a store unmaps and closes its file, so it can be removed."""
     copy = shutil.copytree(folder, tmp_path / "copy")
     store = rico_hdl.open(copy)
@@ -393,7 +393,7 @@ def test_interrupt_ends_the_process(folder):
 
 
 @pytest.mark.parametrize("held", ["store", "batches", "frame"])
-def test_process_ends_whatever_is_left_open(folder, held):
+def test_process_ends_with_open_stores_and_batches(folder, held):
     """A process ends cleanly even with an open store and batches still being read."""
     code = {
         "store": "store = rico_hdl.open(sys.argv[1]); store['S2A_patch_001']",

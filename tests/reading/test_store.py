@@ -71,7 +71,7 @@ def test_every_dataset_is_read_bit_for_bit(spec, tmp_path):
 
 
 @pytest.mark.parametrize("is_original", [False, True], ids=["ours", "original"])
-def test_store_tells_its_dataset(spec, tmp_path, is_original):
+def test_store_knows_its_dataset(spec, tmp_path, is_original):
     """A store knows its dataset, modalities, bands, presets and keys, even without a manifest."""
     folder = converted(spec.name, tmp_path, 4)
     if is_original:
@@ -315,7 +315,7 @@ def test_misaligned_buffers_are_read(tmp_path, padding):
                 assert same_bits(np.ascontiguousarray(images[1]), wanted)
 
 
-def test_unknown_key_names_what_is_there(store):
+def test_unknown_key_suggests_similar_keys(store):
     """A missing key is a KeyError that suggests similar keys."""
     with pytest.raises(UnknownKeyError) as caught:
         store["S2A_patch_0000"]
@@ -341,7 +341,7 @@ def test_unknown_key_names_what_is_there(store):
         ("VH", "It has B01, B02, B03, B04, B05, B06, B07, B08, B8A, B09, B11, B12."),
     ],
 )
-def test_unknown_band_names_what_is_there(store, bands, hint):
+def test_unknown_band_lists_the_bands(store, bands, hint):
     """A missing band is an error with the patch, its bands and the closest name."""
     with pytest.raises(UnknownBandError, match="'S2A_patch_003' has no band") as caught:
         store.read("S2A_patch_003", bands=bands)
@@ -402,7 +402,7 @@ def test_bands_of_different_dtype_need_a_dtype(tmp_path):
             store.read("x", bands="b", dtype="uint8")
 
 
-def test_unknown_modality_names_those_there_are(tmp_path):
+def test_unknown_modality_lists_the_modalities(tmp_path):
     """An unknown modality is an error, and so is omitting it if the store has several."""
     folder = converted("bigearthnet", tmp_path, 4)
     with rico_hdl.open(folder) as store:
@@ -470,7 +470,7 @@ def test_damaged_record_is_an_error_with_its_key(tmp_path):
             assert store.dataset == "bigearthnet"
 
 
-def test_what_is_added_later_is_found(folder, tmp_path):
+def test_records_added_later_are_found(folder, tmp_path):
     """An open store finds records that are committed later."""
     copy = shutil.copytree(folder, tmp_path / "copy")
     with rico_hdl.open(copy) as store:
@@ -488,7 +488,7 @@ def test_what_is_added_later_is_found(folder, tmp_path):
             )
 
 
-def test_same_store_any_number_of_times_beside_lmdb(folder):
+def test_store_can_be_opened_several_times_and_with_lmdb(folder):
     """A process can open a store several times, and with the lmdb library as well."""
     with lmdb.open(str(folder), readonly=True, lock=False) as env, env.begin() as txn:
         stores = [rico_hdl.open(folder) for _ in range(3)]

@@ -206,7 +206,7 @@ def commit_more(folder, n, first=0):
                 txn.put(b"more %06d" % (first + i), b"x" * 100)
 
 
-def test_what_was_read_is_certain_for_one_more_commit(tmp_path):
+def test_a_state_is_certain_for_one_more_commit(tmp_path):
     """A state is certain for one more commit, since LMDB reuses its pages after the second."""
     folder = begin(tmp_path / "store", SIDES["small"])
     for _ in range(3):

@@ -47,7 +47,7 @@ def test_parts_are_those_of_the_whole(name, shuffle, n_bytes):
                 assert cut(chunk, start, stop) == whole.tobytes()[start:stop], (n, start, stop)
 
 
-def test_parts_of_what_could_not_be_compressed():
+def test_parts_of_an_incompressible_chunk():
     """A chunk of noise, which is stored uncompressed, is cut, too."""
     whole = np.random.default_rng(0).bytes(100_000)
     chunk = blosc.compress(whole, b"lz4", 5, blosc.SHUFFLE)
@@ -71,7 +71,7 @@ def reordered(chunk):
     return b"".join([chunk[:HEADER_BYTES], listed, *blocks])
 
 
-def test_blocks_may_lie_in_any_order():
+def test_blocks_may_be_in_any_order():
     """Blocks are found by the chunk's list, whatever their order in the chunk."""
     whole = values(50_000, 2)
     chunk = reordered(blosc.compress(whole, b"zstd", 5, blosc.SHUFFLE, 8_192))
@@ -80,7 +80,7 @@ def test_blocks_may_lie_in_any_order():
         assert cut(chunk, start, stop) == whole.tobytes()[start:stop]
 
 
-def test_what_is_not_needed_is_not_decompressed():
+def test_unneeded_blocks_are_not_decompressed():
     """A chunk with damaged blocks still gives its intact parts, and only these."""
     whole = values(50_000, 2)
     chunk = bytearray(blosc.compress(whole, b"zstd", 5, blosc.SHUFFLE, 8_192))

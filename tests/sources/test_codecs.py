@@ -48,7 +48,7 @@ def test_each_codec_is_tried():
 @EACH
 @BOUNDED
 @given(data=DATA, more=st.sampled_from([0, 1, 1000]))
-def test_what_numcodecs_wrote_is_read(setting, data, more):
+def test_chunks_of_numcodecs_are_read(setting, data, more):
     """Any bytes come back, whether the limit is exactly their number or more."""
     assert bytes(decompress(setting["id"], encoded(setting, data), len(data) + more)) == data
 
@@ -95,7 +95,7 @@ def test_a_damaged_chunk_stays_within_the_limit(setting, data, at, bit):
 
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("data", [b"", b"\0", b"\0" * 15, b"\xff" * 64, b"not compressed at all"])
-def test_what_is_no_chunk_is_an_error_or_nothing(codec, data):
+def test_data_that_is_not_a_chunk_gives_no_pixels(codec, data):
     """Bytes that were never compressed give no pixels."""
     try:
         assert bytes(decompress(codec, data, 10**6)) == b""

@@ -91,7 +91,7 @@ def test_every_format_comes_out_whole_however_it_is_split(tmp_path, name, part_b
 
 
 @pytest.mark.parametrize("name", sorted(TOOLS))
-def test_what_command_line_tools_write(tmp_path, name):
+def test_output_of_command_line_tools(tmp_path, name):
     """The output of the usual command-line tools decompresses to their input."""
     if shutil.which(TOOLS[name][0]) is None:
         pytest.skip(f"needs {TOOLS[name][0]}")
@@ -147,7 +147,7 @@ def test_headers_of_gzip(tmp_path, flags):
     assert decompressed(saved(tmp_path, packed)) == data
 
 
-def test_what_only_looks_compressed_is_passed_on(tmp_path):
+def test_data_that_only_looks_compressed_is_passed_on(tmp_path):
     """A tar whose first file is named BZh9, and files shorter than any magic, pass unchanged."""
     for data in (b"BZh9/file" + bytes(503), b"\x1f\x8b", b"\xfd7zX", b"(", b""):
         assert decompressed(saved(tmp_path, data)) == data
@@ -208,7 +208,7 @@ def test_damage_is_found_where_it_is(tmp_path, name):
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("garbage", [b"x", b"garbage that is no stream", None])
-def test_what_follows_the_last_stream_is_named(tmp_path, name, garbage):
+def test_data_after_the_last_stream_is_an_error(tmp_path, name, garbage):
     """Other data after the last stream is an error with its offset; all streams are returned."""
     data = sample()
     packed = COMPRESSIONS[name](data)
@@ -378,7 +378,7 @@ def test_ctrl_c_ends_a_process_that_waits_for_data(tmp_path):
     assert "KeyboardInterrupt" in stderr
 
 
-def test_an_error_of_who_sees_the_raw_bytes_is_raised(tmp_path):
+def test_an_error_of_the_raw_bytes_callback_is_raised(tmp_path):
     """An error in the callback's thread is raised in the consumer."""
 
     def fail(_: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Parquet parts: what comes out of sound ones, and what is refused of others."""
+"""Parquet parts: the members of intact ones, and the errors of others."""
 
 import itertools
 import random
@@ -35,7 +35,7 @@ def some_products(n=7, seed=0, max_bytes=3000):
 
 
 def contents_of(products):
-    """Content by path, as the unpacked form has it."""
+    """The content of each file by its path in the unpacked form."""
     return {
         f"{cell.split('_')[0]}/{cell}/{product}/{name}.tif": data
         for cell, product, files in products
@@ -44,14 +44,14 @@ def contents_of(products):
 
 
 def read(path):
-    """Content of all members by path; of those with a problem that."""
+    """The content of each member by path, or its problem."""
     found = [(m.path, m.problem or m.read()) for m in open_part(path).members()]
     assert len(dict(found)) == len(found)
     return dict(found)
 
 
 def outcome(path):
-    """What could be read, as (path, content), what could not, and the error at the end."""
+    """The readable members as (path, content), the errors of others, and the final error."""
     contents, failures = [], []
     try:
         for member in open_part(path).members():
@@ -94,7 +94,7 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts(tmp_path, layout):
-    """Members have the paths of the unpacked form, in the order of rows, and its bytes."""
+    """Members have the paths and bytes of the unpacked form, in row order."""
     products = some_products()
     path = write_part(tmp_path / "part_00001.parquet", products, **LAYOUTS[layout])
     expected = contents_of(products)
@@ -113,7 +113,7 @@ def test_layouts(tmp_path, layout):
 )
 @settings(max_examples=50)
 def test_round_trip(tmp_path_factory, rows, rows_per_group, kind, use_dictionary):
-    """Whatever pyarrow wrote comes back; a cell without a value is an error of its own."""
+    """Any values written by pyarrow are read back, and a null cell is an error of its own."""
     products = [
         (f"{i}U_1R", "p", dict(zip(["a", "b"], row, strict=True))) for i, row in enumerate(rows)
     ]
@@ -129,7 +129,7 @@ def test_round_trip(tmp_path_factory, rows, rows_per_group, kind, use_dictionary
 
 
 def test_real_products(samples, tmp_path):
-    """Real files come out of a part as they lie in the unpacked form."""
+    """Files in a real part equal those of the unpacked form."""
     root = samples / "Major-TOM-Core" / "S2L2A"
     files = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*.tif")}
     products = {}
@@ -141,7 +141,7 @@ def test_real_products(samples, tmp_path):
 
 
 def test_other_columns(tmp_path):
-    """Columns that hold no bytes are left alone: numbers, text, and what is nested."""
+    """Columns of numbers, text and nested values are ignored."""
     products = some_products(3)
     table = table_of(products)
     nested = [{"B02": b"1", "x": [1, 2]}] * 3
@@ -160,7 +160,7 @@ def test_other_columns(tmp_path):
 
 
 def test_a_table_without_bytes(tmp_path):
-    """The list of all products, which is published beside the parts, has no members."""
+    """The table of all products, published next to the parts, has no members."""
     path = tmp_path / "metadata.parquet"
     pq.write_table(table_of(some_products()).drop_columns(list(BANDS)), path)
     assert read(path) == {}
@@ -168,7 +168,7 @@ def test_a_table_without_bytes(tmp_path):
 
 @pytest.mark.parametrize("rows_per_group", [1, 50])
 def test_only_the_asked_cell_is_read(tmp_path, rows_per_group):
-    """A cell is read though the bytes of all other columns are destroyed."""
+    """A cell can be read even if the bytes of all other columns are destroyed."""
     products = some_products(5)
     path = write_part(tmp_path / "x.parquet", products, rows_per_group, use_dictionary=False)
     metadata = pq.read_metadata(path)
@@ -191,7 +191,7 @@ def test_only_the_asked_cell_is_read(tmp_path, rows_per_group):
 
 @pytest.mark.parametrize("held_bytes", [0, 50_000, 10**6])
 def test_pages_of_many_rows(tmp_path, monkeypatch, held_bytes):
-    """Each page is decoded once, but for those that are beyond the bound, which cost time alone."""
+    """Each page is decoded once, except pages above the limit, which only take longer."""
     monkeypatch.setattr(archive, "MAX_HELD_BYTES", held_bytes)
     decoded = []
     decode = Cells._decoded
@@ -209,8 +209,8 @@ def test_pages_of_many_rows(tmp_path, monkeypatch, held_bytes):
         assert len(set(decoded)) < len(decoded)
 
 
-def test_what_is_stored_is_passed_over(tmp_path, monkeypatch):
-    """No page is decoded of which no cell is asked for, but for those with names."""
+def test_pages_of_stored_patches_are_skipped(tmp_path, monkeypatch):
+    """Pages without requested cells are not decoded, except those with names."""
     products = some_products(6)
     path = write_part(tmp_path / "x.parquet", products, 2)
     decoded = []
@@ -229,7 +229,7 @@ def test_what_is_stored_is_passed_over(tmp_path, monkeypatch):
 
 
 def peak_after(code, *arguments):
-    """The memory (RssAnon, bytes) that code needs at its peak beyond what it begins with."""
+    """The memory (RssAnon, bytes) that code adds at its peak."""
     start = (
         "import sys; from pathlib import Path; from tests.support.parquet_files import open_part\n"
         "import imagecodecs, numpy; imagecodecs.zstd_decode\n"
@@ -252,7 +252,7 @@ READ_ALL = (
 
 @needs_proc
 def test_memory_of_large_row_groups(tmp_path):
-    """Of a row group with many rows some cells are in memory, and not all of it."""
+    """Only some cells of a row group with many rows are in memory at once."""
     rng = random.Random(0)
     products = [(f"{i}U_1R", "p", {"a": rng.randbytes(10**6)}) for i in range(40)]
     options = {"use_dictionary": False, "data_page_size": 1, "write_batch_size": 1}
@@ -278,7 +278,7 @@ def test_memory_of_large_row_groups(tmp_path):
     ],
 )
 def test_names_that_lead_elsewhere(tmp_path, cell, product, path):
-    """A name that is no name of a file is told of with a problem, under a path that is one."""
+    """A name that can't be a file name has a problem, under a path that is safe."""
     products = [("0U_0R", "p", {"B02": b"1"}), (cell, product, {"B02": b"2"})]
     found = read(write_part(tmp_path / "x.parquet", products))
     assert list(found) == ["0U/0U_0R/p/B02.tif", path]
@@ -287,7 +287,7 @@ def test_names_that_lead_elsewhere(tmp_path, cell, product, path):
 
 
 def test_odd_names(tmp_path):
-    """Names are what they are: without a separator, not ASCII, not UTF-8."""
+    """Names without a separator, not in ASCII or not in UTF-8 are kept."""
     products = [("cell", "ñ", {"ä b": b"1"}), ("0U_1R_x", "...", {"ä b": b"2"})]
     path = write_part(tmp_path / "x.parquet", products)
     assert read(path) == {"cell/cell/ñ/ä b.tif": b"1", "0U/0U_1R_x/.../ä b.tif": b"2"}
@@ -298,7 +298,7 @@ def test_odd_names(tmp_path):
 
 @pytest.mark.parametrize("rows_per_group", [1, 10])
 def test_rows_without_names(tmp_path, rows_per_group):
-    """A row without a name is an error when all others were told of."""
+    """Rows without a name are an error after all others are yielded."""
     products = some_products(5)
     products[1] = (None, *products[1][1:])
     products[3] = (products[3][0], None, products[3][2])
@@ -309,11 +309,11 @@ def test_rows_without_names(tmp_path, rows_per_group):
     assert f"{path}: row 2 has no grid_cell, and 1 more" in error
 
 
-# What is refused
+# Errors
 
 
 def test_missing_columns(tmp_path):
-    """Without the columns with names the error says which were expected, and which there are."""
+    """Without the columns of names, the error lists the expected and the existing ones."""
     for drop in (["product_id"], ["grid_cell"], ["product_id", "grid_cell"]):
         path = tmp_path / "x.parquet"
         pq.write_table(table_of(some_products()).drop_columns(drop), path)
@@ -327,8 +327,8 @@ def test_missing_columns(tmp_path):
         list(open_part(path).members())
 
 
-def test_a_column_that_stands_twice(tmp_path):
-    """Two columns of the same name are an error, not a choice between the two."""
+def test_a_duplicate_column(tmp_path):
+    """Two columns of the same name are an error, not a choice between them."""
     table = table_of(some_products())
     table = table.append_column("B02", table["B02"])
     pq.write_table(table, tmp_path / "x.parquet")
@@ -349,7 +349,7 @@ def test_a_column_that_stands_twice(tmp_path):
     ],
 )
 def test_no_parquet_file(tmp_path, data, kind, what):
-    """What is no parquet file, or not a whole one, is an error that names it and says why."""
+    """A file that is truncated or not parquet is an error with its name and the reason."""
     path = tmp_path / "x.parquet"
     path.write_bytes(data)
     with pytest.raises(kind, match=re.escape(f"{path}: ") + ".*" + re.escape(what)):
@@ -360,7 +360,7 @@ def test_no_parquet_file(tmp_path, data, kind, what):
 
 
 def test_other_encodings(tmp_path):
-    """Cells in an encoding that is not read are errors that name it, never other bytes."""
+    """Cells in an unsupported encoding are errors that name it, never other bytes."""
     encodings = dict.fromkeys(BANDS, "DELTA_BYTE_ARRAY")
     options = {"use_dictionary": False, "column_encoding": encodings}
     contents, failures, error = outcome(
@@ -372,7 +372,7 @@ def test_other_encodings(tmp_path):
 
 
 def test_a_huge_table_of_contents_is_not_read(tmp_path):
-    """A table of contents that says that it is larger than the bound is not read."""
+    """A footer that claims to exceed the limit is not read."""
     path = tmp_path / "x.parquet"
     with path.open("wb") as file:
         file.write(b"PAR1")
@@ -384,7 +384,7 @@ def test_a_huge_table_of_contents_is_not_read(tmp_path):
 
 
 def test_every_truncation(tmp_path):
-    """A part that ends too early is an ArchiveError: without its end nothing of it can be read."""
+    """A truncated part is an ArchiveError, since it lacks its footer."""
     path = write_part(tmp_path / "x.parquet", some_products(2, max_bytes=50))
     data = path.read_bytes()
     for n in range(4, len(data), 13):
@@ -396,7 +396,7 @@ def test_every_truncation(tmp_path):
 
 
 def test_flipped_bytes(tmp_path):
-    """No damage ends the process, and where the writer left checksums none of data is silent."""
+    """No damage ends the process, and damage to data with checksums is never silent."""
     products = [(f"{i}U_1R", f"p{i}", {"B01": b"abc" * 20, "B02": bytes([i])}) for i in range(2)]
     path = write_part(tmp_path / "x.parquet", products, 1, write_page_checksum=True)
     data = bytearray(path.read_bytes())
@@ -416,7 +416,7 @@ def test_flipped_bytes(tmp_path):
 
 
 def test_damage_stays_where_it_is(tmp_path):
-    """Names that can't be read lose their rows, a damaged cell only itself."""
+    """Damaged names lose their rows; a damaged cell loses only itself."""
     products = some_products(6)
     path = write_part(tmp_path / "x.parquet", products, 1, write_page_checksum=True)
     metadata = pq.read_metadata(path)
@@ -436,7 +436,7 @@ def test_damage_stays_where_it_is(tmp_path):
 
 @needs_proc
 def test_a_bomb(tmp_path):
-    """A cell that says that it takes more than the bound is not read."""
+    """A cell that claims to exceed the limit is not read."""
     bomb = bytes(3 * 10**7)
     products = [("0U_1R", "a", {"B02": b"1"}), ("0U_2R", "b", {"B02": bomb})]
     path = write_part(tmp_path / "x.parquet", products, compression="zstd", use_dictionary=False)
@@ -457,7 +457,7 @@ def test_a_bomb(tmp_path):
 
 @needs_proc
 def test_a_bomb_of_equal_cells(tmp_path):
-    """A large value that stands once and is meant hundreds of times is in memory a few times."""
+    """A large value that is stored once for hundreds of cells is in memory only a few times."""
     products = [(f"{i}U_1R", "p", {"B02": bytes(10**6)}) for i in range(100)]
     path = write_part(tmp_path / "x.parquet", products, 1000, compression="zstd")
     assert path.stat().st_size < 20_000
@@ -465,7 +465,7 @@ def test_a_bomb_of_equal_cells(tmp_path):
 
 
 def test_more_rows_than_bytes(tmp_path):
-    """A file that says that it has more rows than bytes is damaged, or a bomb."""
+    """A file that claims more rows than bytes is refused as damaged or a bomb."""
     n = 500_000
     table = pa.table({"product_id": ["p"] * n, "grid_cell": ["0U_1R"] * n, "B02": [b""] * n})
     path = tmp_path / "x.parquet"

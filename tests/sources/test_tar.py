@@ -66,7 +66,7 @@ def names(draw: st.DrawFn) -> str:
     skipped=st.sets(st.integers(0, 5)),
     data=st.data(),
 )
-def test_whatever_tarfile_writes_is_read_back(  # noqa: PLR0917
+def test_archives_of_tarfile_are_read_back(  # noqa: PLR0917
     tmp_path, contents, form, fields, suffix, skipped, data
 ):
     """Any names, sizes and owners, in any format, come back as with tarfile."""
@@ -95,7 +95,7 @@ def test_whatever_tarfile_writes_is_read_back(  # noqa: PLR0917
 
 @settings(max_examples=400)
 @given(data=st.data(), form=st.sampled_from(sorted(FORMATS)))
-def test_headers_mean_what_tarfile_says(data, form):
+def test_headers_are_read_as_by_tarfile(data, form):
     """The fast path and tarfile agree on any header, whatever its fields hold."""
     whole = tar_of({"name/of a file.tif": b""}, form)[:BLOCK]
     block = bytearray(whole)
@@ -150,7 +150,7 @@ def test_the_ordinary_header_takes_the_quick_path(monkeypatch):
 @needs_tar
 @pytest.mark.parametrize("form", ["gnu", "oldgnu", "pax", "ustar", "v7"])
 @pytest.mark.parametrize("options", [[], ["-z"], ["--zstd"], ["-J"], ["-j"], ["-b1"], ["-b2048"]])
-def test_what_gnu_tar_writes(tmp_path, form, options):
+def test_archives_of_gnu_tar(tmp_path, form, options):
     """GNU tar's archives of a folder give its files, in GNU tar's order."""
     for option, tool in {"--zstd": "zstd", "-J": "xz", "-j": "bzip2"}.items():
         if option in options and shutil.which(tool) is None:
@@ -182,7 +182,7 @@ def test_what_gnu_tar_writes(tmp_path, form, options):
 @pytest.mark.parametrize("options", [["--format=gnu"], ["--format=pax", "--sparse-version=0.0"],
                                      ["--format=pax", "--sparse-version=0.1"],
                                      ["--format=pax", "--sparse-version=1.0"]])  # fmt: skip
-def test_sparse_members_are_a_problem_and_those_behind_them_are_not(tmp_path, options):
+def test_only_sparse_members_are_a_problem(tmp_path, options):
     """A sparse file has a problem that says so, and the next member is read."""
     (tmp_path / "source").mkdir()
     for name, n_parts in (("few", 2), ("many", 200)):

@@ -48,7 +48,7 @@ def outcome(files: list[Path]) -> tuple[list[tuple[str, object]], str]:
     [b"", b"PK\x03\x04 not a tar", b"<html>" * 500, b"x" * 511, COMPRESSIONS["tar.gz"](b"")],
 )
 @pytest.mark.parametrize("suffix", ["tar", "tar.zst"])
-def test_what_is_no_tar_archive(tmp_path, data, suffix):
+def test_files_that_are_not_tar_archives(tmp_path, data, suffix):
     """A file of another kind is a source that can't be used; the error shows its first bytes."""
     (path,) = saved(tmp_path, COMPRESSIONS[suffix](data))
     with pytest.raises(
@@ -282,8 +282,8 @@ BOMBS = {
 _BOMB = """
 from rico_hdl.errors import ArchiveError
 from rico_hdl.sources.tar.archive import TarArchive
-sound, path = map(Path, sys.argv[1:])
-assert [m.read() for m in TarArchive([sound]).members()] == [bytes(2**25)]
+intact, path = map(Path, sys.argv[1:])
+assert [m.read() for m in TarArchive([intact]).members()] == [bytes(2**25)]
 before = peak()
 try:
     problems = [member.problem for member in TarArchive([path]).members()]
@@ -296,11 +296,11 @@ except ArchiveError as error:
 @pytest.mark.parametrize("name", sorted(BOMBS))
 def test_a_bomb_takes_little_memory(tmp_path, name):
     """Endless headers, and huge claims, are refused without using more memory."""
-    (tmp_path / "sound.tar.zst").write_bytes(COMPRESSIONS["tar.zst"](tar_of({"x": bytes(2**25)})))
+    (tmp_path / "intact.tar.zst").write_bytes(COMPRESSIONS["tar.zst"](tar_of({"x": bytes(2**25)})))
     packed = BOMBS[name]()
     assert len(packed) < 2**20
     (tmp_path / "bomb.tar.zst").write_bytes(packed)
-    found = measured(_BOMB, tmp_path / "sound.tar.zst", tmp_path / "bomb.tar.zst")
+    found = measured(_BOMB, tmp_path / "intact.tar.zst", tmp_path / "bomb.tar.zst")
     kilobytes, message = found.split(" ", 1)
     assert int(kilobytes) < 20_000
     expected = "is cut short" if name == "member" else f"longer than {MAX_HEADER_BYTES} bytes"

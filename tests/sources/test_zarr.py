@@ -1,4 +1,4 @@
-"""Zipped Zarr stores: what the zarr library reads in them, or an error."""
+"""Zipped Zarr stores: reading agrees with the zarr library, or raises an error."""
 
 import json
 import math
@@ -38,7 +38,7 @@ from tests.support.zarr_files import (
     judged,
     little,
     open_store,
-    told,
+    outcome,
     write,
 )
 
@@ -70,13 +70,13 @@ CHUNKS = [
 
 
 def compressor_id(compressor):
-    """How a compressor is called in the list of tests."""
+    """The name of a compressor in test ids."""
     return "none" if compressor is None else f"{compressor['id']}-{compressor.get('cname', '')}"
 
 
 @pytest.fixture(params=[0, 2**25], ids=["in parts", "whole"])
 def unpacked_bytes(request, monkeypatch):
-    """The size beyond which only those parts of a chunk are decompressed that are read."""
+    """Lower the size above which chunks are decompressed only in part."""
     monkeypatch.setattr(zarr_module, "UNPACKED_BYTES", request.param)
     return request.param
 
@@ -85,7 +85,7 @@ def unpacked_bytes(request, monkeypatch):
 @pytest.mark.parametrize("chunks", CHUNKS, ids=str)
 @pytest.mark.parametrize("compressor", COMPRESSORS, ids=compressor_id)
 def test_any_store_is_read_as_by_the_zarr_library(tmp_path, chunks, compressor):
-    """Chunks, compressor, order of pixels, separator and byte order change nothing."""
+    """Chunks, compressor, pixel order, separator and byte order don't affect the pixels."""
     for order, separator, byte_order in ("C.<", "C/>", "F/<", ("F", None, ">")):
         storage = Storage(
             chunks=chunks,
@@ -106,7 +106,7 @@ def test_any_store_is_read_as_by_the_zarr_library(tmp_path, chunks, compressor):
     ["bool", "int8", "uint8", "int16", "uint16", "float16", "int32", "float32", "int64", "float64"],
 )
 def test_every_dtype_is_kept(tmp_path, dtype):
-    """Values of any dtype keep their bits: payloads of NaN, negative zeros."""
+    """Values of any dtype keep every bit, including NaN payloads and negative zeros."""
     dtype_of_pixels = "uint8" if dtype == "bool" else dtype
     cube = cube_of((2, 2, 3, 5, 4), dtype_of_pixels)
     cube = cube > 100 if dtype == "bool" else cube
@@ -118,7 +118,7 @@ def test_every_dtype_is_kept(tmp_path, dtype):
 @pytest.mark.parametrize("text", ["U", "S", "O"])
 @pytest.mark.parametrize("compressor", [None, BLOSC], ids=compressor_id)
 def test_names_may_be_any_kind_of_text(tmp_path, text, compressor):
-    """Samples and bands are called as the zarr library reads their names."""
+    """Names of samples and bands are read as the zarr library reads them."""
     path = tmp_path / "store.zarr.zip"
     write(path, storage=Storage(text=text, compressor=compressor, consolidated=text == "U"))
     assert found(path) == judged(path)
@@ -126,7 +126,7 @@ def test_names_may_be_any_kind_of_text(tmp_path, text, compressor):
 
 
 def test_a_store_that_the_zarr_library_wrote_is_read(tmp_path):
-    """The library's own stores, in text of variable length or not, hold what was put in."""
+    """Stores written by the zarr library, with text of variable length or not, are read."""
     cube = cube_of()
     for number, words in enumerate([np.array, lambda w: np.array(w, np.dtypes.StringDType())]):
         path = tmp_path / f"{number}.zarr.zip"
@@ -143,13 +143,13 @@ def test_a_store_that_the_zarr_library_wrote_is_read(tmp_path):
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_the_zip_file_may_be_compressed(tmp_path, compression):
-    """Members of the zip file are stored or deflated."""
+    """Members of the zip file may be stored or deflated."""
     path = write(tmp_path / "store.zarr.zip", storage=Storage(compression=compression))
     assert found(path) == judged(path)
 
 
 def test_members_that_share_a_chunk_follow_each_other(tmp_path):
-    """Members come chunk by chunk, each once, and the last one is at the end of the file."""
+    """Members come chunk by chunk, each once, and the last one ends at the end of the file."""
     storage = Storage(chunks=(2, 2, 3, 6, 7))
     path = write(tmp_path / "store.zarr.zip", cube_of((3, 4, 3, 6, 7)), storage)
     archive = open_store(path)
@@ -175,7 +175,7 @@ def test_members_that_share_a_chunk_follow_each_other(tmp_path):
 @pytest.mark.parametrize("kept_bytes", [1, 10**6])
 @pytest.mark.usefixtures("unpacked_bytes")
 def test_threads_read_at_once(tmp_path, monkeypatch, chunks, kept_bytes):
-    """Eight threads get what one gets, whether one block is kept or all are."""
+    """Eight threads read the same as one, whether one block is kept or all are."""
     monkeypatch.setattr(zarr_module, "KEPT_BYTES", kept_bytes)
     monkeypatch.setattr(zarr_blocks, "PATIENCE_SECONDS", 0)
     path = write(tmp_path / "store.zarr.zip", storage=Storage(chunks=chunks))
@@ -189,7 +189,7 @@ def test_threads_read_at_once(tmp_path, monkeypatch, chunks, kept_bytes):
 
 @pytest.fixture
 def n_decoded(monkeypatch):
-    """A list that gets an entry for each chunk of pixels that is decompressed."""
+    """A list that grows by one entry for each decompressed chunk of pixels."""
     calls = []
     decompress = zarr_array.decompress
 
@@ -206,7 +206,7 @@ def n_decoded(monkeypatch):
     ("chunks", "n_chunks"), list(zip(CHUNKS, (20, 4, 5, 1, 60, 72, 1), strict=True))
 )
 def test_each_chunk_is_decoded_once(tmp_path, n_decoded, chunks, n_chunks):
-    """However many members share a chunk, and whichever thread needs it first."""
+    """A chunk is decoded once, however many members and threads need it."""
     path = write(tmp_path / "store.zarr.zip", storage=Storage(chunks=chunks))
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda member: member.read(), open_store(path).members()))
@@ -215,7 +215,7 @@ def test_each_chunk_is_decoded_once(tmp_path, n_decoded, chunks, n_chunks):
 
 @pytest.fixture
 def large(tmp_path):
-    """A store of six blocks, the bytes of each, and the path: noise, which hardly gets smaller."""
+    """A store of six blocks of noise, which hardly compresses; the bytes of a block; the path."""
     shape = (16, 6, 4, 128, 128)
     path = tmp_path / "large.zarr.zip"
     write_store(path, cube_of(shape), [f"{i:07}" for i in range(16)], list("abcd"))
@@ -223,7 +223,7 @@ def large(tmp_path):
 
 
 def peak_of(members):
-    """The most memory that reading some members took."""
+    """The peak memory of reading some members."""
     tracemalloc.start()
     for member in members:
         member.read()
@@ -234,7 +234,7 @@ def peak_of(members):
 
 @pytest.mark.usefixtures("unpacked_bytes")
 def test_memory_is_bounded(large, monkeypatch):
-    """What is kept of a block is dropped when its members were read, or beyond a bound."""
+    """A block is dropped once its members are read, or when the memory limit is reached."""
     path, block = large
     monkeypatch.setattr(zarr_module, "KEPT_BYTES", 2 * block)
     monkeypatch.setattr(zarr_module, "BEGUN_BYTES", block // 8)
@@ -246,18 +246,18 @@ def test_memory_is_bounded(large, monkeypatch):
 
 
 def test_large_chunks_are_decompressed_in_parts(large, monkeypatch):
-    """Of a chunk beyond a bound only what is read is decompressed, if its codec is blosc."""
+    """A blosc chunk above a size is decompressed only where it is read."""
     path, block = large
     monkeypatch.setattr(zarr_module, "UNPACKED_BYTES", block - 1)
     members = list(open_store(path).members())
     with monkeypatch.context() as patched:
-        patched.delattr(zarr_array, "decompress")  # what decompresses chunks as a whole
+        patched.delattr(zarr_array, "decompress")  # decompresses whole chunks
         contents = {member.path: band_of(member.read()) for member in members}
     assert contents == judged(path)
 
 
 def test_large_chunks_of_other_kinds_are_read_whole(tmp_path, monkeypatch):
-    """Chunks beyond that bound are read right, too, where no part of them can be had alone."""
+    """Chunks above that size are read whole if their codec can't decompress parts."""
     monkeypatch.setattr(zarr_module, "UNPACKED_BYTES", 0)
     for i, storage in enumerate(
         [
@@ -273,7 +273,7 @@ def test_large_chunks_of_other_kinds_are_read_whole(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("unpacked_bytes")
 def test_chunks_that_are_missing_hold_the_fill_value(tmp_path):
-    """A chunk that is not there is the fill value, as the zarr library has it."""
+    """A missing chunk holds the fill value, as in the zarr library."""
     fillings = [("int16", 0), ("int16", -9999), ("float16", "NaN"), ("float16", "-Infinity")]
     fillings += [("float16", 0.5), ("float32", 1e-3), ("uint8", 255), ("float16", 3)]
     for dtype, fill_value in fillings:
@@ -291,11 +291,11 @@ def test_chunks_that_are_missing_hold_the_fill_value(tmp_path):
 
 
 def test_a_chunk_without_fill_value_must_be_there(tmp_path):
-    """Where nothing says what a missing chunk holds, its members fail, and no others."""
+    """Without a fill value, only the members of a missing chunk fail."""
     storage = Storage(chunks=(2, 1, 3, 6, 7), without={(0, 1, 0, 0, 0)})
     path = write(tmp_path / "store.zarr.zip", storage=storage)
     whole = judged(write(tmp_path / "whole.zarr.zip"))
-    contents, reasons, damage = told(path)
+    contents, reasons, damage = outcome(path)
     gone = {f"{sample}/1/{band}.npy" for sample in SAMPLES[:2] for band in BANDS}
     assert reasons.keys() == gone
     assert {"bands/0.1.0.0.0 is missing, and the array has no fill value"} == {*reasons.values()}
@@ -313,7 +313,7 @@ def flipped(data, position, bit):
 @pytest.mark.usefixtures("unpacked_bytes")
 @pytest.mark.parametrize("fill_value", [None, 0])
 def test_a_flipped_bit_is_noticed_or_harmless(tmp_path, fill_value):
-    """No flipped bit of headers, names, directory or pixels gives other pixels, or loses any."""
+    """No flipped bit of headers, names, directory or pixels changes or loses pixels silently."""
     storage = Storage(chunks=(1, 1, 1, 3, 4), fill_value=fill_value)
     path = write(tmp_path / "store.zarr.zip", cube_of((2, 2, 2, 3, 4)), storage)
     whole, data = judged(path), path.read_bytes()
@@ -323,20 +323,20 @@ def test_a_flipped_bit_is_noticed_or_harmless(tmp_path, fill_value):
     positions = chance.sample(range(len(data)), 200) + chance.sample(
         range(names - 46, data.index(b"center_lat", directory)), 400
     )
-    n_told = 0
+    n_reported = 0
     for position in positions:
         path.write_bytes(flipped(data, position, chance.randrange(8)))
-        contents, reasons, damage = told(path)
+        contents, reasons, damage = outcome(path)
         assert contents.items() <= whole.items()
         if contents != whole:
             assert damage or contents.keys() | reasons.keys() == whole.keys()
-            n_told += 1
-    assert n_told > 100
+            n_reported += 1
+    assert n_reported > 100
 
 
 @pytest.mark.usefixtures("unpacked_bytes")
-def test_a_truncated_store_gives_what_is_there(tmp_path):
-    """Of a download that broke off, whole chunks are read; the rest is named, and never filled."""
+def test_a_truncated_store_gives_its_remaining_chunks(tmp_path):
+    """After a truncated download, whole chunks are read; others are named, never filled."""
     storage = Storage(chunks=(5, 1, 3, 6, 7), fill_value=0)
     whole = judged(write(tmp_path / "store.zarr.zip", storage=storage))
     path = tmp_path / "store.zarr.zip"
@@ -350,7 +350,7 @@ def test_a_truncated_store_gives_what_is_there(tmp_path):
     with zipfile.ZipFile(path) as file:
         last = file.getinfo("bands/0.3.0.0.0").header_offset
     path.write_bytes(path.read_bytes()[: last + 100])
-    contents, reasons, damage = told(path)
+    contents, reasons, damage = outcome(path)
     assert contents == {name: band for name, band in whole.items() if "/3/" not in name}
     assert reasons.keys() == whole.keys() - contents.keys()
     assert {"bands/0.3.0.0.0 was not found: the archive is damaged"} == {*reasons.values()}
@@ -360,18 +360,18 @@ def test_a_truncated_store_gives_what_is_there(tmp_path):
 
 @pytest.mark.parametrize("share", [0, 0.02, 0.5, 0.97])
 def test_a_store_cut_anywhere_is_an_error(tmp_path, share):
-    """Wherever it is cut, the damage is told, and what is read is right."""
+    """A store cut anywhere is an error, and members that are read are right."""
     path = write(tmp_path / "store.zarr.zip")
     whole, data = judged(path), path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
-    contents, _, damage = told(path)
+    contents, _, damage = outcome(path)
     assert damage.startswith(str(path))
     assert contents.items() <= whole.items()
 
 
 @pytest.mark.usefixtures("unpacked_bytes")
-def test_files_that_stand_twice_count_once(tmp_path):
-    """Of a file that was written twice the last one counts, as for the zarr library."""
+def test_duplicate_files_count_once(tmp_path):
+    """If a file was written twice, the last one counts, as in the zarr library."""
     path = write(tmp_path / "store.zarr.zip", storage=Storage(chunks=(1, 1, 3, 6, 7)))
     with zipfile.ZipFile(path) as file:
         other = file.read("bands/1.1.0.0.0")
@@ -385,7 +385,7 @@ def test_files_that_stand_twice_count_once(tmp_path):
 
 
 def altered(path, name, change):
-    """A store with one of its JSON files changed: replaced by what a function makes of it."""
+    """A store in which a function changes one JSON file."""
     with zipfile.ZipFile(path) as file:
         files = {info.filename: file.read(info) for info in file.infolist()}
     with zipfile.ZipFile(path, "w") as file:
@@ -428,7 +428,7 @@ WRONG_METADATA = [
 
 @pytest.mark.parametrize(("entry", "value", "reason"), WRONG_METADATA)
 def test_metadata_that_can_not_be_followed_are_refused(tmp_path, entry, value, reason):
-    """What is stored in an unknown way, or contradicts itself, is an error that says so."""
+    """Unknown or contradictory metadata is an error that says so."""
     path = write(tmp_path / "store.zarr.zip", storage=Storage(chunks=(5, 1, 3, 6, 7)))
     altered(path, "bands/.zarray", lambda found: found | {entry: value})
     with pytest.raises(SourceError) as caught:
@@ -439,7 +439,7 @@ def test_metadata_that_can_not_be_followed_are_refused(tmp_path, entry, value, r
 
 @pytest.mark.parametrize("dimensions", [["time", "sample", "band", "y", "x"], ["band"], None])
 def test_other_dimensions_are_refused(tmp_path, dimensions):
-    """Samples and times that were swapped would be mislabelled, so the store must say the order."""
+    """A store must name its order of dimensions, since swapped ones would be mislabelled."""
     path = write(tmp_path / "store.zarr.zip")
     altered(path, "bands/.zattrs", lambda _: {"_ARRAY_DIMENSIONS": dimensions})
     with pytest.raises(SourceError, match="has the dimensions"):
@@ -449,8 +449,8 @@ def test_other_dimensions_are_refused(tmp_path, dimensions):
         next(open_store(path).members())
 
 
-def test_what_is_no_such_store_is_refused(tmp_path):
-    """Other zip files, newer stores and files that are no zip are told apart."""
+def test_files_that_are_not_such_stores_are_refused(tmp_path):
+    """Other zip files, newer stores and files that are not zips are different errors."""
     path = tmp_path / "store.zarr.zip"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("patch.tif", b"II*\0")
@@ -470,7 +470,7 @@ def test_what_is_no_such_store_is_refused(tmp_path):
 
 
 def test_too_many_files_are_refused(tmp_path, monkeypatch):
-    """A store with more files than are kept track of ends before they fill the memory."""
+    """A store with too many files ends in an error before they fill the memory."""
     path = write(tmp_path / "store.zarr.zip", storage=Storage(chunks=(1, 1, 1, 6, 7)))
     monkeypatch.setattr(zarr_module, "MAX_FILES", 50)
     with pytest.raises(SourceError, match="holds more than 50 files"):
@@ -479,7 +479,7 @@ def test_too_many_files_are_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["../0080717", "a/b", "..", "/etc", "a\0b"])
 def test_samples_whose_names_lead_elsewhere_have_a_problem(tmp_path, name):
-    """A sample that is not called like a file is told of under its number, and can't be read."""
+    """A sample whose name can't be a file name is reported by its number, and not read."""
     path = tmp_path / "store.zarr.zip"
     write_store(path, cube_of((2, 1, 1, 2, 2)), ["0080717", name], ["vv"])
     first, second = open_store(path).members()
@@ -492,14 +492,14 @@ def test_samples_whose_names_lead_elsewhere_have_a_problem(tmp_path, name):
 
 @pytest.mark.parametrize("bands", [["vv", "vh", "vv"], ["vv", "../vh", "x"], ["vv", "", "vh"]])
 def test_bands_without_names_of_their_own_are_refused(tmp_path, bands):
-    """Two bands of one name can't be told apart, and no name may lead elsewhere."""
+    """Band names must be unique, and must not lead outside."""
     path = write(tmp_path / "store.zarr.zip", bands=bands)
     with pytest.raises(SourceError, match="its bands have no names of their own: 'vv, "):
         next(open_store(path).members())
 
 
 def bomb_of(codec, n_bytes):
-    """A chunk that says, or becomes, far more than it should."""
+    """A chunk that claims, or decompresses to, far more than its size."""
     zeros = bytes(n_bytes)
     settings = next(c for c in COMPRESSORS if c is not None and c["id"] == codec)
     return bytes(numcodecs.get_codec(dict(settings)).encode(zeros))
@@ -508,7 +508,7 @@ def bomb_of(codec, n_bytes):
 @pytest.mark.usefixtures("unpacked_bytes")
 @pytest.mark.parametrize("codec", ["blosc", "zstd", "lz4", "zlib", "gzip", "bz2", "lzma"])
 def test_bombs_meet_a_bound(tmp_path, codec):
-    """A small chunk that becomes 64 MiB is an error, and never takes the memory."""
+    """A small chunk that expands to 64 MiB is an error and never fills the memory."""
     compressor = next(c for c in COMPRESSORS if c is not None and c["id"] == codec)
     storage = Storage(chunks=(1, 1, 3, 6, 7), compressor=compressor)
     path = write(tmp_path / "store.zarr.zip", storage=storage)
@@ -529,7 +529,7 @@ def test_bombs_meet_a_bound(tmp_path, codec):
 
 @pytest.mark.usefixtures("unpacked_bytes")
 def test_a_chunk_that_is_too_short_is_an_error(tmp_path):
-    """Pixels that are there in part are never shown, compressed or not."""
+    """A chunk with too few pixels, compressed or not, is an error."""
     for compressor in (None, BLOSC):
         storage = Storage(chunks=(1, 1, 3, 6, 7), compressor=compressor)
         path = write(tmp_path / "store.zarr.zip", storage=storage)
@@ -543,14 +543,14 @@ def test_a_chunk_that_is_too_short_is_an_error(tmp_path):
 
 
 def test_a_damaged_chunk_fails_its_members_alone(tmp_path, n_decoded):
-    """All members of a damaged chunk say so, it is tried once, and the others are sound."""
+    """All members of a damaged chunk fail after one attempt, and the others are intact."""
     path = write(tmp_path / "store.zarr.zip", storage=Storage(chunks=(5, 1, 3, 6, 7)))
     whole = judged(path)
     with zipfile.ZipFile(path) as file:
         header = file.getinfo("bands/0.2.0.0.0").header_offset
     data = path.read_bytes()
     path.write_bytes(flipped(data, header + 30 + len("bands/0.2.0.0.0") + 40, 3))
-    contents, reasons, damage = told(path)
+    contents, reasons, damage = outcome(path)
     assert contents == {name: band for name, band in whole.items() if "/2/" not in name}
     assert reasons.keys() == whole.keys() - contents.keys()
     assert all("CRC-32" in reason for reason in reasons.values())
@@ -559,7 +559,7 @@ def test_a_damaged_chunk_fails_its_members_alone(tmp_path, n_decoded):
 
 
 def test_the_published_form_becomes_records(tmp_path):
-    """Each sample and time is a record under its key, each band under its name, bit for bit."""
+    """Each sample and time becomes a record with its key and named bands, bit for bit."""
     folders = corpus.generate(SPEC, tmp_path / "source", 10)
     summary = convert(SPEC, folders, tmp_path / "target")
     assert summary.complete
@@ -577,7 +577,7 @@ def test_the_published_form_becomes_records(tmp_path):
 
 
 def test_the_published_form_is_a_store_of_the_zarr_library(tmp_path):
-    """The sample stores have the arrays, dtypes and names that the publisher's have."""
+    """The sample stores have the publisher's arrays, dtypes and names."""
     folders = corpus.generate(SPEC, tmp_path, 4, modalities=["s1", "s2a"])
     (path,) = folders["s2a"].iterdir()
     assert path.relative_to(tmp_path).as_posix() == (
@@ -602,7 +602,7 @@ def test_the_published_form_is_a_store_of_the_zarr_library(tmp_path):
 
 
 def test_bands_go_by_their_names(tmp_path):
-    """A store with another order of bands, and one more, gives the same bands."""
+    """Bands are found by name, in any order and among additional ones."""
     cube = cube_of((1, 2, 3, 5, 4), "float16")
     write_store(tmp_path / "store.zarr.zip", cube, ["0080717"], ["vh", "more", "vv"])
     assert convert(SPEC, {"s1": tmp_path / "store.zarr.zip"}, tmp_path / "target").complete
@@ -614,7 +614,7 @@ def test_bands_go_by_their_names(tmp_path):
 
 
 def test_any_dimensions_of_patches(tmp_path):
-    """Arrays may have any number of dimensions in front of the bands, labelled or not."""
+    """Arrays may have any number of dimensions before the bands, labelled or not."""
     pixels = np.arange(3 * 2 * 4 * 5, dtype="int16").reshape(3, 2, 4, 5)
     arrays = Arrays("img", (Axis("tile", "tile"), Axis("c", "band", "names"), Axis("h"), Axis("w")))
     template = Template.parse("{tile:d}_{band}.npy")
@@ -630,7 +630,7 @@ def test_any_dimensions_of_patches(tmp_path):
 
 
 def test_bands_must_come_last(tmp_path):
-    """Dimensions in an order that is not read are an error that says which order is."""
+    """An unsupported order of dimensions is an error that states the supported one."""
     axes = (Axis("c", "band"), Axis("tile", "tile"), Axis("h"), Axis("w"))
     archive = ZarrArchive(
         [write(tmp_path / "x.zarr.zip")], Arrays("bands", axes), Template.parse("{tile}_{band}")
@@ -639,8 +639,8 @@ def test_bands_must_come_last(tmp_path):
         next(archive.members())
 
 
-def test_another_modality_s_stores_are_told_apart(tmp_path):
-    """Stores that were given to the wrong option, or have other bands, are errors that say so."""
+def test_stores_of_another_modality_are_refused(tmp_path):
+    """Stores given to the wrong option, or with other bands, are errors that say so."""
     folders = corpus.generate(SPEC, tmp_path / "source", 4, modalities=["s1", "s2c"])
     with pytest.raises(SourceError, match="--s2-l1c-dir"):
         convert(SPEC, {"s2a": folders["s2c"]}, tmp_path / "target")
@@ -654,7 +654,7 @@ def test_another_modality_s_stores_are_told_apart(tmp_path):
 
 
 def test_patches_of_one_value_are_warned_of(tmp_path):
-    """A float16 patch of nothing but NaN is stored, and told of like those of other dtypes."""
+    """A float16 patch with only NaN is stored with a warning, as for other dtypes."""
     cube = np.full((1, 2, 2, 5, 4), np.nan, "float16")
     cube[0, 1] = cube_of((1, 1, 2, 5, 4), "float16")[0, 0]
     write_store(tmp_path / "store.zarr.zip", cube, ["0080717"], ["vv", "vh"])
@@ -665,7 +665,7 @@ def test_patches_of_one_value_are_warned_of(tmp_path):
 
 @pytest.mark.parametrize("n_workers", [1, 8])
 def test_a_conversion_decodes_each_chunk_once(tmp_path, n_decoded, n_workers):
-    """However many patches and workers share a chunk, a conversion decompresses it once."""
+    """A conversion decompresses each chunk once for all patches and workers."""
     folders = corpus.generate(SPEC, tmp_path / "source", 24, modalities=["s1"])
     summary = convert(SPEC, folders, tmp_path / "target", n_workers=n_workers)
     assert summary.n_written == {"s1": 24}
@@ -673,7 +673,7 @@ def test_a_conversion_decodes_each_chunk_once(tmp_path, n_decoded, n_workers):
 
 
 def test_stored_patches_are_not_decoded(tmp_path, n_decoded):
-    """The same command again decodes nothing; with one record missing, the chunk that holds it."""
+    """A repeated conversion decodes nothing, or only the chunk of a missing record."""
     folders = corpus.generate(SPEC, tmp_path / "source", 24, modalities=["s1"])
     convert(SPEC, folders, tmp_path / "target")
     n_decoded.clear()
@@ -687,7 +687,7 @@ def test_stored_patches_are_not_decoded(tmp_path, n_decoded):
 
 @pytest.mark.parametrize("decoder", ["fast", "gdal"])
 def test_stores_are_compared_with_their_source(tmp_path, decoder):
-    """`verify --sources` finds what differs from a Zarr store, whichever decoder is asked for."""
+    """`verify --sources` finds differences from a Zarr store with either decoder."""
     folders = corpus.generate(SPEC, tmp_path / "source", 6)
     convert(SPEC, folders, tmp_path / "target")
     make_decoder = GdalDecoder if decoder == "gdal" else None

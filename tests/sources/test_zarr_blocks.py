@@ -1,4 +1,4 @@
-"""Blocks of pixels: each decoded once, kept within a bound, right for any thread."""
+"""Blocks of pixels: decoded once, kept in bounded memory, and right for every thread."""
 
 import gc
 import random
@@ -21,7 +21,7 @@ PLACES = list(product(*map(range, SHAPE)))
 
 
 class Series:
-    """Members that say which they are, with a count of how often each block was decoded."""
+    """Members that identify themselves, with a count of how often each block was decoded."""
 
     def __init__(self):
         self.n_decoded = Counter()
@@ -46,7 +46,7 @@ class Series:
 
 
 class Pixels(np.ndarray):
-    """An array whose end can be noticed."""
+    """An array whose deletion can be observed."""
 
     __hash__ = object.__hash__
 
@@ -58,7 +58,7 @@ def members():
 
 
 def content(blocks, series, member):
-    """A member; it must be the one that was asked for."""
+    """A member, checked to be the requested one."""
     place, band = member
     found = blocks.content(series, place, band)
     assert found == f"{place} {band}".encode()
@@ -66,7 +66,7 @@ def content(blocks, series, member):
 
 
 def test_each_block_is_decoded_once():
-    """With room for one block and one place, reading in order decodes nothing twice."""
+    """With space for one block and one place, reading in order decodes each block once."""
     series, blocks = Series(), Blocks(1, 1)
     for member in members():
         content(blocks, series, member)
@@ -75,7 +75,7 @@ def test_each_block_is_decoded_once():
 
 
 def test_places_that_were_begun_do_not_need_their_block():
-    """Readers in the middle of a block's last places end there while the next block is in use."""
+    """Readers finish a block's last places while the next block is in use."""
     series, blocks = Series(), Blocks(1, 7)
     first = [place for place in PLACES if series.block_of(place) == (0, 0)]
     for place in first:
@@ -86,8 +86,8 @@ def test_places_that_were_begun_do_not_need_their_block():
     assert series.n_decoded == {(0, 0): 1, (0, 1): 1}
 
 
-def test_blocks_wait_for_those_who_are_late(monkeypatch):
-    """Where there is no room, a block waits until the last places of the one before were begun."""
+def test_blocks_wait_for_late_readers(monkeypatch):
+    """Without space, a block waits until the last places of the previous one were begun."""
     monkeypatch.setattr(zarr_blocks, "PATIENCE_SECONDS", 60)
     series, blocks = Series(), Blocks(1, 100)
     *first, late = [place for place in PLACES if series.block_of(place) == (0, 0)]
@@ -100,8 +100,8 @@ def test_blocks_wait_for_those_who_are_late(monkeypatch):
     assert series.n_decoded == {(0, 0): 1, (0, 1): 1}
 
 
-def test_what_is_kept_is_bounded():
-    """Beyond the bounds the oldest block or place is dropped, and decoded again where needed."""
+def test_kept_blocks_are_bounded():
+    """Above the limits, the oldest block or place is dropped, and decoded again if needed."""
     series, blocks = Series(), Blocks(2, 3)
     for place in PLACES:
         content(blocks, series, (place, 0))
@@ -113,8 +113,8 @@ def test_what_is_kept_is_bounded():
 
 
 @pytest.mark.parametrize(("n_kept", "n_begun"), [(1, 1), (1, 5), (2, 2), (100, 100)])
-def test_any_thread_gets_what_it_asked_for(monkeypatch, n_kept, n_begun):
-    """Eight threads that read in any order, some members several times, get the right ones."""
+def test_every_thread_gets_its_members(monkeypatch, n_kept, n_begun):
+    """Eight threads that read in any order, some members repeatedly, get the right ones."""
     monkeypatch.setattr(zarr_blocks, "PATIENCE_SECONDS", 0)
     series, blocks = Series(), Blocks(n_kept, n_begun)
     wanted = members() * 20
@@ -124,8 +124,8 @@ def test_any_thread_gets_what_it_asked_for(monkeypatch, n_kept, n_begun):
     assert len(series.decoded) <= n_kept
 
 
-def test_what_is_left_goes_with_its_series():
-    """Blocks of which some members were never read are freed with the last of their readers."""
+def test_unread_blocks_are_freed_with_their_series():
+    """Blocks with unread members are freed with their last reader."""
 
     class Owner(Series):
         def __init__(self):
@@ -144,8 +144,8 @@ def test_what_is_left_goes_with_its_series():
         gc.enable()
 
 
-def test_damage_is_told_to_all_and_found_once():
-    """Each reader of a damaged block is told why, and it is not tried again for each."""
+def test_damage_is_found_once_and_reported_to_all():
+    """A damaged block is decoded once, and each of its readers gets the error."""
 
     class Damaged(Series):
         def decode(self, block):
@@ -159,8 +159,8 @@ def test_damage_is_told_to_all_and_found_once():
     assert set(series.n_decoded.values()) == {1}
 
 
-def test_a_failure_of_another_kind_leaves_nobody_waiting():
-    """Where decoding ends in what is no damage, one thread raises it, and those that wait go on."""
+def test_an_unexpected_error_leaves_no_thread_waiting():
+    """If decoding fails unexpectedly, one thread raises the error and the others continue."""
     started, waiting = threading.Event(), threading.Event()
 
     class Failing(Series):

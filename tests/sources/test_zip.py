@@ -294,7 +294,7 @@ def test_names(tmp_path, name, flags, system, path, problem):  # noqa: PLR0917 -
 
 
 @pytest.mark.parametrize("name", [b"d/", b"d/e/", rb"d\e" + b"\\", b"/", b"../"])
-def test_folders_are_not_told_of(tmp_path, name):
+def test_folders_are_not_members(tmp_path, name):
     """Folders are not members, but a folder's name does not hide content."""
     (file,) = write(tmp_path / "x.zip", [Piece(name, mode=0o40755), Piece(b"f", b"1")])
     assert read([file]) == {"f": b"1"}
@@ -335,7 +335,7 @@ def test_members_with_problems(tmp_path, changed, problem):
     assert found == {"a.tif": b"1", "c.tif": b"3"}
 
 
-def test_a_volume_that_is_not_there(tmp_path):
+def test_a_missing_volume(tmp_path):
     """A member on a volume beyond the last one has a problem."""
     files = write(tmp_path / "x.zip", [Piece(b"a", b"1"), Piece(b"b", b"2")])
     data = bytearray(files[0].read_bytes())
@@ -565,7 +565,7 @@ def test_truncated_volumes(volume_set):
     assert f"{files[-1]}: is cut short" in error
 
 
-def test_a_volume_beside_a_whole_archive(tmp_path):
+def test_a_volume_next_to_a_whole_archive(tmp_path):
     """A volume that does not belong to the archive of its name is a SourceError."""
     path = saved(tmp_path, zip_of({"a": b"1"}))
     with pytest.raises(SourceError, match=r"does not belong to x\.zip"):

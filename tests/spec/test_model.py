@@ -45,7 +45,7 @@ def test_modalities_that_share_a_name_are_refused(attribute):
         replace(spec, modalities=(first, second, *rest))
 
 
-def test_a_modality_that_is_not_there_is_named():
+def test_a_missing_modality_is_named():
     """The error for an unknown modality lists the known ones."""
     with pytest.raises(SpecError, match="no modality 's3'") as error:
         registry()["bigearthnet"].modality("s3")

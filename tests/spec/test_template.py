@@ -96,7 +96,7 @@ def test_match_accepts_nothing_that_its_values_do_not_remake(case, data):
 
 @BOUNDED
 @given(templates_with_values())
-def test_segments_find_what_the_whole_template_finds(case):
+def test_segments_agree_with_the_whole_template(case):
     """Matching folder by folder, with the values bound so far, agrees with matching the whole."""
     text, values = case
     template = Template.parse(text)

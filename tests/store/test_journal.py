@@ -1,4 +1,4 @@
-"""The journal on its own, and what a crash of the machine leaves of it and the database."""
+"""The journal on its own, and after a crash of the machine."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def write(path, *groups):
 
 
 @given(st.lists(st.lists(entries(), min_size=1, max_size=5), max_size=4))
-def test_what_is_appended_is_read_back(tmp_path_factory, groups):
+def test_appended_entries_are_read_back(tmp_path_factory, groups):
     """Every field of every entry survives, block by block."""
     path = tmp_path_factory.mktemp("journal") / "journal"
     write(path, *groups)

@@ -123,8 +123,8 @@ def test_a_damaged_spec_is_refused(change):
 
 
 @pytest.mark.parametrize("name", FINGERPRINTS_OF_0_1)
-def test_fingerprints_of_0_1_stand_for_modalities(name):
-    """The fingerprint that 0.1.0 noted for a dataset stands for those of its present modalities."""
+def test_fingerprints_of_0_1_cover_modalities(name):
+    """The fingerprint that 0.1.0 stored for a dataset covers its present modalities."""
     expected = {m: get(name).modality(m).fingerprint for m in MODALITIES_OF_0_1[name]}
     assert FINGERPRINTS[FINGERPRINTS_OF_0_1[name]] == expected
 

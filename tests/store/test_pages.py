@@ -59,7 +59,7 @@ def folder(tmp_path):
 
 @given(history=steps, others=st.lists(keys, max_size=5))
 @settings(max_examples=100)
-def test_places_hold_what_lmdb_holds(tmp_path_factory, history, others):
+def test_places_hold_the_values_of_lmdb(tmp_path_factory, history, others):
     """After any puts, overwrites and deletions, each key's value is found, and no other."""
     folder = tmp_path_factory.mktemp("pages") / "lmdb"
     expected = carry_out(folder, history)

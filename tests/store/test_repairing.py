@@ -134,7 +134,7 @@ def finish(target: Path, repair: Repair) -> None:
     check_repaired(target, repair)
 
 
-def test_a_repair_replaces_what_is_wrong_and_confirms_the_rest(target, repair):
+def test_a_repair_replaces_wrong_records_and_confirms_others(target, repair):
     """Wrong records are replaced, right ones keep their bytes, and all get the new origin."""
     summary = convert(SPEC, {MODALITY: repair.folder}, target)
     assert summary.n_mended == N_WRONG

@@ -1,4 +1,4 @@
-"""The structure of data.mdb: no flipped bit goes unnoticed and changes what a reader sees."""
+"""The structure of data.mdb: no flipped bit silently changes the result of a read."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_every_flipped_bit_of_the_structure_is_found_or_harmless(pristine, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["meta", "branch", "overflow"])
-def test_what_is_not_found_harms_no_writer(pristine, tmp_path, kind):
+def test_undetected_damage_harms_no_writer(pristine, tmp_path, kind):
     """If a flip is not found, later conversions lose and change no record."""
     before = content(pristine)
     original = (pristine / "data.mdb").read_bytes()
@@ -122,7 +122,7 @@ steps = st.lists(st.tuples(keys, st.none() | st.integers(0, 30_000)), max_size=6
 
 @given(history=steps, held=st.booleans(), writemap=st.booleans(), each=st.integers(1, 30))
 @settings(max_examples=60)
-def test_whatever_lmdb_writes_is_sound(tmp_path_factory, history, held, writemap, each):
+def test_structures_of_lmdb_are_intact(tmp_path_factory, history, held, writemap, each):
     """After any puts, overwrites, deletions and copies, no problem is found in the structure."""
     root = tmp_path_factory.mktemp("lmdb")
     for name in ("written", "copied"):
@@ -213,7 +213,7 @@ def raise_number(data: bytearray, _: int) -> None:
     ],
 )
 def test_damage_is_found_without_journal_and_manifest(pristine, tmp_path, damage, what):
-    """The structure alone shows damage when there is no digest, as in stores of the original."""
+    """The structure alone reveals damage without digests, as in stores of the original."""
     shutil.copy(pristine / "data.mdb", tmp_path)
     data = bytearray((tmp_path / "data.mdb").read_bytes())
     leaves = [page * PAGE for page in pages_of(bytes(data))["leaf"]]

@@ -106,7 +106,7 @@ def test_a_key_that_is_there_is_never_overwritten(tmp_path):
     assert records(tmp_path) == {"a": b"first", "c": b"third"}
 
 
-def test_leaving_with_an_error_keeps_what_was_put(tmp_path):
+def test_leaving_with_an_error_keeps_earlier_records(tmp_path):
     """An exception in the writer's context commits the records that were put."""
     with pytest.raises(ZeroDivisionError), StoreWriter(tmp_path) as store:
         store.put(record(b"a", b"1"))

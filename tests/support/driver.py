@@ -38,7 +38,7 @@ class Countdown:
 
 
 class Torn:
-    """A journal that gets only half of what is written to it."""
+    """A journal that writes only half of each block."""
 
     def __init__(self, file):
         self.file = file

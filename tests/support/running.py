@@ -27,13 +27,13 @@ def run(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess
 
 
 def python(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run Python to its end, and keep what it prints."""
+    """Run Python to its end, and capture its output."""
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 def started(*arguments: object, **options: Any) -> subprocess.Popen[str]:
-    """Start Python, and keep what it prints."""
+    """Start Python, and capture its output."""
     command = [sys.executable, *map(str, arguments)]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, **options)

@@ -1,4 +1,4 @@
-"""A command on a real pseudo-terminal, and what its screen shows."""
+"""A command on a real pseudo-terminal, and the contents of its screen."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Terminal:
         return self.lines
 
     def end(self, seconds: float = 60) -> tuple[int, str]:
-        """The exit code and what was printed on stdout, once the program has ended."""
+        """The exit code and the output on stdout, once the program has ended."""
         while self.read(seconds):
             pass
         os.close(self._leader)

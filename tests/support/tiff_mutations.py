@@ -147,7 +147,7 @@ def attempt(decoder, data):
         return None, str(error)
 
 
-def examine(sound, data, shared, counts):
+def examine(intact, data, shared, counts):
     """Decode a damaged file and judge the result; returns a message if it is wrong, else None."""
     with TemporaryFile() as file, stderr_to(file.fileno()):
         ours, message = attempt(Decoder(), data)
@@ -176,7 +176,7 @@ def examine(sound, data, shared, counts):
         return None
     # GDAL accepts damaged deflate streams, with whatever pixels happened to be in memory. Here the
     # checksum decides, and all pixels may happen to be right.
-    return None if ours == attempt(Decoder(), sound)[0] else "differs from GDAL"
+    return None if ours == attempt(Decoder(), intact)[0] else "differs from GDAL"
 
 
 def main(seed, n_files):

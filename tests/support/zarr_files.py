@@ -51,7 +51,7 @@ def judged(path):
 
 
 def plain(word):
-    """A word that may be bytes."""
+    """A string, decoded if it is bytes."""
     return word.decode() if isinstance(word, bytes) else str(word)
 
 
@@ -62,7 +62,7 @@ def little(array):
 
 
 def found(path):
-    """The same as `judged`, as the archive gives it, and as numpy reads that."""
+    """The same as `judged`, read by the archive and numpy."""
     return {member.path: band_of(member.read()) for member in open_store(path).members()}
 
 
@@ -71,8 +71,8 @@ def band_of(data):
     return data.dtype, data.shape, bytes(data.data)
 
 
-def told(path):
-    """What could be read of a store, what each other member said, and what the store said."""
+def outcome(path):
+    """The members that can be read, the errors of the others, and the error of the store."""
     contents, reasons, damage = {}, {}, ""
     try:
         for member in open_store(path).members():

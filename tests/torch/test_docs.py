@@ -50,7 +50,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("part", WITH_CODE, ids=lambda part: part.title)
-def test_code_runs_and_prints_what_is_shown(part, folder):
+def test_code_prints_the_documented_output(part, folder):
     """Each code block runs in its own process and prints the output in its comments."""
     needs = {block.needs for block in part.blocks if block.needs}
     missing = [name for name in needs if find_spec(name) is None]

@@ -160,7 +160,7 @@ def test_process_group_is_asked_for_the_rank(store, tmp_path):
         assert found[rank] == [keys[i] for i in sampler]
 
 
-def test_subsets_and_samplers_decide_what_is_read(dataset):
+def test_subsets_and_samplers_decide_the_positions(dataset):
     """Subsets, also nested, and PyTorch's samplers decide the positions."""
     subset = Subset(Subset(dataset, range(4, 20)), [0, 5, 2, 15])
     with loader(subset, 3) as batches:
@@ -317,7 +317,7 @@ def test_errors_of_reading_reach_the_trainer(store):
         list(batches)
 
 
-def test_breaking_off_ends_what_was_begun(dataset):
+def test_a_break_ends_reading_ahead(dataset):
     """A break ends all reading ahead, and the next loop is a whole epoch."""
     batches = loader(dataset, 2, n_threads=2)
     for _ in range(20):

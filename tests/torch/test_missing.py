@@ -17,7 +17,7 @@ def test_missing_torch_is_explained():
     assert "rico-hdl[torch]" in done.stdout
 
 
-def test_the_rest_does_without_torch():
+def test_the_rest_works_without_torch():
     """Stores, labels and splits work without PyTorch."""
     done = run(
         "import rico_hdl, rico_hdl.labels; rico_hdl.Store; print(rico_hdl.labels.CLASSES[0])"

@@ -61,11 +61,11 @@ def test_any_size_is_torchs(store, stored, bands, rows, columns, mode):  # noqa:
 
 def test_nearest_neighbours_are_those_of_torch():
     """Nearest neighbours are torch's for many sizes, including its rounding errors."""
-    beside = 0
+    n_inexact = 0
     for n in (1, 20, 60, 64, 128):
         pixels = torch.arange(n, dtype=torch.float32)[None, None]
         for m in range(1, 700):
             found = interpolate(pixels, m, mode="nearest")[0, 0]
             assert _nearest(n, m).tolist() == found.tolist()
-            beside += [i * n // m for i in range(m)] != found.tolist()
-    assert beside
+            n_inexact += [i * n // m for i in range(m)] != found.tolist()
+    assert n_inexact
