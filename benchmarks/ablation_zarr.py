@@ -39,7 +39,7 @@ STORES: Final[dict[str, dict[str, Any]]] = {
     "chunks of 13 MB, blosc": {"chunks": (8, 1, *SHAPE[2:]), "compressor": BLOSC},
 }
 SMALL: Final = (64, 6, len(BANDS), 132, 132)
-"""A store with a chunk for each time, of which one at a time finds room."""
+"""A store with one chunk per time; memory holds one chunk."""
 
 
 def main() -> None:

@@ -72,7 +72,7 @@ class Row:
     codec_seconds: float | None
     """Seconds of decoding alone; None if the files are not compressed."""
     rounds: tuple[Round, ...]
-    """What was measured."""
+    """The measurements of each round."""
 
     def seconds(self, way: str) -> float:
         """The median wall time of a program."""
