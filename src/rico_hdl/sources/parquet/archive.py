@@ -1,8 +1,8 @@
 """Parquet files with an image in each cell, as archives of files.
 
 In: a parquet file with a row for each patch. The columns that the modality's spec names hold the
-fields of its path, and each column of bytes holds a whole file. Out: these files in the order of
-rows, each at the path that the spec's template gives it. Cells that are not asked for are not read.
+fields of its path; each cell of any other column of bytes is a whole file. Out: these files in row
+order, each at the path that the spec's template gives. Cells that are not requested are not read.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from rico_hdl.spec import Columns, Template
 from rico_hdl.spec.model import BAND_FIELD
 
 MAX_HELD_BYTES: Final = 2**29
-"""How much of the pages with cells of several rows is held until the last of these rows. What goes
-beyond is read again for each row."""
+"""Most bytes of pages that are held until the last of their rows is read. Pages beyond this limit
+are read again for each row."""
 
 _AGAIN: Final = "Download it again."
 _NO_NAMES: Final = frozenset({"", ".", ".."})
 
 
 class ParquetArchive:
-    """A parquet file with the files of patches in its cells. Each part is an archive of its own.
+    """A parquet file whose cells are the files of patches. Each part is a separate archive.
 
     Args:
-        files: The file, alone.
+        files: The parquet file, as the only element.
         columns: Which columns hold the fields of a path.
-        template: The path of a file, by these fields and the name of its column as the band.
+        template: The path of a file, given these fields and the name of its column as the band.
     """
 
     sequential = True
@@ -57,13 +57,13 @@ class ParquetArchive:
 
     @property
     def n_bytes_read(self) -> int:
-        """See `Archive.n_bytes_read`; all rows count as equally large."""
+        """See `Archive.n_bytes_read`; all rows are counted as equally large."""
         return self._n_bytes_read
 
     def members(self) -> Generator[Member]:
         """See `Archive.members`.
 
-        There are none where no column holds bytes, as in a table that lists all patches. Rows whose
+        Yields nothing if no column holds bytes, as in a table that lists all patches. Rows whose
         names can't be read are reported at the end.
         """
         self._n_bytes_read = 0
@@ -103,9 +103,9 @@ class ParquetArchive:
         if len(found) != len(expected) or len(set(names)) < len(names):
             shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
             raise SourceError(
-                f"{self._path}: expected the columns {' and '.join(expected)} with names, once "
-                f"each, found the columns {shown or '(none)'}",
-                "Name the parts that hold the images, or their folder.",
+                f"{self._path}: expected the columns {' and '.join(expected)}, each once and with "
+                f"names, found the columns {shown or '(none)'}",
+                "Pass the parts that hold the images, or their folder.",
             )
         return found
 
@@ -117,14 +117,14 @@ class ParquetArchive:
         parts = self._template.format(fields).split("/")
         bad += [part for part in parts if part in _NO_NAMES]
         path = "/".join("_" if part in _NO_NAMES else part for part in parts)
-        problem = f"{bad[0]!r} is no name of a file or folder" if bad else ""
+        problem = f"{bad[0]!r} is not a valid file or folder name" if bad else ""
         turn = rows.begin_turn()
         return Member(path, partial(self._read, rows, turn, row, column, path), problem)
 
     def _read(self, rows: _Rows, turn: int, row: int, column: Leaf, path: str) -> bytes:
         """The content of a cell; see `Member.read`."""
         if turn != rows.turn:
-            raise RuntimeError(f"{path!r} must be read before the next member is asked for, once")
+            raise RuntimeError(f"{path!r} must be read once, before the next member is requested")
         rows.begin_turn()
         try:
             return rows.content(row, column)
@@ -133,7 +133,7 @@ class ParquetArchive:
 
 
 class _Rows:
-    """The rows of a row group, read forwards.
+    """The rows of a row group, read in order.
 
     Args:
         table: The file.
@@ -142,44 +142,42 @@ class _Rows:
 
     def __init__(self, table: ParquetTable, group: RowGroup) -> None:
         self.turn = 0
-        """Changes when a member is asked for or read: whose turn is over can't be read."""
+        """Changes when a member is requested or read. A member can be read only in its turn."""
         self._table = table
         self._group = group
         self._cells: dict[Leaf, Cells] = {}
 
     def begin_turn(self) -> int:
-        """Let no member be read any more but the next one."""
+        """End the turn of the previous member, which can't be read any more."""
         self.turn += 1
         return self.turn
 
     def read(self, row: int, column: Leaf) -> bytes | None:
-        """A cell, see `Cells.read`."""
+        """Read a cell; see `Cells.read`."""
         cells = self._cells.get(column)
         if cells is None:
             cells = self._cells[column] = Cells(self._table, self._group, column)
         found = cells.read(row)
-        # All columns are read in turn, and this one is needed last.
+        # The columns are read in rotation, so this one is needed again last.
         if sum(other.n_held_bytes for other in self._cells.values()) > MAX_HELD_BYTES:
             cells.release()
         return found
 
     def content(self, row: int, column: Leaf) -> bytes:
-        """A cell that holds a file.
+        """Read a cell that holds a file.
 
         Raises:
-            ArchiveError: It can't be read, or is empty or too large.
+            ArchiveError: The cell can't be read, or is empty or too large.
         """
         value = self.read(row, column)
         if value is None:
             raise ArchiveError("its cell is empty")
         if len(value) > MAX_MEMBER_BYTES:
-            raise ArchiveError(
-                f"holds {len(value):,} bytes, more than the {MAX_MEMBER_BYTES:,} that are read"
-            )
+            raise ArchiveError(f"holds {len(value):,} bytes, expected at most {MAX_MEMBER_BYTES:,}")
         return value
 
     def close(self) -> None:
-        """Let go of all that is held."""
+        """Release all pages, and end the turn of the last member."""
         self.begin_turn()
         self._cells.clear()
 

@@ -1,12 +1,13 @@
 """The cells of one column of a row group, page by page.
 
-In: a row group of a parquet file, and a column of text or bytes. Out: its cells in order. Nothing
-is read but the headers of pages, and those pages whose cells are asked for.
+In: a row group of a parquet file, and a column of text or bytes. Out: its cells in order. Only the
+headers of pages are read, and the pages whose cells are requested.
 
-Own code, because of these figures (``benchmarks/RESULTS-libraries.md``): pyarrow takes 170 MB on
-disk, about as much as rico-hdl with all that it needs, 1.7 times as long for published parts, and
-89 MB of memory instead of 9. arro3 takes 34 MB on disk, 47 MB of memory and 0.85 times as long, but
-reads all columns and row groups, checks no checksums, and ends the process for some damaged pages.
+This module doesn't use a library because pyarrow takes 170 MB on disk, about as much as rico-hdl
+with all its dependencies, 1.7 times as long for published parts, and 89 MB of memory instead of 9.
+arro3 takes 34 MB on disk, 47 MB of memory and 0.85 times as long, but it reads all columns and row
+groups, verifies no checksums, and ends the process on some damaged pages. The measurements are in
+``benchmarks/RESULTS-libraries.md``.
 
 Format: https://parquet.apache.org/docs/file-format/data-pages/
 """
@@ -26,34 +27,34 @@ from rico_hdl.sources.parquet.table import MAGIC, Leaf, ParquetTable, RowGroup
 from rico_hdl.sources.protocol import MAX_MEMBER_BYTES
 
 MAX_PAGE_BYTES: Final = MAX_MEMBER_BYTES
-"""The largest page that is read, decompressed; the format allows twice as much. Pages can only be
-decompressed whole, and writers put many cells into one page, up to all of a column."""
+"""Largest page that is read, decompressed; the format allows twice as much. Pages can only be
+decompressed whole, and writers put many cells into one page, up to a whole column."""
 
 _HEADER_BYTES: Final = 1024
-"""How much is read first of a page's header, which may hold statistics."""
+"""Bytes of a page's header that are read first; with statistics, a header may be longer."""
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
-"""Types of pages."""
+"""Page types."""
 _NUMBERS_OF: Final = {_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}
 """The field of a page's header that is specific to its type."""
 _PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY = 0, 2, 3, 8
-"""Encodings; the two with a dictionary are the same for cells."""
+"""Encodings; the two dictionary encodings are the same for cells."""
 _UNCOMPRESSED, _SNAPPY, _GZIP, _BROTLI, _ZSTD, _LZ4 = 0, 1, 2, 4, 6, 7
-"""Compressions."""
+"""Compression codecs."""
 _MAX_WIDTH: Final = 32
-"""The most bits of a packed number."""
+"""Largest width of a packed number, in bits."""
 _LENGTH: Final = struct.Struct("<I")
-"""The prefix of a value: its length."""
+"""The prefix of a value: its length in bytes."""
 _GROUPS: Final = 4096
-"""How many groups of eight packed numbers are unpacked at a time."""
+"""Number of groups of eight packed numbers that are unpacked at a time."""
 
 MAX_DICTIONARY: Final = 2**20
-"""The most values of a dictionary that is read. Writers leave off with one at a megabyte or so."""
+"""Most values that are read from a dictionary. Writers abandon one at about a megabyte."""
 
 _T = TypeVar("_T")
 
 
 class _Page(NamedTuple):
-    """Where a page is, and what its header says."""
+    """The location of a page, and the fields of its header."""
 
     kind: int
     start: int
@@ -62,26 +63,26 @@ class _Page(NamedTuple):
     n_stored_bytes: int
     """Bytes that follow the header."""
     n_bytes: int
-    """What they become when they are decompressed."""
+    """Bytes of the page when it is decompressed."""
     crc: int | None
-    """The checksum of the stored bytes; None where the writer left none."""
+    """The CRC-32 of the stored bytes; None if the writer omitted it."""
     more: thrift.Struct
     """The fields that are specific to its kind of page."""
 
     @property
     def n_values(self) -> int:
-        """Cells, or values of a dictionary."""
+        """Number of cells, or of values of a dictionary."""
         n: int = self.more[1]
         return n
 
     @property
     def stop(self) -> int:
-        """Offset of what follows it."""
+        """Offset after its last byte."""
         return self.start + self.n_header_bytes + self.n_stored_bytes
 
 
 class Cells:
-    """The cells of one column of a row group, read forwards.
+    """The cells of one column of a row group, read in order.
 
     Args:
         table: The file.
@@ -103,14 +104,14 @@ class Cells:
         """Bytes of the page that is held, and of its dictionary."""
 
     def read(self, row: int) -> bytes | None:
-        """A cell of a column that is not in a list; None where it has no value.
+        """Read a cell of a column without lists; None if it has no value.
 
         Args:
-            row: Its zero-based position in the row group, behind that of the cell read before. The
+            row: Its zero-based position in the row group, after that of the cell read before. The
                 pages between the two are not read.
 
         Raises:
-            ArchiveError: It can't be read; the message does not say which it is.
+            ArchiveError: The cell can't be read. The message doesn't name it.
         """
         while row >= self._stop:
             self.release()
@@ -131,17 +132,17 @@ class Cells:
         return value
 
     def release(self) -> None:
-        """Let go of the page that is held: it is read again when its next cell is asked for."""
+        """Release the page that is held; it is read again when its next cell is requested."""
         self._cells, self.n_held_bytes = None, 0
 
     def rows(self) -> list[Any]:
-        """All cells of a column of text; none may have been read before.
+        """Read all cells of a column of text. No cell may have been read before.
 
         Returns:
-            For each row a text, a list of texts, or None where there is no value.
+            For each row, a string, a list of strings, or None if it has no value.
 
         Raises:
-            ArchiveError: They can't be read; the message does not say which they are.
+            ArchiveError: The cells can't be read. The message doesn't name the column.
         """
         values: list[str] = []
         repetitions: list[int] = []
@@ -149,9 +150,9 @@ class Cells:
         top = self._column.n_definitions
         with _damage():
             for page in self._pages:
-                of_page, repeated, defined = self._decoded(page, _text)
+                decoded, repeated, defined = self._decoded(page, _text)
                 levels = list(defined)
-                values += islice(of_page, levels.count(top))
+                values += islice(decoded, levels.count(top))
                 definitions += levels
                 repetitions += islice(repeated, len(levels))
             if len(values) < definitions.count(top):
@@ -160,8 +161,8 @@ class Cells:
             if self._column.n_repetitions:
                 rows = self._lists(values, repetitions, definitions)
             elif len(values) < len(definitions):
-                there = iter(values)
-                rows = [next(there) if level == top else None for level in definitions]
+                present = iter(values)
+                rows = [next(present) if level == top else None for level in definitions]
             if len(rows) != self._group.n_rows:
                 raise ValueError(f"{len(rows):,} rows, expected {self._group.n_rows:,}")
         return rows
@@ -169,7 +170,7 @@ class Cells:
     def _lists(
         self, values: list[str], repetitions: list[int], definitions: list[int]
     ) -> list[list[str] | None]:
-        """Values by row, of a column with lists."""
+        """The values of each row, for a column with lists."""
         import numpy as np  # noqa: PLC0415 - see `_runs`
 
         levels = np.array(definitions)
@@ -182,14 +183,14 @@ class Cells:
         return rows
 
     def _walk(self) -> Iterator[_Page]:
-        """The pages with cells."""
+        """Yield the pages with cells."""
         with _damage():
-            of = self._group.columns[self._column.position][3]
-            self._codec: int = of[4]
-            at = min(of[number] for number in (9, 11) if of.get(number))
-            stop = at + of[7]
+            meta = self._group.columns[self._column.position][3]
+            self._codec: int = meta[4]
+            at = min(meta[number] for number in (9, 11) if meta.get(number))
+            stop = at + meta[7]
             if not len(MAGIC) <= at <= stop <= self._n_file_bytes:
-                raise ValueError(f"it is at bytes {at:,} to {stop:,}")
+                raise ValueError(f"its pages can't be at bytes {at:,} to {stop:,} of the file")
             while at < stop:
                 page = _page_at(self._file, at, stop)
                 if page.kind == _DICTIONARY:
@@ -201,7 +202,7 @@ class Cells:
     def _decoded(
         self, page: _Page, convert: Callable[[memoryview], _T]
     ) -> tuple[Iterator[_T], Iterator[int], Iterator[int]]:
-        """The values of a page; the repetition and the definition level of each of its cells."""
+        """The values of a page, and the repetition and definition level of each of its cells."""
         n_bytes = self._column.n_bytes
         repetitions, definitions, data = self._parts(page)
         self.n_held_bytes = len(data)
@@ -214,7 +215,7 @@ class Cells:
             self.n_held_bytes += len(content)
             known = list(islice(_plain(content, n_bytes), MAX_DICTIONARY))
             numbers = _numbers(data[1:], data[0]) if data else iter(())
-            if convert is _text:  # each value once, since they are small
+            if convert is _text:  # convert each value only once; they are small
                 values = map([convert(value) for value in known].__getitem__, numbers)
             else:
                 values = (convert(known[number]) for number in numbers)
@@ -233,24 +234,24 @@ class Cells:
             if top and not is_v2:
                 n, data = int.from_bytes(data[:4], "little"), data[4:]
                 if page.more[encoding] != _RLE:
-                    raise ValueError(f"its levels have encoding {page.more[encoding]}")
+                    raise ValueError(f"levels in encoding {page.more[encoding]}, expected {_RLE}")
             if not 0 <= n <= len(data):
-                raise ValueError(f"{n:,} bytes of levels")
+                raise ValueError(f"{n:,} bytes of levels in a page with {len(data):,} bytes left")
             levels.append(_numbers(data[:n], top.bit_length()) if top else repeat(0))
             data = data[n:]
         return levels[0], levels[1], data
 
     def _content(self, page: _Page) -> memoryview:
-        """A page, decompressed."""
+        """The content of a page, decompressed."""
         if max(page.n_bytes, page.n_stored_bytes) > MAX_PAGE_BYTES:
             raise ValueError(
-                f"a page of {max(page.n_bytes, page.n_stored_bytes):,} bytes; at most "
-                f"{MAX_PAGE_BYTES:,} are read"
+                f"a page of {max(page.n_bytes, page.n_stored_bytes):,} bytes, expected at most "
+                f"{MAX_PAGE_BYTES:,}"
             )
         stored = _bytes_at(self._file, page.start + page.n_header_bytes, page.stop)
         if page.crc is not None and zlib.crc32(stored) != page.crc:
-            raise ValueError(f"the page at byte {page.start:,} has another checksum")
-        # In pages of version 2, the levels are in front and not compressed.
+            raise ValueError(f"the page at byte {page.start:,} doesn't match its checksum")
+        # In pages of version 2, the levels come first and are not compressed.
         n_levels = page.more[5] + page.more[6] if page.kind == _DATA_V2 else 0
         data = stored[n_levels:]
         found: bytes | bytearray = data
@@ -275,7 +276,7 @@ def _decompressed(codec: int, data: bytes, n_bytes: int) -> bytes | bytearray:
     elif codec == _LZ4:
         found = imagecodecs.lz4_decode(data, header=False, out=n_bytes)
     else:
-        raise ValueError(f"its compression has number {codec}, which is not known")
+        raise ValueError(f"its compression codec has the unknown number {codec}")
     return found
 
 
@@ -284,9 +285,9 @@ def _text(value: memoryview) -> str:
 
 
 def _plain(data: memoryview, n_bytes: int | None) -> Iterator[memoryview]:
-    """Values that follow each other, each behind its length if that is not the same for all."""
+    """Values one after another, each preceded by its length unless all have the same length."""
     if n_bytes is not None and n_bytes < 1:
-        raise ValueError(f"values of {n_bytes} bytes")
+        raise ValueError(f"values of {n_bytes} bytes, expected at least 1")
     at, end, length = 0, len(data), n_bytes or 0
     while at < end:
         if n_bytes is None:
@@ -299,9 +300,9 @@ def _plain(data: memoryview, n_bytes: int | None) -> Iterator[memoryview]:
 
 
 def _numbers(data: memoryview, width: int) -> Iterator[int]:
-    """Packed numbers of that many bits, in parquet's hybrid of runs and groups of eight."""
+    """Packed numbers of ``width`` bits, in parquet's hybrid of runs and groups of eight."""
     if width > _MAX_WIDTH:
-        raise ValueError(f"numbers of {width} bits")
+        raise ValueError(f"numbers of {width} bits, expected at most {_MAX_WIDTH}")
     return chain.from_iterable(_runs(data, width))
 
 
@@ -332,12 +333,12 @@ def _runs(data: memoryview, width: int) -> Iterator[Iterable[int]]:
 
 
 def _page_at(file: BinaryIO, start: int, stop: int) -> _Page:
-    """What the header of a page says.
+    """Parse the header of a page.
 
     Args:
         file: The file.
-        start: Where the page begins.
-        stop: Where it must end at the latest.
+        start: Offset of the page.
+        stop: The largest offset at which the page may end.
     """
     n = _HEADER_BYTES
     while True:
@@ -354,7 +355,7 @@ def _page_at(file: BinaryIO, start: int, stop: int) -> _Page:
     more = header[_NUMBERS_OF[kind]] if kind in _NUMBERS_OF else {1: 0}
     page = _Page(kind, start, reader.position, n_stored, n_bytes, crc, more)
     if min(n_bytes, n_stored, page.n_values) < 0 or page.stop > stop:
-        raise ValueError(f"the page at byte {start:,} has {n_stored:,} bytes")
+        raise ValueError(f"the page at byte {start:,} claims {n_stored:,} bytes")
     return page
 
 
@@ -368,7 +369,7 @@ def _bytes_at(file: BinaryIO, start: int, stop: int) -> bytes:
 
 @contextmanager
 def _damage() -> Iterator[None]:
-    """Turn what a damaged file leads to into an ArchiveError."""
+    """Turn the errors that a damaged file causes into an ArchiveError."""
     try:
         yield
     except StopIteration:
@@ -382,5 +383,5 @@ def _damage() -> Iterator[None]:
         ValueError,
         struct.error,
     ) as error:
-        what = error if isinstance(error, (OSError, RuntimeError, ValueError)) else repr(error)
-        raise ArchiveError(f"can't be read: {what}") from error
+        reason = error if isinstance(error, (OSError, RuntimeError, ValueError)) else repr(error)
+        raise ArchiveError(f"can't be read: {reason}") from error

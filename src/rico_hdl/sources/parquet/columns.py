@@ -16,18 +16,19 @@ from rico_hdl.sources.parquet.table import ParquetTable
 
 
 def read_columns(path: Path, names: Sequence[str]) -> dict[str, list[Any]]:
-    """Columns of a parquet table, by name.
+    """Read columns of a parquet table, by name.
 
     Args:
         path: The file.
         names: The names of columns with text, or with lists of text.
 
     Returns:
-        The value of each row: a text, a list of texts, or None.
+        For each name, the value of each row: a string, a list of strings, or None.
 
     Raises:
-        SourceError: It is no parquet file, can't be opened, or a column is missing or another one.
-        ArchiveError: It is damaged.
+        SourceError: The file is not a parquet file or can't be opened; or a column is missing or
+            holds neither text nor lists of text.
+        ArchiveError: The file is damaged.
     """
     with closing(ParquetTable(path)) as table:
         leaves = {leaf.name: leaf for leaf in table.columns}

@@ -1,8 +1,7 @@
 """The table of contents of a parquet file.
 
-In: a parquet file. Out: its columns, and its row groups one after another. Row groups are read from
-the table of contents when they are asked for, so that a long one costs no time before the first
-row.
+In: a parquet file. Out: its columns, and its row groups one after another. The entries of row
+groups are parsed on request, so a long table of contents doesn't delay the first row.
 
 Format: https://parquet.apache.org/docs/file-format/
 """
@@ -17,39 +16,39 @@ from rico_hdl.errors import ArchiveError, SourceError
 from rico_hdl.sources.parquet import thrift
 
 MAX_FOOTER_BYTES: Final = 2**26
-"""The largest table of contents that is read: of some 15,000 row groups with 17 columns."""
+"""Largest table of contents that is read: about 15,000 row groups with 17 columns."""
 
 MAGIC: Final = b"PAR1"
 _AGAIN: Final = "Download it again."
 _BYTE_ARRAY, _FIXED_LEN_BYTE_ARRAY = 6, 7
-"""Types of columns."""
+"""Column types."""
 _UTF8: Final = 0
-"""A converted type of columns, which marks text."""
+"""The converted type that marks a column as text."""
 _REQUIRED, _OPTIONAL, _REPEATED = 0, 1, 2
-"""Repetitions of columns: cells have a value, may have one, or are lists."""
+"""Repetition types of columns: cells have a value, may have one, or are lists."""
 
 
 class Leaf(NamedTuple):
     """A column with cells."""
 
     path: tuple[str, ...]
-    """Its name; if it is nested, behind the names of the columns that it is part of."""
+    """Its name; if it is nested, after the names of the columns that contain it."""
     holds: Literal["text", "bytes", "other"]
-    """What its cells are."""
+    """The kind of value in its cells."""
     position: int
     """Its zero-based position among the columns of a row group."""
     n_definitions: int
-    """The level of a cell that has a value: how many columns of its path may lack one."""
+    """The definition level of a cell with a value: how many columns of its path may lack one."""
     n_repetitions: int
-    """How many lists it is in."""
+    """The number of nested lists that contain its values."""
     may_lack: bool
-    """Whether the column of the table that it is, or is part of, may lack a value."""
+    """Whether its top-level column may lack a value."""
     n_bytes: int | None
     """Bytes of each cell; None if they vary."""
 
     @property
     def name(self) -> str:
-        """The name of the column of the table that it is, or is part of."""
+        """The name of its top-level column."""
         return self.path[0]
 
 
@@ -59,20 +58,20 @@ class RowGroup(NamedTuple):
     number: int
     """Its one-based number, for messages."""
     n_rows: int
-    """Its rows."""
+    """Number of its rows."""
     columns: list[thrift.Struct]
-    """Where the pages of each column are."""
+    """The location of each column's pages."""
 
 
 class ParquetTable:
-    """An open parquet file; for one thread.
+    """An open parquet file, for use by a single thread.
 
     Args:
         path: The file.
 
     Raises:
-        SourceError: It is no parquet file, or can't be opened.
-        ArchiveError: It is damaged.
+        SourceError: The file is not a parquet file, or can't be opened.
+        ArchiveError: The file is damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,13 +86,13 @@ class ParquetTable:
             """Bytes of the file."""
             self._contents = thrift.ThriftReader(footer)
             self.columns, self.n_rows = self._read_head()
-            """The columns with cells, in the order of the file; and the number of rows."""
+            """The columns with cells, in the order of the file, and the number of rows."""
         except BaseException:
             self.file.close()
             raise
 
     def _read_head(self) -> tuple[tuple[Leaf, ...], int]:
-        """The columns and the number of rows; what is left to read are the row groups."""
+        """Read the columns and the number of rows, up to the list of row groups."""
         head: thrift.Struct = {}
         try:
             for number, kind in self._contents.fields():
@@ -106,12 +105,12 @@ class ParquetTable:
             raise self._no_contents(error) from error
         if not 0 <= n_rows <= self.n_bytes:
             raise ArchiveError(
-                f"{self._path}: says that {self.n_bytes:,} bytes hold {n_rows:,} rows", _AGAIN
+                f"{self._path}: claims to hold {n_rows:,} rows in {self.n_bytes:,} bytes", _AGAIN
             )
         return found, n_rows
 
     def groups(self) -> Iterator[RowGroup]:
-        """The row groups, once.
+        """Yield the row groups. Can be called only once.
 
         Raises:
             ArchiveError: The table of contents is damaged.
@@ -129,7 +128,7 @@ class ParquetTable:
             raise self._no_contents(error) from error
         if n_left:
             raise ArchiveError(
-                f"{self._path}: says that it has {self.n_rows:,} rows, but its row groups have "
+                f"{self._path}: claims to hold {self.n_rows:,} rows, but its row groups hold "
                 f"{self.n_rows - n_left:,}",
                 _AGAIN,
             )
@@ -143,9 +142,9 @@ class ParquetTable:
 
 
 def _leaves(elements: list[thrift.Struct]) -> Iterator[Leaf]:
-    """The columns with cells; a schema lists all columns depth first, and its root before them."""
+    """The columns with cells. A schema lists its root, then all columns, depth first."""
     position = 0
-    # The columns that the next one is part of: path, levels, and how many parts are still to come.
+    # The columns that contain the next one: path, levels, and number of children still to come.
     above: list[tuple[tuple[str, ...], int, int, int]] = [((), 0, 0, elements[0][5])]
     may_lack = False
     for element in elements[1:]:
@@ -185,15 +184,15 @@ def _footer(path: Path, file: BinaryIO) -> tuple[int, bytes]:
         n_footer = int.from_bytes(tail[:4], "little")
         if not head.startswith(MAGIC):
             found = f"it begins with {head.hex(' ')}" if head else "it is empty"
-            raise SourceError(f"{path}: is no parquet file: {found}", _AGAIN)
+            raise SourceError(f"{path}: is not a parquet file: {found}", _AGAIN)
         if n_bytes < 12 or not tail.endswith(MAGIC):
             raise ArchiveError(
                 f"{path}: is cut short at byte {n_bytes}: its table of contents is missing", _AGAIN
             )
         if n_footer > min(MAX_FOOTER_BYTES, n_bytes - 12):
             raise ArchiveError(
-                f"{path}: says that its table of contents takes {n_footer:,} of {n_bytes:,} bytes; "
-                f"at most {MAX_FOOTER_BYTES:,} are read",
+                f"{path}: claims that its table of contents takes {n_footer:,} of {n_bytes:,} "
+                f"bytes, expected at most {MAX_FOOTER_BYTES:,}",
                 _AGAIN,
             )
         file.seek(n_bytes - 8 - n_footer)
@@ -205,5 +204,5 @@ def _footer(path: Path, file: BinaryIO) -> tuple[int, bytes]:
 def _unreadable(path: Path, error: OSError) -> SourceError:
     return SourceError(
         f"{path}: can't be read: {error.strerror}",
-        "Check the path, the permissions, and that the disk or network mount is there.",
+        "Check the path, the permissions, and that the disk or network share is mounted.",
     )

@@ -1,7 +1,7 @@
 """The part of Thrift's compact protocol that parquet files use.
 
-In: bytes of a table of contents or of a page's header. Out: structs, as dictionaries by the number
-of the field.
+In: bytes of a table of contents or of a page's header. Out: structs, as dictionaries of values by
+field number.
 
 Format: https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 """
@@ -12,23 +12,23 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _TEXT, _LIST, _SET, _STRUCT = *range(1, 11), 12
-"""Kinds of values."""
+"""Value types."""
 
 MAX_STRUCTS: Final = 10_000
-"""The most structs of a list that is read whole, such as the columns of a table."""
+"""Most structs in a list that is read as a whole, such as the columns of a table."""
 _MAX_DEPTH: Final = 20
-_MAX_DIGITS: Final = 10  # of a number of 64 bits, seven bits each
+_MAX_DIGITS: Final = 10  # of a 64-bit number, seven bits each
 
 Struct = dict[int, Any]
-"""The fields of a struct by their numbers: numbers, flags, bytes, structs, lists of structs; None
-for all others, which nothing here needs."""
+"""The fields of a struct by their numbers: numbers, booleans, bytes, structs and lists of structs;
+None for other values, which are not needed."""
 
 
 class ThriftReader:
     """Reads values one after another.
 
-    Each method raises a ValueError or an IndexError where the bytes are not what they must be; an
-    IndexError where they end too early.
+    Each method raises an IndexError if the bytes end too early, and a ValueError or an IndexError
+    if they are malformed.
 
     Args:
         data: The encoded values.
@@ -36,15 +36,15 @@ class ThriftReader:
 
     def __init__(self, data: bytes) -> None:
         self.position = 0
-        """How many bytes were read."""
+        """Number of bytes read so far."""
         self._data = data
 
     def struct(self, depth: int = 0) -> Struct:
-        """The next value, which is a struct."""
+        """Read the next value, which must be a struct."""
         return {number: self.value(kind, depth) for number, kind in self.fields()}
 
     def fields(self) -> Iterator[tuple[int, int]]:
-        """Number and kind of each field of a struct, whose value must be read before the next."""
+        """Number and kind of each field of a struct. Read its value before the next field."""
         number = 0
         while (head := self._byte()) != 0:
             delta, kind = head >> 4, head & 15
@@ -52,13 +52,13 @@ class ThriftReader:
             yield number, kind
 
     def list_head(self) -> tuple[int, int]:
-        """How many values a list has, which follow, and their kind."""
+        """The number of values in a list, and their kind. The values follow."""
         head = self._byte()
         n = head >> 4
         return (self._varint() if n == 15 else n), head & 15
 
     def value(self, kind: int, depth: int = 0) -> Any:  # noqa: ANN401 - see `Struct`
-        """The next value, of a known kind."""
+        """Read the next value, of a given kind."""
         if kind in {_TRUE, _FALSE}:
             return kind == _TRUE
         if kind == _STRUCT and depth < _MAX_DEPTH:
@@ -68,7 +68,7 @@ class ThriftReader:
         if kind in {_I16, _I32, _I64}:
             return self._integer()
         if kind not in {_TEXT, _BYTE, _DOUBLE}:
-            raise ValueError(f"a value of kind {kind} before byte {self.position}")
+            raise ValueError(f"unexpected value of kind {kind} before byte {self.position}")
         return self._bytes({_BYTE: 1, _DOUBLE: 8}.get(kind) or self._varint())
 
     def _items(self, depth: int) -> list[Struct] | None:
@@ -76,9 +76,9 @@ class ThriftReader:
         if kind == _STRUCT and n <= MAX_STRUCTS and depth < _MAX_DEPTH:
             return [self.struct(depth + 1) for _ in range(n)]
         if kind in {_STRUCT, _LIST, _SET}:
-            raise ValueError(f"a list of {n:,} values of kind {kind}")
+            raise ValueError(f"unexpected list of {n:,} values of kind {kind}")
         for _ in range(n):
-            # In lists, flags take a byte.
+            # In lists, a boolean takes a byte.
             self.value(_BYTE if kind in {_TRUE, _FALSE} else kind, depth + 1)
         return None
 
