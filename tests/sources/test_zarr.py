@@ -416,8 +416,8 @@ WRONG_METADATA = [
     ("shape", [5, 4, 3, -6, 7], "shape (5, 4, 3, -6, 7)"),
     ("shape", [5, 4, 3, 6], "shape (5, 4, 3, 6)"),
     ("shape", [5, 4, 3, 60000, 70000], "have 126,000,000,000 bytes of pixels"),
-    ("shape", [6, 4, 3, 6, 7], "array sample names 5, bands has 6"),
-    ("shape", [5, 4, 2, 6, 7], "array band names 3, bands has 2"),
+    ("shape", [6, 4, 3, 6, 7], "array sample has 5 labels, but bands has 6"),
+    ("shape", [5, 4, 2, 6, 7], "array band has 3 labels, but bands has 2"),
     ("order", "K", "order 'K'"),
     ("dimension_separator", "-", "separator '-'"),
     ("fill_value", 40000, "fill value 40000 in an array of <i2"),
@@ -486,7 +486,7 @@ def test_samples_whose_names_lead_elsewhere_have_a_problem(tmp_path, name):
     assert (first.path, first.problem) == ("0080717/0/vv.npy", "")
     assert (second.path, second.problem) == (
         "1/0/vv.npy",
-        f"its sample is called {name!a}: no name of a file",
+        f"its sample is called {name!a}: not a valid file name",
     )
 
 
@@ -494,7 +494,7 @@ def test_samples_whose_names_lead_elsewhere_have_a_problem(tmp_path, name):
 def test_bands_without_names_of_their_own_are_refused(tmp_path, bands):
     """Band names must be unique, and must not lead outside."""
     path = write(tmp_path / "store.zarr.zip", bands=bands)
-    with pytest.raises(SourceError, match="its bands have no names of their own: 'vv, "):
+    with pytest.raises(SourceError, match="its bands have no valid, unique names: 'vv, "):
         next(open_store(path).members())
 
 

@@ -21,8 +21,8 @@ from rico_hdl.spec import Columns, Template
 from rico_hdl.spec.model import BAND_FIELD
 
 MAX_HELD_BYTES: Final = 2**29
-"""Most bytes of pages that are held until the last of their rows is read. Pages beyond this limit
-are read again for each row."""
+"""Maximum bytes of pages that are held until the last of their rows is read. Pages beyond this
+limit are read again for each row."""
 
 _AGAIN: Final = "Download it again."
 _NO_NAMES: Final = frozenset({"", ".", ".."})

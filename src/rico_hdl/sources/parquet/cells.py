@@ -48,7 +48,7 @@ _GROUPS: Final = 4096
 """Number of groups of eight packed numbers that are unpacked at a time."""
 
 MAX_DICTIONARY: Final = 2**20
-"""Most values that are read from a dictionary. Writers abandon one at about a megabyte."""
+"""Maximum number of values read from a dictionary. Writers abandon one at about a megabyte."""
 
 _T = TypeVar("_T")
 

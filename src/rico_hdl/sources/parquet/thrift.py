@@ -15,7 +15,7 @@ _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _TEXT, _LIST, _SET, _STRUCT = *
 """Value types."""
 
 MAX_STRUCTS: Final = 10_000
-"""Most structs in a list that is read as a whole, such as the columns of a table."""
+"""Maximum number of structs in a list that is read whole, such as the columns of a table."""
 _MAX_DEPTH: Final = 20
 _MAX_DIGITS: Final = 10  # of a 64-bit number, seven bits each
 

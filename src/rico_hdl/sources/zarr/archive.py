@@ -1,13 +1,12 @@
 """A zipped Zarr v2 store of many patches as an archive.
 
-In: a ``.zarr.zip`` as xarray writes it, and the spec's `Arrays`, which say which of its arrays
-holds the pixels, and what its dimensions are. Out: a member for each band of each patch, with the
-store's own names where dimensions have labels. So a band is known by its name, and no order has to
-be trusted. No value is changed: scale, offset and fill value in the store's attributes are not
-applied.
+In: a ``.zarr.zip`` as written by xarray, and the spec's `Arrays`, which say which of its arrays
+holds the pixels, and what its dimensions are. Out: a member for each band of each patch, named by
+the store's own labels if its dimensions have any, so bands are identified by name, not by order. No
+value is changed: scale, offset and fill value in the store's attributes are not applied.
 
 Nothing is unpacked. A chunk that holds several members is decoded once for all of them, within a
-bound: see `rico_hdl.sources.zarr.blocks`.
+memory limit: see `rico_hdl.sources.zarr.blocks`.
 """
 
 from __future__ import annotations
@@ -33,20 +32,20 @@ from rico_hdl.spec import Arrays, Axis, Template
 from rico_hdl.spec.model import BAND_FIELD
 
 KEPT_BYTES: Final = 128 * 2**20
-"""Chunks that are kept for members that were not read yet, or one if a single one is larger. One of
-64 samples of Sentinel-2 fits; a second one would not, and is not worth its memory."""
+"""Maximum bytes of chunks that are kept for members not read yet; a single chunk may be larger. A
+chunk of 64 Sentinel-2 samples fits; a second one doesn't, and is not worth its memory."""
 
 UNPACKED_BYTES: Final = 32 * 2**20
-"""The largest chunk that is decompressed whole. Of a larger one, where its compression allows it,
-only what is read is decompressed: both forms of it together would be the most that a conversion
-holds."""
+"""Largest chunk that is decompressed whole. If the compression allows it, only the requested parts
+of a larger chunk are decompressed: its compressed and decompressed forms together would be the
+largest thing that a conversion holds in memory."""
 
 BEGUN_BYTES: Final = 64 * 2**20
-"""Members that are kept while others of the same sample and time are read, or those of one sample
-and time. As many as are in flight in a conversion fit."""
+"""Maximum bytes of members that are kept while others of the same sample and time are read; those
+of a single sample and time may be larger. As many as a conversion has in flight fit."""
 
 MAX_FILES: Final = 100_000
-"""The most files of a store that are kept track of; those that are published have hundreds."""
+"""Maximum number of files in a store; published stores have hundreds."""
 
 _AGAIN: Final = "Download it again."
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -58,14 +57,14 @@ class ZarrArchive:
     Args:
         files: The zip file, or the volumes of a split one in order.
         arrays: Which array holds the pixels, and what its dimensions are.
-        template: The path of a member, by the fields of the dimensions.
+        template: The path of a member, given the fields of the dimensions.
     """
 
     def __init__(self, files: Sequence[Path], arrays: Arrays, template: Template) -> None:
         self._zip = ZipArchive(files)
         self._arrays = arrays
         self._template = template
-        self._share_told = 0.0
+        self._share_yielded = 0.0
 
     @property
     def location(self) -> str:
@@ -85,11 +84,11 @@ class ZarrArchive:
     @property
     def n_bytes_read(self) -> int:
         """See `Archive.n_bytes_read`: in proportion to the members, which are of equal size."""
-        return int(self._share_told * self._zip.n_bytes_read)
+        return int(self._share_yielded * self._zip.n_bytes_read)
 
     def members(self) -> Generator[Member]:
-        """See `Archive.members`. Those that share a chunk follow each other."""
-        self._share_told = 0.0
+        """See `Archive.members`. Members that share a chunk follow each other."""
+        self._share_yielded = 0.0
         files, damage = _files_of(self._zip)
         try:
             series = _Series(files, self._arrays, is_whole=damage is None)
@@ -100,13 +99,13 @@ class ZarrArchive:
                 raise
             raise type(error)(f"{self.location}: {error.message}", error.hint) from error
         for i, (place, band) in enumerate(series.places()):
-            self._share_told = (i + 1) / series.n_members
+            self._share_yielded = (i + 1) / series.n_members
             fields, problem = {BAND_FIELD: series.bands[band]}, ""
             for axis, labels, position in zip(series.axes, series.labels, place, strict=True):
                 fields[axis.field] = label = labels[position]
                 if not _is_file_name(label):
                     fields[axis.field] = str(position)
-                    problem = f"its {axis.name} is called {label!a}: no name of a file"
+                    problem = f"its {axis.name} is called {label!a}: not a valid file name"
             read = partial(series.read, place, band)
             yield Member(self._template.format(fields), read, problem)
         if damage is not None:
@@ -114,10 +113,10 @@ class ZarrArchive:
 
 
 def _files_of(archive: ZipArchive) -> tuple[dict[str, Member], ArchiveError | None]:
-    """The files of a store by path, and what is wrong with the archive.
+    """The files of a store by path, and the first damage of the archive, if any.
 
     Raises:
-        SourceError: See `Archive.members`; or it has too many files.
+        SourceError: See `Archive.members`; or the store has too many files.
     """
     found: dict[str, Member] = {}
     damage: ArchiveError | None = None
@@ -127,11 +126,11 @@ def _files_of(archive: ZipArchive) -> tuple[dict[str, Member], ArchiveError | No
                 member = next(members, None)
                 if member is None:
                     return found, damage
-                twin = found.get(member.path)
+                earlier = found.get(member.path)
                 found[member.path] = member
-                # A store that was written in two goes has files twice, and the last one counts. But
-                # a damaged name makes twins, too, and hides another chunk: reading shows which.
-                for one in (twin, member) if twin is not None else ():
+                # A store written in two steps has some files twice, and the last one counts. A
+                # damaged name also makes a duplicate, but hides another chunk; reading finds it.
+                for one in (earlier, member) if earlier is not None else ():
                     if not one.problem:
                         one.read()
             except ArchiveError as error:
@@ -145,11 +144,11 @@ class _Series:
     Args:
         files: The files of the store, by path.
         arrays: Which array holds the pixels, and what its dimensions are.
-        is_whole: Whether these are all. If not, a chunk that is not there is not the fill value.
+        is_whole: Whether these are all its files. If not, a missing chunk is not the fill value.
 
     Raises:
-        SourceError: It is no store of this kind.
-        ArchiveError: What describes it is damaged.
+        SourceError: The store is not of this kind.
+        ArchiveError: The store's metadata is damaged.
     """
 
     def __init__(self, files: dict[str, Member], arrays: Arrays, *, is_whole: bool) -> None:
@@ -157,10 +156,10 @@ class _Series:
         self._is_whole = is_whole
         self._path = arrays.path
         *self.axes, band, rows, columns = arrays.axes
-        """The dimensions along which patches are."""
+        """The dimensions along which patches are arranged."""
         if band.field != BAND_FIELD or rows.field or columns.field or not self.axes:
             raise SpecError(
-                f"an array with the dimensions {', '.join(axis.name for axis in arrays.axes)}",
+                f"the array has the dimensions {', '.join(axis.name for axis in arrays.axes)}",
                 "Bands, rows and columns must come last, in this order.",
             )
         self._pixels = self._array(arrays.path, len(arrays.axes), is_text=False)
@@ -169,16 +168,16 @@ class _Series:
         *self.labels, self.bands = map(self._labels, (*self.axes, band), self._pixels.shape)
         """The labels along each of the dimensions, and the names of the bands."""
         if len(set(self.bands)) != len(self.bands) or not all(map(_is_file_name, self.bands)):
-            raise SourceError(f"its bands have no names of their own: {', '.join(self.bands)!a}")
+            raise SourceError(f"its bands have no valid, unique names: {', '.join(self.bands)!a}")
         self.n_members = math.prod(self._pixels.shape[:-2])
-        """Patches x bands."""
+        """Number of patches x bands."""
         n_bytes = self._bytes_of_block()
         n_bytes_of_place = n_bytes // math.prod(self._pixels.chunks[:-3])
         n_begun = max(1, BEGUN_BYTES // n_bytes_of_place)
         self._blocks = Blocks(max(1, KEPT_BYTES // n_bytes), n_begun)
 
     def places(self) -> Iterator[tuple[Place, int]]:
-        """The place and the zero-based band of all members, block by block."""
+        """The place and the zero-based band of each member, block by block."""
         for block in product(*map(range, self._pixels.grid[:-3])):
             yield from product(product(*self._reach(block)), range(len(self.bands)))
 
@@ -186,11 +185,11 @@ class _Series:
         """The pixels of one member.
 
         Args:
-            place: The zero-based positions of its patch.
-            band: The same of its band.
+            place: The zero-based position of its patch along each dimension.
+            band: The zero-based position of its band.
 
         Raises:
-            ArchiveError: It is damaged.
+            ArchiveError: The member is damaged.
         """
         return self._blocks.content(self, place, band)
 
@@ -204,10 +203,10 @@ class _Series:
 
     def decode(self, block: Block) -> Pixels:
         """See `rico_hdl.sources.zarr.blocks.Decodes`."""
-        above = self._pixels.grid[-3:]
-        if self._pixels.chunk_bytes > UNPACKED_BYTES and math.prod(above) == 1:
+        inner = self._pixels.grid[-3:]
+        if self._pixels.chunk_bytes > UNPACKED_BYTES and math.prod(inner) == 1:
             return self._pixels.packed(self._fetch, (*block, 0, 0, 0))
-        ranges = [range(i, i + 1) for i in block] + [range(n) for n in above]
+        ranges = [range(i, i + 1) for i in block] + [range(n) for n in inner]
         return self._pixels.block(self._fetch, ranges)
 
     def contents(self, pixels: Pixels, place: Place) -> list[Raster]:
@@ -218,9 +217,9 @@ class _Series:
             rasters = self._pixels.unpacked(pixels, (*block, 0, 0, 0), within)
         else:
             rasters = pixels[tuple(within)]
-        there = rasters[tuple(map(slice, self._pixels.shape[-3:]))]
-        # Bands of their own: a view would keep the pixels of the whole block.
-        return [rasters_of(band[None].copy())[0] for band in there]
+        trimmed = rasters[tuple(map(slice, self._pixels.shape[-3:]))]
+        # Copied because a view would keep the pixels of the whole block in memory.
+        return [rasters_of(band[None].copy())[0] for band in trimmed]
 
     def _reach(self, block: Block) -> list[range]:
         """The positions of a block's patches, along each dimension."""
@@ -230,12 +229,12 @@ class _Series:
         ]
 
     def _bytes_of_block(self) -> int:
-        """The bytes of the largest block's pixels.
+        """The size of the largest block's pixels, in bytes.
 
         Raises:
-            SourceError: They are beyond the bound.
+            SourceError: The size exceeds the limit.
         """
-        # A single chunk is kept whole, with the padding beyond the array's ends.
+        # A single chunk is kept whole, including the padding beyond the array's ends.
         sizes = list(map(max, self._pixels.chunks[-3:], self._pixels.shape[-3:]))
         n_bytes = self._pixels.chunk_bytes // math.prod(self._pixels.chunks[-3:]) * math.prod(sizes)
         if n_bytes > MAX_MEMBER_BYTES:
@@ -254,7 +253,7 @@ class _Series:
             return None
         if member.problem:
             raise ArchiveError(f"{path}: {member.problem}")
-        return cast("bytes", member.read())  # as of any member of a zip
+        return cast("bytes", member.read())  # as for any member of a zip archive
 
     def _array(self, name: str, n_dimensions: int, *, is_text: bool) -> ZarrArray:
         text = self._fetch(f"{name}/.zarray")
@@ -262,11 +261,14 @@ class _Series:
             version = " It is a Zarr v3 store." if "zarr.json" in self._files else ""
             raise SourceError(
                 f"it holds no Zarr v2 array called {name}",
-                f"Expected a store as xarray writes it, with its arrays at the top.{version}",
+                f"Expected a store as written by xarray, with its arrays at the top.{version}",
             )
         array = parse_array(name, text)
         if len(array.shape) != n_dimensions or array.is_text is not is_text:
-            raise SourceError(f"array {name} has shape {array.shape} and dtype {array.dtype}")
+            raise SourceError(
+                f"array {name} has shape {array.shape} and dtype {array.dtype}, expected "
+                f"{n_dimensions}-D {'text' if is_text else 'numbers'}"
+            )
         return array
 
     def _labels(self, axis: Axis, size: int) -> list[str]:
@@ -276,15 +278,15 @@ class _Series:
         array = self._array(axis.labels, 1, is_text=True)
         if array.shape != (size,):
             raise SourceError(
-                f"array {axis.labels} names {array.shape[0]}, {self._path} has {size}"
+                f"array {axis.labels} has {array.shape[0]} labels, but {self._path} has {size}"
             )
         return array.words(self._fetch)
 
     def _check_dimensions(self, expected: list[str]) -> None:
-        """Refuse pixels whose axes are not what they are taken for.
+        """Refuse pixels whose dimensions are not the expected ones.
 
         Raises:
-            SourceError: They are others, or nothing says what they are.
+            SourceError: The dimensions are different, or the store doesn't state them.
         """
         text = self._fetch(f"{self._path}/.zattrs")
         try:
@@ -300,7 +302,7 @@ class _Series:
         """Refuse a store in which a damaged name makes a chunk seem missing.
 
         Raises:
-            ArchiveError: There is one.
+            ArchiveError: A name is damaged.
         """
         below, grid = f"{self._path}/", self._pixels.grid
         n_chunks = 0
@@ -313,9 +315,9 @@ class _Series:
                 parts = path.removeprefix(below).split(self._pixels.separator)
                 index = [int(part) for part in parts if _NUMBER.fullmatch(part)]
                 if len(index) != len(parts) or len(index) != len(grid) or any(map(ge, index, grid)):
-                    raise ArchiveError(f"{path!a} is the name of no chunk", _AGAIN)
+                    raise ArchiveError(f"{path!a} is not the name of a chunk", _AGAIN)
         if n_chunks < math.prod(grid) and self._pixels.fill_value is not None:
-            # Rare, and worth checking: is any of the other names that of one of these chunks?
+            # Rare, and worth a check: one of the other files may be a chunk with a damaged name.
             for member in others:
                 if not member.problem:
                     member.read()

@@ -1,13 +1,13 @@
 """One array of a Zarr v2 store.
 
-In: the array's metadata (``.zarray``), and a function that gives the bytes of a file in the store.
-Out: any block of its chunks as a numpy array, or a list of words, for arrays of text. It reads no
-more than the chunks that were asked for, and never guesses: a chunk that is not there is the fill
-value only if the metadata has one.
+In: the array's metadata (``.zarray``), and a function that returns the bytes of a file in the
+store. Out: any block of its chunks as a numpy array, or a list of words for arrays of text. Only
+the requested chunks are read, and nothing is guessed: a missing chunk is the fill value only if the
+metadata has one.
 
-Own code, because zarr-python decompresses chunks whole: for published ones of 107 MB it takes 429
-MB of memory instead of 109, and 3.6 times as long (``benchmarks/RESULTS-libraries.md``). It takes
-46 MB on disk with its dependencies, and is faster for chunks of a few megabytes.
+This module doesn't use zarr-python, which decompresses chunks whole: for published chunks of 107 MB
+it takes 429 MB of memory instead of 109, and 3.6 times as long. It takes 46 MB on disk with its
+dependencies, and is faster for chunks of a few megabytes (``benchmarks/RESULTS-libraries.md``).
 
 Format: https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html
 """
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 MAX_TEXT_BYTES: Final = 2**24
-"""The largest chunk of text that is read: ten thousand times the published ones."""
+"""Largest chunk of text that is read: ten thousand times the size of published ones."""
 
 _NUMBERS: Final = re.compile(r"[<>|](?:b1|[iu][1248]|f[248])")
 _TEXT: Final = re.compile(r"[<>]U[1-9][0-9]{0,5}|\|S[1-9][0-9]{0,5}|\|O")
 
 Fetch = Callable[[str], bytes | None]
-"""Gives the bytes of a file of the store by its path; None where there is no such file.
+"""Returns the bytes of the store's file at a path; None if there is no such file.
 
 Raises:
-    ArchiveError: It is there, but damaged.
+    ArchiveError: The file exists, but is damaged.
 """
 
 
@@ -53,21 +53,21 @@ class ZarrArray:
     shape: tuple[int, ...]
     """Elements along each dimension."""
     chunks: tuple[int, ...]
-    """Elements of a chunk along each dimension; those at the far ends are stored whole, too."""
+    """Elements of a chunk along each dimension; chunks at the array's ends are padded to this."""
     dtype: str
     """The dtype as numpy writes it, such as ``<i2``; ``|O`` for text of any length."""
     fill_value: object
-    """The value of chunks that are not there, as JSON has it; None if they must be there."""
+    """The value of missing chunks, as in the JSON; None if no chunk may be missing."""
     order: str
-    """``C`` or ``F``: how elements follow each other in a chunk."""
+    """The order of the elements of a chunk: ``C`` or ``F``."""
     separator: str
-    """The separator of the numbers in the name of a chunk: a dot or a slash."""
+    """The separator of the numbers in a chunk's name: a dot or a slash."""
     codec: str | None
-    """What compressed the chunks, see `rico_hdl.sources.zarr.codecs`; None for nothing."""
+    """The codec of the chunks, see `rico_hdl.sources.zarr.codecs`; None if not compressed."""
 
     @property
     def grid(self) -> tuple[int, ...]:
-        """Chunks along each dimension."""
+        """Number of chunks along each dimension."""
         return tuple(-(-size // step) for size, step in zip(self.shape, self.chunks, strict=True))
 
     @property
@@ -85,7 +85,7 @@ class ZarrArray:
         return int(self.dtype[2:])
 
     def chunk_path(self, index: Sequence[int]) -> str:
-        """The file of a chunk.
+        """The path of a chunk's file.
 
         Args:
             index: Its zero-based position in the grid.
@@ -96,14 +96,14 @@ class ZarrArray:
         """The elements of a block of chunks, without padding beyond the array's ends.
 
         Args:
-            fetch: Gives the file of a chunk.
+            fetch: Returns the bytes of a chunk's file.
             ranges: Along each dimension, the zero-based positions of the chunks in the grid.
 
         Returns:
             Numbers in the byte order of the store, in any memory layout; they may be read-only.
 
         Raises:
-            ArchiveError: A chunk is damaged, or is not there and has no fill value.
+            ArchiveError: A chunk is damaged, or is missing and the array has no fill value.
         """
         import numpy as np  # noqa: PLC0415 - a tenth of a second that other sources never need
 
@@ -125,17 +125,17 @@ class ZarrArray:
         return found
 
     def packed(self, fetch: Fetch, index: Sequence[int]) -> bytes | npt.NDArray[Any]:
-        """A chunk, compressed as it is stored if `unpacked` can make use of that.
+        """A chunk, as it is stored if `unpacked` can read parts of it.
 
         Args:
-            fetch: Gives the file of the chunk.
+            fetch: Returns the bytes of the chunk's file.
             index: Its zero-based position in the grid.
 
         Returns:
-            Its bytes; or its elements, with the padding beyond the array's ends.
+            Its stored bytes; or else its elements, with the padding beyond the array's ends.
 
         Raises:
-            ArchiveError: It is damaged, or is not there and has no fill value.
+            ArchiveError: The chunk is damaged, or is missing and the array has no fill value.
         """
         path = self.chunk_path(index)
         data = fetch(path)
@@ -146,18 +146,18 @@ class ZarrArray:
     def unpacked(
         self, data: bytes, index: Sequence[int], position: Sequence[int]
     ) -> npt.NDArray[Any]:
-        """Elements of a chunk that `packed` left compressed; the others are not decompressed.
+        """Read some elements of a chunk without decompressing the whole chunk.
 
         Args:
-            data: The chunk.
+            data: The stored bytes of the chunk, from `packed`.
             index: Its zero-based position in the grid.
             position: The zero-based position in the chunk, along the first dimensions.
 
         Returns:
-            The elements at that position along the other dimensions.
+            The elements at that position, along the chunk's other dimensions.
 
         Raises:
-            ArchiveError: They are damaged.
+            ArchiveError: The elements are damaged.
         """
         import numpy as np  # noqa: PLC0415 - see `block`
 
@@ -174,7 +174,7 @@ class ZarrArray:
         """The elements of an array of text with one dimension.
 
         Raises:
-            ArchiveError: A chunk is damaged or is not there.
+            ArchiveError: A chunk is damaged or missing.
         """
         found: list[str] = []
         for i in range(self.grid[0]):
@@ -197,15 +197,15 @@ class ZarrArray:
         """The elements of a whole chunk.
 
         Args:
-            path: Its file.
-            data: What that holds; None if it is not there.
+            path: The path of its file.
+            data: The bytes of the file; None if it is missing.
         """
         import numpy as np  # noqa: PLC0415 - see `block`
 
         if data is None and self.fill_value is None:
             raise ArchiveError(f"{path} is missing, and the array has no fill value")
         if data is None:
-            return np.broadcast_to(_filling(self), self.chunks)
+            return np.broadcast_to(_fill_value(self), self.chunks)
         n_bytes = self.chunk_bytes
         try:
             pixels = self._decompressed(data, n_bytes)
@@ -217,7 +217,7 @@ class ZarrArray:
         return np.frombuffer(pixels, self.dtype).reshape(self.chunks, order=order)
 
     def _can_be_cut(self, data: bytes) -> bool:
-        """Whether elements of a chunk can be had from its file without the others."""
+        """Whether parts of a chunk can be read without decompressing the rest."""
         if self.order != "C" or self.codec not in {None, "blosc"}:
             return False
         return (
@@ -246,15 +246,15 @@ class ZarrArray:
 
 
 def parse_array(name: str, text: bytes) -> ZarrArray:
-    """An array's metadata.
+    """Parse an array's metadata.
 
     Args:
         name: The array's path in the store.
         text: The content of its ``.zarray``.
 
     Raises:
-        SourceError: It can't be read, or the array is stored in a way that is not known to be read
-            without change.
+        SourceError: The metadata can't be read, or the array is stored in a form that is not known
+            to be read without change.
     """
     try:
         entries = json.loads(text)
@@ -283,11 +283,11 @@ def parse_array(name: str, text: bytes) -> ZarrArray:
 
 
 def _check(array: ZarrArray, zarr_format: object, filters: list[object]) -> None:
-    """Refuse what could be read in more than one way, or not at all.
+    """Refuse an array that is described ambiguously, or can't be read.
 
     Raises:
-        SourceError: It uses a dtype or filters that are not supported, or too large chunks.
-        ValueError: It contradicts itself or the format.
+        SourceError: Its dtype or filters are not supported, or its chunks are too large.
+        ValueError: The metadata contradicts itself or the format.
     """
     sizes = (*array.shape, *array.chunks)
     if zarr_format != 2:
@@ -314,14 +314,14 @@ def _check(array: ZarrArray, zarr_format: object, filters: list[object]) -> None
             f"most {MAX_MEMBER_BYTES:,}"
         )
     if array.fill_value is not None:
-        _filling(array)
+        _fill_value(array)
 
 
-def _filling(array: ZarrArray) -> npt.NDArray[Any]:
+def _fill_value(array: ZarrArray) -> npt.NDArray[Any]:
     """The fill value, as an array without dimensions.
 
     Raises:
-        ValueError: It is no value of the array's dtype.
+        ValueError: The fill value is not a value of the array's dtype.
     """
     import numpy as np  # noqa: PLC0415 - see `ZarrArray.block`
 
@@ -329,7 +329,7 @@ def _filling(array: ZarrArray) -> npt.NDArray[Any]:
     if isinstance(value, str) and array.dtype[1] == "f":
         value = float(value)  # JSON has no numbers for NaN, Infinity and -Infinity
     if not isinstance(value, int | float):
-        raise ValueError(f"fill value {value!a}")  # noqa: TRY004 - it is the file that is wrong
+        raise ValueError(f"fill value {value!a}")  # noqa: TRY004 - the file is wrong
     with np.errstate(over="ignore", invalid="ignore"):
         found = np.array(value).astype(array.dtype)
     if array.dtype[1] != "f" and found != value:
@@ -338,7 +338,7 @@ def _filling(array: ZarrArray) -> npt.NDArray[Any]:
 
 
 def _vlen_utf8(data: bytes, n_words: int) -> list[str]:
-    """Words as numcodecs' VLenUTF8 writes them: how many, then each with its length in front."""
+    """Parse words as written by numcodecs' VLenUTF8: their number, then each after its length."""
     words: list[str] = []
     start = 4
     while start < len(data) and len(words) < n_words:

@@ -1,11 +1,12 @@
 """Blocks of pixels that hold many members each, decoded once for all of them.
 
-In: what decodes a block, and which member is wanted. Out: the member's content. It bounds how many
-blocks, and how many members that are still to be read, are in memory. Safe for threads.
+In: a decoder of blocks, and the requested member. Out: the member's content. The number of blocks
+in memory is limited, and so is the number of members that wait to be read. Safe to use from several
+threads at once.
 
-A thread that reads the members of a place one by one needs its block for the first of them only: it
-cuts out all of them then. So a block can make room for the next as soon as its last place was
-begun, and no block is decoded twice because some threads are still at the end of the one before.
+A thread that reads the members of a place one by one needs their block only for the first member,
+when it cuts out all of them. So a block can make room for the next one as soon as its last place
+has been begun, and no block is decoded twice because some threads are still at the end of it.
 """
 
 from __future__ import annotations
@@ -21,61 +22,61 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Block = tuple[int, ...]
-"""What is decoded together, by zero-based positions in the grid of chunks along the dimensions of
-patches. All bands of a patch are in one block."""
+"""Patches that are decoded together, as the zero-based position of their chunks in the grid, along
+the dimensions of patches. All bands of a patch are in one block."""
 
 Place = tuple[int, ...]
-"""The zero-based positions of a patch along these dimensions, such as sample and time."""
-
+"""The zero-based position of a patch along these dimensions, such as sample and time."""
 
 PATIENCE_SECONDS: Final = 0.02
-"""How long a block waits for room before the oldest is dropped. Threads that are about to begin the
-last places of the oldest would have to decode it again: without waiting, two threads decode each
-block of small patches 2.7 times, eight threads 3.8 times (``benchmarks/RESULTS-libraries.md``).
-There is no certain sign that no thread will ask for it, since stored patches are never read."""
+"""How long a block waits for space before the oldest block is dropped. Threads that are about to
+begin the last places of the oldest block would have to decode it again: without waiting, two
+threads decode each block of small patches 2.7 times, eight threads 3.8 times
+(``benchmarks/RESULTS-libraries.md``). It can't be known for certain that no thread will need
+the block, since patches that are already stored are never read."""
 
 Pixels: TypeAlias = "npt.NDArray[Any] | bytes"
 """The pixels of a block: (…, band, row, column) behind the dimensions of patches, or compressed."""
 
 
 class Decodes(Protocol):
-    """What knows the pixels of blocks. It must be safe for threads."""
+    """Decodes blocks. Implementations are safe to use from several threads at once."""
 
     def block_of(self, place: Place) -> Block:
         """The block that holds a place."""
 
     def n_places(self, block: Block) -> int:
-        """How many places a block holds."""
+        """The number of places in a block."""
 
     def decode(self, block: Block) -> Pixels:
         """The pixels of a block.
 
         Raises:
-            ArchiveError: It is damaged.
+            ArchiveError: The block is damaged.
         """
 
     def contents(self, pixels: Pixels, place: Place) -> list[Raster]:
-        """The members of a place, by band.
+        """The members of a place, in band order.
 
         Args:
-            pixels: Those of its block.
+            pixels: The pixels of its block.
             place: The place.
 
         Raises:
-            ArchiveError: They are damaged.
+            ArchiveError: The pixels are damaged.
         """
 
 
 @dataclass(slots=True)
 class _Kept:
-    """A block: being decoded, decoded, or found to be damaged."""
+    """A block that is being decoded, is decoded, or is damaged."""
 
     n_left: int
-    """Places without a member that was read."""
+    """Number of places from which no member has been read."""
     pixels: Pixels | None = None
-    """None where there are none (yet)."""
+    """Its pixels; None if they are not decoded yet, or if decoding failed."""
     problem: str = ""
-    """Why there are none."""
+    """Why decoding failed; empty if it didn't."""
 
     @property
     def is_ready(self) -> bool:
@@ -87,10 +88,10 @@ class Blocks:
     """The members of all blocks, by place and band.
 
     Args:
-        n_kept: How many blocks are there at most at a time, those that are being decoded included.
-            One is dropped when each of its places was read from, or, to make room, the oldest.
-        n_begun: The most places with some members that were read and others that were not.
-            Beyond that the oldest is dropped.
+        n_kept: Maximum number of blocks in memory, including those that are being decoded. A block
+            is dropped when all its places have been read from, and the oldest to make space.
+        n_begun: Maximum number of places of which some, but not all, members have been read. Beyond
+            this limit, the oldest place is dropped.
     """
 
     def __init__(self, n_kept: int, n_begun: int) -> None:
@@ -104,18 +105,18 @@ class Blocks:
         """One member.
 
         Args:
-            source: What decodes its block. It is not held: it may hold this.
+            source: Decodes its block. No reference to it is kept, since it may hold this object.
             place: Its place.
             band: Its zero-based band.
 
         Raises:
-            ArchiveError: It is damaged.
+            ArchiveError: The member is damaged.
         """
         block = source.block_of(place)
         with self._changed:
-            # Looked up and claimed in one step, or another thread could drop it in between.
+            # The block is found and claimed under one lock, or another thread could drop it.
             self._wait_for(place, band, block)
-            if self._is_there(place, band):
+            if self._is_waiting(place, band):
                 return self._take(place, band)
             kept = self._kept.get(block)
             is_new = kept is None
@@ -125,28 +126,28 @@ class Blocks:
             self._fill(kept, source, block)
         contents = source.contents(self._pixels_of(kept), place)
         with self._changed:
-            if self._is_there(place, band):  # another thread was faster
+            if self._is_waiting(place, band):  # another thread was faster
                 return self._take(place, band)
             self._begin(place, {i: c for i, c in enumerate(contents) if i != band})
             self._count(block)
         return contents[band]
 
     def _wait_for(self, place: Place, band: int, block: Block) -> None:
-        """Wait until a member or its block is there, or there is room for the block."""
+        """Wait until a member or its block is in memory, or there is space for the block."""
 
-        def is_fine() -> bool:
-            there = self._is_there(place, band) or block in self._kept
-            return there or len(self._kept) < self._n_kept
+        def can_proceed() -> bool:
+            in_memory = self._is_waiting(place, band) or block in self._kept
+            return in_memory or len(self._kept) < self._n_kept
 
-        if not self._changed.wait_for(is_fine, PATIENCE_SECONDS):
-            self._changed.wait_for(lambda: is_fine() or self._drop_oldest())
+        if not self._changed.wait_for(can_proceed, PATIENCE_SECONDS):
+            self._changed.wait_for(lambda: can_proceed() or self._drop_oldest())
 
-    def _is_there(self, place: Place, band: int) -> bool:
-        """Whether a member was read along with another of its place."""
+    def _is_waiting(self, place: Place, band: int) -> bool:
+        """Whether a member was cut out along with another one of its place."""
         return band in self._begun.get(place, ())
 
     def _take(self, place: Place, band: int) -> Raster:
-        """Such a member, which is not kept any longer."""
+        """Remove and return such a member."""
         waiting = self._begun[place]
         found = waiting.pop(band)
         if not waiting:
@@ -161,7 +162,7 @@ class Blocks:
             del self._begun[next(iter(self._begun))]
 
     def _count(self, block: Block) -> None:
-        """Drop a block once each of its places was read from."""
+        """Count a place of a block as read from; drop the block after the last one."""
         kept = self._kept.get(block)
         if kept is None:
             return
@@ -171,10 +172,10 @@ class Blocks:
             self._changed.notify_all()
 
     def _pixels_of(self, kept: _Kept) -> Pixels:
-        """The pixels of a block, once they are there.
+        """Wait for the pixels of a block.
 
         Raises:
-            ArchiveError: It is damaged.
+            ArchiveError: The block is damaged.
         """
         with self._changed:
             self._changed.wait_for(lambda: kept.is_ready)
@@ -183,14 +184,14 @@ class Blocks:
         return kept.pixels
 
     def _drop_oldest(self) -> bool:
-        """Make room, if there is a block that is not being decoded."""
+        """Drop the oldest block that is not being decoded; False if there is none."""
         ready = next((block for block, kept in self._kept.items() if kept.is_ready), None)
         if ready is not None:
             del self._kept[ready]
         return ready is not None
 
-    def _fill(self, made: _Kept, source: Decodes, block: Block) -> None:
-        """Decode a block that others may be waiting for."""
+    def _fill(self, kept: _Kept, source: Decodes, block: Block) -> None:
+        """Decode a block that other threads may be waiting for."""
         pixels, problem = None, "decoding it was interrupted"
         try:
             pixels, problem = source.decode(block), ""
@@ -198,5 +199,5 @@ class Blocks:
             problem = error.message
         finally:
             with self._changed:
-                made.pixels, made.problem = pixels, problem
+                kept.pixels, kept.problem = pixels, problem
                 self._changed.notify_all()

@@ -1,8 +1,8 @@
-"""Parts of a chunk that blosc compressed.
+"""Reading parts of a chunk that blosc compressed.
 
-In: the whole compressed chunk, and which of its bytes are wanted. Out: these, without decompressing
-the others. A chunk consists of blocks that know nothing of each other; those that hold what is
-wanted are put together to a smaller chunk, which the library decompresses as it does any.
+In: the whole compressed chunk, and the range of bytes to read. Out: these bytes, without
+decompressing the rest. A chunk consists of independent blocks; those that hold the range are
+assembled into a smaller chunk, which the library decompresses like any other.
 
 Format: https://github.com/Blosc/c-blosc/blob/main/README_CHUNK_FORMAT.rst
 """
@@ -15,13 +15,13 @@ from typing import Final, NamedTuple, cast
 from rico_hdl.errors import ArchiveError
 
 _HEADER: Final = struct.Struct("<4B3I")
-"""Format's version, codec's version, flags, bytes of an element; bytes of all, of a block, and
-compressed."""
+"""Version of the format, version of the codec, flags, bytes of an element; bytes in total, of a
+block, and compressed."""
 _COPIED: Final = 0x02
-"""The flag of a chunk that is stored as it was."""
+"""The flag of a chunk that is stored uncompressed."""
 _MAX_BLOCKS: Final = 2**16
-"""Chunks of more blocks are not taken apart: the list of them would cost more than it spares. A
-block has 32 KiB or more, unless somebody asked for smaller ones."""
+"""Chunks of more blocks are not read in parts: the list of blocks would cost more than it saves. A
+block has 32 KiB or more, unless the writer was configured otherwise."""
 
 
 class _Header(NamedTuple):
@@ -35,16 +35,16 @@ class _Header(NamedTuple):
 
     @property
     def n_blocks(self) -> int:
-        """Blocks; the last one may be smaller."""
+        """Number of blocks; the last one may be smaller."""
         return -(-self.n_bytes // self.block_bytes)
 
 
 def can_be_cut(data: bytes, n_bytes: int) -> bool:
-    """Whether parts of a chunk can be had.
+    """Whether parts of a chunk can be read without decompressing the rest.
 
     Args:
         data: The compressed chunk.
-        n_bytes: The bytes that it must become.
+        n_bytes: The expected number of bytes of the decompressed chunk.
     """
     if len(data) < _HEADER.size:
         return False
@@ -61,15 +61,15 @@ def can_be_cut(data: bytes, n_bytes: int) -> bool:
 
 
 def cut(data: bytes, start: int, stop: int) -> memoryview:
-    """Some of the bytes that a chunk was made of.
+    """Read a range of a chunk's decompressed bytes.
 
     Args:
         data: The compressed chunk; `can_be_cut` must be true for it.
-        start: Zero-based offset of the first one.
-        stop: The offset behind the last one; larger than ``start``.
+        start: Zero-based offset of the first byte.
+        stop: The offset after the last byte; larger than ``start``.
 
     Raises:
-        ArchiveError: They are damaged.
+        ArchiveError: The bytes are damaged.
     """
     header = _Header(*_HEADER.unpack_from(data))
     view = memoryview(data)
@@ -77,7 +77,7 @@ def cut(data: bytes, start: int, stop: int) -> memoryview:
         return view[_HEADER.size + start : _HEADER.size + stop]
     first, last = start // header.block_bytes, -(-stop // header.block_bytes)
     if last == header.n_blocks:
-        # The last block may be a small one, and alone it would be taken for one of usual size.
+        # The last block may be smaller; alone, it would be taken for one of full size.
         first = max(0, min(first, last - 2))
     begin = first * header.block_bytes
     n_bytes = min(last * header.block_bytes, header.n_bytes) - begin
@@ -86,14 +86,14 @@ def cut(data: bytes, start: int, stop: int) -> memoryview:
 
 
 def _chunk_of(data: memoryview, header: _Header, blocks: range, n_bytes: int) -> bytes:
-    """A chunk of blocks that follow each other.
+    """Assemble a chunk from consecutive blocks.
 
     Raises:
         ArchiveError: The list of blocks is damaged.
     """
     first_byte = _HEADER.size + 4 * header.n_blocks
     starts = struct.unpack_from(f"<{header.n_blocks}I", data, _HEADER.size)
-    # Threads write blocks in the order in which they are done. So a block ends where any begins.
+    # Threads write blocks in the order in which they finish, so a block ends at the next start.
     ends = dict(zip(ordered := sorted(starts), [*ordered[1:], len(data)], strict=True))
     at = _HEADER.size + 4 * len(blocks)
     places, contents = [], []
@@ -117,5 +117,5 @@ def _decompressed(chunk: bytes, n_bytes: int) -> bytes:
     except (RuntimeError, ValueError) as error:
         raise ArchiveError(f"can't be decompressed by blosc: {error}") from error
     if len(found) != n_bytes:
-        raise ArchiveError(f"becomes {len(found)} bytes, expected {n_bytes}")
+        raise ArchiveError(f"decompresses to {len(found)} bytes, expected {n_bytes}")
     return found

@@ -1,11 +1,11 @@
 """Decompressing the chunks of a Zarr store.
 
-In: compressed bytes, the codec's name in the array's metadata, and how many bytes they may become.
-Out: those bytes. What would become more is an error before it takes memory. Only codecs that give
-back exactly what was put in are used; those that run code from the file (pickle) never are.
+In: compressed bytes, the codec's name in the array's metadata, and the most bytes that they may
+decompress to. Out: the decompressed bytes. More bytes are an error before they take memory. Only
+lossless codecs are used, and none that runs code from the file (pickle).
 
-Names and formats: https://numcodecs.readthedocs.io/ - what Zarr v2 refers to. Other libraries read
-them here, so that nothing needs to be installed for it; a test compares them with numcodecs.
+Names and formats: https://numcodecs.readthedocs.io/, which Zarr v2 refers to. The codecs come from
+libraries that rico-hdl needs anyway; a test compares them with numcodecs.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ _LZ4_HEADER_BYTES: Final = 4
 
 
 def decompress(codec: str, data: bytes, limit: int) -> bytes:
-    """What a codec made smaller.
+    """Decompress bytes.
 
     Args:
         codec: The codec's name, such as ``blosc``; one of `CODECS`.
         data: The compressed bytes.
-        limit: The most bytes that may come out.
+        limit: Maximum number of bytes of the result.
 
     Raises:
-        ArchiveError: The bytes are damaged, or would become more than the limit.
+        ArchiveError: The bytes are damaged, or the result would exceed the limit.
     """
     try:
         found = _DECOMPRESS[codec](data, limit)
     except (RuntimeError, ValueError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise ArchiveError(f"can't be decompressed by {codec}: {error}") from error
     if len(found) > limit:
-        raise ArchiveError(f"becomes more than {limit} bytes when it is decompressed by {codec}")
+        raise ArchiveError(f"decompresses to more than {limit} bytes with {codec}")
     return found
 
 
 def check_codec(codec: object) -> str:
-    """The name of a codec that can be used.
+    """Check that a codec is supported, and return its name.
 
     Raises:
-        SourceError: It is not known, or not safe.
+        SourceError: The codec is unknown, or not safe.
     """
     if not isinstance(codec, str) or codec not in _DECOMPRESS:
         raise SourceError(
             f"it is compressed by {codec!a}, expected one of {', '.join(_DECOMPRESS)}",
-            "Write the store again with one of these, or unpack it with the library that wrote it.",
+            "Rewrite the store with one of these, or unpack it with the library that wrote it.",
         )
     return codec
 
@@ -59,8 +59,8 @@ def check_codec(codec: object) -> str:
 def _blosc(data: bytes, limit: int) -> bytes:
     from imagecodecs import blosc_decode  # noqa: PLC0415 - slow to import, for few sources
 
-    # https://github.com/Blosc/c-blosc/blob/main/README_CHUNK_FORMAT.rst. The library believes the
-    # header: where it says more bytes than there are, it would read on behind them.
+    # https://github.com/Blosc/c-blosc/blob/main/README_CHUNK_FORMAT.rst. The library trusts the
+    # header: if it states more bytes than there are, the library reads past their end.
     n_bytes, n_compressed = (int.from_bytes(data[i : i + 4], "little") for i in (4, 12))
     if len(data) < _BLOSC_HEADER_BYTES or n_compressed != len(data):
         raise ValueError(f"{len(data)} bytes, its header says {n_compressed}")
@@ -88,7 +88,7 @@ def _zstd(data: bytes, limit: int) -> bytes:
 
 
 class _ChunkDecompressor(Protocol):
-    """What the standard library's decompressors have in common."""
+    """The interface that the standard library's decompressors have in common."""
 
     @property
     def eof(self) -> bool: ...
@@ -125,4 +125,4 @@ _DECOMPRESS: Final[dict[str, Callable[[bytes, int], bytes]]] = {
 }
 
 CODECS: Final = tuple(_DECOMPRESS)
-"""The names of the codecs that can be used."""
+"""The names of the supported codecs."""
