@@ -19,9 +19,9 @@ HYDRO = registry()["hydro"].modalities[0]
     [
         (S2, {"files": "{scene}/{patch}_{band}/{patch}_{band}.tif"}, "in a folder name"),
         (S2, {"key": "{scene}_{tile}"}, "needs fields that .* lacks"),
-        (S2, {"bands": ()}, "named and placed uniquely"),
-        (S2, {"bands": (Band("A", "X"), Band("A", "Y"))}, "named and placed uniquely"),
-        (HYDRO, {"bands": (Band("A", index=1), Band("B", index=1))}, "named and placed uniquely"),
+        (S2, {"bands": ()}, "unique names and places"),
+        (S2, {"bands": (Band("A", "X"), Band("A", "Y"))}, "unique names and places"),
+        (HYDRO, {"bands": (Band("A", index=1), Band("B", index=1))}, "unique names and places"),
         (HYDRO, {"bands": (Band("A", index=1), Band("B", index=3))}, r"indexes \[1, 3\]"),
         (HYDRO, {"bands": (Band("A", index=0), Band("B", index=1))}, r"indexes \[0, 1\]"),
         (S2, {"columns": Columns((KeyColumn("patch", "id"),))}, "columns give the fields"),

@@ -1,4 +1,4 @@
-"""Labels and splits: the publishers' own files, expressed by the keys of a store.
+"""Labels and splits: the publishers' own files, in terms of a store's keys.
 
 In: keys, and the files that publishers provide in addition to the archives. Out: keys by split,
 class indexes, vectors and masks as numpy arrays. It never opens a store and needs no framework.

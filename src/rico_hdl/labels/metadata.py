@@ -1,7 +1,7 @@
 """The table that BigEarthNet v2.0 publishes with its patches: ``metadata.parquet``.
 
 In: the publisher's files. Out: for each patch of a split, the keys of its modalities and its
-labels. It looks into no store.
+labels. No store is opened.
 
 Columns: Clasen et al., "reBEN: Refined BigEarthNet Dataset for Remote Sensing Image Analysis",
 IGARSS 2025 (arXiv:2407.03653), and https://zenodo.org/records/10891137.
@@ -72,10 +72,10 @@ def read_metadata(
         split: ``"train"``, ``"validation"`` (or ``"val"``) or ``"test"``; None for all.
         snow_cloud: ``metadata_for_patches_with_snow_cloud_or_shadow.parquet``, whose patches are
             added; None to leave them out, as the publication recommends.
-        classes: The 19 classes in the order that the labels count.
+        classes: The 19 classes, in the order of the columns of `PatchTable.labels`.
 
     Raises:
-        UsageError: No split is called that, or see `check_classes`.
+        UsageError: No split has that name, or the classes are wrong (see `check_classes`).
         SourceError: A file can't be read, lacks a column, holds an unknown class, or a patch
             is listed twice.
     """
@@ -93,9 +93,9 @@ def read_metadata(
         np.concatenate([table.labels for table in tables]),
     )
     table = merged.take(np.array(sorted(range(len(keys)), key=keys.__getitem__), np.intp))
-    twins = [a for a, b in zip(table.s2_keys, table.s2_keys[1:], strict=False) if a == b]
-    if twins:
-        raise SourceError(f"{path}: {len(twins)} patches are listed twice, such as {twins[0]}")
+    twice = [a for a, b in zip(table.s2_keys, table.s2_keys[1:], strict=False) if a == b]
+    if twice:
+        raise SourceError(f"{path}: {len(twice)} patches are listed twice, such as {twice[0]}")
     return table
 
 

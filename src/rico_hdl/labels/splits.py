@@ -51,9 +51,9 @@ def read_split(path: str | os.PathLike[str], key_of: Callable[[str], str] = file
             continue
         key = key_of(name)
         if not key or key in keys:
-            what = f"{key!r} is already in row {keys[key]}" if key else f"{name!r} gives no key"
+            problem = f"{key!r} is already in row {keys[key]}" if key else f"{name!r} gives no key"
             raise SourceError(
-                f"{path}, row {number}: {what}", "Check that this is the publisher's file."
+                f"{path}, row {number}: {problem}", "Check that this is the publisher's file."
             )
         keys[key] = number
     if not keys:

@@ -1,7 +1,7 @@
 """The values that describe a dataset: bands, modalities, the dataset itself.
 
-In: what a publisher's documentation says. Out: immutable values that every stage reads. Nothing
-here opens a file.
+They are immutable, hold the facts of a publisher's documentation, and are read by every stage.
+Nothing here opens a file.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from rico_hdl.spec.template import Template
 BAND_FIELD = "band"
 """The template field for a band's token; only the last segment may have it."""
 ALL_BANDS = "all"
-"""Asks for every band of a modality, in band order; no band or preset is called so."""
+"""Requests every band of a modality, in band order; no band or preset has this name."""
 JOINT = "+"
-"""Stands between bands and presets that are read together, as in ``10m+20m``; in no name."""
+"""Joins bands and presets that are read together, as in ``10m+20m``; no name contains it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Band:
     shape: tuple[int, int] | None = None
     """(rows, columns) as published, for documentation; None if it varies. Never enforced."""
     aliases: tuple[str, ...] = ()
-    """Other names under which readers find it, such as those that other datasets give it."""
+    """Other names under which readers find it, such as its names in other datasets."""
 
     def __post_init__(self) -> None:
         if not self.token:
@@ -45,52 +45,52 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file as its publisher offers it."""
+    """A file that a publisher offers."""
 
     name: str
-    """Its name, with ``*`` for what varies: the number of a part, say. Folders may stand in front
-    where files of the same name are published in several."""
+    """Its name, with ``*`` for parts that vary, such as the number of a part. It includes folders
+    if files of the same name are published in several folders."""
     md5: str = ""
     """Its published MD5 sum (hex); empty if none is known, or if several files match the name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A choice of bands that has a name of its own."""
+    """A named selection of bands."""
 
     name: str
-    """What readers ask for, such as ``rgb``."""
+    """The name that readers request, such as ``rgb``."""
     bands: tuple[str, ...]
     """The safetensors keys, in the order in which they are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyColumn:
-    """Where a parquet table holds a field of patches' paths."""
+    """The column of a parquet table that holds a field of patches' paths."""
 
     name: str
     """The template field."""
     column: str
     """The name of the column."""
     until: str = ""
-    """The field is the part of a value in front of the first of these; all of it if empty."""
+    """The field is the part of a value before this text first occurs; the whole value if empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """How parquet tables hold patches: each is a row, and each of its files a cell.
+    """How parquet tables hold patches: each patch is a row, and each of its files a cell.
 
-    The column of a band is called as the band's token.
+    The column of a band has the band's token as its name.
     """
 
     keys: tuple[KeyColumn, ...]
-    """Where the fields of a path are, one for each field but the band."""
+    """The columns with the fields of a path, one for each field except the band."""
 
     def fields(self, values: Mapping[str, str]) -> dict[str, str]:
         """The fields of a row, by name.
 
         Args:
-            values: The row's values of the key columns, by the names of the columns.
+            values: The row's values in the key columns, by column name.
         """
         found = {}
         for key in self.keys:
@@ -104,9 +104,9 @@ class Axis:
     """A dimension of an array."""
 
     name: str
-    """What the file calls it."""
+    """Its name in the file."""
     field: str = ""
-    """The template field that counts along it, such as ``band``; empty for rows and columns."""
+    """The template field that varies along it, such as ``band``; empty for rows and columns."""
     labels: str = ""
     """The path of the array with the values of the field; if empty, they are zero-based
     positions."""
@@ -119,7 +119,7 @@ class Arrays:
     path: str
     """The array's path in the store."""
     axes: tuple[Axis, ...]
-    """Its dimensions, in their order. The last ones are rows and columns."""
+    """Its dimensions, in order. The last two are rows and columns."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ class Modality:
     option: str
     """The command-line option that names its source folder, such as ``--s2-dir``."""
     files: Template
-    """Where its files lie below the source folder. With ``{band}`` in the last segment there is one
-    file for each band; without, one file holds all bands."""
+    """The paths of its files below the source folder. With ``{band}`` in the last segment, there is
+    one file for each band; without it, one file holds all bands."""
     key: Template
     """How a patch's key is made from the fields of ``files``."""
     bands: tuple[Band, ...]
@@ -142,28 +142,28 @@ class Modality:
     example: str
     """The path of a real file below the source folder, for help and documentation."""
     folder: str
-    """What publishers call the source folder, for help texts and examples."""
+    """The publisher's name for the source folder, for help texts and examples."""
     columns: Columns | None = None
-    """How it is held by parquet tables, if it is published so."""
+    """How parquet tables hold it, if it is published as such."""
     arrays: Arrays | None = None
-    """How it is held by Zarr stores, if it is published so; it consists of no GeoTIFFs then."""
+    """How Zarr stores hold it, if it is published as such; it then has no GeoTIFFs."""
     dtype: str | None = None
-    """The numpy name of every band's dtype, enforced; None where no real file was checked."""
+    """The numpy name of every band's dtype, enforced; None if no real file was checked."""
     n_published: int | None = None
     """The number of patches that the publisher states."""
     downloads: tuple[Download, ...] = ()
-    """The archives in which its files are published, most usual first."""
+    """The archives in which its files are published, most common first."""
     aliases: tuple[str, ...] = ()
     """Other spellings of the option that users paste, accepted with a notice."""
     presets: tuple[Preset, ...] = ()
-    """Choices of bands for readers. They decide nothing about keys and records."""
+    """Named selections of bands for readers. They have no effect on keys and records."""
 
     def __post_init__(self) -> None:
         above = [segment for segment in self.files.segments[:-1] if BAND_FIELD in segment.fields]
         if above:
             raise SpecError(
                 f"modality {self.name!r}: {{band}} is in a folder name of {self.files}",
-                "Only the file name may hold it: a patch's files are found in one folder.",
+                "Only the file name may contain it: all files of a patch are in one folder.",
             )
         unknown = set(self.key.fields) - set(self.files.fields)
         if unknown or BAND_FIELD in self.key.fields:
@@ -174,7 +174,7 @@ class Modality:
         n_names = len({band.name for band in self.bands})
         places = {(band.token if self.one_file_per_band else band.index) for band in self.bands}
         if not self.bands or n_names != len(self.bands) or len(places) != len(self.bands):
-            raise SpecError(f"modality {self.name!r}: bands must be named and placed uniquely")
+            raise SpecError(f"modality {self.name!r}: bands need unique names and places")
         indexes = [band.index for band in self.bands]
         expected = (
             [1] * len(indexes) if self.one_file_per_band else list(range(1, len(indexes) + 1))
@@ -185,7 +185,7 @@ class Modality:
         self._check_names_for_readers()
 
     def _check_layouts(self) -> None:
-        """Make sure that tables and arrays give each field of a path once."""
+        """Check that tables and arrays give each field of a path once."""
         layouts = {}
         if self.columns is not None:
             layouts["columns"] = [BAND_FIELD, *(key.name for key in self.columns.keys)]
@@ -199,7 +199,7 @@ class Modality:
                 )
 
     def _check_names_for_readers(self) -> None:
-        """Make sure that each name by which readers ask for bands means one thing."""
+        """Check that each name that readers can request has one meaning."""
         names = [ALL_BANDS, *self.band_names]
         names += [alias for band in self.bands for alias in band.aliases]
         names += [preset.name for preset in self.presets]
@@ -207,8 +207,8 @@ class Modality:
         absent = {band for preset in self.presets for band in preset.bands} - {*self.band_names}
         if twice or absent:
             raise SpecError(
-                f"modality {self.name!r}: ambiguous names {sorted(twice)}, presets of bands that "
-                f"it lacks {sorted(absent)}"
+                f"modality {self.name!r}: ambiguous names {sorted(twice)}, unknown bands in "
+                f"presets {sorted(absent)}"
             )
 
     @cached_property
@@ -218,7 +218,7 @@ class Modality:
 
     @cached_property
     def patch_fields(self) -> tuple[str, ...]:
-        """The template fields that identify a patch: all but the band."""
+        """The template fields that identify a patch: all except the band."""
         return tuple(name for name in self.files.fields if name != BAND_FIELD)
 
     @cached_property
@@ -228,7 +228,7 @@ class Modality:
 
     @property
     def contract(self) -> list[object]:
-        """All that decides its keys and records, JSON-ready; titles and presets do not count."""
+        """Everything that decides its keys and records, JSON-ready; no titles or presets."""
         bands = [[band.name, band.token, band.index] for band in self.bands]
         return [self.name, str(self.files), str(self.key), self.dtype, bands]
 
@@ -240,7 +240,7 @@ class Modality:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A published collection of patches. Its command, help and documentation are made from this."""
+    """A published collection of patches. Its command, help and documentation derive from this."""
 
     name: str
     """The command's name, such as ``bigearthnet``."""
@@ -251,7 +251,7 @@ class DatasetSpec:
     url: str
     """The publisher's page."""
     citation: str
-    """The publication to cite; it is also where the band order was read."""
+    """The publication to cite, which is also the source of the band order."""
     modalities: tuple[Modality, ...]
     """Its modalities, in the order of their command-line options."""
     notes: tuple[str, ...] = field(default=())
@@ -264,10 +264,10 @@ class DatasetSpec:
                 raise SpecError(f"dataset {self.name!r}: modalities share a {attribute}: {values}")
 
     def modality(self, name: str) -> Modality:
-        """The modality of that name.
+        """The modality with that name.
 
         Raises:
-            SpecError: There is none.
+            SpecError: The dataset has no such modality.
         """
         for modality in self.modalities:
             if modality.name == name:
@@ -277,9 +277,9 @@ class DatasetSpec:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of all that decides keys and records; titles and notes do not count.
+        """SHA-256 (hex) of everything that decides keys and records; not of titles and notes.
 
-        Version 0.1.0 noted it in its manifests. Later ones note that of each modality.
+        Version 0.1.0 writes it into its manifests. Later versions write that of each modality.
         """
         return _sha256([self.name, [modality.contract for modality in self.modalities]])
 

@@ -1,7 +1,7 @@
 """Specs as JSON and back, so a store can describe itself.
 
-In: a spec. Out: dictionaries, lists, texts and numbers, from which the same spec can be made. A
-later version may add fields: they are ignored here, and kept where a manifest is written again.
+In: a spec. Out: dictionaries, lists, strings and numbers, from which the same spec can be built.
+Fields that a later version adds are ignored here, and kept when a manifest is rewritten.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _NESTED: Final[dict[str, type[Value]]] = {
 }
 """The fields that hold values of these classes; a preset's ``bands`` are names."""
 _SINGLE: Final = frozenset({"arrays", "columns"})
-"""Those that hold one value, or none; the others hold any number."""
+"""Those that hold one value or none; the others hold any number of values."""
 _TEMPLATES: Final = frozenset({"files", "key"})
 
 
 def as_rows(value: Value) -> dict[str, object]:
-    """A JSON-ready dictionary of a spec value, templates as text, nested values as dictionaries."""
+    """A spec value as a JSON-ready dictionary: templates as text, nested values as dictionaries."""
 
     def plain(item: object) -> object:
         if isinstance(item, Template):
@@ -62,12 +62,12 @@ def from_rows(rows: object) -> DatasetSpec:
     """The spec that these rows describe.
 
     Raises:
-        SpecError: It is not the form of a spec, or contradicts itself.
+        SpecError: The rows don't have the form of a spec, or contradict themselves.
     """
-    return _made(DatasetSpec, rows, "the spec")
+    return _build(DatasetSpec, rows, "the spec")
 
 
-def _made(kind: type[_T], rows: object, place: str) -> _T:
+def _build(kind: type[_T], rows: object, place: str) -> _T:
     if not isinstance(rows, dict):
         raise SpecError(f"{place} is {type(rows).__name__}, expected an object")
     values: dict[str, Any] = {}
@@ -79,9 +79,11 @@ def _made(kind: type[_T], rows: object, place: str) -> _T:
     return kind(**values)
 
 
-def _made_each(kind: type[_T], rows: object, place: str) -> tuple[_T, ...]:
+def _build_each(kind: type[_T], rows: object, place: str) -> tuple[_T, ...]:
     numbered = enumerate(_checked(rows, list, place), 1)
-    return tuple(_made(kind, row, f"{kind.__name__.lower()} {i} of {place}") for i, row in numbered)
+    return tuple(
+        _build(kind, row, f"{kind.__name__.lower()} {i} of {place}") for i, row in numbered
+    )
 
 
 def _value(kind: type, name: str, value: object, place: str) -> object:
@@ -92,7 +94,9 @@ def _value(kind: type, name: str, value: object, place: str) -> object:
         return Template.parse(_checked(value, str, place))
     if name in _NESTED and kind is not Preset:
         nested = _NESTED[name]
-        return _made(nested, value, place) if name in _SINGLE else _made_each(nested, value, place)
+        return (
+            _build(nested, value, place) if name in _SINGLE else _build_each(nested, value, place)
+        )
     if name == "shape":
         sides = tuple(_checked(side, int, place) for side in _checked(value, list, place))
         if len(sides) != 2:
@@ -115,11 +119,11 @@ def _checked(value: Any, kind: type[_C], place: str) -> _C:  # noqa: ANN401 - JS
 
 
 def combined(old: dict[str, Any] | None, new: dict[str, object]) -> dict[str, Any]:
-    """A spec's rows, with what an older or newer version of the same spec has in addition.
+    """A spec's rows, plus the fields that only another version of the same spec has.
 
     Args:
-        old: The rows that a manifest holds.
-        new: The rows of the spec at hand, which count where both say something.
+        old: The rows in a manifest.
+        new: The rows of the current spec, which take precedence.
 
     Returns:
         The new rows, with the unknown fields of the old ones at every level. Modalities that the
@@ -129,12 +133,12 @@ def combined(old: dict[str, Any] | None, new: dict[str, object]) -> dict[str, An
     if old is None or old.get("name") != new["name"]:
         return dict(new)
     found: dict[str, Any] = _combined(old, new)
-    there = old["modalities"] if isinstance(old.get("modalities"), list) else []
-    have = {modality["name"] for modality in found["modalities"]}
+    stored = old["modalities"] if isinstance(old.get("modalities"), list) else []
+    known = {modality["name"] for modality in found["modalities"]}
     found["modalities"] += [
         modality
-        for modality in there
-        if isinstance(modality, dict) and modality.get("name") not in have
+        for modality in stored
+        if isinstance(modality, dict) and modality.get("name") not in known
     ]
     return found
 

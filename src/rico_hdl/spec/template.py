@@ -167,7 +167,7 @@ class Template:
         extra = len(names) - len(self.segments)
         if extra < 0 or (extra and not self.any_depth) or "" in names:
             return None
-        # As one string: a field that recurs further down limits how it can be read here.
+        # Matched as one string, since a field that recurs further down limits its value above.
         match = _pattern(self.segments, ()).fullmatch("/".join(names[extra:]))
         return None if match is None else match.groupdict()
 

@@ -51,7 +51,7 @@ class TarArchive:
     Args:
         files: The archive, or its parts, in order; read as if they were one file.
         on_raw: Called with all bytes of the files, in order, by the thread that reads them, while
-            members are read. It has received every byte after the last member.
+            members are read. After the last member, it has received every byte.
     """
 
     sequential = True
@@ -92,7 +92,7 @@ class TarArchive:
                 name, _, n_bytes = header
                 start = content.tell()
                 if not _is_folder(header):
-                    path, problem = _placed(name)
+                    path, problem = _path_of(name)
                     if not headers.name_is_certain:
                         problem = "the header before it, which may hold its name, is damaged"
                     read = partial(self._read, content, path, start, n_bytes)
@@ -109,7 +109,7 @@ class TarArchive:
             raise self._damaged(headers)
 
     def _damaged(self, headers: Headers) -> ArchiveError:
-        """The error to raise after the last member for bytes that are no member and no padding."""
+        """The error to raise after the last member for bytes outside of members and padding."""
         message = f"{self.location}: {headers.damage}"
         if headers.n_lost:
             message += f"; {headers.n_lost:,} bytes can't be accounted for"
@@ -138,7 +138,7 @@ class TarArchive:
                 parse(block)
                 return
         except HeaderError:
-            if block[257:262] == b"ustar":  # a damaged one
+            if block[257:262] == b"ustar":  # a damaged header
                 return
         raise SourceError(
             f"{self.location}: is not a tar archive: "
@@ -148,14 +148,14 @@ class TarArchive:
 
 
 def _is_folder(header: TarHeader) -> bool:
-    """Whether it describes no file. Before POSIX, a trailing slash in the name marked a folder."""
+    """Whether a header describes no file. Before POSIX, a trailing slash marked a folder."""
     name, kind, n_bytes = header
     if kind in FILES:
         return n_bytes == 0 and name.endswith("/")
     return kind in FOLDERS or kind == LABEL
 
 
-def _placed(name: str) -> tuple[str, str]:
+def _path_of(name: str) -> tuple[str, str]:
     """The path of a member in the archive, and the problem with its name, if any."""
     if name[:1] not in "./" and not ("/." in name or "//" in name or "\0" in name):
         return name, ""
@@ -171,7 +171,7 @@ def _placed(name: str) -> tuple[str, str]:
 
 
 def _problem_of(header: TarHeader) -> str:
-    """Why a member can't be read, if so."""
+    """Why a member can't be read; empty if it can."""
     _, kind, n_bytes = header
     if kind not in FILES:
         return _PROBLEMS.get(kind, f"its kind is unknown: {kind!r}")

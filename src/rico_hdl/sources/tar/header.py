@@ -4,7 +4,7 @@ In: the header's block, or the records of an extended header. Out: a member's na
 Nothing is guessed: anything malformed is an error.
 
 Ordinary headers take a fast path; the standard library's `tarfile` parses the others. Extensions of
-headers are parsed here because `tarfile` would read as much into memory as a bomb claims to hold,
+headers are parsed here because `tarfile` would read into memory as much as a bomb claims to hold,
 recurse for each extension of an extension, and skip records that it can't parse.
 
 Formats: POSIX.1-2017, `pax`, "ustar Interchange Format" and "pax Extended TarHeader"; the manual of

@@ -64,7 +64,7 @@ class Headers:
         self._content = content
         self._held = b""  # a block that was read ahead
         self._globals: dict[bytes, bytes] = {}
-        self._given: str | None = None  # the name of the last header
+        self._current: str | None = None  # the name of the last header
         self._last: str | None = None  # the name of the last complete member
         self._is_ended = False  # whether blocks of zeros follow the last member
         self._extension_is_lost = False  # before the next header
@@ -87,7 +87,7 @@ class Headers:
         Raises:
             ArchiveError: The files end in the middle of the archive.
         """
-        self._last = self._given
+        self._last = self._current
         while True:
             start = self._tell()
             block = self._read_block()
@@ -108,7 +108,7 @@ class Headers:
             self._skip_zeros(start)
 
     def _found(self, header: TarHeader) -> TarHeader:
-        self._given = header.name
+        self._current = header.name
         self._is_ended = False
         self.is_certain = self.is_certain and not self.damage
         self.name_is_certain, self._extension_is_lost = not self._extension_is_lost, False
@@ -234,10 +234,10 @@ class Headers:
 
     def _skip_map(self, block: bytes, limit: int) -> None:
         """Skip the blocks that continue a sparse file's map of parts and holes."""
-        goes_on = block[482]
-        while goes_on:
+        is_continued = block[482]
+        while is_continued:
             self._check_size(BLOCK_BYTES, limit)
-            goes_on = self._whole_block()[504]
+            is_continued = self._whole_block()[504]
 
     def _check_size(self, n_bytes: int, limit: int) -> None:
         if self._content.tell() + n_bytes > limit:

@@ -1,9 +1,9 @@
 """Checking that every byte of a zip archive is accounted for, after its last member.
 
-In: the directory, and which members were read and agree with it. Out: which other headers
-contradict it, and which bytes belong to no member. A single wrong bit in the directory can make a
-member look like an unwanted one, so every header is compared. Members that are read are compared in
-the same read; each of the others takes a read of its own, about 9 µs.
+In: the directory, and the members that were read and agree with it. Out: the other headers that
+contradict it, and the bytes that belong to no member. A single wrong bit in the directory can make
+a member look like an unwanted one, so every header is compared. Members that are read are compared
+in the same read; each of the others takes a separate read of about 9 µs.
 
 Bytes outside of members are accounted for if they are a descriptor after a member's data, zeros for
 alignment, Android's signing block, or data before the first member that is not a zip archive, such
@@ -114,8 +114,8 @@ class Account:
                 f"at byte {entry.limit}"
             )
         elif stop < entry.limit:
-            behind = self._volumes.pread(stop, min(MAX_DESCRIPTOR_BYTES, entry.limit - stop))
-            self._check_blank(stop + n_descriptor_bytes(behind, entry), entry.limit)
+            rest = self._volumes.pread(stop, min(MAX_DESCRIPTOR_BYTES, entry.limit - stop))
+            self._check_blank(stop + n_descriptor_bytes(rest, entry), entry.limit)
 
     def _check_front(self, stop: int) -> None:
         """Check that no other archive precedes the first member."""

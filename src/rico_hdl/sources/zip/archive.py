@@ -53,7 +53,7 @@ class ZipArchive:
 
     @property
     def location(self) -> str:
-        """See `Archive.location`; for volumes, the one with the directory, which has the name."""
+        """See `Archive.location`; for a set of volumes, the one with the directory."""
         return str(self._files[-1] if _LAST.fullmatch(self._files[-1].name) else self._files[0])
 
     @property
@@ -86,7 +86,7 @@ class ZipArchive:
         end = find_end(volumes)
         self._refuse(volumes, end)
         if end is None:
-            yield from self._told(volumes, walk_members(volumes))
+            yield from self._members(volumes, walk_members(volumes))
             raise ArchiveError(
                 f"{self.location}: is cut short: the directory at its end is missing; members were "
                 f"found up to byte {self._n_bytes_read} of {volumes.size}",
@@ -95,14 +95,14 @@ class ZipArchive:
         try:
             directory = CentralDirectory(volumes, end)
         except ArchiveError as error:
-            yield from self._told(volumes, walk_members(volumes))
+            yield from self._members(volumes, walk_members(volumes))
             raise ArchiveError(
                 f"{self.location}: {error.message}; members were found up to byte "
                 f"{self._n_bytes_read} of {volumes.size}",
                 _AGAIN,
             ) from error
         account = Account(volumes, directory, end)
-        yield from self._told(volumes, directory, account)
+        yield from self._members(volumes, directory, account)
         self._n_bytes_read = volumes.size
         if directory.damage:
             raise ArchiveError(f"{self.location}: {directory.damage}", _AGAIN)
@@ -127,7 +127,7 @@ class ZipArchive:
                 "Keep all volumes in one folder, under their published names.",
             )
 
-    def _told(
+    def _members(
         self,
         volumes: Volumes,
         entries: Iterator[ZipEntry] | CentralDirectory,
@@ -230,7 +230,7 @@ def _refuse_gaps(path: Path, parts: dict[int, Path], n: int, name: str) -> None:
 def _path_of(name: str) -> tuple[str, str]:
     """The path of a member in the archive, and the problem with its name, if any."""
     if "/" not in name:
-        name = name.replace("\\", "/")  # some tools on Windows
+        name = name.replace("\\", "/")  # written by some Windows tools
     parts = [part for part in name.split("/") if part not in {"", "."}]
     is_drive = bool(parts) and re.fullmatch("[A-Za-z]:", parts[0]) is not None
     path = "/".join(part for part in parts[is_drive:] if part != "..")

@@ -132,9 +132,9 @@ def find_end(volumes: Volumes) -> EndOfDirectory | None:
         return None
     at = before + found
     _, number, volume, _, n_entries, n_bytes, offset, _ = _END.unpack_from(tail, found)
-    behind = (at + _END.size + _END.unpack_from(tail, found)[-1], volumes.size)
+    rest = (at + _END.size + _END.unpack_from(tail, found)[-1], volumes.size)
     end = EndOfDirectory(
-        at, number + 1, n_entries, n_bytes, volume, offset, is_zip64=False, gaps=(behind,)
+        at, number + 1, n_entries, n_bytes, volume, offset, is_zip64=False, gaps=(rest,)
     )
     locator = volumes.pread(max(0, at - _LOCATOR.size), min(at, _LOCATOR.size))
     if not locator.startswith(_LOCATOR_SIGNATURE):
@@ -153,7 +153,7 @@ def find_end(volumes: Volumes) -> EndOfDirectory | None:
             return EndOfDirectory(
                 *(place, n_volumes, n_entries, n_bytes, volume, offset),
                 is_zip64=True,
-                gaps=(gap, behind),
+                gaps=(gap, rest),
             )
     return end._replace(n_volumes=n_volumes)
 
@@ -217,10 +217,10 @@ class CentralDirectory:
         self._positions = array("I")
         self._offsets = array("Q")
         self.damage = ""
-        """Damage of the directory as a whole, because of which members may be missing; empty if
-        intact."""
+        """Damage to the directory as a whole, which means that members may be missing; empty if it
+        is intact."""
         self._list(end)
-        # Nearly always they are in order.
+        # The offsets are nearly always in order.
         self._order: Sequence[int] = range(len(self))
         if any(self._offsets[i] > self._offsets[i + 1] for i in range(len(self) - 1)):
             self._order = sorted(self._order, key=self._offsets.__getitem__)
@@ -239,7 +239,7 @@ class CentralDirectory:
         declared = self._volume_starts[end.volume] + end.offset
         places = [(declared, 0)]
         if end.n_volumes == 1:
-            # Info-ZIP leaves the offset open if it is to write large numbers into a pipe.
+            # Info-ZIP leaves the offset open when it writes large numbers to a pipe.
             is_open = end.offset == IN_EXTRA_32 and not end.is_zip64
             before_end = end.at - end.n_bytes
             places.insert(0, (before_end, 0 if is_open else before_end - declared))

@@ -102,13 +102,13 @@ def _difference(entry: ZipEntry, flags: int, method: int, numbers: tuple[int, in
     # Some writers leave unknown numbers open without setting the flag for it.
     is_open = flags & STREAMED or not any(numbers)
     listed = (entry.crc, entry.n_compressed, entry.n_bytes)
-    for what, expected, found in zip(_NUMBERS, listed, numbers, strict=True):
+    for label, expected, found in zip(_NUMBERS, listed, numbers, strict=True):
         # Some writers keep the lower 32 bits of a number that does not fit.
         is_same = found in {expected, expected % 2**32} or (found == 0 and is_open)
         if not is_same and found != IN_EXTRA_32:
-            shown = "08x" if what == "CRC-32" else ","
+            shown = "08x" if label == "CRC-32" else ","
             return (
-                f"its {what} is {expected:{shown}} in the directory, {found:{shown}} in its own "
+                f"its {label} is {expected:{shown}} in the directory, {found:{shown}} in its own "
                 "header"
             )
     return ""
@@ -152,7 +152,7 @@ def name_of(raw_name: bytes, flags: int, system: int) -> str:
 def walk_members(volumes: Volumes) -> Iterator[ZipEntry]:
     """The members of an archive without its directory, found by their own headers.
 
-    The walk ends at the first member that is incomplete, or whose size follows its data.
+    The walk ends at the first member that is incomplete, or whose size is stored after its data.
 
     Raises:
         OSError: The archive can't be read.

@@ -42,7 +42,7 @@ _PATCH: Final = 1 << 5
 _WITH_END_MARK: Final = 1 << 1
 """Flags of a member (4.4.4)."""
 
-_APART_BYTES: Final = 2**20
+_SEPARATE_BYTES: Final = 2**20
 _SLACK_BYTES: Final = 64
 """Allowance for the extra field before a member, which may be longer than in the directory:
 Info-ZIP repeats times and owners there in a form that takes a few more bytes."""
@@ -89,23 +89,23 @@ def read_member(volumes: Volumes, entry: ZipEntry) -> tuple[bytes, bool]:
         ArchiveError: The member is damaged. The message doesn't name it.
         OSError: The member can't be read.
     """
-    # One read for header and data: the header's length is unknown before it is read. Large
-    # uncompressed data is read separately, so that it is not copied out of a larger read.
-    apart = entry.method == _STORED and entry.n_compressed > _APART_BYTES
+    # Header and data take one read, since the header's length is unknown before it is read. Large
+    # uncompressed data is read separately to avoid copying it out of a larger read.
+    is_separate = entry.method == _STORED and entry.n_compressed > _SEPARATE_BYTES
     n_head = entry.n_header + entry.n_extra + _SLACK_BYTES
-    n_expected = n_head if apart else n_head + entry.n_compressed
+    n_expected = n_head if is_separate else n_head + entry.n_compressed
     data = volumes.pread(entry.offset, min(n_expected, entry.limit - entry.offset))
     header = parse_header(data, entry)
     start = header.n_bytes
     stop = start + entry.n_compressed
-    n_behind = entry.limit - entry.offset - stop
-    if n_behind < 0:
+    n_after = entry.limit - entry.offset - stop
+    if n_after < 0:
         raise ArchiveError(
             f"is damaged: its data ends at byte {entry.offset + stop}, "
             f"but the next structure starts at byte {entry.limit}"
         )
-    if 0 < n_behind <= MAX_DESCRIPTOR_BYTES and stop + n_behind <= len(data):
-        n_behind -= n_descriptor_bytes(data[stop : stop + n_behind], entry)
+    if 0 < n_after <= MAX_DESCRIPTOR_BYTES and stop + n_after <= len(data):
+        n_after -= n_descriptor_bytes(data[stop : stop + n_after], entry)
     if stop > len(data):
         data = volumes.pread(entry.offset + start, entry.n_compressed)
         start, stop = 0, entry.n_compressed
@@ -113,9 +113,9 @@ def read_member(volumes: Volumes, entry: ZipEntry) -> tuple[bytes, bool]:
         raise ArchiveError(
             f"is cut short: only {len(data) - start} of its {entry.n_compressed} bytes are present"
         )
-    content = data if apart else _decompressed(memoryview(data)[start:stop], entry)
+    content = data if is_separate else _decompressed(memoryview(data)[start:stop], entry)
     _check(content, entry)
-    return content, n_behind == 0 and not header.difference
+    return content, n_after == 0 and not header.difference
 
 
 def _decompressed(data: memoryview, entry: ZipEntry) -> bytes:
