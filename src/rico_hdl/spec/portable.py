@@ -64,10 +64,10 @@ def from_rows(rows: object) -> DatasetSpec:
     Raises:
         SpecError: The rows don't have the form of a spec, or contradict themselves.
     """
-    return _build(DatasetSpec, rows, "the spec")
+    return _load(DatasetSpec, rows, "the spec")
 
 
-def _build(kind: type[_T], rows: object, place: str) -> _T:
+def _load(kind: type[_T], rows: object, place: str) -> _T:
     if not isinstance(rows, dict):
         raise SpecError(f"{place} is {type(rows).__name__}, expected an object")
     values: dict[str, Any] = {}
@@ -79,11 +79,9 @@ def _build(kind: type[_T], rows: object, place: str) -> _T:
     return kind(**values)
 
 
-def _build_each(kind: type[_T], rows: object, place: str) -> tuple[_T, ...]:
+def _load_each(kind: type[_T], rows: object, place: str) -> tuple[_T, ...]:
     numbered = enumerate(_checked(rows, list, place), 1)
-    return tuple(
-        _build(kind, row, f"{kind.__name__.lower()} {i} of {place}") for i, row in numbered
-    )
+    return tuple(_load(kind, row, f"{kind.__name__.lower()} {i} of {place}") for i, row in numbered)
 
 
 def _value(kind: type, name: str, value: object, place: str) -> object:
@@ -94,9 +92,7 @@ def _value(kind: type, name: str, value: object, place: str) -> object:
         return Template.parse(_checked(value, str, place))
     if name in _NESTED and kind is not Preset:
         nested = _NESTED[name]
-        return (
-            _build(nested, value, place) if name in _SINGLE else _build_each(nested, value, place)
-        )
+        return _load(nested, value, place) if name in _SINGLE else _load_each(nested, value, place)
     if name == "shape":
         sides = tuple(_checked(side, int, place) for side in _checked(value, list, place))
         if len(sides) != 2:

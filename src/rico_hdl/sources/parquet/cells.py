@@ -3,11 +3,10 @@
 In: a row group of a parquet file, and a column of text or bytes. Out: its cells in order. Only the
 headers of pages are read, and the pages whose cells are requested.
 
-This module doesn't use a library because pyarrow takes 170 MB on disk, about as much as rico-hdl
-with all its dependencies, 1.7 times as long for published parts, and 89 MB of memory instead of 9.
-arro3 takes 34 MB on disk, 47 MB of memory and 0.85 times as long, but it reads all columns and row
-groups, verifies no checksums, and ends the process on some damaged pages. The measurements are in
-``benchmarks/RESULTS-libraries.md``.
+No library is used (``benchmarks/RESULTS-libraries.md``): pyarrow takes 170 MB on disk, about as
+much as rico-hdl with all its dependencies, 1.7 times as long for published parts, and 89 MB of
+memory instead of 9. arro3 takes 34 MB on disk, 47 MB of memory and 0.85 times as long, but reads
+all columns and row groups, verifies no checksums, and ends the process on some damaged pages.
 
 Format: https://parquet.apache.org/docs/file-format/data-pages/
 """

@@ -26,8 +26,7 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, list[Any]]:
         For each name, the value of each row: a string, a list of strings, or None.
 
     Raises:
-        SourceError: The file is not a parquet file or can't be opened; or a column is missing or
-            holds neither text nor lists of text.
+        SourceError: The file can't be opened as parquet, or a column is missing or not of text.
         ArchiveError: The file is damaged.
     """
     with closing(ParquetTable(path)) as table:

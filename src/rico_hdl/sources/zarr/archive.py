@@ -129,7 +129,7 @@ def _files_of(archive: ZipArchive) -> tuple[dict[str, Member], ArchiveError | No
                 earlier = found.get(member.path)
                 found[member.path] = member
                 # A store written in two steps has some files twice, and the last one counts. A
-                # damaged name also makes a duplicate, but hides another chunk; reading finds it.
+                # damaged name also makes a duplicate, but hides another chunk: reading finds it.
                 for one in (earlier, member) if earlier is not None else ():
                     if not one.problem:
                         one.read()

@@ -29,14 +29,13 @@ Place = tuple[int, ...]
 """The zero-based position of a patch along these dimensions, such as sample and time."""
 
 PATIENCE_SECONDS: Final = 0.02
-"""How long a block waits for space before the oldest block is dropped. Threads that are about to
-begin the last places of the oldest block would have to decode it again: without waiting, two
-threads decode each block of small patches 2.7 times, eight threads 3.8 times
-(``benchmarks/RESULTS-libraries.md``). It can't be known for certain that no thread will need
-the block, since patches that are already stored are never read."""
+"""How long a block waits for space before the oldest is dropped. Threads that are about to begin
+the last places of the oldest would have to decode it again: without waiting, two threads decode
+each block of small patches 2.7 times, eight 3.8 times (``benchmarks/RESULTS-libraries.md``). There
+is no certain sign that a block is finished, since patches that are stored are never read."""
 
 Pixels: TypeAlias = "npt.NDArray[Any] | bytes"
-"""The pixels of a block: (…, band, row, column) behind the dimensions of patches, or compressed."""
+"""The pixels of a block: (…, band, row, column) after the dimensions of patches, or compressed."""
 
 
 class Decodes(Protocol):

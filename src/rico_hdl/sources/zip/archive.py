@@ -86,7 +86,7 @@ class ZipArchive:
         end = find_end(volumes)
         self._refuse(volumes, end)
         if end is None:
-            yield from self._members(volumes, walk_members(volumes))
+            yield from self._members_of(volumes, walk_members(volumes))
             raise ArchiveError(
                 f"{self.location}: is cut short: the directory at its end is missing; members were "
                 f"found up to byte {self._n_bytes_read} of {volumes.size}",
@@ -95,14 +95,14 @@ class ZipArchive:
         try:
             directory = CentralDirectory(volumes, end)
         except ArchiveError as error:
-            yield from self._members(volumes, walk_members(volumes))
+            yield from self._members_of(volumes, walk_members(volumes))
             raise ArchiveError(
                 f"{self.location}: {error.message}; members were found up to byte "
                 f"{self._n_bytes_read} of {volumes.size}",
                 _AGAIN,
             ) from error
         account = Account(volumes, directory, end)
-        yield from self._members(volumes, directory, account)
+        yield from self._members_of(volumes, directory, account)
         self._n_bytes_read = volumes.size
         if directory.damage:
             raise ArchiveError(f"{self.location}: {directory.damage}", _AGAIN)
@@ -127,7 +127,7 @@ class ZipArchive:
                 "Keep all volumes in one folder, under their published names.",
             )
 
-    def _members(
+    def _members_of(
         self,
         volumes: Volumes,
         entries: Iterator[ZipEntry] | CentralDirectory,
