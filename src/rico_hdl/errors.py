@@ -91,6 +91,19 @@ class TiffError(RicoError):
     """A file that can't be decoded without doubt about its pixels."""
 
 
+class MemoryLimitError(RicoError):
+    """A file or patch that would take more memory than it may.
+
+    Args:
+        n_bytes: The memory that it would take, in bytes.
+    """
+
+    def __init__(self, n_bytes: int) -> None:
+        super().__init__(f"needs about {n_bytes:,} bytes of memory")
+        self.n_bytes = n_bytes
+        """The memory that it would take, in bytes."""
+
+
 class RecordError(RicoError):
     """Bytes that are not a record, or arrays that can't be stored as one."""
 

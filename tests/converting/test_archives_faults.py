@@ -14,10 +14,10 @@ import corpus
 from corpus.archives import COMPRESSIONS, files_below, split, tar_of, zip_of
 from rico_hdl.checking.comparison import compare_with_sources
 from rico_hdl.checking.verification import verify
+from rico_hdl.converting import conversion
 from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import get
 from rico_hdl.errors import SourceError
-from rico_hdl.patches.archives import Assembly
 from rico_hdl.store import Manifest
 from tests.support.archives import published, with_filler
 from tests.support.reading import assert_same, records
@@ -226,8 +226,7 @@ def test_files_that_wait_too_long_are_given_up(tmp_path, s2, whole, monkeypatch)
     paths = sorted(files_below(s2), key=lambda path: (path.stem[-3:], path))
     (tmp_path / "x.tar").write_bytes(tar_of(s2, paths=paths))
     n_bytes = sum((s2 / path).stat().st_size for path in paths)
-    defaults = Assembly.__init__.__kwdefaults__ | {"max_waiting_bytes": n_bytes // 3}
-    monkeypatch.setattr(Assembly.__init__, "__kwdefaults__", defaults)
+    monkeypatch.setattr(conversion, "waiting_bytes", lambda _: n_bytes // 3)
     target = tmp_path / "target"
     n_before = 0
     for _ in range(10):

@@ -147,8 +147,8 @@ class Faulty(FolderSource):
         super().__init__(path)
         self._fault, self._wrong = fault, wrong
 
-    def read(self, path):
-        data = super().read(path)
+    def read(self, path, max_bytes):
+        data = super().read(path, max_bytes)
         return self._fault(data) if path in self._wrong else data
 
 

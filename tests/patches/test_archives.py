@@ -191,7 +191,7 @@ def test_keys_that_cannot_be_stored(key):
 def test_waiting_files_are_bounded(bound):
     """Beyond the bound, the oldest patches are given up, once each; the others are right.
 
-    As many patches are kept as the bound allows, and at least the newest.
+    As many patches are kept as the bound allows.
     """
     members = [file for b in "ABC" for i in range(5) for file in files_of("s", str(i), b)]
     found, _, failures, assembly = assembled(Listed(members), max_waiting_bytes=bound)
@@ -199,10 +199,25 @@ def test_waiting_files_are_bounded(bound):
     assert len({f.key for f in failures} | found.keys()) == 5
     assert all(contents == [f"{k.replace('-', '')}{b}".encode() for b in "ABC"]
                for k, contents in found.items())  # fmt: skip
-    assert all("too far" in f.reason for f in failures)
+    assert all("too far" in f.reason or "held in memory" in f.reason for f in failures)
     complete, last_missing = WAITING_COST_BYTES + 9, WAITING_COST_BYTES + 6
-    assert max(1, min(5, bound // complete)) <= len(found) <= max(1, bound // last_missing)
+    assert min(5, bound // complete) <= len(found) <= bound // last_missing
     assert assembly.n_found == 5
+
+
+def test_members_too_large_to_wait_are_not_read():
+    """A member beyond the bound costs its patch, is not read, and makes room for no other."""
+
+    class Sized(Listed):
+        def members(self):
+            for member in super().members():
+                yield member._replace(n_bytes=10**9 if "large" in member.path else 5)
+
+    archive = Sized(files_of("s", "small") + files_of("s", "large") + files_of("s", "next"))
+    found, _, (failure,), _ = assembled(archive, max_waiting_bytes=10**6)
+    assert (list(found), archive.n_read) == (["s-small", "s-next"], 6)
+    assert failure.key == "s-large"
+    assert "--memory" in failure.reason
 
 
 @pytest.mark.parametrize("n_times", [1, 50])

@@ -101,8 +101,7 @@ class TestHeldTar(HeldContract):
         path = folder / "x.tar"
         path.write_bytes(file.getvalue())
         held = {member.path: member.read() for member in TarArchive([path]).members()}
-        readers = {path: lambda content=content: content for path, content in held.items()}
-        return MemberFiles(str(path), readers)
+        return MemberFiles(str(path), held, sum(map(len, held.values())))
 
 
 class TestHeldZip(HeldContract):
@@ -114,5 +113,5 @@ class TestHeldZip(HeldContract):
             for name, content in contents.items():
                 # zipfile can't write names that are not UTF-8
                 archive.writestr(name.replace("\udce4", "?"), content)
-        readers = {m.path.replace("?", "\udce4"): m.read for m in ZipArchive([path]).members()}
-        return MemberFiles(str(path), readers)
+        files = {m.path.replace("?", "\udce4"): m for m in ZipArchive([path]).members()}
+        return MemberFiles(str(path), files)

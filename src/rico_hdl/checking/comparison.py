@@ -22,7 +22,7 @@ from rico_hdl.checking.verification import (
     Verification,
 )
 from rico_hdl.converting.converter import FileDecoder, PatchConverter
-from rico_hdl.converting.pipeline import Pipeline
+from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES, Pipeline, waiting_bytes
 from rico_hdl.datasets import get
 from rico_hdl.decoding.gdal import GdalDecoder
 from rico_hdl.errors import RecordError, SourceError, StoreError, UsageError
@@ -60,6 +60,7 @@ def compare_with_sources(  # noqa: PLR0913 - all but two by name
     n_workers: int | None = None,
     observer: Observer | None = None,
     isolated: bool = False,
+    in_flight_bytes: int = IN_FLIGHT_BYTES,
 ) -> Verification:
     """Decode the sources of a store again, and compare every value with the stored one.
 
@@ -72,6 +73,7 @@ def compare_with_sources(  # noqa: PLR0913 - all but two by name
         n_workers: Threads; by default the number of processors this process may use.
         observer: Receives progress.
         isolated: Read in a child process, as in `rico_hdl.verify`.
+        in_flight_bytes: As for `rico_hdl.convert`.
 
     Raises:
         StoreError: There is no store, or its sources are unknown.
@@ -86,9 +88,11 @@ def compare_with_sources(  # noqa: PLR0913 - all but two by name
             )
         sources = dict(sources or {})
         options = {"sources": sources, "make_decoder": make_decoder, "n_workers": n_workers}
+        options["in_flight_bytes"] = in_flight_bytes
         return run_isolated("compare_with_sources", target, observer, **options)
     start = time.monotonic()
-    pipeline = Pipeline(PatchConverter(make_decoder), checked_workers(n_workers))
+    n_workers = checked_workers(n_workers)
+    pipeline = Pipeline(PatchConverter(make_decoder), n_workers, in_flight_bytes)
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
     manifest, spec, opened = _sources_of(folder, sources)
     with closing(MappedRecords(folder)) as records:
@@ -99,7 +103,9 @@ def compare_with_sources(  # noqa: PLR0913 - all but two by name
             watcher.on_start(sum(map(len, supply.plans)))
         result = Verification(str(folder), spec.name)
         comparison = _Comparison(records, result, watcher, manifest.failures)
-        items = supply.items(sums_in_doubt=comparison.sums_in_doubt)
+        items = supply.items(
+            sums_in_doubt=comparison.sums_in_doubt, max_waiting_bytes=waiting_bytes(in_flight_bytes)
+        )
         with closing(items), closing(pipeline.results(items)) as results:
             comparison.run(results)
         comparison.look_for_strangers({frozenset(one.modality.band_names) for one in opened})

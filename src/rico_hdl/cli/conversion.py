@@ -19,6 +19,7 @@ from rico_hdl.cli.progress import progress_for
 from rico_hdl.cli.text import archive_word, bytes_text
 from rico_hdl.converting.conversion import convert
 from rico_hdl.converting.dry_run import DryRun, dry_run
+from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES
 from rico_hdl.converting.summary import Summary
 from rico_hdl.errors import InterruptedRunError, RicoError
 from rico_hdl.values import ArchiveFailure, PatchFailure
@@ -44,6 +45,7 @@ def run_conversion(job: Job) -> int:
                 overwrite=job.overwrite,
                 observer=progress,
                 check_archives=job.check_archives,
+                in_flight_bytes=job.memory or IN_FLIGHT_BYTES,
             )
     except InterruptedRunError as error:
         _write_report(job, error.summary)

@@ -7,9 +7,10 @@ the original rico-hdl work, with a note that names the current option.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, ClassVar, Final, Literal, cast
 
 import click
 
@@ -25,6 +26,33 @@ PROGRESS_OPTION: Final[dict[str, Any]] = {
     "help": "How to show progress: auto means bars on a terminal, and lines elsewhere.",
 }
 """The option ``--progress`` of commands that take time."""
+
+
+class MemorySize(click.ParamType[int]):
+    """A number of bytes, such as ``512M``."""
+
+    name = "memory"
+    _UNITS: ClassVar = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Parse a size."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"([0-9]{1,12})([kmgt]?)(?:i?b)?", str(value).strip().lower())
+        if match is None or int(match[1]) == 0:
+            self.fail(f"{value!r} is not a size such as 512M or 2G", param, ctx)
+        return int(match[1]) << 10 * self._UNITS[match[2]]
+
+
+MEMORY_OPTION: Final[dict[str, Any]] = {
+    "type": MemorySize(),
+    "metavar": "SIZE",
+    "help": "Memory for patches being converted; one patch may take half as much again, or 144M.  "
+    "[default: 96M]",
+}
+"""The option ``--memory`` of commands that decode patches."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +83,8 @@ class Job:
     """Whether to replace the contents of the target."""
     check_archives: bool
     """Whether to compare archives with their published MD5 sums."""
+    memory: int | None
+    """Memory for patches in flight, in bytes, or None for the default."""
 
 
 def _parameter(modality: Modality) -> str:
@@ -124,6 +154,7 @@ def options_for(spec: DatasetSpec) -> list[click.Parameter]:
             is_flag=True,
             help="Compare archives with their published MD5 sums.",
         ),
+        click.Option(["--memory"], **MEMORY_OPTION),
         click.Option(["--progress"], **PROGRESS_OPTION),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
         click.Option(["--quiet"], is_flag=True, help="Print only errors."),
@@ -163,6 +194,7 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
         dry_run=values["dry_run"],
         overwrite=values["overwrite"],
         check_archives=values["check_archives"],
+        memory=values["memory"],
     )
 
 

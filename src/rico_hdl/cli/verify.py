@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from rico_hdl.cli.options import PROGRESS_OPTION, source_options, sources_from
+from rico_hdl.cli.options import MEMORY_OPTION, PROGRESS_OPTION, source_options, sources_from
 from rico_hdl.cli.text import bytes_text
 from rico_hdl.errors import UsageError
 from rico_hdl.spec import DatasetSpec
@@ -49,6 +49,7 @@ _N_FINDINGS = 100
     metavar="N",
     help="Threads.  [default: all processors this process may use]",
 )
+@click.option("--memory", **MEMORY_OPTION)
 @click.option("--progress", **PROGRESS_OPTION)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Print only findings and errors.")
@@ -69,6 +70,7 @@ def _verify(  # noqa: PLR0913 - the command's options
     with_sources: bool,
     decoder: str,
     n_workers: int | None,
+    memory: int | None,
     as_json: bool,
     quiet: bool,
     progress: str,
@@ -79,11 +81,15 @@ def _verify(  # noqa: PLR0913 - the command's options
     from rico_hdl.system.interruption import raised_signals  # noqa: PLC0415
 
     sources = _given_sources(target, arguments)
-    if (sources or decoder != "fast") and not with_sources:
-        raise UsageError("source options and --decoder require --sources", "Add --sources.")
+    if (sources or decoder != "fast" or memory) and not with_sources:
+        raise UsageError(
+            "source options, --decoder and --memory require --sources", "Add --sources."
+        )
     options: dict[str, Any] = {"n_workers": n_workers}
     if with_sources:
         options["sources"] = sources
+        if memory:
+            options["in_flight_bytes"] = memory
     if decoder == "gdal":
         from rico_hdl.decoding.gdal import GdalDecoder  # noqa: PLC0415
 

@@ -20,7 +20,7 @@ from typing import Literal
 
 from rico_hdl.converting.converter import PatchConverter
 from rico_hdl.converting.ledger import Ledger
-from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES, Pipeline
+from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES, Pipeline, waiting_bytes
 from rico_hdl.converting.summary import Summary
 from rico_hdl.datasets import get
 from rico_hdl.errors import InterruptedRunError, SourceError, UsageError
@@ -66,8 +66,9 @@ def convert(  # noqa: PLR0913 - each is the user's choice
         overwrite: Start from scratch: after the sources were checked, remove the contents of the
             target, if rico-hdl wrote them.
         observer: Receives progress.
-        in_flight_bytes: Memory for patches between reading and storing; at least one patch is
-            always in flight.
+        in_flight_bytes: Memory for patches between reading and storing. A single patch may take
+            half as much again, or 144 MiB if that is more: one that needs more is left out. Files
+            of archives that wait for the rest of their patch may take half as much, or 48 MiB.
         check_archives: Compare archives with their published MD5 sums, as far as these are known;
             an archive that differs counts as a failure.
 
@@ -103,7 +104,10 @@ def convert(  # noqa: PLR0913 - each is the user's choice
             return bool(stop) or (on_error == "stop" and bool(ledger.failures))
 
         items = supply.items(
-            ledger.wants, check_sums=check_archives, sums_in_doubt=ledger.sums_in_doubt
+            ledger.wants,
+            check_sums=check_archives,
+            sums_in_doubt=ledger.sums_in_doubt,
+            max_waiting_bytes=waiting_bytes(in_flight_bytes),
         )
         with closing(items), closing(pipeline.results(items)) as results:
             for result in takewhile(lambda _: not must_stop(), results):

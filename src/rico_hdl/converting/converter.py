@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 from rico_hdl.decoding.raster import Raster
 from rico_hdl.decoding.tiff import Decoder
-from rico_hdl.errors import ArchiveError, RecordError, TiffError
+from rico_hdl.errors import ArchiveError, MemoryLimitError, RecordError, TiffError
 from rico_hdl.patches.supply import Supplied
 from rico_hdl.record import encode, is_constant
 from rico_hdl.spec import Modality
 from rico_hdl.store.digest import record_digest
+from rico_hdl.system.memory import Allowance
 from rico_hdl.values import Layout, Origin, Patch, PatchFailure, Record, printable
+
+MAX_PATCH_BYTES: Final = 144 * 2**20
+"""Memory that converting a single patch may take: its files, its bands and its record."""
 
 
 class FileDecoder(Protocol):
@@ -27,6 +31,22 @@ class FileDecoder(Protocol):
         """
 
 
+class Oversized(NamedTuple):
+    """A patch that takes more memory than its group was given. It was not converted."""
+
+    patch: Patch
+    """The patch."""
+
+
+class Converted(NamedTuple):
+    """A group after its conversion."""
+
+    results: list[Record | Supplied | Oversized]
+    """A result for each item."""
+    working_bytes: int
+    """The most memory that converting one of its patches took, beyond the record."""
+
+
 class PatchConverter:
     """Converts patches; may be shared by threads.
 
@@ -38,19 +58,60 @@ class PatchConverter:
         self._make_decoder: Callable[[], FileDecoder] = make_decoder or Decoder
         self._decoders: dict[str, list[FileDecoder]] = {}
 
-    def convert(self, items: Sequence[Supplied]) -> list[Record | Supplied]:
+    def convert(self, items: Sequence[Supplied], max_bytes: int) -> Converted:
         """Read, decode and encode the patches among some items, and pass other items through.
+
+        Args:
+            items: The items.
+            max_bytes: The memory that this may take, records included, in bytes. Files that were in
+                memory before don't count.
 
         Raises:
             SourceError: The source as a whole is gone.
         """
-        return [self.convert_one(item) if isinstance(item, Patch) else item for item in items]
+        results: list[Record | Supplied | Oversized] = []
+        working_bytes = 0
+        for item in items:
+            if not isinstance(item, Patch):
+                results.append(item)
+                continue
+            allowance = Allowance(max_bytes)
+            try:
+                found = self._convert(item, allowance)
+            except MemoryLimitError:
+                results.append(Oversized(item))
+                continue
+            results.append(found)
+            if isinstance(found, Record):
+                max_bytes -= len(found.data)
+                working_bytes = max(working_bytes, allowance.peak - len(found.data))
+        return Converted(results, working_bytes)
 
-    def convert_one(self, patch: Patch) -> Record | PatchFailure:
+    def convert_one(self, patch: Patch, max_bytes: int = MAX_PATCH_BYTES) -> Record | PatchFailure:
         """Read, decode and encode a patch.
+
+        Args:
+            patch: The patch.
+            max_bytes: See `convert`; the failure of a patch that needs more says so.
 
         Raises:
             SourceError: The source as a whole is gone.
+        """
+        try:
+            return self._convert(patch, Allowance(max_bytes))
+        except MemoryLimitError as error:
+            reason = (
+                f"it needs about {error.n_bytes / 2**20:,.0f} MiB of memory, and a patch may take "
+                f"{max_bytes / 2**20:,.0f} MiB; allow more with --memory"
+            )
+            return _failure(patch, patch.paths[0], None, reason)
+
+    def _convert(self, patch: Patch, allowance: Allowance) -> Record | PatchFailure:
+        """Convert a patch.
+
+        Raises:
+            SourceError: The source as a whole is gone.
+            MemoryLimitError: It would take more memory than it may.
         """
         modality = patch.modality
         # One decoder per file of a patch, since files of the same band look alike.
@@ -64,11 +125,19 @@ class PatchConverter:
             for i, (path, decoder) in enumerate(zip(patch.paths, decoders, strict=True)):
                 if modality.one_file_per_band:
                     band = modality.bands[i].name
-                content = patch.source.read(path)
-                found = (content,) if isinstance(content, Raster) else decoder.decode(content)
+                content = patch.source.read(path, allowance.n_left)
+                if isinstance(content, Raster):
+                    found: tuple[Raster, ...] = (content,)
+                else:
+                    n_bytes = 0 if patch.source.n_bytes_held else len(content)
+                    allowance.held += n_bytes
+                    found = _decoded(content, decoder, allowance)
+                    allowance.held -= n_bytes
                 _check(found, modality)
                 rasters += found
+                allowance.held += sum([len(raster.data) for raster in found])
             band = None
+            allowance.need(allowance.held)  # for the record
             data = encode(modality.band_names, rasters)
         except OSError as error:
             patch.source.check()
@@ -86,6 +155,11 @@ class PatchConverter:
             layout=_layout_of(modality.band_names, tuple([(r.dtype, r.shape) for r in rasters])),
             constant=all(map(_is_constant, rasters)),
         )
+
+
+def _decoded(data: bytes, decoder: FileDecoder, allowance: Allowance) -> tuple[Raster, ...]:
+    """The bands of a file. Users' own decoders can't say in advance how much memory they take."""
+    return decoder.decode(data, allowance) if isinstance(decoder, Decoder) else decoder.decode(data)
 
 
 @lru_cache(maxsize=1024)

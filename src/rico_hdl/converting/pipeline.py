@@ -8,25 +8,28 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final
 
-from rico_hdl.converting.converter import PatchConverter
+from rico_hdl.converting.converter import MAX_PATCH_BYTES, Converted, Oversized, PatchConverter
+from rico_hdl.patches.archives import MAX_WAITING_BYTES
 from rico_hdl.patches.supply import Supplied
-from rico_hdl.values import Patch, Position, Record
+from rico_hdl.values import Patch, PatchFailure, Position, Record
 
-IN_FLIGHT_BYTES: Final = 128 * 2**20
+_Pending = deque[tuple[int, Future[Converted]]]
+"""Groups in flight: the memory of each in bytes, and its results."""
+
+IN_FLIGHT_BYTES: Final = 96 * 2**20
 """Memory for patches between reading and storing. With the interpreter, its libraries and one
-transaction, the process stays below 400 MB for any dataset."""
+transaction, the process stays below 400 MB for any supported dataset, and below 600 MB for any
+input (``benchmarks/RESULTS-memory.md``)."""
 
 _GROUP_BYTES: Final = 2**20
 """Bytes of records handed to a worker at once: large enough to make the overhead negligible, small
 enough for all workers to finish at about the same time."""
 _MAX_GROUP: Final = 64
-_COST_FACTOR: Final = 2.2
-"""Memory of a patch in flight, relative to its record: the decoded bands and the record exist
-together for a moment, along with one compressed file; for sequential archives, a patch's files and
-then the record."""
+_SLACK: Final = 1.25
+"""How far a group may exceed its estimate. A patch beyond that is converted alone."""
 
 
 class Pipeline:
@@ -36,7 +39,7 @@ class Pipeline:
         converter: Converts patches in each thread.
         n_workers: Number of threads.
         in_flight_bytes: Memory for patches between reading and storing; at least one patch is
-            always in flight.
+            always in flight, see `patch_bytes`.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class Pipeline:
         self._converter = converter
         self._n_workers = n_workers
         self._in_flight_bytes = in_flight_bytes
-        self._record_bytes: dict[str, int] = {}  # the largest so far, by modality
+        self._patch_bytes = patch_bytes(in_flight_bytes)
+        self._record_bytes: dict[str, int] = {}  # by modality, see `_take`
+        self._working_bytes = 0
 
     def results(self, items: Iterable[Supplied]) -> Generator[Record | Supplied]:
         """Yield records in place of patches, and everything else unchanged.
@@ -58,11 +63,12 @@ class Pipeline:
         Raises:
             SourceError: The source as a whole is gone.
         """
-        pending: deque[tuple[int, Future[list[Record | Supplied]]]] = deque()
+        pending: _Pending = deque()
         in_flight = 0
         with ThreadPoolExecutor(self._n_workers, "rico-hdl-work") as pool:
             try:
-                for group, cost in self._groups(items):
+                for group, held, needed in self._groups(items):
+                    cost = held + needed
                     # Records are yielded as soon as they are ready, to keep the writer busy, and at
                     # the latest when the next group would take too much memory.
                     while pending and (
@@ -70,46 +76,75 @@ class Pipeline:
                     ):
                         done, future = pending.popleft()
                         in_flight -= done
-                        yield from self._seen(future.result())
+                        yield from self._take(future.result(), pending)
                     if isinstance(group, Position):
                         yield group
                         continue
-                    pending.append((cost, pool.submit(self._converter.convert, group)))
+                    allowed = min(int(needed * _SLACK), self._patch_bytes)
+                    pending.append((cost, pool.submit(self._converter.convert, group, allowed)))
                     in_flight += cost
                 while pending:
-                    yield from self._seen(pending.popleft()[1].result())
+                    yield from self._take(pending.popleft()[1].result(), pending)
             finally:
                 for _, future in pending:
                     future.cancel()
 
-    def _seen(self, results: list[Record | Supplied]) -> list[Record | Supplied]:
-        """Note the largest record of each modality."""
-        for result in results:
+    def _take(
+        self, converted: Converted, pending: _Pending
+    ) -> Iterator[Record | PatchFailure | Supplied]:
+        """Yield the results of a group, and learn from them how large the next patches may be."""
+        self._working_bytes = max(converted.working_bytes, _decayed(self._working_bytes))
+        for result in converted.results:
             if isinstance(result, Record):
-                name, n_bytes = result.origin.modality, len(result.data)
-                self._record_bytes[name] = max(n_bytes, self._record_bytes.get(name, 0))
-        return results
+                name = result.origin.modality
+                before = self._record_bytes.get(name, 0)
+                self._record_bytes[name] = max(len(result.data), _decayed(before))
+            if isinstance(result, Oversized):
+                # Alone: the patches after it hold no more than their records.
+                wait([future for _, future in pending])
+                yield self._converter.convert_one(result.patch, self._patch_bytes)
+            else:
+                yield result
 
-    def _groups(self, items: Iterable[Supplied]) -> Iterator[tuple[list[Supplied] | Position, int]]:
-        """Group the items, and estimate the memory of each group in bytes."""
+    def _groups(
+        self, items: Iterable[Supplied]
+    ) -> Iterator[tuple[list[Supplied] | Position, int, int]]:
+        """Group the items; with each group, the bytes of files in memory and of memory to come."""
         group: list[Supplied] = []
-        group_bytes = 0
+        held = needed = 0
         for item in items:
             if isinstance(item, Position):
-                yield item, 0
+                yield item, 0, 0
                 continue
-            known = self._record_bytes.get(item.modality.name) if isinstance(item, Patch) else 0
-            if known is None:
-                # The size of the modality's records is unknown, so its first patch goes alone.
-                if group:
-                    yield group, int(group_bytes * _COST_FACTOR)
-                yield [item], self._in_flight_bytes
-                group, group_bytes = [], 0
-                continue
+            if isinstance(item, Patch):
+                known = self._record_bytes.get(item.modality.name)
+                if known is None:
+                    # The size of its modality's records is unknown, so it goes alone.
+                    if group:
+                        yield group, held, needed + self._working_bytes
+                    yield [item], item.source.n_bytes_held, self._patch_bytes
+                    group, held, needed = [], 0, 0
+                    continue
+                held += item.source.n_bytes_held
+                needed += known
             group.append(item)
-            group_bytes += known
-            if group_bytes >= _GROUP_BYTES or len(group) >= _MAX_GROUP:
-                yield group, int(group_bytes * _COST_FACTOR)
-                group, group_bytes = [], 0
+            if held + needed >= _GROUP_BYTES or len(group) >= _MAX_GROUP:
+                yield group, held, needed + self._working_bytes
+                group, held, needed = [], 0, 0
         if group:
-            yield group, int(group_bytes * _COST_FACTOR)
+            yield group, held, needed + self._working_bytes
+
+
+def patch_bytes(in_flight_bytes: int) -> int:
+    """The memory that a single patch may take, in bytes."""
+    return max(MAX_PATCH_BYTES, in_flight_bytes * 3 // 2)
+
+
+def waiting_bytes(in_flight_bytes: int) -> int:
+    """The memory for files of archives that wait for the rest of their patch, in bytes."""
+    return max(MAX_WAITING_BYTES, in_flight_bytes // 2)
+
+
+def _decayed(n_bytes: int) -> int:
+    """An estimate after another patch that is smaller: one large patch is forgotten in time."""
+    return n_bytes - n_bytes // 64

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.errors import ArchiveError, IncompleteArchiveError, SourceError
+from rico_hdl.errors import ArchiveError, IncompleteArchiveError, MemoryLimitError, SourceError
 from rico_hdl.patches.walking import paths_of
-from rico_hdl.sources import Archive, Content, Member
+from rico_hdl.sources import MAX_MEMBER_BYTES, Archive, Content, Member
 from rico_hdl.spec import Modality
 from rico_hdl.spec.model import BAND_FIELD
 from rico_hdl.system.hashes import HashSet
@@ -44,7 +44,7 @@ def wants_all(key: str, modality: Modality) -> bool:
 POSITION_SECONDS: Final = 0.2
 """Minimum interval between two positions in a source."""
 
-MAX_WAITING_BYTES: Final = 256 * 2**20
+MAX_WAITING_BYTES: Final = 48 * 2**20
 """Memory for files of sequential archives that wait for the rest of their patch. In publishers'
 archives a patch's files are adjacent, so a few hundred kilobytes would do."""
 WAITING_COST_BYTES: Final = 6_000
@@ -57,22 +57,32 @@ class MemberFiles:
 
     Args:
         location: The archive's location.
-        readers: A function that reads each file, by path.
+        files: Each file, by path: its content, or a member to read.
+        n_bytes_held: Total bytes of the contents.
     """
 
-    __slots__ = ("_readers", "location")
+    __slots__ = ("_files", "location", "n_bytes_held")
 
-    def __init__(self, location: str, readers: dict[str, Callable[[], Content]]) -> None:
+    def __init__(
+        self, location: str, files: dict[str, Content | Member], n_bytes_held: int = 0
+    ) -> None:
         self.location = location
-        self._readers = readers
+        self.n_bytes_held = n_bytes_held
+        self._files = files
 
-    def read(self, path: str) -> Content:
+    def read(self, path: str, max_bytes: int = MAX_MEMBER_BYTES) -> Content:
         """See `Reads.read`.
 
         Raises:
             ArchiveError: The file is damaged.
+            MemoryLimitError: See `Reads.read`.
         """
-        return self._readers[path]()
+        file = self._files[path]
+        if not isinstance(file, Member):
+            return file
+        if file.n_bytes > max_bytes:
+            raise MemoryLimitError(file.n_bytes)
+        return file.read()
 
     def check(self) -> None:
         """See `Reads.check`."""
@@ -95,14 +105,15 @@ class _Waiting:
     key: str
     paths: dict[str, int]
     """The position of each of its files, by path."""
-    readers: dict[str, Callable[[], Content]] | None
-    """A function that reads each file found so far, by path; None if the patch is passed over."""
+    files: dict[str, Content | Member] | None
+    """The files found so far, by path; None if the patch is passed over."""
     met: set[str] = field(default_factory=set)
     problem: tuple[str, str] | None = None
     """The path of a file that can't be read, and the reason."""
     is_repeated: bool = False
     """Whether its key was found before."""
     n_bytes: int = 0
+    """Memory that it takes while it waits."""
 
 
 class Assembly:
@@ -226,14 +237,13 @@ class Assembly:
             self._passed_over.add(hash(place))
             self._n_passed += 1
             return made
-        made.readers = {}
+        made.files = {}
         if problem:
             made.problem = (paths[0], problem)
-        if self._archive.sequential:
-            made.n_bytes = WAITING_COST_BYTES
-            self._waiting_bytes += made.n_bytes
         self._waiting[place] = made
-        self._give_up_oldest(made)
+        if self._archive.sequential:
+            self._make_room(made, WAITING_COST_BYTES)
+            self._add(made, WAITING_COST_BYTES)
         return made
 
     def _meet(self, waiting: _Waiting, member: Member) -> None:
@@ -241,31 +251,51 @@ class Assembly:
         if member.path not in waiting.paths:
             return
         again = member.path in waiting.met
-        if waiting.readers is None or waiting.problem or member.problem:
+        if waiting.files is None or waiting.problem or member.problem:
             waiting.met.add(member.path)
-            if member.problem and waiting.readers is not None and not waiting.problem:
-                waiting.problem = (member.path, member.problem)
-                waiting.readers.clear()
+            if member.problem and waiting.files is not None and not waiting.problem:
+                self._leave(waiting, member.path, member.problem)
             return
         if not self._archive.sequential:
             waiting.met.add(member.path)
-            waiting.readers[member.path] = member.read
+            waiting.files[member.path] = member
+            return
+        if not self._make_room(waiting, member.n_bytes):
+            waiting.met.add(member.path)
+            self._leave(waiting, member.path, self._too_large(waiting.n_bytes + member.n_bytes))
             return
         data = member.read()  # if this fails, the file is not noted
         waiting.met.add(member.path)
         if again:  # the later file wins, as in unpacking
-            n_before = _n_bytes(waiting.readers[member.path]())
-            waiting.n_bytes -= n_before
-            self._waiting_bytes -= n_before
-        waiting.readers[member.path] = lambda: data
-        waiting.n_bytes += _n_bytes(data)
-        self._waiting_bytes += _n_bytes(data)
-        self._give_up_oldest(waiting)
+            self._add(waiting, -_n_bytes(waiting.files[member.path]))
+        waiting.files[member.path] = data
+        self._add(waiting, _n_bytes(data))
+        if not self._make_room(waiting, 0):
+            self._leave(waiting, member.path, self._too_large(waiting.n_bytes))
+
+    def _add(self, waiting: _Waiting, n_bytes: int) -> None:
+        """Count memory that a patch takes while it waits."""
+        waiting.n_bytes += n_bytes
+        self._waiting_bytes += n_bytes
+
+    def _leave(self, waiting: _Waiting, path: str, problem: str) -> None:
+        """Leave out a patch because of one of its files, and release the others."""
+        waiting.problem = (path, problem)
+        waiting.files = {}
+        if waiting.n_bytes:
+            self._add(waiting, WAITING_COST_BYTES - waiting.n_bytes)
+
+    def _too_large(self, n_bytes: int) -> str:
+        return (
+            f"the patch's files take {n_bytes:,} bytes or more, but at most "
+            f"{self._max_waiting_bytes:,} of an archive's are held in memory; allow more with "
+            "--memory, or unpack the archive"
+        )
 
     def _complete(self, place: _PatchPlace, waiting: _Waiting) -> Patch | None:
         self._waiting.pop(place, None)
         self._waiting_bytes -= waiting.n_bytes
-        if waiting.readers is None:
+        if waiting.files is None:
             self._passed_over.discard(hash(place))
             return None
         if waiting.problem:
@@ -273,16 +303,21 @@ class Assembly:
             return None
         if waiting.is_repeated:
             self._repeat(waiting, is_whole=True)
-        source = MemberFiles(self._archive.location, waiting.readers)
+        held = waiting.n_bytes if self._archive.sequential else 0
+        source = MemberFiles(self._archive.location, waiting.files, held)
         return Patch(waiting.key, self._modality, source, tuple(waiting.paths))
 
-    def _give_up_oldest(self, newest: _Waiting) -> None:
-        """Give up the patches that have waited longest, until the rest is within the bound."""
-        while self._waiting_bytes > self._max_waiting_bytes:
+    def _make_room(self, newest: _Waiting, n_bytes: int) -> bool:
+        """Give up the patches that have waited longest, until there is room for more bytes.
+
+        Returns:
+            Whether there is.
+        """
+        while self._waiting_bytes + n_bytes > self._max_waiting_bytes:
             others = ((place, w) for place, w in self._waiting.items() if w is not newest)
             place, waiting = next(others, (None, newest))
             if place is None:
-                return
+                return False
             del self._waiting[place]
             self._passed_over.add(hash(place))
             self._waiting_bytes -= waiting.n_bytes
@@ -292,8 +327,10 @@ class Assembly:
                 next(iter(waiting.paths)),
                 f"{n} of its files are too far from the others in the archive: more than "
                 f"{self._max_waiting_bytes // 2**20} MiB would have to wait in memory; run the "
-                "same command again to get further, or unpack this archive",
+                "same command again to get further, allow more with --memory, or unpack this "
+                "archive",
             )
+        return True
 
     def _leave_incomplete(self) -> None:
         """Report the patches that lack files at the end of the archive."""
@@ -332,5 +369,8 @@ class Assembly:
         )
 
 
-def _n_bytes(content: Content) -> int:
+def _n_bytes(content: Content | Member) -> int:
+    """Bytes of a content in memory."""
+    if isinstance(content, Member):
+        return 0
     return len(content if isinstance(content, bytes) else content.data)

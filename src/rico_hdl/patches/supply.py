@@ -13,7 +13,13 @@ from collections.abc import Collection, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from rico_hdl.patches.archives import POSITION_SECONDS, Assembly, Wanted, wants_all
+from rico_hdl.patches.archives import (
+    MAX_WAITING_BYTES,
+    POSITION_SECONDS,
+    Assembly,
+    Wanted,
+    wants_all,
+)
 from rico_hdl.patches.checksums import Checksum, published_md5
 from rico_hdl.patches.folders import Plan, make_plan
 from rico_hdl.patches.opening import Opened
@@ -79,6 +85,7 @@ class Supply:
         *,
         check_sums: bool = False,
         sums_in_doubt: Collection[tuple[str, str]] = (),
+        max_waiting_bytes: int = MAX_WAITING_BYTES,
     ) -> Generator[Supplied]:
         """Yield everything in the sources.
 
@@ -89,6 +96,7 @@ class Supply:
             is_wanted: Whether a patch is wanted; other patches are only counted, in `Position`.
             check_sums: Whether to compare archives with their published MD5 sums.
             sums_in_doubt: Modality and file name of archives to compare in any case.
+            max_waiting_bytes: Memory for files of archives that wait for the rest of their patch.
 
         Raises:
             SourceError: A source as a whole is gone.
@@ -99,7 +107,14 @@ class Supply:
             for modality, archive in self.archives:
                 name = Path(archive.location).name
                 check = check_sums or (modality.name, name) in sums_in_doubt
-                yield from archived(modality, archive, is_wanted, met, check_sum=check)
+                yield from archived(
+                    modality,
+                    archive,
+                    is_wanted,
+                    met,
+                    check_sum=check,
+                    max_waiting_bytes=max_waiting_bytes,
+                )
 
     def planned(self, is_wanted: Wanted = wants_all) -> Generator[Supplied]:
         """Yield everything in folders."""
@@ -126,13 +141,14 @@ class Supply:
         return found
 
 
-def archived(
+def archived(  # noqa: PLR0913 - all but two by name or default
     modality: Modality,
     archive: Archive,
     is_wanted: Wanted = wants_all,
     met: HashSet | None = None,
     *,
     check_sum: bool = False,
+    max_waiting_bytes: int = MAX_WAITING_BYTES,
 ) -> Generator[Supplied]:
     """Yield everything in one archive.
 
@@ -142,6 +158,7 @@ def archived(
         is_wanted: See `Supply.items`.
         met: Hashes of the keys in earlier archives; those of this one are added.
         check_sum: Whether to compare the archive with its published MD5 sum.
+        max_waiting_bytes: See `Supply.items`.
     """
     expected = published_md5(modality, archive) if check_sum else ""
     checksum = Checksum(archive.files[0], archive.location, expected) if expected else None
@@ -151,7 +168,9 @@ def archived(
         else:
             checksum.read_alongside()
     try:
-        assembly = Assembly(modality, archive, is_wanted=is_wanted, met=met)
+        assembly = Assembly(
+            modality, archive, is_wanted=is_wanted, met=met, max_waiting_bytes=max_waiting_bytes
+        )
         with closing(iter(assembly)) as items:
             yield from items
         failure = assembly.failure

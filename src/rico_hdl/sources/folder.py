@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rico_hdl.errors import SourceError
-from rico_hdl.sources.protocol import FolderEntry
+from rico_hdl.errors import MemoryLimitError, SourceError
+from rico_hdl.sources.protocol import MAX_MEMBER_BYTES, FolderEntry
 
 # O_BINARY exists on Windows, where text mode would end a file at its first 0x1a.
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -24,6 +24,8 @@ class FolderSource:
     Raises:
         SourceError: The path does not exist, is not a folder, or can't be listed.
     """
+
+    n_bytes_held = 0
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         # abspath, unlike resolve, keeps links: messages show the path as the user knows it.
@@ -52,12 +54,14 @@ class FolderSource:
         """See `Source.names`."""
         return sorted(os.listdir(self._prefix + folder))  # noqa: PTH208 - a third of the time
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, max_bytes: int = MAX_MEMBER_BYTES) -> bytes:
         """See `Source.read`."""
         file = os.open(self._prefix + path, _READ)
         try:
             # Requesting the exact size is cheaper than requesting more: no buffer is touched twice.
             n_bytes = os.fstat(file).st_size
+            if n_bytes > max_bytes:
+                raise MemoryLimitError(n_bytes)
             data = os.read(file, n_bytes)
             if len(data) < n_bytes:
                 data = _read_on(file, data)

@@ -58,14 +58,20 @@ class Reads(Protocol):
     def location(self) -> str:
         """Where it is, as a user would write it: an absolute path."""
 
-    def read(self, path: str) -> Content:
+    @property
+    def n_bytes_held(self) -> int:
+        """Bytes of its files that are in memory already; 0 if they are read on request."""
+
+    def read(self, path: str, max_bytes: int = MAX_MEMBER_BYTES) -> Content:
         """Read a whole file.
 
         Args:
             path: Path below the source with ``/`` between names.
+            max_bytes: The memory that reading may take, in bytes.
 
         Raises:
             OSError: The file can't be read.
+            MemoryLimitError: Reading would take more memory. Nothing was read.
             ArchiveError: The file is a damaged member of an archive.
         """
 
@@ -97,6 +103,8 @@ class Member(NamedTuple):
     problem: str = ""
     """Why the member can't be read, if that is known in advance: it is a link, say, or too large.
     If set, `read` must not be called."""
+    n_bytes: int = 0
+    """The memory that reading it takes, in bytes; 0 if unknown."""
 
 
 class Archive(Protocol):

@@ -1,10 +1,12 @@
-"""Settings of the C library's allocator that keep freed memory for the next patch."""
+"""Memory: what a patch may take, and settings of the C library's allocator."""
 
 from __future__ import annotations
 
 import ctypes
 from functools import cache
 from typing import Final
+
+from rico_hdl.errors import MemoryLimitError
 
 # mallopt(3), glibc's malloc.h
 _M_TRIM_THRESHOLD: Final = -1
@@ -16,6 +18,39 @@ Hydro patch into. Larger ones go back to the system at once, so that threads don
 whole Major-TOM product is 13 MB, and its decoding takes far longer than its page faults."""
 _KEPT_BYTES: Final = 64 * 2**20
 """Free memory to keep: everything that one transaction holds."""
+
+
+class Allowance:
+    """The memory that converting one patch may take, and the most that it took so far.
+
+    Args:
+        n_bytes: The limit in bytes.
+    """
+
+    __slots__ = ("_n_bytes", "held", "peak")
+
+    def __init__(self, n_bytes: int) -> None:
+        self._n_bytes = n_bytes
+        self.held = 0
+        """Bytes held until the patch is converted."""
+        self.peak = 0
+        """The most bytes that were needed at a time."""
+
+    @property
+    def n_left(self) -> int:
+        """Bytes that are not held."""
+        return self._n_bytes - self.held
+
+    def need(self, n_bytes: int) -> None:
+        """Note that some bytes are needed for a moment.
+
+        Raises:
+            MemoryLimitError: They are beyond the limit.
+        """
+        needed = self.held + n_bytes
+        if needed > self._n_bytes:
+            raise MemoryLimitError(needed)
+        self.peak = max(self.peak, needed)
 
 
 @cache

@@ -14,11 +14,18 @@ from typing import TYPE_CHECKING
 from rico_hdl.decoding.raster import DTYPES, Raster, bands_of, split
 from rico_hdl.decoding.tiff import deflate
 from rico_hdl.decoding.tiff.header import Segments, TiffHeader, parse_header
-from rico_hdl.decoding.tiff.libtiff import NONE, decode_with_libtiff, refuse_doubtful
+from rico_hdl.decoding.tiff.libtiff import (
+    NONE,
+    decode_with_libtiff,
+    image_bytes,
+    refuse_doubtful,
+)
 from rico_hdl.errors import TiffError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from rico_hdl.system.memory import Allowance
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,8 @@ class _Known:
     file."""
     header: TiffHeader
     dtype: str
+    decoding_bytes: int
+    """The memory that decoding takes at its peak, in bytes."""
 
     def holds_for(self, data: bytes) -> bool:
         if len(data) < self.n_bytes:
@@ -55,16 +64,18 @@ class Decoder:
     def __init__(self) -> None:
         self._known: _Known | None = None
 
-    def decode(self, data: bytes) -> tuple[Raster, ...]:
+    def decode(self, data: bytes, allowance: Allowance | None = None) -> tuple[Raster, ...]:
         """Decode the first image in a file.
 
         Args:
             data: The whole file.
+            allowance: The memory that decoding may take, beyond the file; any if None.
 
         Returns:
             One raster per band, in file order. They may be views of ``data``.
 
         Raises:
+            MemoryLimitError: Decoding would take more memory.
             TiffError: The file is damaged, or its encoding is not known to decode without loss or
                 change.
         """
@@ -72,6 +83,8 @@ class Decoder:
         if known is None or not known.holds_for(data):
             known = _learn(data)
             self._known = known
+        if allowance is not None:
+            allowance.need(known.decoding_bytes)
         if known.pieces is not None:
             return _slice(data, known, known.pieces)
         return _decompress(data, known)
@@ -98,7 +111,22 @@ def _learn(data: bytes) -> _Known:
         pieces=pieces,
         header=header,
         dtype=DTYPES[header.sample_format, header.bits],
+        decoding_bytes=_decoding_bytes(header, blocks, pieces),
     )
+
+
+def _decoding_bytes(
+    header: TiffHeader, blocks: Segments, pieces: tuple[tuple[int, int], ...] | None
+) -> int:
+    """The memory that decoding a file takes at its peak, in bytes."""
+    n_bytes = image_bytes(header)
+    # Interleaved bands are copied out of the image.
+    bands = n_bytes if header.n_planes < header.n_samples else 0
+    if pieces is not None:
+        return bands + (n_bytes if len(pieces) > 1 else 0)
+    if deflate.is_for_inflate(header):
+        return 2 * n_bytes  # the strips one by one and joined, differences and sums, or the bands
+    return n_bytes + max(bands, *blocks.sizes)
 
 
 def _is_plain(header: TiffHeader, blocks: Segments) -> bool:

@@ -67,13 +67,18 @@ def refuse_doubtful(header: TiffHeader) -> None:
             f"photometric interpretation {header.photometric} is not supported, "
             f"expected grey, RGB or palette (0 to 3)"
         )
-    n_samples = header.width * header.height * header.n_samples
-    n_bytes = max(header.n_bytes, n_samples * -(-header.bits // 8))
+    n_bytes = image_bytes(header)
     if n_bytes > MAX_IMAGE_BYTES:
         raise TiffError(
             f"claims {header.width} x {header.height} pixels of {header.n_samples} samples: "
             f"{n_bytes} bytes decoded, expected at most {MAX_IMAGE_BYTES}"
         )
+
+
+def image_bytes(header: TiffHeader) -> int:
+    """Bytes of a decoded image, with the padding of its tiles."""
+    n_samples = header.width * header.height * header.n_samples
+    return max(header.n_bytes, n_samples * -(-header.bits // 8))
 
 
 def decode_with_libtiff(data: bytes, header: TiffHeader) -> npt.NDArray[Any]:

@@ -20,7 +20,7 @@ from rico_hdl.sources.protocol import MAX_MEMBER_BYTES, Member
 from rico_hdl.spec import Columns, Template
 from rico_hdl.spec.model import BAND_FIELD
 
-MAX_HELD_BYTES: Final = 2**29
+MAX_HELD_BYTES: Final = 2**26
 """Maximum bytes of pages that are held until the last of their rows is read. Pages beyond this
 limit are read again for each row."""
 

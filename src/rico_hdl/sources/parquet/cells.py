@@ -23,11 +23,10 @@ from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 from rico_hdl.errors import ArchiveError
 from rico_hdl.sources.parquet import thrift
 from rico_hdl.sources.parquet.table import MAGIC, Leaf, ParquetTable, RowGroup
-from rico_hdl.sources.protocol import MAX_MEMBER_BYTES
 
-MAX_PAGE_BYTES: Final = MAX_MEMBER_BYTES
-"""Largest page that is read, decompressed; the format allows twice as much. Pages can only be
-decompressed whole, and writers put many cells into one page, up to a whole column."""
+MAX_PAGE_BYTES: Final = 96 * 2**20
+"""Largest page that is read, decompressed. Pages can only be decompressed whole, and writers put
+many cells into one page, up to a whole column of a row group."""
 
 _HEADER_BYTES: Final = 1024
 """Bytes of a page's header that are read first; with statistics, a header may be longer."""

@@ -96,7 +96,7 @@ class TarArchive:
                     if not headers.name_is_certain:
                         problem = "the header before it, which may hold its name, is damaged"
                     read = partial(self._read, content, path, start, n_bytes)
-                    yield Member(path, read, problem or _problem_of(header))
+                    yield Member(path, read, problem or _problem_of(header), n_bytes)
                 if not content.seek(start + n_bytes + -n_bytes % BLOCK_BYTES):
                     _refuse_short(name, content.tell() - start, n_bytes)
         except ArchiveError as error:

@@ -24,8 +24,8 @@ from typing import Final, cast
 
 from rico_hdl.decoding.raster import Raster, rasters_of
 from rico_hdl.errors import ArchiveError, RicoError, SourceError, SpecError
-from rico_hdl.sources.protocol import MAX_MEMBER_BYTES, Member
-from rico_hdl.sources.zarr.array import ZarrArray, parse_array
+from rico_hdl.sources.protocol import Member
+from rico_hdl.sources.zarr.array import MAX_CHUNK_BYTES, ZarrArray, parse_array
 from rico_hdl.sources.zarr.blocks import Block, Blocks, Pixels, Place
 from rico_hdl.sources.zip.archive import ZipArchive
 from rico_hdl.spec import Arrays, Axis, Template
@@ -107,7 +107,7 @@ class ZarrArchive:
                     fields[axis.field] = str(position)
                     problem = f"its {axis.name} is called {label!a}: not a valid file name"
             read = partial(series.read, place, band)
-            yield Member(self._template.format(fields), read, problem)
+            yield Member(self._template.format(fields), read, problem, series.member_bytes)
         if damage is not None:
             raise damage
 
@@ -171,6 +171,9 @@ class _Series:
             raise SourceError(f"its bands have no valid, unique names: {', '.join(self.bands)!a}")
         self.n_members = math.prod(self._pixels.shape[:-2])
         """Number of patches x bands."""
+        self.member_bytes = self._pixels.chunk_bytes // math.prod(self._pixels.chunks)
+        self.member_bytes *= math.prod(self._pixels.shape[-2:])
+        """Bytes of one member."""
         n_bytes = self._bytes_of_block()
         n_bytes_of_place = n_bytes // math.prod(self._pixels.chunks[:-3])
         n_begun = max(1, BEGUN_BYTES // n_bytes_of_place)
@@ -237,10 +240,10 @@ class _Series:
         # A single chunk is kept whole, including the padding beyond the array's ends.
         sizes = list(map(max, self._pixels.chunks[-3:], self._pixels.shape[-3:]))
         n_bytes = self._pixels.chunk_bytes // math.prod(self._pixels.chunks[-3:]) * math.prod(sizes)
-        if n_bytes > MAX_MEMBER_BYTES:
+        if n_bytes > MAX_CHUNK_BYTES:
             raise SourceError(
                 f"samples that share a chunk have {n_bytes:,} bytes of pixels, expected at most "
-                f"{MAX_MEMBER_BYTES:,}"
+                f"{MAX_CHUNK_BYTES:,}"
             )
         return n_bytes
 

@@ -23,13 +23,14 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from rico_hdl.errors import ArchiveError, SourceError
-from rico_hdl.sources.protocol import MAX_MEMBER_BYTES
 from rico_hdl.sources.zarr.blosc import can_be_cut, cut
 from rico_hdl.sources.zarr.codecs import check_codec, decompress
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+MAX_CHUNK_BYTES: Final = 192 * 2**20
+"""Largest chunk of pixels that is read; the largest published ones have 116 MB."""
 MAX_TEXT_BYTES: Final = 2**24
 """Largest chunk of text that is read: ten thousand times the size of published ones."""
 
@@ -308,10 +309,10 @@ def _check(array: ZarrArray, zarr_format: object, filters: list[object]) -> None
         raise SourceError(f"its filters are {filters!a}, expected {expected}")
     if array.is_text:
         return
-    if array.chunk_bytes > MAX_MEMBER_BYTES:
+    if array.chunk_bytes > MAX_CHUNK_BYTES:
         raise SourceError(
             f"each of its chunks of {array.chunks} has {array.chunk_bytes:,} bytes, expected at "
-            f"most {MAX_MEMBER_BYTES:,}"
+            f"most {MAX_CHUNK_BYTES:,}"
         )
     if array.fill_value is not None:
         _fill_value(array)

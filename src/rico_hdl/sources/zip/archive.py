@@ -28,7 +28,7 @@ from rico_hdl.sources.zip.directory import (
     find_end,
 )
 from rico_hdl.sources.zip.header import name_of, walk_members
-from rico_hdl.sources.zip.member import problem_of, read_member
+from rico_hdl.sources.zip.member import problem_of, read_member, reading_bytes
 
 _VOLUME: Final = re.compile(r"(?P<stem>.+)\.z(?P<number>\d{2,5})", re.IGNORECASE)
 _LAST: Final = re.compile(r"(?P<stem>.+)\.zip", re.IGNORECASE)
@@ -141,7 +141,7 @@ class ZipArchive:
             self._n_bytes_read = min(entry.limit, entry.min_stop)
             settle = None if account is None else partial(account.settle, i)
             read = partial(self._read, volumes, entry, path, settle)
-            yield Member(path, read, problem or problem_of(entry))
+            yield Member(path, read, problem or problem_of(entry), reading_bytes(entry))
 
     def _read(
         self, volumes: Volumes, entry: ZipEntry, path: str, settle: Callable[[], None] | None

@@ -34,8 +34,8 @@ _UNREADABLE: Final = {
     98: "PPMd",
 }
 """Names of unsupported methods (4.4.5)."""
-_MAX_LZMA_WINDOW_BYTES: Final = 2**28
-"""Largest window that memory is allocated for: four times that of the strongest usual setting."""
+_MAX_LZMA_WINDOW_BYTES: Final = 2**26
+"""Largest window that memory is allocated for: that of the strongest usual setting."""
 
 _ENCRYPTED: Final = 1 << 0 | 1 << 6 | 1 << 13
 _PATCH: Final = 1 << 5
@@ -76,6 +76,12 @@ def _problem_of_size(entry: ZipEntry) -> str:
             f"that starts at byte {entry.limit}"
         )
     return ""
+
+
+def reading_bytes(entry: ZipEntry) -> int:
+    """The memory that reading a member takes, in bytes, judging by its entry."""
+    n_bytes = entry.n_bytes + entry.n_compressed
+    return n_bytes + _MAX_LZMA_WINDOW_BYTES if entry.method == _LZMA else n_bytes
 
 
 def read_member(volumes: Volumes, entry: ZipEntry) -> tuple[bytes, bool]:
