@@ -11,6 +11,7 @@ from rico_hdl.errors import MemoryLimitError
 # mallopt(3), glibc's malloc.h
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
 
 _REUSED_BYTES: Final = 8 * 2**20
 """Buffers up to this size are reused: those of HySpecNet, and the 6 MB tile that libtiff decodes a
@@ -18,6 +19,9 @@ Hydro patch into. Larger ones go back to the system at once, so that threads don
 whole Major-TOM product is 13 MB, and its decoding takes far longer than its page faults."""
 _KEPT_BYTES: Final = 64 * 2**20
 """Free memory to keep: everything that one transaction holds."""
+_N_ARENAS: Final = 16
+"""Heaps that threads share, each of which keeps free memory: glibc's own number for two processors.
+It would be 512 for 64 processors."""
 
 
 class Allowance:
@@ -67,3 +71,4 @@ def keep_freed_memory() -> None:
         return
     mallopt(_M_MMAP_THRESHOLD, _REUSED_BYTES)
     mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+    mallopt(_M_ARENA_MAX, _N_ARENAS)
