@@ -22,7 +22,7 @@ MINUTES ?=
 SEED ?=
 
 .PHONY: help setup demo check test soak fuzz coverage test-torch lint types docs site bench bench-read \
-  bench-ablation dist image appimage artefacts release lock clean
+  bench-ablation bench-memory dist image appimage artefacts release lock clean
 
 help:
 	@echo "make demo     convert, verify and read a small sample"
@@ -38,6 +38,7 @@ help:
 	@echo "make site     build the documentation site in build/site"
 	@echo "make bench    measure conversion (BENCH=... for options)"
 	@echo "make bench-read  measure reading from many formats (BENCH=... for options)"
+	@echo "make bench-memory  measure the peak memory of conversions (BENCH=... for options)"
 	@echo "make bench-ablation  measure the ways to copy that reading could have (BENCH=...)"
 	@echo "make dist     build the wheel and the sdist"
 	@echo "make image    build the container image"
@@ -118,6 +119,9 @@ $(SITE)/.set-up: requirements/docs.txt
 
 bench: $(SETUP)
 	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+bench-memory: $(SETUP)
+	$(BIN)/python benchmarks/memory.py $(BENCH)
 
 bench-ablation: $(SETUP)
 	$(BIN)/python benchmarks/ablation_read.py $(BENCH)

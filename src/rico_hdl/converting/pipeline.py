@@ -28,8 +28,9 @@ _GROUP_BYTES: Final = 2**20
 """Bytes of records handed to a worker at once: large enough to make the overhead negligible, small
 enough for all workers to finish at about the same time."""
 _MAX_GROUP: Final = 64
-_SLACK: Final = 1.25
-"""How far a group may exceed its estimate. A patch beyond that is converted alone."""
+_SLACK: Final = 1.5
+"""How far a group may exceed its estimate: real patches vary by a third. A patch beyond that is read
+again and converted alone."""
 
 
 class Pipeline:
