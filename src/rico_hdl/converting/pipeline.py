@@ -29,8 +29,8 @@ _GROUP_BYTES: Final = 2**20
 enough for all workers to finish at about the same time."""
 _MAX_GROUP: Final = 64
 _SLACK: Final = 1.5
-"""How far a group may exceed its estimate: real patches vary by a third. A patch beyond that is read
-again and converted alone."""
+"""How far a group may exceed its estimate: real patches vary by a third. A patch beyond that is
+read again and converted alone."""
 
 
 class Pipeline:
