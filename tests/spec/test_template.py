@@ -1,5 +1,7 @@
 """Templates: parsing, formatting and matching, for any characters that names may have."""
 
+from fnmatch import fnmatchcase
+
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
@@ -162,6 +164,88 @@ def test_parse_refuses(text, what):
         Template.parse(text)
     assert what in caught.value.message
     assert repr(text) in caught.value.message
+
+
+PATTERN_PIECES = st.one_of(
+    st.sampled_from(["*", "?", "**", "[0-9]", "[!0-9]", "[ab]", "[!a^]", "[^-]", "[\\\\&|~[]"]),
+    LITERALS.filter(lambda text: not set(text) & set("[]?")),
+)
+
+
+@BOUNDED
+@given(st.lists(PATTERN_PIECES, min_size=1, max_size=4), st.data())
+def test_patterns_match_as_in_a_shell(pieces, data):
+    """A field with a pattern has the values that the standard library's fnmatch accepts."""
+    pattern = "".join(pieces)
+    assume(pattern.strip("*"))
+    template = Template.parse("{a}/{a}_{b}", a=pattern)
+    value = ""
+    for piece in pieces:
+        in_sets = st.sampled_from(list("07abc^-\\&|~["))
+        kinds = {"*": st.just("") | VALUES, "?": VALUES, "[": in_sets}
+        value += data.draw(kinds.get(piece[0], st.just(piece) | VALUES))
+    assume(value)
+    path = f"{value}/{value}_x"
+    expected = {"a": value, "b": "x"} if fnmatchcase(value, pattern) else None
+    assert template.match(path) == expected
+    first, second = template.segments
+    found = first.match(value, {})
+    assert found == (None if expected is None else {"a": value})
+    assert second.match(f"{value}_x", {"a": value}) == {"b": "x"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value", "matches"),
+    [
+        ("S2?_MSIL2A_*_N9999_R*", "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_75_43", True),
+        ("S2?_MSIL2A_*_N9999_R*", "S2A_MSIL2A_20170613T101031_61_39", False),
+        ("s2*", "S2A", False),
+        ("a*", "a", True),
+        ("a?", "a", False),
+        ("a?", "a/", False),
+        ("[!b]", "/", False),
+        ("[+-9]", "/", False),
+        ("a.c", "abc", False),
+        ("a*", "ab\n", True),
+    ],
+)
+def test_patterns(pattern, value, matches):
+    """Patterns match whole values, their case, and never a slash."""
+    found = Template.parse("{a}.tif", a=pattern).match(f"{value}.tif")
+    assert found == ({"a": value} if matches else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "patterns", "what"),
+    [
+        ("{a}", {"a": ""}, "can't parse the pattern ''"),
+        ("{a}", {"a": "*"}, "can't parse the pattern '*'"),
+        ("{a}", {"a": "x/*"}, "can't parse the pattern"),
+        ("{a}", {"a": "[9-0]"}, "can't parse the pattern"),
+        ("{a}", {"a": "[ab"}, "can't parse the pattern"),
+        ("{a}", {"a": "[]"}, "can't parse the pattern"),
+        ("{a}", {"a": "[!]"}, "can't parse the pattern"),
+        ("{a}", {"b": "x*"}, "patterns for b"),
+        ("{a:d}", {"a": "1*"}, "patterns for a"),
+    ],
+)
+def test_parse_refuses_patterns(text, patterns, what):
+    """An invalid pattern, or one of a field that can't have any, is a SpecError."""
+    with pytest.raises(SpecError) as caught:
+        Template.parse(text, **patterns)
+    assert what in caught.value.message
+
+
+def test_patterns_are_not_part_of_the_text():
+    """A template prints the same with and without patterns, but isn't the same."""
+    plain, limited = Template.parse("**/{b}/{a}"), Template.parse("**/{b}/{a}", b="y*", a="x?")
+    assert str(limited) == str(plain)
+    assert limited != plain
+    assert limited == Template.parse("**/{b}/{a}", a="x?", b="y*")
+    assert limited.description == "**/{b}/{a}, where {a} is like x? and {b} is like y*"
+    assert plain.description == "**/{b}/{a}"
+    below = Template.parse("{a}", a="x?").at_any_depth()
+    assert (below.match("z/x1"), below.match("x1/z")) == ({"a": "x1"}, None)
 
 
 def test_format_needs_every_field():

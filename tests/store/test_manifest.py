@@ -83,12 +83,14 @@ def test_a_spec_survives_as_json(spec):
 
 
 def test_a_spec_from_before_layouts_is_read():
-    """A manifest that says `encoding`, instead of how tables and arrays hold patches, is read."""
+    """A manifest that says `encoding`, and no layouts of tables and arrays or patterns, is read."""
     rows = json.loads(json.dumps(as_rows(SPEC)))
     for modality in rows["modalities"]:
-        del modality["arrays"], modality["columns"]
+        del modality["arrays"], modality["columns"], modality["patterns"]
         modality["encoding"] = "geotiff"
-    assert from_rows(rows) == SPEC
+    found = from_rows(rows)
+    assert found.fingerprint == SPEC.fingerprint
+    assert [m.files.patterns for m in found.modalities] == [()] * len(SPEC.modalities)
 
 
 def test_a_store_carries_its_spec(store):
@@ -104,6 +106,9 @@ def test_a_store_carries_its_spec(store):
         lambda rows: rows["modalities"][0].update(files="{"),
         lambda rows: rows["modalities"][0].update(arrays={"path": "bands", "axes": [{}]}),
         lambda rows: rows["modalities"][0].update(columns={"keys": []}),
+        lambda rows: rows["modalities"][0].update(patterns=[{"name": "patch"}]),
+        lambda rows: rows["modalities"][0].update(patterns={"patch": "S1*"}),
+        lambda rows: rows["modalities"][0].update(patterns=[{"name": "x", "pattern": "S1*"}]),
         lambda rows: rows["modalities"][0]["bands"][0].update(shape=[1]),
         lambda rows: rows["modalities"][0]["bands"].pop("name", 0),
     ],

@@ -31,7 +31,7 @@ def _describe(spec: DatasetSpec) -> str:
     for modality in spec.modalities:
         lines += [
             f"  {modality.option} {modality.folder}    ({modality.name}: {modality.title})",
-            f"    files  {modality.files}",
+            f"    files  {modality.files.description}",
             f"    such as  {_example(modality)}",
             *_downloads(modality),
             f"    key    {modality.key}",

@@ -171,6 +171,7 @@ class Modality:
                 f"modality {self.name!r}: key {self.key} needs fields that {self.files} lacks",
                 f"Fields that can be used: {', '.join(self.patch_fields)}.",
             )
+        self.may_have("")  # the key's fields can have the patterns
         n_names = len({band.name for band in self.bands})
         places = {(band.token if self.one_file_per_band else band.index) for band in self.bands}
         if not self.bands or n_names != len(self.bands) or len(places) != len(self.bands):
@@ -225,6 +226,16 @@ class Modality:
     def band_names(self) -> tuple[str, ...]:
         """The safetensors keys, in band order."""
         return tuple(band.name for band in self.bands)
+
+    @cached_property
+    def _keys(self) -> Template:
+        """The template of keys, with the patterns of the files' template."""
+        patterns = {name: like for name, like in self.files.patterns if name in self.key.fields}
+        return Template.parse(str(self.key), **patterns)
+
+    def may_have(self, key: str) -> bool:
+        """Whether a key has the form of this modality's keys."""
+        return self._keys.match(key) is not None
 
     @property
     def contract(self) -> list[object]:

@@ -41,6 +41,9 @@ _NESTED: Final[dict[str, type[Value]]] = {
 _SINGLE: Final = frozenset({"arrays", "columns"})
 """Those that hold one value or none; the others hold any number of values."""
 _TEMPLATES: Final = frozenset({"files", "key"})
+_PATTERNS: Final = "patterns"
+"""The name under which a modality has the patterns of its files' template, which are not part of
+the template's text."""
 
 
 def as_rows(value: Value) -> dict[str, object]:
@@ -55,7 +58,10 @@ def as_rows(value: Value) -> dict[str, object]:
             return [plain(part) for part in item]
         return item
 
-    return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    rows = {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Modality):
+        rows[_PATTERNS] = [{"name": n, "pattern": p} for n, p in value.files.patterns]
+    return rows
 
 
 def from_rows(rows: object) -> DatasetSpec:
@@ -76,7 +82,20 @@ def _load(kind: type[_T], rows: object, place: str) -> _T:
             values[one.name] = _value(kind, one.name, rows[one.name], f"{one.name} of {place}")
         elif one.default is MISSING and one.default_factory is MISSING:
             raise SpecError(f"{place} lacks {one.name!r}")
+    if kind is Modality and rows.get(_PATTERNS):
+        patterns = _patterns(rows[_PATTERNS], f"{_PATTERNS} of {place}")
+        values["files"] = Template.parse(str(values["files"]), **patterns)
     return kind(**values)
+
+
+def _patterns(rows: object, place: str) -> dict[str, str]:
+    """The patterns of a template, by field."""
+    found = {}
+    for row in _checked(rows, list, place):
+        texts = _checked(row, dict, place)
+        name, pattern = (_checked(texts.get(key), str, place) for key in ("name", "pattern"))
+        found[name] = pattern
+    return found
 
 
 def _load_each(kind: type[_T], rows: object, place: str) -> tuple[_T, ...]:

@@ -11,6 +11,16 @@ the path for given field values. It never touches a file system.
 leading ``**/``     zero or more folders
 ==================  ==============================================================
 
+A field without a width may have a pattern in addition, as in
+``Template.parse("{patch}/{patch}_{band}.tif", patch="S1?_IW_GRDH_*")``. Its values then match that
+pattern as a whole. Patterns are not part of the template's text.
+
+==================  ==============================================================
+``*``               any number of characters other than ``/``, also none
+``?``               one character other than ``/``
+``[ab]``            one of these characters; ``[0-9]`` is a range, ``[!ab]`` any other
+==================  ==============================================================
+
 If a template matches a path in more than one way, as ``{x}_{y}`` does ``a_b_c``, the leftmost field
 takes as much as it can. Formatting the values of a match always gives the same path again.
 """
@@ -30,6 +40,9 @@ if TYPE_CHECKING:
 ANY_DEPTH = "**/"
 _FIELD = re.compile(r"\{([a-z_][a-z0-9_]*)(?::([0-9]*)d)?\}")
 _DIGITS_OF = {None: "[^/]+", "": "[0-9]+"}
+_WILDCARDS = {"*": "[^/]*", "?": "[^/]"}
+_PIECE = re.compile(r"[*?]|\[(?P<other>!?)(?P<set>[^]/!][^]/]*)\]|[^][*?/]+")
+_ESCAPED = re.compile(r"[\\\[\]^&~|]")
 _MAX_WIDTH = 255
 """Digits of a fixed-width field: no file system in use has longer names (POSIX ``NAME_MAX``)."""
 
@@ -110,18 +123,28 @@ class Template:
     """Whether any number of folders may come first."""
     segments: tuple[Segment, ...]
     """One for each folder and one for the file."""
+    patterns: tuple[tuple[str, str], ...] = ()
+    """The fields that have a pattern, each with it, sorted by name."""
 
     @classmethod
-    def parse(cls, text: str) -> Template:
+    def parse(cls, text: str, /, **patterns: str) -> Template:
         """Parse a template.
+
+        Args:
+            text: The template.
+            patterns: The patterns of some fields, by the field's name.
 
         Raises:
             SpecError: The text has an empty segment, a stray brace or ``*``, a field that is
-                written in two ways, a width that no name can have, or no field at all.
+                written in two ways, a width that no name can have, or no field at all; or a pattern
+                is invalid, or of a field that is missing or has a width.
         """
         any_depth = text.startswith(ANY_DEPTH)
         body = text.removeprefix(ANY_DEPTH)
-        segments = tuple(Segment(tuple(_parts(part, text))) for part in body.split("/"))
+        expressions = {name: _expression(name, glob, text) for name, glob in patterns.items()}
+        segments = tuple(
+            Segment(tuple(_parts(part, text, expressions))) for part in body.split("/")
+        )
         fields = {p for segment in segments for p in segment.parts if isinstance(p, Field)}
         if not fields:
             raise SpecError(
@@ -132,10 +155,23 @@ class Template:
                 f"template {text!r} writes a field in two ways",
                 "A field that recurs has one width: {name:7d} each time, or {name} each time.",
             )
-        return cls(text, any_depth, segments)
+        unused = expressions.items() - {(field.name, field.pattern) for field in fields}
+        if unused:
+            names = ", ".join(sorted(name for name, _ in unused))
+            raise SpecError(
+                f"template {text!r} has patterns for {names}, expected fields without a width",
+                "Give patterns to fields that are written as {name}.",
+            )
+        return cls(text, any_depth, segments, tuple(sorted(patterns.items())))
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def description(self) -> str:
+        """The text, and the patterns of its fields."""
+        like = [f"{{{name}}} is like {pattern}" for name, pattern in self.patterns]
+        return f"{self.text}, where {' and '.join(like)}" if like else self.text
 
     def at_any_depth(self) -> Template:
         """The same template below any number of folders."""
@@ -172,14 +208,17 @@ class Template:
         return None if match is None else match.groupdict()
 
 
-def _parts(name: str, template: str) -> list[str | Field]:
-    """The literals and fields of one segment."""
+def _parts(name: str, template: str, expressions: Mapping[str, str]) -> list[str | Field]:
+    """The literals and fields of one segment; some fields have expressions of their own."""
     parts: list[str | Field] = []
     end = 0
     for match in _FIELD.finditer(name):
         if match.start() > end:
             parts.append(name[end : match.start()])
-        parts.append(Field(match[1], _DIGITS_OF.get(match[2]) or _fixed_width(match[2], template)))
+        expression = _DIGITS_OF.get(match[2]) or _fixed_width(match[2], template)
+        if match[2] is None:
+            expression = expressions.get(match[1], expression)
+        parts.append(Field(match[1], expression))
         end = match.end()
     if end < len(name):
         parts.append(name[end:])
@@ -199,3 +238,33 @@ def _fixed_width(width: str, template: str) -> str:
             f"template {template!r} has a width of {width} digits, expected 1 to {_MAX_WIDTH}"
         )
     return f"[0-9]{{{int(width)}}}"
+
+
+def _expression(name: str, pattern: str, template: str) -> str:
+    """The regular expression of a field's pattern.
+
+    Raises:
+        SpecError: The pattern is invalid, or any value matches it.
+    """
+    pieces = list(_PIECE.finditer(pattern))
+    expression = "".join(_piece(piece) for piece in pieces)
+    try:
+        re.compile(expression)
+        is_valid = "".join(piece[0] for piece in pieces) == pattern and pattern.strip("*") != ""
+    except re.error:  # a range that is the wrong way round
+        is_valid = False
+    if not is_valid:
+        raise SpecError(
+            f"template {template!r}: can't parse the pattern {pattern!r} of {name}",
+            "Write text without /, the wildcards * and ?, and sets such as [0-9] or [!ab].",
+        )
+    return expression
+
+
+def _piece(piece: re.Match[str]) -> str:
+    """The regular expression of a wildcard, a set, or text."""
+    if piece["set"]:
+        # A range may span the slash, which no name contains.
+        inside = _ESCAPED.sub(r"\\\g<0>", piece["set"])
+        return f"(?!/)[{'^' * bool(piece['other'])}{inside}]"
+    return _WILDCARDS.get(piece[0]) or re.escape(piece[0])
