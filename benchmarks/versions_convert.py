@@ -26,6 +26,7 @@ from rico_hdl.datasets import registry
 
 N_PATCHES = {
     "bigearthnet": 600,
+    "bigearthnet-v1": 600,
     "eurosat-multi-spectral": 500,
     "hydro": 60,
     "hyspecnet-11k": 16,

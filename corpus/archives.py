@@ -15,6 +15,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING, Final
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 PUBLISHED: Final = {
     "bigearthnet": {"s1": "tar.zst", "s2": "tar.zst", "reference-maps": "tar.zst"},
+    "bigearthnet-v1": {"s1": "tar.gz", "s2": "tar.gz"},
     "eurosat-multi-spectral": {"s2": "zip"},
     "hydro": {"s2": "volumes"},
     "hyspecnet-11k": {"enmap": "tar.gz, several"},
@@ -45,6 +47,8 @@ _NAMES: Final = {
     ("bigearthnet", "s1"): ("BigEarthNet-S1.tar.zst", "BigEarthNet-S1"),
     ("bigearthnet", "s2"): ("BigEarthNet-S2.tar.zst", "BigEarthNet-S2"),
     ("bigearthnet", "reference-maps"): ("Reference_Maps.tar.zst", "Reference_Maps"),
+    ("bigearthnet-v1", "s1"): ("BigEarthNet-S1-v1.0.tar.gz", "BigEarthNet-S1-v1.0"),
+    ("bigearthnet-v1", "s2"): ("BigEarthNet-S2-v1.0.tar.gz", "BigEarthNet-v1.0"),
     ("eurosat-multi-spectral", "s2"): ("EuroSAT_MS.zip", "EuroSAT_MS"),
     ("hydro", "s2"): ("hydro.zip", "hydro"),
     ("hyspecnet-11k", "enmap"): ("hyspecnet-11k-{:02}.tar.gz", "hyspecnet-11k"),
@@ -178,8 +182,8 @@ def publish(spec: DatasetSpec, sources: Mapping[str, Path], downloads: Path) -> 
     return written
 
 
-def _write_tar_zst(folder: Path, path: Path, top: str) -> Path:
-    path.write_bytes(_zstd(tar_of(folder, top)))
+def _write_tar(compression: str, folder: Path, path: Path, top: str) -> Path:
+    path.write_bytes(COMPRESSIONS[compression](tar_of(folder, top)))
     return path
 
 
@@ -252,11 +256,12 @@ def _write_zarr(folder: Path, path: Path, top: str) -> Path:
     return path.parents[1]
 
 
-_WRITERS: Final = {
+_WRITERS: Final[Mapping[str, Callable[[Path, Path, str], Path]]] = {
     "parquet": _write_parquet,
     "tar.gz, several": _write_several_tar_gz,
     "tar.gz, split": _write_split_tar_gz,
-    "tar.zst": _write_tar_zst,
+    "tar.gz": partial(_write_tar, "tar.gz"),
+    "tar.zst": partial(_write_tar, "tar.zst"),
     "volumes": _write_volumes,
     "zarr": _write_zarr,
     "zip": _write_zip,

@@ -38,6 +38,11 @@ def _mask(shape: tuple[int, int, int], encoding: Encoding) -> bytes:
 
 
 @cache
+def _bigearthnet_v1() -> Files:
+    return {"{patch}_labels_metadata.json": b'{"labels": ["Sea and ocean"]}\n'}
+
+
+@cache
 def _hyspecnet() -> Files:
     lzw = Encoding(compression="lzw", rows_per_strip=6, dtype="uint8")
     deflate = Encoding(
@@ -63,6 +68,8 @@ def _ssl4eo() -> Files:
 
 
 _COMPANIONS: dict[tuple[str, str], Callable[[], Files]] = {
+    ("bigearthnet-v1", "s1"): _bigearthnet_v1,
+    ("bigearthnet-v1", "s2"): _bigearthnet_v1,
     ("hyspecnet-11k", "enmap"): _hyspecnet,
     ("major-tom-core", "s2"): _major_tom,
     ("ssl4eo-s12", "s1"): _ssl4eo,

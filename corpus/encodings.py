@@ -53,6 +53,9 @@ _ENCODINGS: Final = {
     ("bigearthnet", "reference-maps"): Encoding(
         compression="adobe_deflate", predictor=2, nodata="0", noise_bits=1
     ),
+    # Not read from real files of S1, which is presumably the same as in v2.0.
+    ("bigearthnet-v1", "s1"): Encoding(dtype="float32"),
+    ("bigearthnet-v1", "s2"): Encoding(),
     ("eurosat-multi-spectral", "s2"): Encoding(),
     ("hydro", "s2"): Encoding(compression="lzw", predictor=2, tile=(512, 512), noise_bits=5),
     ("hyspecnet-11k", "enmap"): Encoding(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import lmdb
 import numpy as np
+import pytest
 from safetensors.numpy import save
 
 import corpus
+import rico_hdl
 from rico_hdl.checking.inspection import inspect
 from rico_hdl.cli.info import _lines
 from rico_hdl.converting.conversion import convert
@@ -81,6 +83,18 @@ def test_a_store_of_the_original_is_recognised(bigearthnet, tmp_path):
     text = "\n".join(_lines(info))
     assert "written by another tool" in text
     assert "complete: unknown" in text
+
+
+@pytest.mark.parametrize("name", ["bigearthnet", "bigearthnet-v1"])
+def test_releases_are_told_apart_by_their_keys(tmp_path, name):
+    """Without a manifest, the form of the keys decides between datasets with the same bands."""
+    spec = registry()[name]
+    sources = corpus.generate(spec, tmp_path / "source", 3, modalities=["s1", "s2"])
+    convert(spec, sources, tmp_path / "target")
+    for file in ("rico-hdl.json", "rico-hdl.journal"):
+        (tmp_path / "target" / file).unlink()
+    assert inspect(tmp_path / "target").dataset == name
+    assert rico_hdl.open(tmp_path / "target").dataset == name
 
 
 def test_records_of_no_dataset_are_described(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import get
-from tests.support.reading import records
+from tests.support.reading import arrays, records
 
 SOURCES = {
     "bigearthnet": {
@@ -42,3 +42,25 @@ def test_records_equal_the_originals(samples, tmp_path, name):
         for key, value in records(tmp_path).items()
     }
     assert found == {key: (entry["sha256"], entry["n_bytes"]) for key, entry in golden.items()}
+
+
+def test_pixels_of_bigearthnet_v1_equal_gdals(samples, tmp_path):
+    """Every band of a real patch of BigEarthNet v1.0 has the pixels that GDAL reads."""
+    spec = get("bigearthnet-v1")
+    s2 = spec.modality("s2")
+    convert(spec, {"s2": samples / s2.folder}, tmp_path)
+    expected = {
+        path: (row["dtype"], *row["shape"][1:], *row["sha256"])
+        for path, row in json.loads((samples / "golden-more.json").read_text()).items()
+        if path.startswith(f"{s2.folder}/")
+    }
+    found = {
+        f"{s2.folder}/{key}/{key}_{band}.tif": (
+            array.dtype.name,
+            *array.shape,
+            hashlib.sha256(array.tobytes()).hexdigest(),
+        )
+        for key, patch in arrays(tmp_path).items()
+        for band, array in patch.items()
+    }
+    assert found == expected

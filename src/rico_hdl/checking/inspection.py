@@ -7,8 +7,8 @@ the journal and the manifest, and records only if there is no journal. It writes
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -175,14 +175,16 @@ def _describe(info: StoreInfo, totals: Totals, spec: DatasetSpec | None) -> None
 def _look(records: Records, spec: DatasetSpec | None) -> tuple[DatasetSpec | None, Totals]:
     """Totals of a sample of records, and the dataset that fits them best."""
     found = list(_sample(records))
-    names = Counter(frozenset(name for name, _, _ in layout) for layout, _ in found)
+    keys: defaultdict[frozenset[str], list[str]] = defaultdict(list)
+    for key, layout, _ in found:
+        keys[frozenset(name for name, _, _ in layout)].append(key)
     if spec is None:
-        spec = max(registry().values(), key=lambda one: _fit(one, names), default=None)
-        if spec is None or not _fit(spec, names):
+        spec = max(registry().values(), key=lambda one: _fit(one, keys), default=None)
+        if spec is None or not any(_fit(spec, keys)):
             spec = None
     by_bands = {frozenset(m.band_names): m.name for m in spec.modalities} if spec else {}
     totals = Totals()
-    for layout, n_bytes in found:
+    for _, layout, n_bytes in found:
         name = by_bands.get(frozenset(band for band, _, _ in layout), "")
         part = totals.modalities.setdefault(name, ModalityTotals())
         part.n_patches += 1
@@ -191,16 +193,23 @@ def _look(records: Records, spec: DatasetSpec | None) -> tuple[DatasetSpec | Non
     return spec, totals
 
 
-def _fit(spec: DatasetSpec, names: Counter[frozenset[str]]) -> int:
-    """The number of records that have the bands of one of the dataset's modalities."""
-    return sum(names[frozenset(modality.band_names)] for modality in spec.modalities)
+def _fit(spec: DatasetSpec, keys: Mapping[frozenset[str], Sequence[str]]) -> tuple[int, int]:
+    """The number of records with the bands of one of the dataset's modalities, and with its keys.
+
+    Args:
+        spec: The dataset.
+        keys: The keys of all records, by their bands.
+    """
+    theirs = [(m, keys.get(frozenset(m.band_names), ())) for m in spec.modalities]
+    n_named = sum(modality.may_have(key) for modality, found in theirs for key in found)
+    return sum(len(found) for _, found in theirs), n_named
 
 
-def _sample(records: Records) -> Iterator[tuple[Layout, int]]:
-    """Layout and length of records at equal distances in the order of keys."""
+def _sample(records: Records) -> Iterator[tuple[str, Layout, int]]:
+    """Key, layout and length of records at equal distances in the order of keys."""
     step = max(1, len(records) // MAX_SAMPLES)
     for key in list(islice(records.walk(), 0, None, step))[:MAX_SAMPLES]:
-        yield records.settled([key], _layout_of)
+        yield key, *records.settled([key], _layout_of)
 
 
 def _layout_of(found: Sequence[Located]) -> tuple[Layout, int]:

@@ -1,12 +1,15 @@
 """BigEarthNet v2.0 (reBEN): Sentinel-1, Sentinel-2 and reference-map patches.
 
 Band order, dtypes and shapes: Clasen et al., "reBEN: Refined BigEarthNet Dataset for Remote Sensing
-Image Analysis", IGARSS 2025 (arXiv:2407.03653), and the files themselves.
+Image Analysis", IGARSS 2025 (arXiv:2407.03653), and the files themselves. Patches of v1.0 have the
+same bands; those of Sentinel-2 lack the processing baseline (N9999) and the orbit in their names,
+those of Sentinel-1 the folders of scenes.
 """
 
 from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
 
 _10M, _20M, _60M = (120, 120), (60, 60), (20, 20)
+_S2_PATCH = "S2?_MSIL2A_*_N9999_R*"
 _SCENE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 
 _PRESETS = (
@@ -20,7 +23,7 @@ _S1 = Modality(
     name="s1",
     title="Sentinel-1 patches",
     option="--bigearthnet-s1-dir",
-    files=Template.parse("{scene}/{patch}/{patch}_{band}.tif"),
+    files=Template.parse("{scene}/{patch}/{patch}_{band}.tif", scene="S1?_IW_GRDH_*"),
     key=Template.parse("{patch}"),
     bands=(Band("VH", shape=_10M), Band("VV", shape=_10M)),
     dtype="float32",
@@ -40,7 +43,7 @@ _S2 = Modality(
     name="s2",
     title="Sentinel-2 L2A patches",
     option="--bigearthnet-s2-dir",
-    files=Template.parse("{scene}/{patch}/{patch}_{band}.tif"),
+    files=Template.parse("{scene}/{patch}/{patch}_{band}.tif", patch=_S2_PATCH),
     key=Template.parse("{patch}"),
     bands=(
         Band("B01", shape=_60M),
@@ -72,7 +75,7 @@ _REFERENCE_MAPS = Modality(
     title="pixel-level reference maps (CORINE land cover codes)",
     option="--bigearthnet-reference-maps-dir",
     aliases=("--bigearthnet-reference-maps",),
-    files=Template.parse("{scene}/{patch}/{patch}_reference_map.tif"),
+    files=Template.parse("{scene}/{patch}/{patch}_reference_map.tif", patch=_S2_PATCH),
     key=Template.parse("{patch}_reference_map"),
     bands=(Band("Data", shape=_10M),),
     dtype="uint16",

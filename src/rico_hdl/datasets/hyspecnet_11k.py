@@ -28,7 +28,8 @@ SPEC = DatasetSpec(
             name="enmap",
             title="EnMAP L2A spectral images",
             option="--dataset-dir",
-            files=Template.parse("**/{patch}/{patch}-SPECTRAL_IMAGE.TIF"),
+            # EnMAP's own products are called so too, without the place of a patch in the product.
+            files=Template.parse("**/{patch}/{patch}-SPECTRAL_IMAGE.TIF", patch="ENMAP*-Y*_X*"),
             key=Template.parse("{patch}"),
             bands=tuple(Band(f"B{i}", index=i, shape=(128, 128)) for i in range(1, 225)),
             dtype="int16",

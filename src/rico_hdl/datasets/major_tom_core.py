@@ -15,7 +15,10 @@ from rico_hdl.spec import (
     Template,
 )
 
-_FILES = Template.parse("{row}/{cell}/{product}/{band}.tif")
+_PATHS = "{row}/{cell}/{product}/{band}.tif"
+_FILES = Template.parse(_PATHS)
+# Core-S2L1C has the same files and B10 in addition.
+_S2_FILES = Template.parse(_PATHS, product="S2?_MSIL2A_*")
 # A grid cell is called 0U_199R, say, where 0U is the row of the grid.
 _COLUMNS = Columns(
     keys=(
@@ -58,7 +61,7 @@ SPEC = DatasetSpec(
             name="s2",
             title="Sentinel-2 L2A products",
             option="--s2-dir",
-            files=_FILES,
+            files=_S2_FILES,
             columns=_COLUMNS,
             key=Template.parse("{cell}_{product}"),
             bands=(

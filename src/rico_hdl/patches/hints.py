@@ -6,7 +6,7 @@ what was found, and what to try. A bounded number of folders is listed, and no f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,9 +16,11 @@ from rico_hdl.errors import SourceError
 from rico_hdl.patches.walking import FoundPatch, find, find_within, paths_of
 from rico_hdl.sources import FolderEntry, FolderSource, Lists
 from rico_hdl.spec import DatasetSpec, Modality
+from rico_hdl.spec.model import BAND_FIELD
 from rico_hdl.values import printable
 
 _MAX_LISTINGS = 200  # folders listed per search; a home folder must not be searched completely
+_N_OTHER = 5  # folders below the given one that are compared with all datasets
 _N_UP = 4  # folders to try above the given one: scene, tile, class or row, and those above them
 
 
@@ -80,7 +82,7 @@ def no_patches(  # noqa: PLR0913 - parts of one message
     found += f" (such as {example})" if example else ""
     return SourceError(
         f"no {spec.title} {modality.title} in {location}\n"
-        f"  looked for  {modality.files}\n"
+        f"  looked for  {modality.files.description}\n"
         f"     such as  {modality.example}\n"
         f"       found  {printable(found)}",
         hint or f"See the expected files with: rico-hdl datasets {spec.name}",
@@ -102,11 +104,19 @@ def _first_file(source: Lists) -> str:
 def explain_wrong_modality(
     spec: DatasetSpec, modality: Modality, source: Lists, found: FoundPatch
 ) -> SourceError | None:
-    """The error for a source whose first patch fits another modality better, or None.
+    """The error for a source whose first patch fits another modality or dataset better, or None.
 
     Sibling modalities may share a layout and differ only in their bands, as Sentinel-2 L1C and L2A
     do in SSL4EO-S12. The modality with more bands present, or with no band missing, is meant.
     """
+    if other_dataset := _dataset_around(spec, modality, source.location, found):
+        title, hint = other_dataset
+        first = paths_of(modality, found.prefix, found.values)[0]
+        return SourceError(
+            f"{source.location}: expected {spec.title} {modality.title}, found {title}, such as "
+            f"{printable(first)}",
+            hint,
+        )
     folder = paths_of(modality, found.prefix, found.values)[0].rpartition("/")[0]
     names = {f"{folder}/{name}".lstrip("/") for name in source.names(folder)}
     n_here = len(modality.bands) - len(found.missing)
@@ -124,6 +134,39 @@ def explain_wrong_modality(
     return None
 
 
+def _dataset_around(
+    spec: DatasetSpec, modality: Modality, location: str, found: FoundPatch
+) -> tuple[str, str] | None:
+    """The dataset that a patch belongs to if its folders are considered as well.
+
+    Sibling datasets may share the names of files, and one of them has more folders around them:
+    Sentinel-1 patches of BigEarthNet v2.0 are those of v1.0 in folders of scenes.
+
+    Returns:
+        The title of that dataset and modality, and the command to convert them; None if the patch
+        belongs to no other dataset. Patches of a spec that is not built in may belong to any.
+    """
+    if registry().get(spec.name) != spec:
+        return None
+    inside = paths_of(modality, found.prefix, found.values)[0]
+    path = f"{Path(location).as_posix()}/{inside}".lstrip("/")
+    for candidate in registry().values():
+        for other in candidate.modalities:
+            n_folders = len(other.files.segments) - 1
+            if candidate.name == spec.name or n_folders < len(modality.files.segments):
+                continue
+            values = other.files.at_any_depth().match(path) if other.files.patterns else None
+            if values is None or {band.token for band in other.bands}.isdisjoint(
+                {values.get(BAND_FIELD, other.bands[0].token)}
+            ):
+                continue
+            n_above = n_folders - inside.count("/")
+            place = Path(location).parents[n_above - 1] if n_above > 0 else Path(location)
+            command = f"rico-hdl {candidate.name} {other.option} {place}"
+            return f"{candidate.title} {other.title}", f"Try: {command}"
+    return None
+
+
 def suggest(spec: DatasetSpec, modality: Modality, source: Lists) -> str | None:
     """What to try instead of a source without a complete patch of the modality, if anything."""
     return next(_elsewhere(spec, modality, Path(source.location)), None) or None
@@ -132,16 +175,21 @@ def suggest(spec: DatasetSpec, modality: Modality, source: Lists) -> str | None:
 def _elsewhere(spec: DatasetSpec, modality: Modality, root: Path) -> Iterator[str]:
     """What to try instead, most likely first."""
     for folder in _below(root):
-        if _holds(folder, modality):
+        if _holds(folder, spec, modality):
             yield f"Try: {modality.option} {folder}"
     for folder in islice(root.parents, _N_UP):
-        if _holds(folder, modality, within=root):
+        if _holds(folder, spec, modality, within=root):
             yield f"Try a folder further up: {modality.option} {folder}"
-    yield suggest_other(spec, modality, str(root), partial(_holds, root))
+    for folder in (root, *islice(_below(root), _N_OTHER)):
+        if other := suggest_other(spec, modality, str(folder), partial(_holds, folder)):
+            yield other
 
 
 def suggest_other(
-    spec: DatasetSpec, modality: Modality, location: str, holds: Callable[[Modality], bool]
+    spec: DatasetSpec,
+    modality: Modality,
+    location: str,
+    holds: Callable[[DatasetSpec, Modality], bool],
 ) -> str:
     """Suggest another modality or dataset for a source; empty if none is recognised.
 
@@ -149,17 +197,27 @@ def suggest_other(
         spec: The dataset.
         modality: The modality that the source does not hold.
         location: Where the source is.
-        holds: Whether the source holds patches of a modality.
+        holds: Whether the source holds patches of a dataset's modality.
     """
     for other in spec.modalities:
-        if other is not modality and holds(other):
+        if other is not modality and holds(spec, other):
             return f"It holds {other.title}: give it as {other.option} {location}"
     for candidate in registry().values():
         for other in candidate.modalities:
-            if candidate.name != spec.name and holds(other):
+            if candidate.name != spec.name and holds(candidate, other):
                 command = f"rico-hdl {candidate.name} {other.option} {location}"
                 return f"It looks like {candidate.title}: {command}"
     return ""
+
+
+def holds_complete(
+    spec: DatasetSpec, modality: Modality, location: str, found: Iterable[FoundPatch]
+) -> bool:
+    """Whether one of some patches is complete and belongs to no other dataset."""
+    return any(
+        not patch.missing and _dataset_around(spec, modality, location, patch) is None
+        for patch in found
+    )
 
 
 def _below(root: Path) -> Iterator[Path]:
@@ -171,7 +229,7 @@ def _below(root: Path) -> Iterator[Path]:
         yield from (root / name / e.name for e in source.entries(name)[:20] if e.is_folder)
 
 
-def _holds(folder: Path, modality: Modality, within: Path | None = None) -> bool:
+def _holds(folder: Path, spec: DatasetSpec, modality: Modality, within: Path | None = None) -> bool:
     """Whether one of the first patches found in a folder is complete."""
     try:
         source = BoundedListing(FolderSource(folder))
@@ -181,4 +239,4 @@ def _holds(folder: Path, modality: Modality, within: Path | None = None) -> bool
         patches = find(source, modality, n_threads=1)
     else:
         patches = find_within(source, modality, within.relative_to(folder).as_posix())
-    return any(not found.missing for found in islice(patches, 20))
+    return holds_complete(spec, modality, source.location, islice(patches, 20))

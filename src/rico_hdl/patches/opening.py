@@ -21,6 +21,7 @@ from rico_hdl.patches.folders import check_names
 from rico_hdl.patches.hints import (
     BoundedListing,
     explain_wrong_modality,
+    holds_complete,
     no_patches,
     suggest_other,
 )
@@ -172,7 +173,7 @@ def _opened(spec: DatasetSpec, modality: Modality, path: Path) -> Archive:
         raise
 
 
-def _may_hold(path: Path, modality: Modality) -> bool:
+def _may_hold(path: Path, spec: DatasetSpec, modality: Modality) -> bool:
     """Whether a table or store holds a modality that is published as such."""
     if modality.columns is None and modality.arrays is None:
         return False
@@ -181,7 +182,7 @@ def _may_hold(path: Path, modality: Modality) -> bool:
         seen = _beginning(archive, modality, thorough=False)
     except SourceError:
         return False
-    return _holds(PathListing(archive.location, seen.paths), modality)
+    return _holds(PathListing(archive.location, seen.paths), spec, modality)
 
 
 def _first_part(place: Path) -> Path:
@@ -273,7 +274,7 @@ def _first_patch(listed: PathListing, modality: Modality) -> FoundPatch | None:
     return min(found, key=lambda patch: len(patch.missing), default=None)
 
 
-def _holds(listed: PathListing, modality: Modality) -> bool:
+def _holds(listed: PathListing, spec: DatasetSpec, modality: Modality) -> bool:
     """Whether an archive's beginning holds a complete patch of a modality."""
     found = _first_patch(listed, modality)
-    return found is not None and not found.missing
+    return found is not None and holds_complete(spec, modality, listed.location, [found])

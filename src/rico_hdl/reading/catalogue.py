@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -98,19 +98,21 @@ def _sampled(
 ) -> Catalogue:
     """The catalogue from a sample of the records."""
     counts: defaultdict[frozenset[str], Counter[_Shapes]] = defaultdict(Counter)
-    places = [place for _, place in pages.sample(N_SAMPLES)]
+    keys: defaultdict[frozenset[str], list[str]] = defaultdict(list)
+    sample = list(pages.sample(N_SAMPLES))
     if ahead.cold:
-        ahead.announce(pages, places, HEADER)
-    for start, stop in places:
+        ahead.announce(pages, [place for _, place in sample], HEADER)
+    for key, (start, stop) in sample:
         try:
             layout = layouts.of(pages.data, start, stop)
         except RecordError:
             continue
         counts[frozenset(layout.bands)][frozenset(layout.shape_of.items())] += 1
+        keys[frozenset(layout.bands)].append(key.decode(errors="surrogateescape"))
     usual = {names: dict(shapes.most_common(1)[0][0]) for names, shapes in counts.items()}
     if spec is None:
-        spec = max(registry().values(), key=lambda one: _fit(one, usual), default=None)
-        if spec is None or not any(_fit(spec, usual)):
+        spec = max(registry().values(), key=lambda one: _fit(one, usual, keys), default=None)
+        if spec is None or not any(_fit(spec, usual, keys)):
             spec = None
     found: dict[str, ModalityContents] = {}
     for modality in spec.modalities if spec else ():
@@ -123,10 +125,15 @@ def _sampled(
     return Catalogue(spec.name if spec else None, found, is_whole=pages.n_entries <= N_SAMPLES)
 
 
-def _fit(spec: DatasetSpec, usual: Mapping[frozenset[str], Mapping[str, Shape]]) -> tuple[int, int]:
-    """The number of a dataset's modalities found, and of their bands with the published shape.
+def _fit(
+    spec: DatasetSpec,
+    usual: Mapping[frozenset[str], Mapping[str, Shape]],
+    keys: Mapping[frozenset[str], Sequence[str]],
+) -> tuple[int, int, int]:
+    """How many modalities of a dataset, of their published shapes and of their keys there are.
 
-    The shapes decide between datasets that have the same bands at different sizes.
+    The shapes decide between datasets that have the same bands at different sizes, and the form of
+    the keys between releases of a dataset.
     """
     there = [m for m in spec.modalities if frozenset(m.band_names) in usual]
     same = [
@@ -135,7 +142,8 @@ def _fit(spec: DatasetSpec, usual: Mapping[frozenset[str], Mapping[str, Shape]])
         for band in modality.bands
         if band.shape == usual[frozenset(modality.band_names)][band.name]
     ]
-    return len(there), len(same)
+    named = [m for m in there for key in keys[frozenset(m.band_names)] if m.may_have(key)]
+    return len(there), len(same), len(named)
 
 
 def _contents(modality: Modality, shapes: Mapping[str, Shape]) -> ModalityContents:

@@ -1,0 +1,89 @@
+"""BigEarthNet v1.0 (BigEarthNet-MM): Sentinel-1 and Sentinel-2 patches.
+
+Band order, shapes and archives: Sumbul et al., "BigEarthNet-MM: A Large-Scale, Multimodal,
+Multilabel Benchmark Archive for Remote Sensing Image Classification and Retrieval", IEEE GRSM 2021
+(arXiv:2105.07921), torchgeo's reader, and, for Sentinel-2, the files themselves.
+"""
+
+from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+
+_10M, _20M, _60M = (120, 120), (60, 60), (20, 20)
+_S2_PATCH = "S2A_MSIL2A_20170617T113321_36_85"
+
+_PRESETS = (
+    Preset("rgb", ("B04", "B03", "B02")),
+    Preset("10m", ("B02", "B03", "B04", "B08")),
+    Preset("20m", ("B05", "B06", "B07", "B8A", "B11", "B12")),
+    Preset("60m", ("B01", "B09")),
+)
+
+_S1 = Modality(
+    name="s1",
+    title="Sentinel-1 patches",
+    option="--bigearthnet-s1-dir",
+    files=Template.parse("{patch}/{patch}_{band}.tif", patch="S1?_IW_GRDH_*"),
+    key=Template.parse("{patch}"),
+    bands=(Band("VH", shape=_10M), Band("VV", shape=_10M)),
+    # Presumably float32, as in v2.0; no real file was at hand.
+    folder="BigEarthNet-S1-v1.0",
+    downloads=(Download("BigEarthNet-S1-v1.0.tar.gz", md5="94ced73440dea8c7b9645ee738c5a172"),),
+    example=(
+        "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_61_39/"
+        "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_61_39_VH.tif"
+    ),
+    n_published=590_326,
+)
+
+_S2 = Modality(
+    name="s2",
+    title="Sentinel-2 L2A patches",
+    option="--bigearthnet-s2-dir",
+    # In v2.0, N9999 follows the time.
+    files=Template.parse("{patch}/{patch}_{band}.tif", patch="S2?_MSIL2A_????????T??????_[0-9]*"),
+    key=Template.parse("{patch}"),
+    bands=(
+        Band("B01", shape=_60M),
+        Band("B02", shape=_10M),
+        Band("B03", shape=_10M),
+        Band("B04", shape=_10M),
+        Band("B05", shape=_20M),
+        Band("B06", shape=_20M),
+        Band("B07", shape=_20M),
+        Band("B08", shape=_10M),
+        Band("B8A", shape=_20M, aliases=("B08A",)),
+        Band("B09", shape=_60M),
+        Band("B11", shape=_20M),
+        Band("B12", shape=_20M),
+    ),
+    dtype="uint16",
+    folder="BigEarthNet-v1.0",
+    downloads=(Download("BigEarthNet-S2-v1.0.tar.gz", md5="5a64e9ce38deb036a435a7b59494924c"),),
+    presets=_PRESETS,
+    example=f"{_S2_PATCH}/{_S2_PATCH}_B01.tif",
+    n_published=590_326,
+)
+
+SPEC = DatasetSpec(
+    name="bigearthnet-v1",
+    title="BigEarthNet v1.0",
+    summary="Pairs of Sentinel-1 and Sentinel-2 patches of 1.2 km, as first released.",
+    url="https://zenodo.org/records/12687186",
+    citation=(
+        "G. Sumbul, A. de Wall, T. Kreuziger, F. Marcelino, H. Costa, P. Benevides, M. Caetano, "
+        "B. Demir, V. Markl: BigEarthNet-MM: A Large-Scale, Multimodal, Multilabel Benchmark "
+        "Archive for Remote Sensing Image Classification and Retrieval. IEEE Geoscience and Remote "
+        "Sensing Magazine, 2021."
+    ),
+    modalities=(_S1, _S2),
+    notes=(
+        (
+            "Labels, splits and names differ from those of the second release. Don't mix them: S1 "
+            "patches of both releases have the same keys."
+        ),
+        (
+            "S1 and S2 patches pair through corresponding_s2_patch in the labels of an S1 patch, "
+            "not by their keys."
+        ),
+        "Labels (*_labels_metadata.json) are not converted.",
+    ),
+)
