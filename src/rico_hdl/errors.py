@@ -87,6 +87,13 @@ class IncompleteArchiveError(ArchiveError):
     """
 
 
+class UnsupportedArchiveError(ArchiveError):
+    """An archive that is intact but, from some place on, in a form that is not supported.
+
+    The members before that place are intact as far as its format can show.
+    """
+
+
 class TiffError(RicoError):
     """A file that can't be decoded without doubt about its pixels."""
 

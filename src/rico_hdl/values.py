@@ -83,7 +83,7 @@ class PatchFailure:
         return f"{self.key}{band}: {self.reason} ({self.path})"
 
 
-ArchiveFailureKind = Literal["damaged", "incomplete", "checksum"]
+ArchiveFailureKind = Literal["damaged", "incomplete", "checksum", "unsupported"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +91,16 @@ class ArchiveFailure:
     """An archive that can't be trusted as a whole, and why.
 
     Until the failure is settled, every patch from the archive is compared with the next source
-    that has it. Patches that differ are replaced, unless the archive is only incomplete.
+    that has it. Patches that differ are replaced, unless they are not in doubt.
     """
 
     kind: ArchiveFailureKind
     """``damaged``: the archive can't be read to its end, or members may not be what they seem.
     ``incomplete``: it was read to its end and the patches read are not in doubt, but others may be
     missing, since parts of it can't be accounted for. ``checksum``: its MD5 sum is not the
-    published one, or can't be computed."""
+    published one, or can't be computed. ``unsupported``: the patches read are not in doubt, but the
+    rest is in a form that can't be read."""
+
     modality: str
     """The modality's name."""
     path: str
@@ -111,6 +113,18 @@ class ArchiveFailure:
         # instead, as mypy enforces: it does not see these two.
         key = ""
         band = None
+
+    @property
+    def state(self) -> str:
+        """The state of the archive, for messages."""
+        if self.kind == "unsupported":
+            return "read in part"
+        return "incomplete" if self.kind == "incomplete" else "damaged"
+
+    @property
+    def leaves_doubt(self) -> bool:
+        """Whether the patches that were read from the archive are in doubt."""
+        return self.kind not in {"incomplete", "unsupported"}
 
     def to_dict(self) -> dict[str, str | None]:
         """JSON-ready, with every field of a `PatchFailure`; the key is empty."""

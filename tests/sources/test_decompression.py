@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 from rico_hdl.errors import ArchiveError, SourceError
 from rico_hdl.sources import decompression
 from rico_hdl.sources.decompression import decompress
+from tests.support.archives import long_xz
 from tests.support.files import open_files
 from tests.support.running import held_at, measured, started
 from tests.support.tar_files import our_threads, saved
@@ -226,22 +227,11 @@ def zstd_frame(window_log: int, data: bytes) -> bytes:
     return b"\x28\xb5\x2f\xfd\0" + bytes([window_log - 10 << 3]) + block
 
 
-def xz_with_dictionary(code: int, data: bytes) -> bytes:
-    """A stream whose block requests a dictionary size (The .xz File Format, 5.3.1)."""
-    packed = bytearray(lzma.compress(data, check=lzma.CHECK_CRC32))
-    size = (packed[12] + 1) * 4
-    i = packed.index(b"\x21\x01", 12) + 2
-    packed[i] = code
-    crc = zlib.crc32(packed[12 : 12 + size - 4])
-    packed[12 + size - 4 : 12 + size] = struct.pack("<I", crc)
-    return bytes(packed)
-
-
 @pytest.mark.parametrize(
     ("largest", "larger", "command"),
     [
         (zstd_frame(27, b"data"), zstd_frame(28, b"data"), "zstd -d --long=31"),
-        (xz_with_dictionary(30, b"data"), xz_with_dictionary(31, b"data"), "xz -d"),
+        (long_xz(b"data", 30), long_xz(b"data", 31), "xz -d"),
     ],
 )
 def test_a_window_beyond_the_limit_is_an_error(tmp_path, largest, larger, command):

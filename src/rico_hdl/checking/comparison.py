@@ -148,6 +148,7 @@ _WHAT: Final[Mapping[ArchiveFailureKind, str]] = {
     "damaged": "a source can't be read to its end",
     "incomplete": "a source can't be fully accounted for",
     "checksum": "a source is not the published one",
+    "unsupported": "a source is in a form that can't be read to its end",
 }
 
 

@@ -124,8 +124,8 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
     if manifest is not None:
         info.tool = manifest.tool
         archives = [f for f in manifest.failures if isinstance(f, ArchiveFailure)]
-        info.damaged = [str(f) for f in archives if f.kind != "incomplete"]
-        info.incomplete = [str(f) for f in archives if f.kind == "incomplete"]
+        info.damaged = [str(f) for f in archives if f.leaves_doubt]
+        info.incomplete = [str(f) for f in archives if not f.leaves_doubt]
         info.n_failures = len(manifest.failures) - len(archives) + len(manifest.other_failures)
         info.complete = manifest.complete and manifest.n_patches == info.n_records
         for name, state in manifest.modalities.items():

@@ -16,7 +16,7 @@ import click
 from rico_hdl._version import __version__
 from rico_hdl.cli.options import Job
 from rico_hdl.cli.progress import progress_for
-from rico_hdl.cli.text import archive_word, bytes_text
+from rico_hdl.cli.text import bytes_text
 from rico_hdl.converting.conversion import convert
 from rico_hdl.converting.dry_run import DryRun, dry_run
 from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES
@@ -57,9 +57,7 @@ def run_conversion(job: Job) -> int:
         click.echo(_summary_text(job, summary))
     if summary.failures:
         archives = Counter(
-            archive_word(failure)
-            for failure in summary.failures
-            if isinstance(failure, ArchiveFailure)
+            failure.state for failure in summary.failures if isinstance(failure, ArchiveFailure)
         )
         n = len(summary.failures) - archives.total()
         where = job.report or Path(summary.target) / "rico-hdl.json"
@@ -68,7 +66,9 @@ def run_conversion(job: Job) -> int:
             found.append("1 patch was left out" if n == 1 else f"{n} patches were left out")
         ending = "; stopped there" if job.on_error == "stop" else ""
         click.echo(f"{', '.join(found)}{ending}: see {where}", err=True)
-        if archives:
+        if archives["read in part"]:
+            click.echo("Give such archives in the form that is named there.", err=True)
+        if archives["damaged"] or archives["incomplete"]:
             repair = "compare the stored patches with it and repair those that differ"
             what = repair if archives["damaged"] else "add the missing patches"
             click.echo(f"Get an intact copy and run the same command to {what}.", err=True)

@@ -1,8 +1,6 @@
-"""Human-readable numbers and failures."""
+"""Human-readable numbers."""
 
 from __future__ import annotations
-
-from rico_hdl.values import ArchiveFailure
 
 
 def bytes_text(n_bytes: float) -> str:
@@ -21,8 +19,3 @@ def duration_text(seconds: float) -> str:
     minutes, s = divmod(round(seconds), 60)
     h, m = divmod(minutes, 60)
     return f"{h}:{m:02}:{s:02}"
-
-
-def archive_word(failure: ArchiveFailure) -> str:
-    """The state of an archive that can't be trusted: ``damaged`` or ``incomplete``."""
-    return "incomplete" if failure.kind == "incomplete" else "damaged"

@@ -191,11 +191,15 @@ class Ledger:
         names = {modality.name for modality in self._modalities}
         for failure in earlier:
             if isinstance(failure, ArchiveFailure) and failure.modality in names:
-                state = "incomplete" if failure.kind == "incomplete" else "damaged"
-                self._report.warn(
-                    f"{failure.path} was {state} when it was converted, and not all of its records "
+                advice = (
                     "were compared with an intact copy: get one and run the same command, which "
                     "adds missing patches and repairs those that differ"
+                )
+                if failure.kind == "unsupported":
+                    advice = f"are in another source: {failure}"
+                self._report.warn(
+                    f"{failure.path} was {failure.state} when it was converted, and not all of its "
+                    f"records {advice}"
                 )
                 return
 

@@ -48,8 +48,11 @@ class Repairs:
             if isinstance(failure, ArchiveFailure):
                 origin = Origin(failure.modality, failure.path)
                 self._doubtful.setdefault(origin, set()).add(failure.kind)
-        # An incomplete archive lacks patches, but the records from it are right.
-        self._uncertain = {o for o, kinds in self._doubtful.items() if kinds != {"incomplete"}}
+        self._uncertain = {
+            Origin(failure.modality, failure.path)
+            for failure in failures
+            if isinstance(failure, ArchiveFailure) and failure.leaves_doubt
+        }
         self.trusted = set(origins) - self._uncertain
         """The sources of this conversion whose records don't need to be compared."""
         self.doubted = {origin.modality for origin in self._doubtful}

@@ -14,7 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.errors import ArchiveError, IncompleteArchiveError, MemoryLimitError, SourceError
+from rico_hdl.errors import (
+    ArchiveError,
+    IncompleteArchiveError,
+    MemoryLimitError,
+    SourceError,
+    UnsupportedArchiveError,
+)
 from rico_hdl.patches.walking import paths_of
 from rico_hdl.sources import MAX_MEMBER_BYTES, Archive, Content, Member
 from rico_hdl.spec import Modality
@@ -22,6 +28,7 @@ from rico_hdl.spec.model import BAND_FIELD
 from rico_hdl.system.hashes import HashSet
 from rico_hdl.values import (
     ArchiveFailure,
+    ArchiveFailureKind,
     Patch,
     PatchFailure,
     Position,
@@ -201,9 +208,12 @@ class Assembly:
         """Why the archive as a whole can't be trusted, after it was read as far as possible."""
         if self.damage is None:
             return None
-        is_sound = isinstance(self.damage, IncompleteArchiveError)
+        kinds: dict[type[ArchiveError], ArchiveFailureKind] = {
+            IncompleteArchiveError: "incomplete",
+            UnsupportedArchiveError: "unsupported",
+        }
         return ArchiveFailure(
-            "incomplete" if is_sound else "damaged",
+            kinds.get(type(self.damage), "damaged"),
             self._modality.name,
             self._archive.location,
             self.damage.message,
@@ -347,7 +357,7 @@ class Assembly:
                 if path not in waiting.met
             ]
             path = f"{self._archive.location}/{next(iter(waiting.paths))}"
-            why = f": the archive is {self.failure.kind}" if self.failure else ""
+            why = f": the archive is {self.failure.state}" if self.failure else ""
             self._out.append(incomplete(waiting.key, self._modality.name, path, missing, why))
         self._waiting.clear()
         self._waiting_bytes = 0

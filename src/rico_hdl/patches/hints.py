@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from rico_hdl.datasets import registry
 from rico_hdl.errors import SourceError
 from rico_hdl.patches.walking import FoundPatch, find, find_within, paths_of
 from rico_hdl.sources import FolderEntry, FolderSource, Lists
+from rico_hdl.sources.opening import is_called_archive, shell_command
 from rico_hdl.spec import DatasetSpec, Modality
 from rico_hdl.spec.model import BAND_FIELD
 from rico_hdl.values import printable
@@ -208,6 +209,26 @@ def suggest_other(
                 command = f"rico-hdl {candidate.name} {other.option} {location}"
                 return f"It looks like {candidate.title}: {command}"
     return ""
+
+
+def suggest_inner(modality: Modality, files: Sequence[Path], paths: Sequence[str]) -> str:
+    """Suggest to unpack an archive if it holds nothing but archives so far; empty otherwise.
+
+    Args:
+        modality: The modality that was looked for.
+        files: The files of the archive.
+        paths: The paths of its first members.
+    """
+    if not paths or not all(is_called_archive(path) for path in paths):
+        return ""
+    names = [download.name for download in modality.downloads]
+    wanted = [path for path in paths if any(PurePath(path).match(name) for name in names)]
+    is_zip = ".zip" in files[-1].name.lower()
+    command = shell_command("unzip" if is_zip else "tar -xf", files)
+    return (
+        f"It holds archives. Unpack it ({command}), and give {modality.option} the one with the "
+        f"patches, such as {(wanted or paths)[0]}"
+    )
 
 
 def holds_complete(

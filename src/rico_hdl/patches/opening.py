@@ -16,13 +16,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.errors import ArchiveError, SourceError, UsageError
+from rico_hdl.errors import ArchiveError, SourceError, UnsupportedArchiveError, UsageError
 from rico_hdl.patches.folders import check_names
 from rico_hdl.patches.hints import (
     BoundedListing,
     explain_wrong_modality,
     holds_complete,
     no_patches,
+    suggest_inner,
     suggest_other,
 )
 from rico_hdl.patches.walking import FoundPatch, find
@@ -232,7 +233,10 @@ def _look_into(
             if error := explain_wrong_modality(spec, modality, listed, found):
                 raise error
             return
+        if isinstance(seen.damage, UnsupportedArchiveError):
+            raise SourceError(seen.damage.message, seen.damage.hint)
         hint = suggest_other(spec, modality, listed.location, partial(_holds, listed))
+        hint = hint or suggest_inner(modality, archive.files, seen.paths)
         if hint or seen.ended:
             errors.append(no_patches(spec, modality, listed.location, seen.paths[:1], hint))
         else:

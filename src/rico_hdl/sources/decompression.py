@@ -4,32 +4,26 @@ In: files that are read one after another as one stream: a compressed archive, o
 split one. Out: the decompressed bytes in chunks, in bounded memory. The first bytes determine the
 format, never the name. All of the format's checksums are verified, and a premature end is an error.
 This module never writes, and never looks into the data that it decompresses.
-
-The libraries were chosen for speed: ISA-L inflates two to three times as fast as zlib, and
-`backports.zstd` is the standard library's interface to zstd before Python 3.14. All of them release
-Python's lock, and stop at a given number of output bytes, however far the input would expand. (Of
-the multithreaded libraries, rapidgzip 0.16 accepted a truncated file as complete.)
 """
 
 from __future__ import annotations
 
-import bz2
-import lzma
-import re
-import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Semaphore, Thread
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
-from rico_hdl.errors import ArchiveError, SourceError
-
-MAX_WINDOW_BYTES: Final = 2**27
-"""How far back a compressed stream may refer, and so the memory that decompressing it takes: the
-limit of the command-line tool zstd, and twice the window of ``xz -9``."""
+from rico_hdl.errors import ArchiveError, SourceError, UnsupportedArchiveError
+from rico_hdl.sources.formats import (
+    MAGIC_BYTES,
+    Decompressor,
+    Format,
+    format_of,
+    needs_too_much,
+)
 
 _PIECE_BYTES: Final = 4 * 2**20
 """Bytes read and decompressed at once. Between two pieces a thread waits for Python's lock, which
@@ -63,75 +57,6 @@ class _Piece(NamedTuple):
     offset: int
     """Zero-based offset of the first byte in the file."""
     data: bytes
-
-
-class _Decompressor(Protocol):
-    """The standard library's interface of decompressors: the state of one stream."""
-
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def needs_input(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
-
-    def decompress(self, data: bytes | memoryview, max_length: int = ..., /) -> bytes: ...
-
-
-class _Format(NamedTuple):
-    """A format of compressed streams."""
-
-    name: str
-    magic: re.Pattern[bytes]
-    """The first bytes of a stream."""
-    make: Callable[[], tuple[_Decompressor, type[Exception]]]
-    """Returns a decompressor for one stream, and the exception that it raises."""
-
-
-def _gzip() -> tuple[_Decompressor, type[Exception]]:
-    from isal import igzip_lib  # noqa: PLC0415 - only needed for such files
-
-    # The stub declares the exception class as an instance.
-    error: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]
-    return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), error
-
-
-def _zstd() -> tuple[_Decompressor, type[Exception]]:
-    if sys.version_info >= (3, 14):
-        from compression import zstd  # noqa: PLC0415 - as above
-    else:
-        from backports import zstd  # noqa: PLC0415 - as above
-
-    window: dict[int, int] = {
-        zstd.DecompressionParameter.window_log_max: MAX_WINDOW_BYTES.bit_length() - 1
-    }
-    return zstd.ZstdDecompressor(options=window), zstd.ZstdError
-
-
-def _xz() -> tuple[_Decompressor, type[Exception]]:
-    # In addition to the window, it needs a few hundred kilobytes for its tables.
-    limit = MAX_WINDOW_BYTES + 2**20
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=limit), lzma.LZMAError
-
-
-def _bzip2() -> tuple[_Decompressor, type[Exception]]:
-    return bz2.BZ2Decompressor(), OSError
-
-
-_FORMATS: Final = (
-    _Format("gzip", re.compile(rb"\x1f\x8b\x08"), _gzip),  # RFC 1952, section 2.3.1
-    # RFC 8878, section 3.1: a frame, or a skippable one, as pzstd writes before each frame.
-    _Format("zstd", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), _zstd),
-    _Format("xz", re.compile(rb"\xfd7zXZ\x00"), _xz),  # The .xz File Format 1.1.0, section 2.1.1.1
-    # Including the magic of the first block or of the end: a tar may start with a file named BZh9.
-    _Format("bzip2", re.compile(rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)"), _bzip2),
-)
-_MAGIC_BYTES: Final = 10
-
-_TOO_LARGE: Final = re.compile("too much memory|Memory usage limit")
-"""Matches the errors of zstd and liblzma for a window beyond the limit."""
 
 
 def decompress(
@@ -191,10 +116,10 @@ def _decompressed(pieces: Generator[_Piece]) -> Generator[Chunk]:
         head: list[_Piece] = []
         for piece in pieces:
             head.append(piece)
-            if sum(len(piece.data) for piece in head) >= _MAGIC_BYTES:
+            if sum(len(piece.data) for piece in head) >= MAGIC_BYTES:
                 break
-        magic = b"".join(piece.data for piece in head)[:_MAGIC_BYTES]
-        known = next((known for known in _FORMATS if known.magic.match(magic)), None)
+        magic = b"".join(piece.data for piece in head)[:MAGIC_BYTES]
+        known = format_of(magic)
         streams = None if known is None else _Streams(known)
         n_bytes_read = 0
         for piece in chain(head, pieces):
@@ -212,9 +137,9 @@ class _Streams:
     Zeros between two streams, or after the last one, are padding.
     """
 
-    def __init__(self, known: _Format) -> None:
+    def __init__(self, known: Format) -> None:
         self._format = known
-        self._decompressor: _Decompressor | None = None  # none between two streams
+        self._decompressor: Decompressor | None = None  # none between two streams
         self._error: type[Exception] = OSError
         self._n_streams = 0
         self._path = Path()
@@ -260,7 +185,7 @@ class _Streams:
             f"{_AGAIN} If the archive is split, check that you have its last part.",
         )
 
-    def _begin(self, rest: memoryview) -> _Decompressor:
+    def _begin(self, rest: memoryview) -> Decompressor:
         decompressor, self._error = self._format.make()
         looks_right = self._n_streams == 0 or self._format.magic.match(rest)
         self._foreign_offset = None if looks_right else self._offset
@@ -268,13 +193,13 @@ class _Streams:
         self._n_streams += 1
         return decompressor
 
-    def _feed(self, decompressor: _Decompressor, given: memoryview) -> Generator[bytes]:
+    def _feed(self, decompressor: Decompressor, given: memoryview) -> Generator[bytes]:
         """Decompress the given bytes up to the end of the stream."""
         while True:
             try:
                 data = decompressor.decompress(given, _CHUNK_BYTES)
             except (self._error, EOFError, ValueError) as error:
-                raise self._wrong(len(given), str(error)) from error
+                raise self._wrong(len(given), error) from error
             if data:
                 self._foreign_offset = None
                 yield data
@@ -282,15 +207,15 @@ class _Streams:
                 return
             given = given[:0]
 
-    def _wrong(self, n_bytes: int, reason: str) -> ArchiveError:
+    def _wrong(self, n_bytes: int, reason: Exception | str) -> ArchiveError:
         """The error to raise when some bytes can't be decompressed."""
         name, stop = self._format.name, self._offset + n_bytes
-        if _TOO_LARGE.search(reason):
-            return ArchiveError(
-                f"{self._path}: decompressing its {name} stream needs a window of more than "
-                f"{MAX_WINDOW_BYTES >> 20} MiB",
-                f"Decompress it first, and give the .tar instead: {name} -d"
-                + (" --long=31" if name == "zstd" else ""),
+        if isinstance(reason, Exception) and (needed := needs_too_much(self._format, reason)):
+            command = f"{self._format.command} {self._path.name}"
+            return UnsupportedArchiveError(
+                f"{self._path} {needed} ({command} decompresses it), in the stream that starts "
+                f"between bytes {self._offset} and {stop}",
+                "Decompress it, and give the result.",
             )
         if self._foreign_offset is not None:
             return ArchiveError(

@@ -14,7 +14,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
-from rico_hdl.errors import SourceError
+from rico_hdl.decoding.foreign import HEAD_BYTES, foreign_form
+from rico_hdl.errors import SourceError, UnsupportedArchiveError
 from rico_hdl.sources.protocol import Archive, Member
 from rico_hdl.spec import Modality
 
@@ -27,7 +28,8 @@ _SUFFIXES: Final = (
 )
 _SPLIT: Final = re.compile(
     r"(?P<stem>.+\.(?:tar|zip|tgz|tzst|txz|tbz2?|tar\.(?:gz|zst|xz|bz2)))"
-    r"(?P<mark>[._-]?(?:part)?[._-]?)(?P<number>[a-z]{2,3}|[0-9]{1,5})",
+    r"(?P<mark>[._-]?(?:part)?[._-]?)(?P<number>[a-z]{2,3}|[0-9]{1,5})"
+    r"(?:(?P<of>[._-]of[._-])(?P<total>[0-9]{1,5}))?",
     re.IGNORECASE,
 )
 _ZIP_VOLUME: Final = re.compile(r"(?P<stem>.+)\.z[0-9]{2,}", re.IGNORECASE)
@@ -53,6 +55,7 @@ _TAR_MAGIC: Final = slice(257, 262)  # "ustar"; tar before 1988 has none, and is
 FORMATS: Final = (
     ".tar, .tar.gz, .tar.zst, .tar.xz, .tar.bz2 (also split), .zip (also in volumes), .parquet"
 )
+_SUPPORTED: Final = f"Archives that can be read: {FORMATS}. Unpack others, and name the folder."
 
 
 class InnerFolder:
@@ -100,7 +103,11 @@ class _PartName(NamedTuple):
 
     stem: str
     mark: str
+    end: str
+    """What follows the number: the number of parts, as in ``-of-00002``."""
     position: int
+    n_parts: int
+    """How many parts there are, if the name says so; 0 if not."""
 
 
 def is_called_archive(path: str | os.PathLike[str]) -> bool:
@@ -175,13 +182,13 @@ def first_parts(files: Iterable[Path]) -> list[Path]:
     Of a split one it is the part that `parts_of` puts first, or the first that is there.
     """
     found: list[Path] = []
-    seen: set[tuple[Path, str, str]] = set()
+    seen: set[tuple[Path, str, str, str]] = set()
     for path in sorted(files, key=lambda path: (path.parent, len(path.name), path.name)):
         part = _part(path.name)
         if path.name.lower().endswith(_SUFFIXES):
             found.append(path)
         elif part is not None and part.position <= 1:
-            split = (path.parent, part.stem, part.mark)
+            split = (path.parent, part.stem, part.mark, part.end)
             if split not in seen:
                 seen.add(split)
                 found.append(path)
@@ -204,20 +211,21 @@ def parts_of(path: Path) -> tuple[Path, ...]:
     parts: dict[int, Path] = {}
     for other in path.parent.iterdir():
         found = _part(other.name)
-        if found is not None and found[:2] == part[:2] and len(other.name) == len(path.name):
+        if found is not None and found[:3] == part[:3] and len(other.name) == len(path.name):
             parts[found.position] = other
-    # `split` counts from aa or 0, other tools from 1.
+    # `split` counts from aa or 0, other tools from 1; if names give a total, from 0 or 1.
     by_letters = path.name[-1].isalpha()
-    start = 0 if by_letters or 0 in parts else 1
-    expected = range(start, max(parts) + 1)
+    start = 0 if by_letters or 0 in parts or max(parts) < part.n_parts else 1
+    expected = range(start, max(max(parts) + 1, start + part.n_parts))
     missing = [position for position in expected if position not in parts]
-    if missing and len(parts) == 1:
+    if missing and len(parts) == 1 and not part.n_parts:
         return (path,)  # the name merely looks like a part's: the bytes decide
     if missing:
         there = ", ".join(parts[position].name for position in sorted(parts)[:5])
         raise SourceError(
-            f"{path.parent / (part.stem + part.mark)}…: {len(missing)} parts are missing, the "
-            f"first one is number {missing[0] - start + 1} of at least {max(parts) - start + 1}; "
+            f"{path.parent / (part.stem + part.mark)}…{part.end}: {len(missing)} parts are "
+            f"missing, the first one is number {missing[0] - start + 1} of "
+            f"{'' if part.n_parts else 'at least '}{len(expected)}; "
             f"found {there}{', …' if len(parts) > 5 else ''}",
             "Download the missing parts into the same folder.",
         )
@@ -235,7 +243,8 @@ def _part(name: str) -> _PartName | None:
         position = 0
         for letter in number.lower():
             position = 26 * position + ord(letter) - ord("a")
-    return _PartName(match["stem"], match["mark"], position)
+    end = (match["of"] or "") + (match["total"] or "")
+    return _PartName(match["stem"], match["mark"], end, position, int(match["total"] or 0))
 
 
 def is_stream(archive: Archive) -> bool:
@@ -249,6 +258,7 @@ def _open(files: Sequence[Path], modality: Modality, on_raw: OnRaw | None) -> Ar
     if kind == "tar":
         from rico_hdl.sources.tar.archive import TarArchive  # noqa: PLC0415
 
+        _check_content(files)
         return TarArchive(files, on_raw=on_raw)
     if kind == "parquet":
         from rico_hdl.sources.parquet.archive import ParquetArchive  # noqa: PLC0415
@@ -265,6 +275,54 @@ def _open(files: Sequence[Path], modality: Modality, on_raw: OnRaw | None) -> Ar
     return ZipArchive(files)
 
 
+def _check_content(files: Sequence[Path]) -> None:
+    """Refuse a compressed file that can't be decompressed here, or whose content is not a tar.
+
+    Only the beginning is examined, and damage is left to the reader.
+
+    Raises:
+        SourceError: The file is intact as far as its beginning shows, but in another form.
+    """
+    from rico_hdl.sources.formats import format_of, peek  # noqa: PLC0415 - see `_open`
+
+    path = files[0]
+    outer = format_of(_head(path))
+    if outer is None:
+        return
+    hint = f"Decompress it, and give the result: {shell_command(outer.command, files)}"
+    hint += " > RESULT" if len(files) > 1 else ""
+    try:
+        content = peek(path, HEAD_BYTES)
+    except UnsupportedArchiveError as error:
+        raise SourceError(f"{path} {error.message}", hint) from error
+    except OSError:
+        return
+    if content[_TAR_MAGIC] == b"ustar":
+        return
+    if inner := format_of(content):
+        raise SourceError(
+            f"{path} is compressed twice: with {inner.name}, then with {outer.name}", hint
+        )
+    kind = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), "")
+    form = foreign_form(content)
+    what = f"a {kind} file" if kind in {"zip", "parquet"} else form.what if form else ""
+    if what:
+        raise SourceError(f"{path} is not a tar: it is {what} compressed with {outer.name}", hint)
+
+
+def shell_command(command: str, files: Sequence[Path]) -> str:
+    """A command line that applies a command to a file, or to the parts of a split one.
+
+    Args:
+        command: The command, without the name of the file.
+        files: The file, or all its parts.
+    """
+    part = _part(files[0].name) if len(files) > 1 else None
+    if part is None:
+        return f"{command} {files[-1].name}"
+    return f"cat {part.stem}{part.mark}*{part.end} | {command} -"
+
+
 def _refuse(files: Sequence[Path], found: str, modality: Modality) -> NoReturn:
     raise SourceError(
         f"{files[-1]} is {found}, and {modality.title} are not published as such",
@@ -273,17 +331,19 @@ def _refuse(files: Sequence[Path], found: str, modality: Modality) -> NoReturn:
 
 
 def _kind(path: Path) -> str:
-    """Which kind of archive a file is."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(512)
-    except OSError as error:
-        raise SourceError(
-            f"{path}: can't be read: {error.strerror}",
-            "Check the permissions, and that the disk or network mount is there.",
-        ) from error
+    """Which kind of archive a file is.
+
+    Raises:
+        SourceError: It is none that is supported, or can't be read.
+    """
+    head = _head(path)
     if head[_TAR_MAGIC] == b"ustar" or _SKIPPABLE.match(head):
         return "tar"
+    if form := foreign_form(head):
+        raise SourceError(
+            f"{path} is {form.what}; expected a folder or an archive",
+            form.advice.format(name=path.name) or _SUPPORTED,
+        )
     for magic, kind in _MAGIC.items():
         if head.startswith(magic):
             return kind
@@ -294,5 +354,17 @@ def _kind(path: Path) -> str:
     found = f"it begins with {head[:8].hex(' ')}" if head else "it is empty"
     raise SourceError(
         f"{path} is a file, expected a folder or an archive: {found}",
-        f"Archives that can be read: {FORMATS}. Unpack others, and name the folder.",
+        _SUPPORTED,
     )
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of a file."""
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD_BYTES)
+    except OSError as error:
+        raise SourceError(
+            f"{path}: can't be read: {error.strerror}",
+            "Check the permissions, and that the disk or network share is mounted.",
+        ) from error

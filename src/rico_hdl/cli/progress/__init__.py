@@ -20,7 +20,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from rico_hdl.cli.progress.rows import Row
-from rico_hdl.cli.text import archive_word, bytes_text, duration_text
+from rico_hdl.cli.text import bytes_text, duration_text
 from rico_hdl.observer import Observer
 from rico_hdl.values import ArchiveFailure, Failure
 
@@ -133,7 +133,7 @@ class Progress(Observer):
     def on_failure(self, failure: Failure) -> None:
         self.n_failures += 1
         if isinstance(failure, ArchiveFailure):
-            self.print(f"{archive_word(failure)}: {failure}")
+            self.print(f"{failure.state}: {failure}")
             return
         if self.stage == "converting":
             row = self.rows.setdefault(failure.modality, Row())

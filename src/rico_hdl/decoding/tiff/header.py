@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from operator import add
 from typing import Final, NamedTuple
 
+from rico_hdl.decoding.foreign import found
 from rico_hdl.errors import TiffError
 
 # Tags that determine the pixels; all others are skipped.
@@ -236,8 +237,7 @@ class _TiffDirectory:
         self.entries: dict[int, Values] = {}
         order = {b"II": "<", b"MM": ">"}.get(data[:2])
         if order is None:
-            what = "is empty" if not data else f"begins with {data[:4].hex(' ')}"
-            raise TiffError(f"not a TIFF file: {what}, expected 49 49 2a 00 or 4d 4d 00 2a")
+            raise TiffError(f"not a TIFF file: {found(data)}, expected 49 49 2a 00 or 4d 4d 00 2a")
         self.order = order
         self.consulted.append((0, 2))
         (magic,) = self.unpack("H", 2)

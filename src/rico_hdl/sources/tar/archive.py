@@ -104,7 +104,7 @@ class TarArchive:
             where = "" if error is content.failure else f"{self.location}: "
             before = f"; before that, {headers.damage}" if headers.damage else ""
             message = f"{where}{error.message}; {headers.last}{before}"
-            raise ArchiveError(message, error.hint or _AGAIN) from error
+            raise type(error)(message, error.hint or _AGAIN) from error
         if headers.damage:
             raise self._damaged(headers)
 
@@ -114,8 +114,8 @@ class TarArchive:
         if headers.n_lost:
             message += f"; {headers.n_lost:,} bytes can't be accounted for"
         if headers.is_certain:
-            more = "download it again, or remove the data appended to it"
-            return IncompleteArchiveError(f"{message}; {more}", _AGAIN)
+            hint = "Download it again, or remove the data appended to it."
+            return IncompleteArchiveError(message, hint)
         return ArchiveError(message, _AGAIN)
 
     def _read(self, content: Stream, path: str, start: int, n_bytes: int) -> bytes:
@@ -125,7 +125,8 @@ class TarArchive:
         try:
             data = content.read(n_bytes)
         except ArchiveError as error:
-            raise ArchiveError(f"{error.message}; in the middle of {path!r}", error.hint) from error
+            message = f"{error.message}; in the middle of {path!r}"
+            raise type(error)(message, error.hint) from error
         if len(data) < n_bytes:
             _refuse_short(f"{self.location}/{path}", len(data), n_bytes)
         return data

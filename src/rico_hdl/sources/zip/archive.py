@@ -21,6 +21,7 @@ from rico_hdl.sources.protocol import Member
 from rico_hdl.sources.volumes import Volumes
 from rico_hdl.sources.zip.account import Account
 from rico_hdl.sources.zip.directory import (
+    SPLIT_SIGNATURE,
     CentralDirectory,
     EndOfDirectory,
     ZipEntry,
@@ -108,7 +109,7 @@ class ZipArchive:
             raise ArchiveError(f"{self.location}: {directory.damage}", _AGAIN)
         if found := account.check():
             raise IncompleteArchiveError(
-                f"{self.location}: {found}: members may be missing; download it again", _AGAIN
+                f"{self.location}: {found}: members may be missing", _AGAIN
             )
 
     def _refuse(self, volumes: Volumes, end: EndOfDirectory | None) -> None:
@@ -184,8 +185,16 @@ def volumes_of(path: Path) -> tuple[Path, ...]:
     with Volumes([last]) as volumes:
         try:
             end = find_end(volumes)
+            begins_a_set = volumes.pread(0, len(SPLIT_SIGNATURE)) == SPLIT_SIGNATURE
         except OSError as error:
             raise SourceError(f"{last}: can't be read: {error.strerror}") from error
+    if end is not None and end.n_volumes > 1 and begins_a_set:
+        raise SourceError(
+            f"{last}: is made of {end.n_volumes} volumes that were joined byte by byte, so places "
+            "in it can't be found",
+            f"Name the volumes themselves ({stem}.z01 to {stem}.zip), or join them with: "
+            f"zip -s 0 {stem}.zip --out WHOLE.zip",
+        )
     if end is not None and end.n_volumes == 1:
         if not is_last:
             raise SourceError(

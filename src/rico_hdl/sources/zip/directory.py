@@ -49,7 +49,9 @@ _ZIP64: Final = 1
 
 _NOWHERE: Final = 2**64 - 1
 _UNIX: Final = 3
-BEGINNINGS: Final = (LOCAL_SIGNATURE, b"PK\7\x08", b"PK00")
+SPLIT_SIGNATURE: Final = b"PK\7\x08"
+"""The first bytes of the first of several volumes (8.5.3)."""
+BEGINNINGS: Final = (LOCAL_SIGNATURE, SPLIT_SIGNATURE, b"PK00")
 """The first bytes of an archive with members, or of the first of its volumes (8.5.3, 8.5.4)."""
 
 
