@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rico_hdl.errors import ArchiveError, SourceError
 from rico_hdl.sources.parquet import archive, table
 from rico_hdl.sources.parquet.cells import Cells
+from rico_hdl.sources.parquet.columns import read_columns
 from tests.support.documents import ROOT
 from tests.support.parquet_files import open_part, table_of, write_part
 
@@ -472,3 +473,40 @@ def test_more_rows_than_bytes(tmp_path):
     pq.write_table(table, path, compression="zstd")
     with pytest.raises(ArchiveError, match="claims to hold 500,000 rows"):
         list(open_part(path).members())
+
+
+NESTED = [
+    (lambda v: {"bytes": v, "path": "B02.tif"}, "structs, as of images in Hugging Face datasets"),
+    (lambda v: [v], "lists or maps"),
+]
+
+
+@pytest.mark.parametrize(("wrap", "what"), NESTED, ids=["struct", "list"])
+def test_bytes_that_are_parts_of_cells_are_named(tmp_path, wrap, what):
+    """Columns of structs or lists are no files; the error names them, and what to do."""
+    rows = [
+        {"product_id": "p", "grid_cell": "0U_1R", "B02": wrap(b"x"), "B03": wrap(b"y")},
+        {"product_id": "q", "grid_cell": "0U_1R", "B02": wrap(b"x"), "B03": wrap(b"y")},
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "part.parquet")
+    with pytest.raises(SourceError, match=f"found {what}: B02, B03") as caught:
+        list(open_part(tmp_path / "part.parquet").members())
+    assert "bytes" in caught.value.hint
+    if "structs" in what:
+        column = pq.read_table(tmp_path / "part.parquet")["B02"].combine_chunks()
+        assert 'table["B02"].combine_chunks().field("bytes")' in caught.value.hint
+        assert column.field("bytes").to_pylist() == [b"x", b"x"]
+
+
+@pytest.mark.parametrize("use_dictionary", [False, True])
+@pytest.mark.parametrize("n_groups", [0, 1, 3])
+def test_no_rows_are_no_damage(tmp_path, use_dictionary, n_groups):
+    """A table without rows is empty, however many row groups it has."""
+    path = tmp_path / "part.parquet"
+    empty = table_of([("0U_1R", "p", {"B02": b"x"})]).slice(0, 0)
+    with pq.ParquetWriter(path, empty.schema, use_dictionary=use_dictionary) as writer:
+        for _ in range(n_groups):
+            writer.write_table(empty)
+    assert pq.ParquetFile(path).num_row_groups == n_groups
+    assert list(open_part(path).members()) == []
+    assert read_columns(path, ["product_id", "grid_cell"]) == {"product_id": [], "grid_cell": []}

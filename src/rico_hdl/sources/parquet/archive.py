@@ -72,6 +72,8 @@ class ParquetArchive:
             columns = [c for c in table.columns if len(c.path) == 1 and not c.n_repetitions]
             named = self._columns_with_names(columns)
             files = [c for c in columns if c.holds == "bytes" and c not in named]
+            if not files:
+                self._refuse_nested(table)
             n_rows = 0
             for group in table.groups():
                 rows = _Rows(table, group)
@@ -108,6 +110,23 @@ class ParquetArchive:
                 "Pass the parts that hold the images, or their folder.",
             )
         return found
+
+    def _refuse_nested(self, table: ParquetTable) -> None:
+        """Refuse a table whose files are not cells, but parts of them."""
+        nested = [c for c in table.columns if len(c.path) > 1 and c.holds == "bytes"]
+        if not nested:
+            return
+        names = list(dict.fromkeys(column.name for column in nested))
+        is_struct = all(len(c.path) == 2 and not c.n_repetitions for c in nested)
+        what = "structs, as of images in Hugging Face datasets" if is_struct else "lists or maps"
+        shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        raise SourceError(
+            f"{self._path}: expected columns of bytes, found {what}: {shown}",
+            "Write the bytes alone, with pyarrow: "
+            f'table["{names[0]}"].combine_chunks().field("{nested[0].path[-1]}")'
+            if is_struct
+            else "Write one file to each cell, as bytes.",
+        )
 
     def _member(self, rows: _Rows, row: int, column: Leaf, fields: dict[str, str]) -> Member:
         fields = fields | {BAND_FIELD: column.name}

@@ -123,7 +123,8 @@ class ParquetTable:
                 n_left -= group.n_rows
                 if group.n_rows < 0 or n_left < 0:
                     break
-                yield group
+                if group.n_rows:  # a group without rows may have no pages
+                    yield group
         except (ValueError, LookupError, TypeError) as error:
             raise self._no_contents(error) from error
         if n_left:
