@@ -6,6 +6,8 @@ import bz2
 import gzip
 import io
 import lzma
+import shutil
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from corpus.volumes import volumes
 from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import get
 from rico_hdl.errors import SourceError
+from rico_hdl.patches import opening
 from rico_hdl.values import ArchiveFailure
 from tests.support.archives import long_xz, long_zstd, with_filler
 from tests.support.reading import records
@@ -46,6 +49,16 @@ def named_zip(inner: str, data: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(inner, data)
+    return buffer.getvalue()
+
+
+def named_tar(inner: str, data: bytes) -> bytes:
+    """A tar with one member."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        info = tarfile.TarInfo(inner)
+        info.size = len(data)
+        archive.addfile(info, io.BytesIO(data))
     return buffer.getvalue()
 
 
@@ -90,6 +103,13 @@ FORMS = {
     "XML": ("x.zip", lambda _: XML, "an XML document", "download the file again"),
     "JSON": ("x.parquet", lambda _: JSON, "a JSON document", "download the file again"),
     "TIFF": ("x.tif", lambda _: b"II*\0\x08\0\0\0", "a TIFF image", "Name the folder"),
+    "zips in tar": (
+        "a.tar.gz",
+        lambda t: gzip.compress(named_tar("b.zip", t)),
+        "b.zip",
+        "tar -xf a",
+    ),
+    "parquet in zip": ("a.zip", lambda t: named_zip("b.parquet", t), "b.parquet", "unzip a.zip"),
     "zip in zip": ("all.zip", lambda t: named_zip("x.tar.zst", t), "x.tar.zst", "unzip all.zip"),
 }
 
@@ -175,3 +195,43 @@ def test_a_frame_in_the_middle_that_is_not_supported_is_not_damage(source, tmp_p
     assert [f.kind for f in again.failures if isinstance(f, ArchiveFailure)] == ["unsupported"]
     assert convert(SPEC, {"s2": plain}, tmp_path / "out").complete
     assert rico_hdl.inspect(tmp_path / "out").complete
+
+
+def test_large_archives_in_an_archive_are_not_read_to_find_that_out(source, tmp_path, monkeypatch):
+    """The beginning decides: an archive with nothing but archives in it is refused at once."""
+    inner = zip_of(source)
+    outer = b"".join(named_tar(f"part{i}.zip", inner).rstrip(b"\0") + bytes(512) for i in range(3))
+    path = tmp_path / "all.tar"
+    path.write_bytes(outer)
+    monkeypatch.setattr(opening, "_N_BYTES", len(inner) // 2)
+    with pytest.raises(SourceError) as caught:
+        convert(SPEC, {"s2": path}, tmp_path / "out")
+    assert "It holds archives. Unpack it (tar -xf all.tar)" in caught.value.hint
+    assert "EuroSAT" not in caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_published_archive_in_a_download_of_all_is_the_one_to_give(tmp_path):
+    """Of the archives in Zenodo's download of all files, the modality's own is named."""
+    path = tmp_path / "10891137.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("BigEarthNet-S1.tar.zst", "BigEarthNet-S2.tar.zst", "Reference_Maps.tar.zst"):
+            archive.writestr(name, COMPRESSIONS["tar.zst"](bytes(1024)))
+    with pytest.raises(SourceError) as caught:
+        convert(get("bigearthnet"), {"s2": path}, tmp_path / "out")
+    assert "unzip 10891137.zip" in caught.value.hint
+    assert caught.value.hint.endswith("such as BigEarthNet-S2.tar.zst")
+
+
+@pytest.mark.parametrize("in_archive", [False, True])
+def test_a_pointer_in_the_place_of_a_band_is_named(source, tmp_path, in_archive):
+    """A patch whose file is a Git LFS pointer is skipped, and its failure has the command."""
+    folder = shutil.copytree(source, tmp_path / "folder")
+    min(folder.rglob("*.tif")).write_bytes(LFS)
+    path = folder
+    if in_archive:
+        path = tmp_path / "x.tar"
+        path.write_bytes(tar_of(folder))
+    (failure,) = convert(SPEC, {"s2": path}, tmp_path / "out").failures
+    assert "not a TIFF file: is a Git LFS pointer" in failure.reason
+    assert "git lfs pull" in failure.reason

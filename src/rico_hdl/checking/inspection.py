@@ -108,6 +108,7 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
     manifest = Manifest.read(folder) if folder.is_dir() else None
     records = MappedRecords(folder)
+    records.check()
     info = StoreInfo(str(folder), n_records=len(records))
     check_length(folder / DATA_NAME)
     info.n_file_bytes = (folder / DATA_NAME).stat().st_size

@@ -21,7 +21,7 @@ from rico_hdl.checking.proof import Proof
 from rico_hdl.datasets import registry
 from rico_hdl.errors import StoreError
 from rico_hdl.observer import Observer, observing
-from rico_hdl.store import Snapshot
+from rico_hdl.store import Snapshot, check_store
 from rico_hdl.system.processors import checked_workers
 
 __all__ = [
@@ -64,6 +64,7 @@ def verify(
     start = time.monotonic()
     n_workers = checked_workers(n_workers)
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
+    check_store(folder)
     seen = ""
     for _ in range(_N_ATTEMPTS):
         with Snapshot(folder, n_workers) as snapshot:

@@ -28,7 +28,7 @@ from rico_hdl.observer import Observer, observing
 from rico_hdl.patches.opening import Named, StrPath, open_all
 from rico_hdl.patches.supply import Supply
 from rico_hdl.spec import DatasetSpec
-from rico_hdl.store import Manifest, StoreWriter, check_target
+from rico_hdl.store import Manifest, StoreWriter, check_target, check_values
 from rico_hdl.store.manifest import check_same_dataset
 from rico_hdl.system.interruption import deferred_signals
 from rico_hdl.system.memory import keep_freed_memory
@@ -87,6 +87,7 @@ def convert(  # noqa: PLR0913 - each is the user's choice
     pipeline = Pipeline(PatchConverter(), checked_workers(n_workers), in_flight_bytes)
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
     check_target(folder)
+    check_values(folder)
     _manifest_of(folder, spec, overwrite=overwrite)
     supply = _open(spec, sources, folder, thorough=overwrite)
     watcher = observing(observer)

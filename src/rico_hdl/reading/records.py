@@ -30,7 +30,7 @@ from rico_hdl.reading.keys import Keys, Offsets, check_texts
 from rico_hdl.reading.layouts import Layouts, RecordLayout
 from rico_hdl.reading.protocol import Located, T
 from rico_hdl.reading.readahead import HEADER, ReadAhead
-from rico_hdl.store import DATA_NAME, JOURNAL_NAME, Pages
+from rico_hdl.store import JOURNAL_NAME, Pages, check_store
 
 _HEADERS_AT_ONCE: Final = 512
 """Records whose headers are announced to the system together, if they come from a disk."""
@@ -79,14 +79,12 @@ class MappedRecords:
         self._begin()
 
     def check(self) -> None:
-        """Make sure that there is a store, without opening it.
+        """Make sure that there is a store.
 
         Raises:
-            StoreError: There is no store.
+            StoreError: There is no store, or an LMDB of something else.
         """
-        if not (self.path / DATA_NAME).is_file():
-            what = f"there is no {DATA_NAME}" if self.path.is_dir() else "no such folder"
-            raise StoreError(f"{self.path}: {what}", "Name the folder of a store.")
+        check_store(self.path)
 
     def close(self) -> None:
         """See `Records.close`."""

@@ -4,6 +4,7 @@ In: records in order. Out: ``data.mdb``, ``rico-hdl.json``, ``rico-hdl.journal``
 imports lmdb. It reads no more of a record than its header.
 """
 
+from rico_hdl.store.foreign import check_store, check_values
 from rico_hdl.store.history import NewestEntries
 from rico_hdl.store.journal import JOURNAL_NAME, JournalEntry
 from rico_hdl.store.manifest import MANIFEST_NAME, LayoutCount, Manifest, layouts_of
@@ -31,7 +32,9 @@ __all__ = [
     "Snapshot",
     "StoreWriter",
     "Structure",
+    "check_store",
     "check_target",
+    "check_values",
     "layouts_of",
     "read_journal",
     "unsettled",

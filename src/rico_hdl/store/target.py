@@ -67,13 +67,18 @@ def check_ours(folder: Path) -> None:
     Raises:
         StoreError: Another tool wrote the store.
     """
-    path, note = folder / DATA_NAME, folder / JOURNAL_NAME
-    ours = (note.exists() and note.stat().st_size) or (folder / MANIFEST_NAME).exists()
-    if path.exists() and not ours:
+    path = folder / DATA_NAME
+    if path.exists() and not is_ours(folder):
         raise StoreError(
             f"{path} was not written by this rico-hdl, so it is not overwritten",
             "Choose another --target-dir, or remove the file yourself.",
         )
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether rico-hdl has left its notes in a folder."""
+    note = folder / JOURNAL_NAME
+    return (note.exists() and note.stat().st_size > 0) or (folder / MANIFEST_NAME).exists()
 
 
 def remove_store(folder: Path, journal: FileIO) -> None:
