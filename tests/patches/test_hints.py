@@ -12,6 +12,7 @@ from corpus.archives import tar_of
 from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import get
 from rico_hdl.errors import SourceError
+from rico_hdl.patches import opening
 
 V1, V2 = get("bigearthnet-v1"), get("bigearthnet")
 SIBLINGS = [(V1, V2, "s1"), (V1, V2, "s2"), (V2, V1, "s1"), (V2, V1, "s2")]
@@ -56,6 +57,19 @@ def test_an_archive_of_a_sibling_is_named(siblings, tmp_path, top):
     path.write_bytes(tar_of(source, top))
     shown = message_of(taken_for, modality, path, tmp_path / "out")
     assert command_for(given, modality, path) in shown
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_beginning_of_an_archive_decides(tmp_path, monkeypatch, overwrite):
+    """A sibling is named after the beginning, even if archives are searched to their end."""
+    first = corpus.generate(V1, tmp_path / "x", 4)["s2"]
+    last = corpus.generate(V2, tmp_path / "y", 2)["s2"]
+    path = tmp_path / "patches.tar"
+    path.write_bytes(tar_of(first) + tar_of(last))
+    monkeypatch.setattr(opening, "_N_MEMBERS", 30)
+    with pytest.raises(SourceError) as caught:
+        convert(V2, {"s2": path}, tmp_path / "out", overwrite=overwrite)
+    assert command_for(V1, "s2", path) in str(caught.value)
 
 
 def test_a_scene_of_v2_is_not_v1(tmp_path):

@@ -131,6 +131,19 @@ def test_a_form_that_is_not_supported_is_named(source, tmp_path, case):
     assert str(error).lower().count(" again") <= 1
 
 
+@pytest.mark.parametrize("name", ["lz4", "7z", "HTML", "Git LFS x.zip"])
+def test_a_folder_of_such_files_gets_the_same_advice(tmp_path, name):
+    """If a folder holds nothing else, the error says what to do with the file in it."""
+    file, make, form, command = FORMS[name]
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    (folder / file).write_bytes(make(b""))
+    with pytest.raises(SourceError) as caught:
+        convert(SPEC, {"s2": folder}, tmp_path / "out")
+    assert form in str(caught.value)
+    assert command in caught.value.hint
+
+
 @pytest.mark.parametrize("style", ["-{:05}-of-{:05}", ".part-{:05}-of-{:05}", "_{:04}_of_{:04}"])
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("suffix", ["tar.gz", "zip"])

@@ -7,6 +7,7 @@ helps. An intact file is then not called damaged, and its user does not download
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final, NamedTuple
 
 HEAD_BYTES: Final = 512
@@ -92,6 +93,16 @@ def foreign_form(head: bytes) -> ForeignForm | None:
             if pattern.match(text):
                 return form
     return None
+
+
+def form_of_file(path: Path) -> ForeignForm | None:
+    """See `foreign_form`.
+
+    Raises:
+        OSError: The file can't be read.
+    """
+    with path.open("rb") as file:
+        return foreign_form(file.read(HEAD_BYTES))
 
 
 def found(data: bytes) -> str:

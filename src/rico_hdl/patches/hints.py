@@ -1,17 +1,20 @@
 """Explaining why a source holds no patch of a modality.
 
 In: a spec, a modality and a source without its patches. Out: an error that says what was expected,
-what was found, and what to try. A bounded number of folders is listed, and no file is read.
+what was found, and what to try. A bounded number of folders is listed, and of a few files the first
+bytes are read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePath
 
 from rico_hdl.datasets import registry
+from rico_hdl.decoding.foreign import form_of_file
 from rico_hdl.errors import SourceError
 from rico_hdl.patches.walking import FoundPatch, find, find_within, paths_of
 from rico_hdl.sources import FolderEntry, FolderSource, Lists
@@ -21,6 +24,7 @@ from rico_hdl.spec.model import BAND_FIELD
 from rico_hdl.values import printable
 
 _MAX_LISTINGS = 200  # folders listed per search; a home folder must not be searched completely
+_N_FILES = 5  # files whose first bytes are read
 _N_OTHER = 5  # folders below the given one that are compared with all datasets
 _N_UP = 4  # folders to try above the given one: scene, tile, class or row, and those above them
 
@@ -56,8 +60,18 @@ def explain_no_patches(spec: DatasetSpec, modality: Modality, source: Lists) -> 
     seen = [entry.name + "/" * entry.is_folder for entry in entries]
     example = _first_file(source)
     hint = "" if entries else "Check the path; you don't need to unpack archives."
-    hint = hint or suggest(spec, modality, source) or ""
+    hint = hint or suggest(spec, modality, source) or _suggest_command(source, entries)
     return no_patches(spec, modality, source.location, seen, hint, example=example)
+
+
+def _suggest_command(source: Lists, entries: Sequence[FolderEntry]) -> str:
+    """What to do with a file in a form that is not supported, if a folder holds one; or empty."""
+    for entry in entries[:_N_FILES]:
+        path = Path(source.location) / entry.name
+        with suppress(OSError):
+            if path.is_file() and (form := form_of_file(path)) and form.advice:
+                return f"{entry.name} is {form.what}. {form.advice.format(name=entry.name)}"
+    return ""
 
 
 def no_patches(  # noqa: PLR0913 - parts of one message

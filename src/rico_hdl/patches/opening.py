@@ -226,17 +226,20 @@ def _look_into(
     errors: list[SourceError] = []
     unsure = False
     for archive in archives:
-        seen = _beginning(archive, modality, thorough=thorough)
+        seen = _beginning(archive, modality, thorough=False)
         listed = PathListing(archive.location, seen.paths)
         found = _first_patch(listed, modality)
+        hint = _hint(spec, modality, archive, listed, seen) if found is None else ""
+        if thorough and found is None and not hint and not seen.ended:
+            seen = _beginning(archive, modality, thorough=True)
+            listed = PathListing(archive.location, seen.paths)
+            found = _first_patch(listed, modality)
         if found is not None:
             if error := explain_wrong_modality(spec, modality, listed, found):
                 raise error
             return
         if isinstance(seen.damage, UnsupportedArchiveError):
             raise SourceError(seen.damage.message, seen.damage.hint)
-        hint = suggest_other(spec, modality, listed.location, partial(_holds, listed))
-        hint = hint or suggest_inner(modality, archive.files, seen.paths)
         if hint or seen.ended:
             errors.append(no_patches(spec, modality, listed.location, seen.paths[:1], hint))
         else:
@@ -247,6 +250,18 @@ def _look_into(
             return
     if errors and (thorough or not unsure):
         raise errors[0]
+
+
+def _hint(
+    spec: DatasetSpec,
+    modality: Modality,
+    archive: Archive,
+    listed: PathListing,
+    seen: _Beginning,
+) -> str:
+    """What to do with an archive that does not begin with patches of the modality, if known."""
+    other = suggest_other(spec, modality, listed.location, partial(_holds, listed))
+    return other or suggest_inner(modality, archive.files, seen.paths)
 
 
 def _beginning(archive: Archive, modality: Modality, *, thorough: bool) -> _Beginning:
