@@ -1,4 +1,4 @@
-"""Siblings that share a layout: each dataset refuses the other's files, and names it."""
+"""Hints for files of another dataset with the same layout: a sibling is refused and named."""
 
 from __future__ import annotations
 

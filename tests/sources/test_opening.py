@@ -63,7 +63,7 @@ def named_tar(inner: str, data: bytes) -> bytes:
 
 
 FORMS = {
-    # How the file is called, what makes it of a tar, the form and the command that are expected.
+    # The name of the file, a function that makes it of a tar, and the expected form and command.
     "zstd, long window": (
         "x.tar.zst",
         long_zstd,
@@ -211,7 +211,7 @@ def test_a_frame_in_the_middle_that_is_not_supported_is_not_damage(source, tmp_p
 
 
 def test_large_archives_in_an_archive_are_not_read_to_find_that_out(source, tmp_path, monkeypatch):
-    """The beginning decides: an archive with nothing but archives in it is refused at once."""
+    """An archive that begins with archives is refused without reading it to its end."""
     inner = zip_of(source)
     outer = b"".join(named_tar(f"part{i}.zip", inner).rstrip(b"\0") + bytes(512) for i in range(3))
     path = tmp_path / "all.tar"
@@ -225,7 +225,7 @@ def test_large_archives_in_an_archive_are_not_read_to_find_that_out(source, tmp_
 
 
 def test_the_published_archive_in_a_download_of_all_is_the_one_to_give(tmp_path):
-    """Of the archives in Zenodo's download of all files, the modality's own is named."""
+    """In Zenodo's download of all files, the error names the modality's own archive."""
     path = tmp_path / "10891137.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for name in ("BigEarthNet-S1.tar.zst", "BigEarthNet-S2.tar.zst", "Reference_Maps.tar.zst"):

@@ -1,4 +1,4 @@
-"""An LMDB of other values, and other things in the place of a store, are named."""
+"""Errors for an LMDB of other values, and for paths that are not stores."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def test_commands_refuse_an_lmdb_of_pickles(tmp_path, command):
     assert done.stdout == ""
 
 
-def test_an_empty_lmdb_and_one_with_some_records_are_no_foreign_ones(tmp_path):
-    """A store may be empty, and a single record is enough to read the others as damaged."""
+def test_an_empty_lmdb_and_one_with_a_record_are_stores(tmp_path):
+    """A store may be empty, and with a single record in it all other values are damaged ones."""
     lmdb.open(str(tmp_path / "empty")).close()
     assert len(rico_hdl.open(tmp_path / "empty")) == 0
     with lmdb.open(str(tmp_path / "mixed")) as env, env.begin(write=True) as txn:
@@ -86,7 +86,7 @@ def test_an_empty_lmdb_and_one_with_some_records_are_no_foreign_ones(tmp_path):
 
 @pytest.mark.parametrize("use", [rico_hdl.open, rico_hdl.inspect, rico_hdl.verify])
 def test_the_database_in_place_of_its_folder_gets_a_hint(tmp_path, use):
-    """If data.mdb is given, the error names its folder; another file is just no folder."""
+    """If data.mdb is given, the error names its folder; any other file is not a store."""
     lmdb.open(str(tmp_path / "store")).close()
     with pytest.raises(StoreError, match="is a file, expected the folder") as caught:
         use(tmp_path / "store" / "data.mdb")

@@ -1,7 +1,7 @@
 """Files in forms that are not read, recognised by their first bytes.
 
 In: the first bytes of a file that is not of the expected format. Out: what it is, and which command
-helps. An intact file is then not called damaged, and its user does not download it again in vain.
+helps. An intact file is then not called damaged, and not downloaded again.
 """
 
 from __future__ import annotations

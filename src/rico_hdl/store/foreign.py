@@ -1,7 +1,7 @@
 """Recognising an LMDB that is not a store: its values are no records.
 
-In: a target folder. Out: an error that says what the values look like. Others keep pickles, images
-or tensors in an LMDB; a few values are read to find out, and nothing is written.
+In: a target folder. Out: an error that says what the values look like. Other tools keep pickles,
+images or tensors in an LMDB. A few values are read, and nothing is written.
 """
 
 from __future__ import annotations
