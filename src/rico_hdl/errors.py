@@ -76,6 +76,20 @@ class StoreError(RicoError):
     exit_code = 4
 
 
+class LimitError(RicoError):
+    """A limit of the system or of this process: memory, address space, threads, open files."""
+
+    exit_code = 71  # EX_OSERR of sysexits.h
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the system refuses memory, a thread or a file: {reason}",
+            "Raise the limit (ulimit -v, -u, -n, a container's or a job's memory), or use fewer "
+            "threads: --num-workers. Everything that was committed is kept, and the same command "
+            "continues.",
+        )
+
+
 class ArchiveError(RicoError):
     """An archive or archive member that is damaged or exceeds a limit."""
 

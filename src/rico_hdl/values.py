@@ -222,4 +222,7 @@ def incomplete(
 
 def printable(name: str) -> str:
     """A name as valid text, even if it holds surrogates for bytes that are not UTF-8 (PEP 383)."""
-    return name.encode(errors="surrogateescape").decode(errors="replace")
+    try:
+        return name.encode(errors="surrogateescape").decode(errors="replace")
+    except UnicodeEncodeError:  # other surrogates, as JSON and file names of Windows may have them
+        return name.encode("utf-16", "surrogatepass").decode("utf-16", errors="replace")

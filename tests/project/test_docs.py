@@ -110,7 +110,9 @@ def test_exit_codes_are_documented():
         for value in vars(errors).values()
         if isinstance(value, type) and issubclass(value, errors.RicoError)
     }
+    output = import_module("rico_hdl.cli.output")
     ends = {0, 1, cli.EXIT_USAGE, cli.EXIT_BUG, cli.EXIT_INTERRUPTED}
+    ends |= {output.EXIT_OUTPUT, output.EXIT_NO_READER}
     assert [int(row["code"]) for row in table] == sorted(raised | ends)
 
 

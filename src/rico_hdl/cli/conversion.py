@@ -5,7 +5,6 @@ In: a `Job`. Out: an exit code; results on stdout, progress and problems on stde
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ import click
 
 from rico_hdl._version import __version__
 from rico_hdl.cli.options import Job
+from rico_hdl.cli.output import json_text, print_aside
 from rico_hdl.cli.progress import progress_for
 from rico_hdl.cli.text import bytes_text
 from rico_hdl.converting.conversion import convert
@@ -52,9 +52,9 @@ def run_conversion(job: Job) -> int:
         raise
     _write_report(job, summary.to_dict())
     if job.as_json:
-        click.echo(json.dumps(summary.to_dict(), indent=2, ensure_ascii=False))
+        click.echo(json_text(summary.to_dict()))
     elif not job.quiet:
-        click.echo(_summary_text(job, summary))
+        print_aside(_summary_text(job, summary))
     if summary.failures:
         archives = Counter(
             failure.state for failure in summary.failures if isinstance(failure, ArchiveFailure)
@@ -104,8 +104,7 @@ def _write_report(job: Job, summary: Mapping[str, Any]) -> None:
         return
     content = {"tool": f"rico-hdl {__version__}", "sources": job.sources, **summary}
     try:
-        text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
-        job.report.write_text(text + "\n", encoding="utf-8")
+        job.report.write_text(json_text(content) + "\n", encoding="utf-8")
     except OSError as error:
         raise RicoError(f"--report: {job.report} can't be written: {error.strerror}") from error
 
@@ -125,7 +124,7 @@ def print_dry_run(job: Job) -> int:
         )
     _write_report(job, found.to_dict())
     if job.as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        click.echo(json_text(found.to_dict()))
     elif job.quiet:
         for failure in found.failures:
             click.echo(str(failure), err=True)

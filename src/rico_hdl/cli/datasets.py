@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from rico_hdl.cli.output import json_text
 from rico_hdl.datasets import get, registry
 from rico_hdl.spec import DatasetSpec, Modality
 from rico_hdl.spec.portable import as_rows
@@ -21,7 +20,7 @@ def datasets_command(name: str | None, *, as_json: bool) -> None:
     """
     specs = [get(name)] if name else list(registry().values())
     if as_json:
-        click.echo(json.dumps([as_rows(spec) for spec in specs], indent=2, ensure_ascii=False))
+        click.echo(json_text([as_rows(spec) for spec in specs]))
         return
     click.echo("\n\n".join(_describe(spec) for spec in specs))
 

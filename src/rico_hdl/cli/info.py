@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
+from rico_hdl.cli.output import json_text
 from rico_hdl.cli.text import bytes_text
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def info_command(target: str, *, as_json: bool) -> None:
 
     info = inspect(target)
     if as_json:
-        click.echo(json.dumps(info.to_dict(), indent=2, ensure_ascii=False))
+        click.echo(json_text(info.to_dict()))
     else:
         click.echo("\n".join(_lines(info)))
 

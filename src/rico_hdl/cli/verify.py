@@ -5,7 +5,6 @@ It prints findings to stdout and progress to stderr, and returns an exit code.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from rico_hdl.cli.options import MEMORY_OPTION, PROGRESS_OPTION, source_options, sources_from
+from rico_hdl.cli.output import json_text
 from rico_hdl.cli.text import bytes_text
 from rico_hdl.errors import UsageError
 from rico_hdl.spec import DatasetSpec
@@ -78,7 +78,6 @@ def _verify(  # noqa: PLR0913 - the command's options
     # Imported here to keep --help fast. The check itself is imported only by the other process.
     from rico_hdl.checking.isolated import run_isolated  # noqa: PLC0415
     from rico_hdl.cli.progress import progress_for  # noqa: PLC0415
-    from rico_hdl.system.interruption import raised_signals  # noqa: PLC0415
 
     sources = _given_sources(target, arguments)
     if (sources or decoder != "fast" or memory) and not with_sources:
@@ -96,11 +95,11 @@ def _verify(  # noqa: PLR0913 - the command's options
         options["make_decoder"] = GdalDecoder
     check: Literal["verify", "compare_with_sources"]
     check = "compare_with_sources" if with_sources else "verify"
-    with raised_signals(), progress_for(progress, quiet=quiet) as observer:
+    with progress_for(progress, quiet=quiet) as observer:
         watching = observer if observer.period else None
         result = run_isolated(check, target, watching, **options)
     if as_json:
-        click.echo(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))
+        click.echo(json_text(result.to_dict()))
     else:
         _print(result, quiet=quiet, what="patches compared" if with_sources else "records")
     return EXIT_FINDINGS if result.findings else 0

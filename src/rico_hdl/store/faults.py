@@ -9,7 +9,7 @@ from typing import Final
 
 import lmdb
 
-from rico_hdl.errors import StoreError
+from rico_hdl.errors import LimitError, RicoError, StoreError
 
 _SIGNS_OF_NO_SPACE: Final = [
     os.strerror(getattr(errno, name))
@@ -18,7 +18,7 @@ _SIGNS_OF_NO_SPACE: Final = [
 ]
 
 
-def store_error(target: Path, what: str, error: Exception) -> StoreError:
+def store_error(target: Path, what: str, error: Exception) -> RicoError:
     """The error to raise for one caused by a target.
 
     Args:
@@ -26,6 +26,8 @@ def store_error(target: Path, what: str, error: Exception) -> StoreError:
         what: The action that failed, such as "can't be opened".
         error: The cause.
     """
+    if is_out_of_memory(error):
+        return LimitError(f"{target}: {what}: {os.strerror(errno.ENOMEM)}")
     # LMDB reports a short write, such as the last one before a disk is full, as EIO.
     if any(sign in str(error) for sign in _SIGNS_OF_NO_SPACE):
         hint = (
@@ -38,3 +40,8 @@ def store_error(target: Path, what: str, error: Exception) -> StoreError:
         hint = "Check that the folder is writable and that its disk is available."
     reason = getattr(error, "strerror", None) or str(error).removeprefix(f"{target}: ")
     return StoreError(f"{target}: {what}: {reason}", hint)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error of LMDB or Python says that there is no memory or address space."""
+    return isinstance(error, MemoryError) or os.strerror(errno.ENOMEM) in str(error)

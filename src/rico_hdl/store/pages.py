@@ -30,7 +30,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.errors import StoreError
+from rico_hdl.errors import LimitError, StoreError
+from rico_hdl.store.faults import is_out_of_memory
 from rico_hdl.store.lmdb_format import (
     BIG,
     HEAD_BYTES,
@@ -80,7 +81,9 @@ class Pages(KeyTree):
             # Read before mapping, so that the map contains every page that this state uses.
             head = os.read(self._file, HEAD_BYTES)
             data = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:  # ValueError: the file is empty
+        except (OSError, ValueError, MemoryError) as error:  # ValueError: the file is empty
+            if is_out_of_memory(error):
+                raise LimitError(f"{self._path} can't be mapped") from error
             raise StoreError(f"{self._path} can't be mapped: {error}") from error
         super().__init__(self._path, self._file, data, self._newest(head))
         self.metas = (head[: self._page_bytes], head[self._page_bytes : 2 * self._page_bytes])

@@ -24,7 +24,8 @@ from typing import Any, Final, Self
 
 import lmdb
 
-from rico_hdl.errors import StoreError
+from rico_hdl.errors import LimitError, RicoError, StoreError
+from rico_hdl.store.faults import is_out_of_memory
 from rico_hdl.store.journal import JOURNAL_NAME
 from rico_hdl.store.length import check_length
 from rico_hdl.store.lmdb_format import PAGE_HEADER
@@ -68,7 +69,7 @@ class Snapshot:
         journal = target / JOURNAL_NAME
         self.is_being_written = is_locked(journal)
         """Whether a conversion was writing to it when it was opened."""
-        error = StoreError(
+        error: RicoError = StoreError(
             f"{target} is being written to faster than it can be opened, in {_N_TRIES} attempts",
             "Wait until the conversion is done, then try again.",
         )
@@ -241,9 +242,11 @@ def _mark(path: Path) -> _Mark:
     return status.st_ino, status.st_size
 
 
-def _refused(target: Path, error: Exception) -> StoreError:
+def _refused(target: Path, error: Exception) -> RicoError:
     if isinstance(error, StoreError):
         return error
+    if is_out_of_memory(error):
+        return LimitError(f"{target / DATA_NAME} can't be mapped")
     reason = str(error).removeprefix(f"{target}: ")
     return StoreError(
         f"{target}: {DATA_NAME} can't be read: {reason}",

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 import lmdb
 
-from rico_hdl.errors import StoreError
+from rico_hdl.errors import RicoError, StoreError
 from rico_hdl.store import journal
 from rico_hdl.store.faults import store_error
 from rico_hdl.store.growth import grown, needed
@@ -60,6 +60,7 @@ class StoreWriter:
             without a note in the journal, such as those of the original rico-hdl.
 
     Raises:
+        LimitError: The system refuses memory or address space.
         StoreError: The folder can't be created or written, another conversion is writing there, its
             ``data.mdb`` can't be opened, a store to overwrite is not known to be rico-hdl's, or a
             store that was complete has changed.
@@ -192,7 +193,7 @@ class StoreWriter:
         with self._txn.cursor() as cursor:
             yield from ((bytes(key), value) for key, value in cursor)
 
-    def _error(self, what: str, error: Exception) -> StoreError:
+    def _error(self, what: str, error: Exception) -> RicoError:
         return store_error(self.target, what, error)
 
     def _begin(self) -> None:

@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -67,12 +66,11 @@ class Progress(Observer):
         self.show()
 
     def _look_again(self) -> None:
-        with suppress(OSError):  # stderr is closed: the main thread finds out when it prints
-            while not self._ended.wait(self.period):
-                self.look()
-                if time.monotonic() - self._shown >= self.show_seconds:
-                    self._shown = time.monotonic()
-                    self.show()
+        while not self._ended.wait(self.period):
+            self.look()
+            if time.monotonic() - self._shown >= self.show_seconds:
+                self._shown = time.monotonic()
+                self.show()
 
     def look(self) -> None:
         """Take note of the counts, for rates."""
