@@ -30,7 +30,8 @@ from typing import Any, BinaryIO, Final, Literal
 from rico_hdl.checking.findings import Finding, Verification
 from rico_hdl.errors import RicoError, UsageError
 from rico_hdl.observer import Observer, observing
-from rico_hdl.system.interruption import stopped_by
+from rico_hdl.system.interruption import deferred_signals, stopped_by
+from rico_hdl.system.streams import fill_closed_streams
 
 Check = Literal["verify", "compare_with_sources"]
 Send = Callable[..., None]
@@ -95,8 +96,13 @@ def run_isolated(
 
 def _attempt(request: bytes, observer: Observer) -> Verification | Exception | int:
     """The result or error of a child, or the signal that ended it."""
-    with _started() as child:
+    # An error that a signal's handler raises while the child starts would leave it behind.
+    with deferred_signals() as stop:
+        child = _started()
+    with child:
         try:
+            if stop.signal is not None:
+                signal.raise_signal(stop.signal)
             for name, arguments in _messages(child, request):
                 if name == _END:
                     end: Verification | Exception = arguments[0]
@@ -199,6 +205,7 @@ class _Reporter(Observer):
 def _main() -> None:
     """Serve one request."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    fill_closed_streams()
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # so that nothing printed gets between the messages
     try:
@@ -209,10 +216,10 @@ def _main() -> None:
         _send(pipe, _END, _not_sent(error))
         return
     check, target, is_observed, arguments = request
-    threading.Thread(target=_end_with_caller, daemon=True).start()
     send = partial(_send, pipe)
     reporter = _Reporter(send) if is_observed else None
     try:
+        threading.Thread(target=_end_with_caller, daemon=True).start()
         # Imported only now; the package loads its parts as needed.
         result: object = getattr(import_module("rico_hdl"), check)(
             target, observer=reporter, **arguments

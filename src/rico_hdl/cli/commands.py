@@ -10,6 +10,7 @@ from rico_hdl.cli.info import info_command
 from rico_hdl.cli.options import Job, job_from, options_for
 from rico_hdl.cli.verify import verify_command
 from rico_hdl.datasets import registry
+from rico_hdl.errors import InterruptedRunError
 from rico_hdl.spec import DatasetSpec
 
 _OTHERS = {
@@ -97,4 +98,8 @@ def _convert(job: Job) -> int:
     # Imported here, so that help texts don't pay for lmdb and threads.
     from rico_hdl.cli.conversion import print_dry_run, run_conversion  # noqa: PLC0415
 
-    return print_dry_run(job) if job.dry_run else run_conversion(job)
+    try:
+        return print_dry_run(job) if job.dry_run else run_conversion(job)
+    except InterruptedRunError as error:
+        error.exit_code = InterruptedRunError.exit_code  # one code for all signals
+        raise

@@ -110,11 +110,12 @@ def convert(  # noqa: PLR0913 - each is the user's choice
             sums_in_doubt=ledger.sums_in_doubt,
             max_waiting_bytes=waiting_bytes(in_flight_bytes),
         )
-        with closing(items), closing(pipeline.results(items)) as results:
+        with closing(items), closing(pipeline.results(items, must_stop)) as results:
             for result in takewhile(lambda _: not must_stop(), results):
                 ledger.take(result)
-        finished = not must_stop()
-        ledger.save(finished=finished)
+            finished = not must_stop()
+            # Before closing, which may wait for a disk or network mount that hangs.
+            ledger.save(finished=finished)
     summary = ledger.summary(finished=finished, seconds=time.monotonic() - start)
     if stop.signal is not None and not finished:
         raise InterruptedRunError(

@@ -7,11 +7,13 @@ through, in the same order. The memory of patches in flight is bounded.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import suppress
 from typing import Final
 
 from rico_hdl.converting.converter import MAX_PATCH_BYTES, Converted, Oversized, PatchConverter
+from rico_hdl.converting.workers import StoppedError, Workers, result_of
 from rico_hdl.patches.archives import MAX_WAITING_BYTES
 from rico_hdl.patches.supply import Supplied
 from rico_hdl.values import Patch, PatchFailure, Position, Record
@@ -56,17 +58,23 @@ class Pipeline:
         self._record_bytes: dict[str, int] = {}  # by modality, see `_take`
         self._working_bytes = 0
 
-    def results(self, items: Iterable[Supplied]) -> Generator[Record | Supplied]:
+    def results(
+        self, items: Iterable[Supplied], must_stop: Callable[[], bool] = lambda: False
+    ) -> Generator[Record | Supplied]:
         """Yield records in place of patches, and everything else unchanged.
 
         A `Position` does not wait for the patches before it.
+
+        Args:
+            items: The items of a supply.
+            must_stop: Whether to end early; also asked while a worker is being waited for.
 
         Raises:
             SourceError: The source as a whole is gone.
         """
         pending: _Pending = deque()
         in_flight = 0
-        with ThreadPoolExecutor(self._n_workers, "rico-hdl-work") as pool:
+        with suppress(StoppedError), Workers(self._n_workers) as pool:
             try:
                 for group, held, needed in self._groups(items):
                     cost = held + needed
@@ -77,15 +85,15 @@ class Pipeline:
                     ):
                         done, future = pending.popleft()
                         in_flight -= done
-                        yield from self._take(future.result(), pending)
+                        yield from self._take(result_of(future, must_stop), pending)
                     if isinstance(group, Position):
                         yield group
                         continue
                     allowed = min(int(needed * _SLACK), self._patch_bytes)
-                    pending.append((cost, pool.submit(self._converter.convert, group, allowed)))
+                    pending.append((cost, pool.begin(self._converter.convert, group, allowed)))
                     in_flight += cost
                 while pending:
-                    yield from self._take(pending.popleft()[1].result(), pending)
+                    yield from self._take(result_of(pending.popleft()[1], must_stop), pending)
             finally:
                 for _, future in pending:
                     future.cancel()
