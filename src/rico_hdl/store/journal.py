@@ -27,6 +27,8 @@ from typing import Final, NamedTuple
 
 import xxhash
 
+from rico_hdl.errors import StoreError
+from rico_hdl.sources.files import open_regular
 from rico_hdl.values import Layout, Origin
 
 JOURNAL_NAME: Final = "rico-hdl.journal"
@@ -119,7 +121,8 @@ def blocks(path: Path, n_bytes: int | None = None) -> Iterator[JournalBlock]:
         n_bytes: Length up to which the journal is read; None for all of it.
 
     Raises:
-        OSError: It can't be read.
+        OSError: The disk or network mount fails.
+        StoreError: It can't be opened.
     """
     return (part for part in scan(path, n_bytes) if isinstance(part, JournalBlock))
 
@@ -132,12 +135,18 @@ def scan(path: Path, n_bytes: int | None = None) -> Iterator[JournalBlock | Gap]
         n_bytes: Length up to which the journal is read; None for all of it.
 
     Raises:
-        OSError: It can't be read.
+        OSError: The disk or network mount fails.
+        StoreError: It can't be opened.
     """
     try:
-        file = path.open("rb")
+        file = os.fdopen(open_regular(path), "rb")
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise StoreError(
+            f"{path}: the journal can't be read: {error.strerror}",
+            "Check the permissions, and that the disk or network mount is available.",
+        ) from error
     with file:
         start, size = 0, os.fstat(file.fileno()).st_size
         if n_bytes is not None:

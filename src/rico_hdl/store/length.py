@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from rico_hdl.errors import StoreError
+from rico_hdl.sources.files import open_regular
 from rico_hdl.store.lmdb_format import (
     BIG,
     BRANCH,
@@ -42,7 +43,7 @@ def check_length(path: Path) -> None:
         OSError: The file can't be read.
         StoreError: A page in use extends past the file's end.
     """
-    with path.open("rb", buffering=0) as file:
+    with FileIO(open_regular(path)) as file:
         for _ in range(_N_TRIES):
             state = _newest(file)
             if state is None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from time import sleep
 from typing import Final
 
+from rico_hdl.sources.files import open_regular
+
 _N_TRIES: Final = 5
 _PAUSE_SECONDS: Final = 0.01
 """Between two tries: `is_locked` in another process may hold the lock for a moment."""
@@ -64,7 +66,7 @@ def is_locked(path: Path) -> bool:
     This takes a shared lock for a moment; `try_lock` waits for it.
     """
     try:
-        with path.open("rb", buffering=0) as file:
+        with FileIO(open_regular(path)) as file:
             return not _lock(file, shared=True)
     except OSError:
         return False

@@ -18,14 +18,23 @@ from typing import Any, Final, get_args
 
 from rico_hdl._version import __version__
 from rico_hdl.errors import StoreError
+from rico_hdl.sources.files import open_regular
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.spec.portable import as_rows, combined
 from rico_hdl.store import digest, format_1
 from rico_hdl.store.fields import FieldError, Fields, load
 from rico_hdl.store.totals import ModalityTotals, Totals
-from rico_hdl.values import ArchiveFailure, ArchiveFailureKind, Failure, PatchFailure, place_of
+from rico_hdl.values import (
+    ArchiveFailure,
+    ArchiveFailureKind,
+    Failure,
+    PatchFailure,
+    place_of,
+    printable,
+)
 
 MANIFEST_NAME: Final = "rico-hdl.json"
+DRAFT_NAME: Final = f".{MANIFEST_NAME}.part"
 FORMAT: Final = 2
 """The version of the manifest format that is written."""
 FORMATS_READ: Final = (1, FORMAT)
@@ -144,7 +153,7 @@ class Manifest:
             "complete": self.complete,
             **self._unknown_at(),
         }
-        text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+        text = printable(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))
         spec = json.dumps(self.spec, ensure_ascii=False, allow_nan=False)
         return text.removesuffix("\n}") + f',\n  "spec": {spec}\n}}\n'
 
@@ -262,9 +271,11 @@ class Manifest:
             StoreError: It can't be written; the old one is unchanged.
         """
         path = target / MANIFEST_NAME
-        draft = target / f".{MANIFEST_NAME}.part"
+        draft = target / DRAFT_NAME
         try:
-            with draft.open("w", encoding="utf-8") as file:
+            # A killed conversion may have left one; "x" writes through nothing that appears since.
+            draft.unlink(missing_ok=True)
+            with draft.open("x", encoding="utf-8") as file:
                 file.write(self.to_json())
                 file.flush()
                 os.fsync(file.fileno())
@@ -286,7 +297,8 @@ class Manifest:
         """
         path = target / MANIFEST_NAME
         try:
-            return cls.from_json(path.read_text(encoding="utf-8"))
+            with os.fdopen(open_regular(path), encoding="utf-8") as file:
+                return cls.from_json(file.read())
         except FileNotFoundError:
             return None
         except StoreError as error:

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Final
 
 from rico_hdl.errors import LimitError, StoreError
+from rico_hdl.sources.files import open_regular
 from rico_hdl.store.faults import is_out_of_memory
 from rico_hdl.store.lmdb_format import (
     BIG,
@@ -70,7 +71,7 @@ class Pages(KeyTree):
     def __init__(self, target: Path) -> None:
         self._path = target / DATA_NAME
         try:
-            self._file = os.open(self._path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            self._file = open_regular(self._path)
         except FileNotFoundError:
             what = f"there is no {DATA_NAME}" if target.is_dir() else "no such folder"
             raise StoreError(f"{target}: {what}", "Name the folder of a store.") from None

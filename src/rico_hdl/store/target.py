@@ -7,18 +7,30 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+import struct
 from io import FileIO
 from pathlib import Path
 from typing import Final
 
 from rico_hdl.errors import StoreError
-from rico_hdl.store.journal import JOURNAL_NAME
+from rico_hdl.sources.files import KINDS, open_regular
+from rico_hdl.store.journal import JOURNAL_NAME, JournalBlock, scan
 from rico_hdl.store.locking import try_lock
-from rico_hdl.store.manifest import MANIFEST_NAME, sync_folder
+from rico_hdl.store.manifest import DRAFT_NAME, MANIFEST_NAME, sync_folder
+from rico_hdl.values import printable
 
 DATA_NAME: Final = "data.mdb"
 LOCK_NAME: Final = "lock.mdb"
 
+_LOCK_MAGIC: Final = struct.pack("=I", 0xBEEFC0DE)  # MDB_MAGIC, at the beginning of MDB_txninfo
+_FLAGS: Final = (
+    getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+)
+"""For files that were checked: nothing that appears since then is followed or waited for."""
 _LOCK_BYTES: Final = 8192  # LMDB's lock file for its default of 126 readers
 
 
@@ -37,14 +49,88 @@ def check_target(folder: Path) -> None:
             f"{folder} can't be written: no permission in {there}, or its disk is read-only",
             "Choose another --target-dir, or change the permissions.",
         )
+    check_files(folder)
     path = folder / JOURNAL_NAME
     if path.exists() and os.access(path, os.R_OK | os.W_OK):
         # Otherwise a user would learn only after minutes of planning that another conversion is
         # writing. The file is open for writing, though nothing is written, because NFS gives
         # exclusive locks only to writers.
-        with path.open("r+b", buffering=0) as file:
+        with FileIO(os.open(path, os.O_RDWR | _FLAGS), "r+") as file:
             if not try_lock(file):
                 raise _busy(folder)
+
+
+def check_files(folder: Path) -> None:
+    """Check that writing to a store touches no file but its own.
+
+    A link would be followed and a pipe waited for; another tool's file would be overwritten.
+
+    Raises:
+        StoreError: The folder holds something else under the name of one of the store's files.
+    """
+    for name in (DATA_NAME, LOCK_NAME, JOURNAL_NAME, MANIFEST_NAME, DRAFT_NAME):
+        found = _stranger(folder / name)
+        if found:
+            raise StoreError(
+                f"{folder / name} is {found}, expected a file of rico-hdl's own",
+                "It is neither followed nor overwritten. Move it away, or choose another "
+                "--target-dir. To keep a store on another disk, make --target-dir itself a link.",
+            )
+    for name, is_own in ((LOCK_NAME, _is_lock), (JOURNAL_NAME, _is_own_journal)):
+        if not is_own(folder / name):
+            raise StoreError(
+                f"{folder / name} was not written by rico-hdl or LMDB, so it is not overwritten",
+                "Move it away, or choose another --target-dir.",
+            )
+
+
+def _stranger(path: Path) -> str:
+    """What is at the path of a file, if it is not a regular file with this one name."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return ""
+    if stat.S_ISLNK(status.st_mode):
+        return f"a symbolic link to {printable(str(path.readlink()))}"
+    if not stat.S_ISREG(status.st_mode):
+        return KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
+    return f"a hard link: its file has {status.st_nlink} names" if status.st_nlink > 1 else ""
+
+
+def _is_lock(path: Path) -> bool:
+    """Whether a file may be LMDB's lock file; true if there is none, or if it can't be read."""
+    head = _head(path)
+    return head in (b"", bytes(len(head)), _LOCK_MAGIC)
+
+
+def _is_own_journal(path: Path) -> bool:
+    """Whether a file may be a journal, damaged or not; true if there is none."""
+    if _head(path) == b"" or _is_journal(path):
+        return True
+    # A journal whose only block is damaged is known by the database next to it.
+    return (path.parent / DATA_NAME).exists() and (path.parent / MANIFEST_NAME).exists()
+
+
+def _is_journal(path: Path) -> bool:
+    """Whether a file holds a block of a journal, or what a crash may leave of one."""
+    return any(isinstance(part, JournalBlock) or part.torn for part in scan(path))
+
+
+def _is_manifest(path: Path) -> bool:
+    """Whether a file may be a manifest, damaged or not."""
+    try:
+        return b"rico-hdl" in path.read_bytes()
+    except OSError:
+        return False
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of a file, as many as LMDB's magic number has; none if it can't be read."""
+    try:
+        with FileIO(open_regular(path)) as file:
+            return file.read(len(_LOCK_MAGIC)) or b""
+    except OSError:
+        return b""
 
 
 def open_journal(folder: Path) -> FileIO:
@@ -54,7 +140,9 @@ def open_journal(folder: Path) -> FileIO:
         OSError: It can't be opened.
         StoreError: Another conversion is writing there.
     """
-    file = (folder / JOURNAL_NAME).open("a+b", buffering=0)
+    check_files(folder)
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | _FLAGS
+    file = FileIO(os.open(folder / JOURNAL_NAME, flags, 0o666), "a+")
     if not try_lock(file):
         file.close()
         raise _busy(folder)
@@ -77,8 +165,7 @@ def check_ours(folder: Path) -> None:
 
 def is_ours(folder: Path) -> bool:
     """Whether rico-hdl has left its notes in a folder."""
-    note = folder / JOURNAL_NAME
-    return (note.exists() and note.stat().st_size > 0) or (folder / MANIFEST_NAME).exists()
+    return _is_journal(folder / JOURNAL_NAME) or _is_manifest(folder / MANIFEST_NAME)
 
 
 def remove_store(folder: Path, journal: FileIO) -> None:
@@ -106,7 +193,7 @@ def reserve_lock(folder: Path) -> None:
     """
     if not hasattr(os, "posix_fallocate"):
         return
-    file = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    file = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | _FLAGS, 0o644)
     try:
         os.posix_fallocate(file, 0, _LOCK_BYTES)
     except OSError as error:
