@@ -113,8 +113,6 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         """The batches of an epoch."""
-        if os.getpid() != self._pid:
-            self._reset()  # a forked process has none of its parent's threads
         self._end()
         order = self._positions(self.epoch)
         self.epoch += 1
@@ -136,6 +134,7 @@ class Loader:
     def _deliver(
         self, iteration: object, chosen: Iterator[npt.NDArray[np.intp]]
     ) -> Iterator[Batch]:
+        self._check_process()
         try:
             self._ahead.extend(map(self._submit, islice(chosen, self._options.prefetch)))
             while self._ahead:
@@ -145,6 +144,7 @@ class Loader:
                 self._ahead.extend(map(self._submit, islice(chosen, 1)))
                 yield batch
                 del batch  # its memory is free once the trainer drops it, too
+                self._check_process()
                 if self._iteration is not iteration:
                     raise UsageError(
                         "a newer iteration over the same loader has ended this one",
@@ -153,6 +153,18 @@ class Loader:
         finally:
             if self._iteration is iteration:
                 self._end()
+
+    def _check_process(self) -> None:
+        """Refuse to continue an iteration of the parent in a forked process.
+
+        Raises:
+            UsageError: This is another process than the one that began the iteration.
+        """
+        if os.getpid() != self._pid:
+            raise UsageError(
+                "this iteration was begun before a fork: its threads are in the other process",
+                "Iterate over the loader again in this process: that begins an epoch of its own.",
+            )
 
     def _submit(self, positions: npt.NDArray[np.intp]) -> Future[Batch]:
         """Let a thread read a batch."""
@@ -180,6 +192,11 @@ class Loader:
 
     def _end(self) -> None:
         """End the running iteration, if there is one."""
+        if os.getpid() != self._pid:
+            # A forked process has none of its parent's threads, and any of the locks that they hold
+            # at the fork stays locked forever: nothing of the parent's is touched.
+            self._reset()
+            return
         self._iteration = None
         for future in self._ahead:
             future.cancel()
