@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import corpus
 from corpus.archives import publish
 from rico_hdl.converting.conversion import convert
-from rico_hdl.converting.sizes import nominal_bytes
+from rico_hdl.converting.sizes import nominal_bytes, published_in
 from rico_hdl.datasets import registry
 
 BIGEARTHNET = registry()["bigearthnet"]
@@ -88,8 +91,15 @@ def test_a_disk_that_is_too_small_is_warned_of(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=50_000))
     sources = corpus.generate(UC_MERCED, tmp_path / "source", 3)
     archives = publish(UC_MERCED, sources, tmp_path / "archives")
-    for given, words in ((sources, "about 1 MB are still needed"), (archives, "at least ")):
-        target = tmp_path / words.split()[0]
+    # The publisher's archive should hold 2,100 patches; of any other, only the size is known.
+    own = {"rgb": archives["rgb"].rename(tmp_path / "own.zip")}
+    published = {"rgb": shutil.copy(own["rgb"], tmp_path / "UCMerced_LandUse.zip")}
+    for given, words in (
+        (sources, "about 1 MB are still needed"),
+        (published, "about 421 MB are still needed"),
+        (own, "at least 1 MB are still needed"),
+    ):
+        target = tmp_path / words.split()[1]
         warnings = convert(UC_MERCED, given, target).warnings
         (warning,) = [line for line in warnings if "still needed" in line]
         assert words in warning
@@ -97,6 +107,52 @@ def test_a_disk_that_is_too_small_is_warned_of(tmp_path, monkeypatch):
         assert str(target) in warning
         # All is stored, so no more space is needed.
         assert not [line for line in convert(UC_MERCED, given, target).warnings if "needed" in line]
+
+
+def test_a_continued_archive_needs_space_for_what_is_missing(tmp_path, monkeypatch):
+    """Stored patches are subtracted from the published number."""
+    spec = replace(UC_MERCED, modalities=(replace(UC_MERCED.modalities[0], n_published=13),))
+    sources = corpus.generate(spec, tmp_path / "source", 3)
+    path = sources["rgb"]
+    first = shutil.make_archive(str(tmp_path / "some" / "UCMerced_LandUse"), "zip", path)
+    (tmp_path / "torn").mkdir()
+    torn = tmp_path / "torn" / "UCMerced_LandUse.zip"
+    with zipfile.ZipFile(first) as whole, zipfile.ZipFile(torn, "w") as part:
+        for name in [name for name in whole.namelist() if name.endswith(".tif")][:2]:
+            part.writestr(name, whole.read(name))
+    torn.write_bytes(torn.read_bytes() + b"junk")  # so that the store is not complete
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=50_000))
+    for given, n_missing in ((torn, 13), (first, 11)):
+        warnings = convert(spec, {"rgb": given}, tmp_path / "target").warnings
+        (warning,) = [line for line in warnings if "still needed" in line]
+        assert f"about {n_missing * 200_704 / 1e6:,.0f} MB" in warning
+
+
+@pytest.mark.parametrize(
+    ("dataset", "modality", "name", "is_known"),
+    [
+        ("bigearthnet", "s1", "BigEarthNet-S1.tar.zst", True),
+        ("bigearthnet", "s1", "BigEarthNet-S1.tar.gzaa", True),
+        ("bigearthnet", "s1", "my-selection.tar", False),
+        ("hydro", "s2", "hydro.z01", True),
+        ("ssl4eo-s12", "s1", "s1_grd.tar.gz.partaa", True),
+        ("hyspecnet-11k", "enmap", "hyspecnet-11k-01.tar.gz", False),
+        ("ssl4eo-s12-v1.1", "s1", "ssl4eos12_train_seasonal_data_000001.zarr.zip", False),
+        ("major-tom-core", "s2", "part_00001.parquet", False),
+    ],
+)
+def test_the_published_number_counts_for_the_publishers_only_archive(
+    dataset, modality, name, is_known
+):
+    """It is used for one archive, maybe split, that holds all; not for one of many, or others."""
+    found = registry()[dataset].modality(modality)
+
+    class Named:
+        files = (Path("/data", name),)
+
+    assert published_in(found, [Named()]) == (found.n_published if is_known else None)
+    assert published_in(found, [Named(), Named()]) is None
 
 
 def test_sizes_known_only_from_records_are_warned_of_once(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rico_hdl.converting.converter import PatchConverter
-from rico_hdl.converting.sizes import stored_bytes
+from rico_hdl.converting.sizes import published_in, stored_bytes
 from rico_hdl.datasets import get
 from rico_hdl.patches.opening import Named, Opened, StrPath, open_all
 from rico_hdl.patches.supply import Supply, archived
@@ -50,7 +50,8 @@ class DryRun:
     modalities: dict[str, ModalityForecast] = field(default_factory=dict)
     """What would be written, by modality."""
     n_bytes_expected: int | None = 0
-    """Approximate bytes of ``data.mdb``; None if a number of patches is unknown."""
+    """Approximate bytes of ``data.mdb``; for an archive whose patches can't be counted without
+    reading all of it, by the publisher's number of patches. None if that is unknown, too."""
     n_bytes_free: int = 0
     """Free bytes on the target's disk."""
     failures: list[Failure] = field(default_factory=list)
@@ -98,7 +99,10 @@ def dry_run(dataset: str | DatasetSpec, sources: Mapping[str, Named], target: St
             n_published=one.modality.n_published,
             first_keys=tried.keys,
         )
-        n_bytes = tried.n_bytes(n_patches)
+        if n_patches is None:
+            n_bytes = tried.n_bytes(published_in(one.modality, one.archives))
+        else:
+            n_bytes = tried.n_bytes(n_patches)
         if n_bytes is None or result.n_bytes_expected is None:
             result.n_bytes_expected = None
         else:

@@ -11,6 +11,7 @@ from collections import Counter
 from rico_hdl.converting.repairs import Repairs
 from rico_hdl.converting.report import Report
 from rico_hdl.converting.settled import Settled
+from rico_hdl.converting.sizes import published_in
 from rico_hdl.converting.summary import Summary
 from rico_hdl.errors import SourceError
 from rico_hdl.observer import Observer
@@ -76,7 +77,12 @@ class Ledger:
         n_planned: Counter[str] = Counter()
         for plan in self._supply.plans:
             n_planned += plan.n_patches
-        self._report.begin(n_planned, self._supply.archive_bytes)
+        for one in self._supply.opened:
+            name = one.modality.name
+            state = self._manifest.modalities.get(name)
+            if state is None or not state.complete:
+                n_planned[name] += published_in(one.modality, one.archives) or 0
+        self._report.begin(n_planned, self._supply.archives)
         self.save(finished=False)
         for one in self._supply.opened:
             if one.n_ignored:

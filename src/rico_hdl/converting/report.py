@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 from rico_hdl.converting.sizes import nominal_bytes, stored_bytes
 from rico_hdl.observer import Observer
+from rico_hdl.sources import Archive
 from rico_hdl.spec import Modality
 from rico_hdl.store import StoreWriter
 from rico_hdl.values import Failure, Record
@@ -39,32 +40,46 @@ class Report:
         self._writer = writer
         self._observer = observer
         self._n_planned: Counter[str] = Counter()
+        self._is_short = False
         self._record_bytes = {
             modality.name: n_bytes
             for modality in modalities
             if (n_bytes := nominal_bytes(modality)) is not None
         }
 
-    def begin(self, n_planned: Counter[str], archive_bytes: int) -> None:
+    def begin(
+        self, n_planned: Counter[str], archives: Collection[tuple[Modality, Archive]]
+    ) -> None:
         """Warn of anything unusual before the conversion.
 
         Args:
-            n_planned: Number of patches in folders, by modality.
-            archive_bytes: Total size of the archives.
+            n_planned: Number of patches by modality, as far as it is known: those in folders, and
+                those that the publisher states for archives.
+            archives: The archives, each with its modality.
         """
         for message in self._writer.survey.messages():
             self.warn(message)
         self._n_planned = n_planned
-        self._check_space(archive_bytes if not self._writer.n_entries else 0)
+        # Archives of which less is known have at least their own size once they are records.
+        unknown = {
+            path
+            for modality, archive in archives
+            if not (n_planned[modality.name] and modality.name in self._record_bytes)
+            for path in archive.files
+            if path.exists()
+        }
+        n_bytes = sum(path.stat().st_size for path in unknown)
+        self._check_space(n_bytes if not self._writer.n_entries else 0)
 
     def _check_space(self, n_more: int = 0) -> None:
-        """Warn if the disk is too small, as far as the sizes of records are known."""
+        """Warn once if the disk is too small, as far as the sizes of records are known."""
         n_needed = n_more + sum(
             stored_bytes(n_bytes) * max(0, self._n_planned[name] - self.n_stored(name))
             for name, n_bytes in self._record_bytes.items()
         )
         n_free = shutil.disk_usage(self._writer.target).free
-        if n_needed > n_free:
+        if n_needed > n_free and not self._is_short:
+            self._is_short = True
             least = "at least" if n_more else "about"
             self.warn(
                 f"{self._writer.target} may run out of space: {least} {_megabytes(n_needed)} are "

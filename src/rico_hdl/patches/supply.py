@@ -73,12 +73,6 @@ class Supply:
         """The modality and location of each source."""
         return [Origin(one.modality.name, place) for one in self.opened for place in one.locations]
 
-    @property
-    def archive_bytes(self) -> int:
-        """Total bytes of the archives' files."""
-        paths = {path for _, archive in self.archives for path in archive.files if path.exists()}
-        return sum(path.stat().st_size for path in paths)
-
     def items(
         self,
         is_wanted: Wanted = wants_all,
