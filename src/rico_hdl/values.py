@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 from rico_hdl.sources import Reads
 from rico_hdl.spec import Modality
@@ -75,7 +75,7 @@ class PatchFailure:
 
     def to_dict(self) -> dict[str, str | None]:
         """JSON-ready."""
-        return {"kind": self.kind, **asdict(self)}
+        return json_ready({"kind": self.kind, **asdict(self)})
 
     def __str__(self) -> str:
         known = self.band is None or self.band in self.reason
@@ -128,14 +128,16 @@ class ArchiveFailure:
 
     def to_dict(self) -> dict[str, str | None]:
         """JSON-ready, with every field of a `PatchFailure`; the key is empty."""
-        return {
-            "kind": self.kind,
-            "key": "",
-            "modality": self.modality,
-            "path": self.path,
-            "band": None,
-            "reason": self.reason,
-        }
+        return json_ready(
+            {
+                "kind": self.kind,
+                "key": "",
+                "modality": self.modality,
+                "path": self.path,
+                "band": None,
+                "reason": self.reason,
+            }
+        )
 
     def __str__(self) -> str:
         # Some sources already name themselves in the reason.
@@ -218,6 +220,22 @@ def incomplete(
     reason = f"missing {'band' if len(missing) == 1 else 'bands'} {', '.join(missing)}{why}"
     band = missing[0] if len(missing) == 1 else None
     return PatchFailure(printable(key), modality, printable(path.rpartition("/")[0]), band, reason)
+
+
+def json_ready(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a report in which every text, at any depth, is `printable`."""
+    found: dict[str, Any] = _json_ready(values)
+    return found
+
+
+def _json_ready(value: Any) -> Any:  # noqa: ANN401 - any value of a report
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {_json_ready(key): _json_ready(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_ready(each) for each in value]
+    return value
 
 
 def printable(name: str) -> str:

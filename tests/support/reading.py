@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from rico_hdl.store import Manifest
 def records(target: Path) -> dict[str, bytes]:
     """All records of a store, by key, in the order of the store."""
     with (
-        lmdb.open(str(target), readonly=True, lock=False) as env,
+        lmdb.open(os.fsencode(target), readonly=True, lock=False) as env,
         env.begin() as txn,
         txn.cursor() as cursor,
     ):

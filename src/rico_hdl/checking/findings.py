@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from rico_hdl.values import json_ready
+
 Kind = Literal["missing", "extra", "damaged", "unexpected"]
 
 
@@ -58,4 +60,4 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return asdict(self)
+        return json_ready(asdict(self))

@@ -32,7 +32,7 @@ from rico_hdl.store import (
 )
 from rico_hdl.store.length import check_length
 from rico_hdl.store.totals import ModalityTotals, Totals
-from rico_hdl.values import ArchiveFailure, Layout
+from rico_hdl.values import ArchiveFailure, Layout, json_ready
 
 MAX_SAMPLES: Final = 1000
 """Records that are sampled in a store without a journal, to find out its bands."""
@@ -93,7 +93,7 @@ class StoreInfo:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return asdict(self)
+        return json_ready(asdict(self))
 
 
 def inspect(target: str | os.PathLike[str]) -> StoreInfo:

@@ -17,7 +17,7 @@ from rico_hdl.patches.opening import Named, Opened, StrPath, open_all
 from rico_hdl.patches.supply import Supply, archived
 from rico_hdl.sources.opening import is_stream
 from rico_hdl.spec import DatasetSpec
-from rico_hdl.values import ArchiveFailure, Failure, Patch, PatchFailure, place_of
+from rico_hdl.values import ArchiveFailure, Failure, Patch, PatchFailure, json_ready, place_of
 
 N_SAMPLES: Final = 3
 """Number of patches to convert per modality; their sizes hardly differ."""
@@ -59,7 +59,8 @@ class DryRun:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return asdict(self) | {"failures": [failure.to_dict() for failure in self.failures]}
+        failures = [failure.to_dict() for failure in self.failures]
+        return json_ready(asdict(self) | {"failures": failures})
 
 
 def dry_run(dataset: str | DatasetSpec, sources: Mapping[str, Named], target: StrPath) -> DryRun:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from rico_hdl.values import Failure
+from rico_hdl.values import Failure, json_ready
 
 
 @dataclass
@@ -39,4 +39,5 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return asdict(self) | {"failures": [failure.to_dict() for failure in self.failures]}
+        failures = [failure.to_dict() for failure in self.failures]
+        return json_ready(asdict(self) | {"failures": failures})

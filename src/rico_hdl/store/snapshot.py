@@ -106,7 +106,7 @@ class Snapshot:
         """The manifest; None if there is none."""
         self._transactions: list[Any] = []
         self._env = lmdb.open(
-            os.fspath(self.target), readonly=True, lock=False, create=False, max_dbs=0
+            os.fsencode(self.target), readonly=True, lock=False, create=False, max_dbs=0
         )
         try:
             self._transactions += [self._env.begin(buffers=True) for _ in range(n)]

@@ -121,7 +121,7 @@ class StoreWriter:
                 check_length(path)
             reserve_lock(self.target)
             self._env = lmdb.open(
-                os.fspath(self.target),
+                os.fsencode(self.target),
                 map_size=self._map_bytes,
                 max_dbs=0,
                 metasync=False,
