@@ -176,3 +176,14 @@ def test_little_address_space_is_an_error_of_its_own(stored, tmp_path, command):
         if result.returncode == 71:
             assert "ulimit -v" in result.stderr
     assert seen == ({0, 71} if command in ("bigearthnet", "archive") else {0})
+
+
+@pytest.mark.parametrize("n_files", [5, 6, 7, 8, 9])
+def test_too_few_open_files_are_an_error_of_their_own(stored, tmp_path, n_files):
+    """Under `ulimit -n`, a command works or says that the system refuses files (71)."""
+    command = 'rico bigearthnet --bigearthnet-s1-dir "$1" --target-dir "$2"'
+    source, target = stored
+    result = shell(f"ulimit -n {n_files}; {command}", source, tmp_path / "new")
+    assert (result.returncode, "Too many open files" in result.stderr) == (71, True)
+    assert "ulimit" in result.stderr
+    assert shell(f'ulimit -n {n_files}; rico verify "$1"', target).returncode == 71

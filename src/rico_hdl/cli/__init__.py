@@ -53,14 +53,21 @@ def main() -> NoReturn:
     # Nothing here needs the threads and the memory that numpy's OpenBLAS would take at its import.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     end_in_time(_end_at_once)
-    from rico_hdl.cli.commands import root  # noqa: PLC0415 - after the handlers' module is known
-
-    _leave(run(root, sys.argv[1:]))
+    _leave(run(None, sys.argv[1:]))
 
 
-def run(command: click.Command, arguments: list[str]) -> int:
-    """Run a command and turn whatever happens into a message on stderr and an exit code."""
+def run(command: click.Command | None, arguments: list[str]) -> int:
+    """Run a command and turn whatever happens into a message on stderr and an exit code.
+
+    Args:
+        command: The command; None for all of ``rico-hdl``.
+        arguments: Its arguments.
+    """
     try:
+        if command is None:
+            from rico_hdl.cli.commands import root  # noqa: PLC0415 - a limit may prevent it
+
+            command = root
         result = command.main(arguments, prog_name="rico-hdl", standalone_mode=False)
     except click.ClickException as error:
         click.echo(f"error: {error.format_message()}", err=True)
@@ -68,8 +75,11 @@ def run(command: click.Command, arguments: list[str]) -> int:
         click.echo(f"See: {context.command_path if context else 'rico-hdl'} --help", err=True)
         return EXIT_USAGE
     except RicoError as error:
-        complain(error)
-        return error.exit_code
+        cause = error.__cause__ or error.__context__
+        is_limit = isinstance(cause, OSError) and cause.errno in _LIMITS
+        known = LimitError(error.message) if is_limit else error
+        complain(known)
+        return known.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; run the same command again to continue", err=True)
         return EXIT_INTERRUPTED

@@ -17,6 +17,8 @@ _SIGNS_OF_NO_SPACE: Final = [
     if hasattr(errno, name)  # Windows has no quotas of this kind
 ]
 
+_SIGNS_OF_LIMITS: Final = [os.strerror(n) for n in (errno.ENOMEM, errno.EMFILE, errno.ENFILE)]
+
 
 def store_error(target: Path, what: str, error: Exception) -> RicoError:
     """The error to raise for one caused by a target.
@@ -26,8 +28,8 @@ def store_error(target: Path, what: str, error: Exception) -> RicoError:
         what: The action that failed, such as "can't be opened".
         error: The cause.
     """
-    if is_out_of_memory(error):
-        return LimitError(f"{target}: {what}: {os.strerror(errno.ENOMEM)}")
+    if is_limit(error):
+        return LimitError(f"{target}: {what}: {_reason(target, error)}")
     # LMDB reports a short write, such as the last one before a disk is full, as EIO.
     if any(sign in str(error) for sign in _SIGNS_OF_NO_SPACE):
         hint = (
@@ -38,10 +40,15 @@ def store_error(target: Path, what: str, error: Exception) -> RicoError:
         hint = "It is damaged, or not an LMDB that can be read here. Choose another --target-dir."
     else:
         hint = "Check that the folder is writable and that its disk is available."
-    reason = getattr(error, "strerror", None) or str(error).removeprefix(f"{target}: ")
-    return StoreError(f"{target}: {what}: {reason}", hint)
+    return StoreError(f"{target}: {what}: {_reason(target, error)}", hint)
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error of LMDB or Python says that there is no memory or address space."""
-    return isinstance(error, MemoryError) or os.strerror(errno.ENOMEM) in str(error)
+def _reason(target: Path, error: Exception) -> str:
+    """What an error says, without the target's name in front."""
+    said = getattr(error, "strerror", None) or str(error).removeprefix(f"{target}: ")
+    return said or "out of memory"
+
+
+def is_limit(error: Exception) -> bool:
+    """Whether an error of LMDB or Python says that the system gives no more memory or files."""
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in _SIGNS_OF_LIMITS)

@@ -27,8 +27,8 @@ from typing import Final, NamedTuple
 
 import xxhash
 
-from rico_hdl.errors import StoreError
 from rico_hdl.sources.files import open_regular
+from rico_hdl.store.faults import store_error
 from rico_hdl.values import Layout, Origin
 
 JOURNAL_NAME: Final = "rico-hdl.journal"
@@ -143,10 +143,7 @@ def scan(path: Path, n_bytes: int | None = None) -> Iterator[JournalBlock | Gap]
     except FileNotFoundError:
         return
     except OSError as error:
-        raise StoreError(
-            f"{path}: the journal can't be read: {error.strerror}",
-            "Check the permissions, and that the disk or network mount is available.",
-        ) from error
+        raise store_error(path, "the journal can't be read", error) from error
     with file:
         start, size = 0, os.fstat(file.fileno()).st_size
         if n_bytes is not None:

@@ -32,7 +32,7 @@ from typing import Final
 
 from rico_hdl.errors import LimitError, StoreError
 from rico_hdl.sources.files import open_regular
-from rico_hdl.store.faults import is_out_of_memory
+from rico_hdl.store.faults import is_limit
 from rico_hdl.store.lmdb_format import (
     BIG,
     HEAD_BYTES,
@@ -83,7 +83,7 @@ class Pages(KeyTree):
             head = os.read(self._file, HEAD_BYTES)
             data = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError, MemoryError) as error:  # ValueError: the file is empty
-            if is_out_of_memory(error):
+            if is_limit(error):
                 raise LimitError(f"{self._path} can't be mapped") from error
             raise StoreError(f"{self._path} can't be mapped: {error}") from error
         super().__init__(self._path, self._file, data, self._newest(head))

@@ -25,7 +25,7 @@ from typing import Any, Final, Self
 import lmdb
 
 from rico_hdl.errors import LimitError, RicoError, StoreError
-from rico_hdl.store.faults import is_out_of_memory
+from rico_hdl.store.faults import is_limit
 from rico_hdl.store.journal import JOURNAL_NAME
 from rico_hdl.store.length import check_length
 from rico_hdl.store.lmdb_format import PAGE_HEADER
@@ -245,7 +245,7 @@ def _mark(path: Path) -> _Mark:
 def _refused(target: Path, error: Exception) -> RicoError:
     if isinstance(error, StoreError):
         return error
-    if is_out_of_memory(error):
+    if is_limit(error):
         return LimitError(f"{target / DATA_NAME} can't be mapped")
     reason = str(error).removeprefix(f"{target}: ")
     return StoreError(
