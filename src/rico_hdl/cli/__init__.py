@@ -131,4 +131,5 @@ def _end_at_once(number: signal.Signals) -> NoReturn:
         f"error: stopped by {number.name}, in the middle of an operation\n"
         "Everything that was committed is kept. Run the same command again to continue.\n"
     )
-    os._exit(EXIT_INTERRUPTED)
+    reads_only = sys.argv[1:2] in (["info"], ["verify"])  # their code is the signal's, as ever
+    os._exit(128 + number if reads_only else EXIT_INTERRUPTED)
