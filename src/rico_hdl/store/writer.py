@@ -61,9 +61,8 @@ class StoreWriter:
 
     Raises:
         LimitError: The system refuses memory or address space.
-        StoreError: The folder can't be created or written, another conversion is writing there, its
-            ``data.mdb`` can't be opened, a store to overwrite is not known to be rico-hdl's, or a
-            store that was complete has changed.
+        StoreError: The folder can't be written, another conversion is writing there, ``data.mdb``
+            can't be opened, is not known to be rico-hdl's, or has changed since it was complete.
     """
 
     def __init__(
