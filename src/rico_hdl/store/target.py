@@ -119,7 +119,8 @@ def _is_journal(path: Path) -> bool:
 def _is_manifest(path: Path) -> bool:
     """Whether a file may be a manifest, damaged or not."""
     try:
-        return b"rico-hdl" in path.read_bytes()
+        with os.fdopen(open_regular(path), "rb") as file:
+            return b"rico-hdl" in file.read()
     except OSError:
         return False
 
@@ -165,7 +166,7 @@ def check_ours(folder: Path) -> None:
 
 def is_ours(folder: Path) -> bool:
     """Whether rico-hdl has left its notes in a folder."""
-    return _is_journal(folder / JOURNAL_NAME) or _is_manifest(folder / MANIFEST_NAME)
+    return _is_manifest(folder / MANIFEST_NAME) or _is_journal(folder / JOURNAL_NAME)
 
 
 def remove_store(folder: Path, journal: FileIO) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -92,6 +93,8 @@ def end_in_time(end: Callable[[signal.Signals], NoReturn]) -> None:
     """
 
     def stop(number: int, _: FrameType | None) -> None:
+        # A thread that this keeps from being started properly would print a traceback.
+        sys.unraisablehook = lambda _: None
         raise stopped_by(number)
 
     for number in _SIGNALS:
