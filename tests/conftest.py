@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ pytest.register_assert_rewrite("tests.contracts", "tests.support")
 
 pytest_plugins = ["tests.plugins.fast", "tests.plugins.leftovers", "tests.plugins.rounds"]
 
+STALLING = Path(__file__).parent / "support" / "stalling"
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "samples"
 
 
@@ -25,6 +27,18 @@ def samples() -> Path:
     if not SAMPLES.is_dir():
         pytest.skip("no real sample files: ../shared/samples does not exist")
     return SAMPLES
+
+
+@pytest.fixture
+def stalling_pipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the processes that a test starts, a pipe in a file's place stalls whoever opens it.
+
+    See `tests/support/stalling`; `tests.support.running.held_at` waits for them.
+    """
+    if not hasattr(os, "memfd_create"):
+        pytest.skip("needs memfd_create")
+    folders = [str(STALLING), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(folders))
 
 
 @pytest.fixture

@@ -40,8 +40,9 @@ def pristine(tmp_path_factory) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def blocked(pristine, tmp_path) -> tuple[dict[str, Path], Path]:
+def blocked(pristine, stalling_pipes, tmp_path) -> tuple[dict[str, Path], Path]:
     """Sources with a named pipe that blocks the comparison, and that pipe."""
+    del stalling_pipes
     source = shutil.copytree(pristine[0], tmp_path / "source")
     path = next(source.rglob("*.tif"))
     path.unlink()

@@ -202,7 +202,7 @@ def test_full_disk_is_an_error_and_the_same_command_continues(tmp_path):
     assert records(target) == records(tmp_path / "whole")
 
 
-@pytest.mark.usefixtures("interruptible")
+@pytest.mark.usefixtures("interruptible", "stalling_pipes")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_with_130_and_the_same_command_continues(bigearthnet, tmp_path, number):
     """Ctrl-C, SIGTERM and a closed terminal keep stored patches and say how to continue."""

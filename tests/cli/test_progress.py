@@ -178,7 +178,10 @@ def bars(terminal):
 
 
 def hold(folder, position):
-    """Make one file of a folder a pipe, which is waited for until `let_go` opens it, empty."""
+    """Make one file of a folder a pipe, which is waited for until `let_go` opens it, empty.
+
+    The test uses the fixture `stalling_pipes`.
+    """
     path = sorted(folder.rglob("*.tif"))[position]
     path.unlink()
     os.mkfifo(path)
@@ -190,6 +193,7 @@ def let_go(pipe):
     os.close(os.open(pipe, os.O_WRONLY))
 
 
+@pytest.mark.usefixtures("stalling_pipes")
 def test_a_bar_for_each_modality_on_a_terminal(many, tmp_path):
     """Each modality has one line with bar, share and count; all come to 100%."""
     pipe = hold(many["reference-maps"], -20)
@@ -260,7 +264,7 @@ def test_failures_are_printed_above_the_bars(bigearthnet, tmp_path):
     assert lines[7].startswith("4 patches were left out")
 
 
-@pytest.mark.usefixtures("interruptible")
+@pytest.mark.usefixtures("interruptible", "stalling_pipes")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_the_terminal_stays_usable(bigearthnet, tmp_path, number):
     """After Ctrl-C, and even when the process is killed, the cursor is visible."""
@@ -290,6 +294,7 @@ def test_terminals_without_colour(bigearthnet, tmp_path):
     assert terminal.lines == ["found 6 s1, 6 s2, 6 reference-maps patches"]
 
 
+@pytest.mark.usefixtures("stalling_pipes")
 def test_plain_lines_in_a_log(many, tmp_path):
     """Without a terminal there are plain lines every few seconds, no control characters."""
     pipe = hold(many["reference-maps"], -20)
@@ -305,6 +310,7 @@ def test_plain_lines_in_a_log(many, tmp_path):
     assert b"\x1b" not in terminal.raw
 
 
+@pytest.mark.usefixtures("stalling_pipes")
 def test_json_lines(many, tmp_path):
     """A line of JSON at the beginning, the end and every few seconds has all counts."""
     pipe = hold(many["reference-maps"], -20)

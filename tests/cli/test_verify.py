@@ -175,7 +175,7 @@ def test_modules_in_the_current_folder_are_not_imported(pristine, tmp_path):
     assert (result.returncode, result.stderr) == (0, "")
 
 
-@pytest.mark.usefixtures("interruptible")
+@pytest.mark.usefixtures("interruptible", "stalling_pipes")
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("to_group", [True, False])

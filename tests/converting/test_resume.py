@@ -200,8 +200,9 @@ def test_killed_while_the_old_store_is_removed(  # noqa: PLR0917 - fixtures
 
 
 @pytest.fixture
-def blocked(bigearthnet):
+def blocked(bigearthnet, stalling_pipes):
     """A small BigEarthNet whose fifth S1 patch, in key order, is a pipe without a writer."""
+    del stalling_pipes
     patches = sorted(p.key for p in corpus.patches(BIGEARTHNET, BIGEARTHNET.modality("s1"), 6))
     (path,) = bigearthnet["s1"].glob(f"*/{patches[4]}/*_VV.tif")
     good = path.read_bytes()

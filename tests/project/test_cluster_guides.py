@@ -125,6 +125,7 @@ def test_job_leaves_the_store_on_the_network(tmp_path):
     assert not (tmp_path / "requeued").exists()
 
 
+@pytest.mark.usefixtures("stalling_pipes")
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the handlers are read of /proc")
 def test_job_that_is_stopped_saves_requeues_and_continues(job, tmp_path):
     """SIGTERM to the script saves the store and requeues the job; its next run adds the rest."""

@@ -354,7 +354,7 @@ for chunk in decompress([Path(sys.argv[1])]):
 """
 
 
-@pytest.mark.usefixtures("interruptible")
+@pytest.mark.usefixtures("interruptible", "stalling_pipes")
 @pytest.mark.skipif(os.name != "posix", reason="needs named pipes and signals")
 def test_ctrl_c_ends_a_process_that_waits_for_data(tmp_path):
     """Ctrl-C while a file blocks ends the process once the file unblocks."""

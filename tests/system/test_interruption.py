@@ -96,6 +96,7 @@ def blocked(bigearthnet):
     return path
 
 
+@pytest.mark.usefixtures("stalling_pipes")
 def test_a_conversion_that_ignores_sigint_goes_on(bigearthnet, tmp_path):
     """A conversion that ignores SIGINT, as with nohup or &, is not stopped by it."""
     pipe, target = blocked(bigearthnet), tmp_path / "target"
@@ -110,6 +111,7 @@ def test_a_conversion_that_ignores_sigint_goes_on(bigearthnet, tmp_path):
     assert len(records(target)) == 5
 
 
+@pytest.mark.usefixtures("stalling_pipes")
 def test_a_verification_that_ignores_sigint_goes_on(bigearthnet, tmp_path):
     """A verification that ignores SIGINT continues, and so does the process that reads."""
     target = tmp_path / "target"

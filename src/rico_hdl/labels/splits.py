@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from rico_hdl.errors import SourceError
+from rico_hdl.errors import MemoryLimitError, SourceError
+from rico_hdl.sources.files import read_regular
 
 
 def file_stem(row: str) -> str:
@@ -41,8 +42,8 @@ def read_split(path: str | os.PathLike[str], key_of: Callable[[str], str] = file
             gives no key.
     """
     try:
-        rows = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        rows = read_regular(path).decode("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError, MemoryLimitError) as error:
         raise SourceError(f"{path}: the split file can't be read: {error}") from error
     keys: dict[str, int] = {}
     for number, row in enumerate(rows, 1):

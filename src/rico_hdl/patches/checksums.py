@@ -8,11 +8,13 @@ read once more, in a separate thread during the conversion.
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from pathlib import Path
 from typing import Final
 
 from rico_hdl.sources import Archive
+from rico_hdl.sources.files import open_regular
 from rico_hdl.spec import Modality
 from rico_hdl.values import ArchiveFailure
 
@@ -56,7 +58,7 @@ class Checksum:
 
     def _read(self) -> None:
         try:
-            with self._path.open("rb") as file:
+            with os.fdopen(open_regular(self._path), "rb") as file:
                 while not self._stop.is_set() and (chunk := file.read(_CHUNK_BYTES)):
                     self.update(chunk)
         except OSError as error:

@@ -8,6 +8,7 @@ This module never writes, and never looks into the data that it decompresses.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from itertools import chain
@@ -17,6 +18,7 @@ from threading import Semaphore, Thread
 from typing import Final, NamedTuple, TypeVar
 
 from rico_hdl.errors import ArchiveError, SourceError, UnsupportedArchiveError
+from rico_hdl.sources.files import hint_for, open_regular
 from rico_hdl.sources.formats import (
     MAGIC_BYTES,
     Decompressor,
@@ -86,12 +88,10 @@ def _pieces(files: Sequence[Path], on_raw: Callable[[bytes], object] | None) -> 
     """Read the raw bytes of some files."""
     for path in files:
         try:
-            file = path.open("rb", buffering=0)
+            file = os.fdopen(open_regular(path), "rb", buffering=0)
         except OSError as error:
-            raise SourceError(
-                f"{path}: can't be opened: {error.strerror}",
-                "Check the path, the permissions, and that the disk or network share is mounted.",
-            ) from error
+            reason = f"{path}: can't be opened: {error.strerror}"
+            raise SourceError(reason, hint_for(error)) from error
         with file:
             offset = 0
             while data := _read(path, file.read, offset):

@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from rico_hdl.errors import MemoryLimitError
 from rico_hdl.sources.protocol import MAX_MEMBER_BYTES
 
 # O_BINARY exists on Windows, where text mode would end a file at its first 0x1a. With O_NOCTTY, a
@@ -51,11 +52,12 @@ def open_regular(path: str | os.PathLike[str]) -> int:
     return file
 
 
-def read_regular(path: str | os.PathLike[str]) -> bytes:
+def read_regular(path: str | os.PathLike[str], max_bytes: int = MAX_MEMBER_BYTES) -> bytes:
     """Read a whole regular file.
 
     Raises:
-        OSError: The file can't be read, is not a regular file, or has more than `MAX_MEMBER_BYTES`.
+        OSError: The file can't be read, or is not a regular file.
+        MemoryLimitError: The file has more than ``max_bytes``. Nothing was read.
     """
     file = _opened(path)
     try:
@@ -63,8 +65,8 @@ def read_regular(path: str | os.PathLike[str]) -> bytes:
         n_bytes = status.st_size
         if not stat.S_ISREG(status.st_mode):
             raise _not_regular(path, status.st_mode)
-        if n_bytes > MAX_MEMBER_BYTES:
-            raise _too_large(path, n_bytes)
+        if n_bytes > max_bytes:
+            raise MemoryLimitError(n_bytes)
         try:
             # Requesting the exact size is cheaper than requesting more: no buffer is touched twice.
             data = os.read(file, n_bytes)
@@ -115,11 +117,6 @@ def _make_blocking(file: int) -> None:
     """Let reads of an opened file wait for its data, however long that takes."""
     if hasattr(os, "O_NONBLOCK"):
         os.set_blocking(file, True)
-
-
-def _too_large(path: str | os.PathLike[str], n_bytes: int) -> OSError:
-    reason = f"the file has {n_bytes:,} bytes, more than the {MAX_MEMBER_BYTES:,} that are read"
-    return OSError(errno.EFBIG, reason, os.fspath(path))
 
 
 def _not_regular(path: str | os.PathLike[str], mode: int) -> OSError:

@@ -5,14 +5,17 @@ In: a path. Out: listings and file contents. Links are followed; no file is writ
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Final
 
-from rico_hdl.errors import MemoryLimitError, SourceError
+from rico_hdl.errors import SourceError
+from rico_hdl.sources.files import read_regular
 from rico_hdl.sources.protocol import MAX_MEMBER_BYTES, FolderEntry
 
-# O_BINARY exists on Windows, where text mode would end a file at its first 0x1a.
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+NOWHERE: Final = frozenset({errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR})
+"""Errors of paths that lead nowhere, whatever the permissions are."""
 
 
 class FolderSource:
@@ -43,9 +46,10 @@ class FolderSource:
         path = self._prefix + folder
         with os.scandir(path) as found:
             entries = [
-                FolderEntry(item.name, item.is_dir())
+                FolderEntry(item.name, is_folder)
                 for item in found
-                if not (item.is_symlink() and _leads_back(path, item.path))
+                if not ((is_folder := _is_folder(item)) and item.is_symlink())
+                or not self._leads_back(path, item.path)
             ]
         entries.sort()
         return entries
@@ -56,18 +60,18 @@ class FolderSource:
 
     def read(self, path: str, max_bytes: int = MAX_MEMBER_BYTES) -> bytes:
         """See `Source.read`."""
-        file = os.open(self._prefix + path, _READ)
-        try:
-            # Requesting the exact size is cheaper than requesting more: no buffer is touched twice.
-            n_bytes = os.fstat(file).st_size
-            if n_bytes > max_bytes:
-                raise MemoryLimitError(n_bytes)
-            data = os.read(file, n_bytes)
-            if len(data) < n_bytes:
-                data = _read_on(file, data)
-        finally:
-            os.close(file)
-        return data
+        return read_regular(self._prefix + path, max_bytes)
+
+    def _leads_back(self, folder: str, link: str) -> bool:
+        """Whether a link leads to a folder that was passed on the way to it, or above that."""
+        target = os.path.join(os.path.realpath(link), "")  # noqa: PTH118
+        passed = Path(folder)
+        # Links may have been followed on the way, so what is above differs from folder to folder.
+        places = [passed, *passed.parents][: len(passed.parts) - len(self._root.parts) + 1]
+        return any(
+            os.path.join(os.path.realpath(place), "").startswith(target)  # noqa: PTH118
+            for place in places
+        )
 
     def check(self) -> None:
         """See `Source.check`."""
@@ -90,17 +94,17 @@ class FolderSource:
             ) from None
 
 
-def _read_on(file: int, data: bytes) -> bytes:
-    """Read the rest of a file after a short read, as signals and network file systems cause."""
-    chunks = [data]
-    while chunk := os.read(file, 2**20):
-        chunks.append(chunk)
-    return b"".join(chunks)
+def _is_folder(item: os.DirEntry[str]) -> bool:
+    """Whether an entry can be listed.
 
-
-def _leads_back(folder: str, link: str) -> bool:
-    real, target = os.path.realpath(folder), os.path.realpath(link)
-    return os.path.join(real, "").startswith(os.path.join(target, ""))  # noqa: PTH118
+    If that can't be determined, because a link leads below a folder without permission, say, the
+    entry counts as a folder, so listing it raises the error, unless it is called like a file: then
+    reading it raises the error.
+    """
+    try:
+        return item.is_dir()
+    except OSError as error:
+        return error.errno not in NOWHERE and not os.path.splitext(item.name)[1]  # noqa: PTH122
 
 
 def _nearest(path: Path) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from rico_hdl.errors import UnsupportedArchiveError
+from rico_hdl.sources.files import open_regular
 
 MAX_WINDOW_BYTES: Final = 2**27
 """How far back a compressed stream may refer, and so the memory that decompressing it takes: the
@@ -143,7 +145,7 @@ def peek(path: Path, n_bytes: int) -> bytes:
         OSError: The file can't be read.
         UnsupportedArchiveError: Decompressing it would take too much memory.
     """
-    with path.open("rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         data = file.read(_READ_BYTES)
         known = format_of(data)
         if known is None:

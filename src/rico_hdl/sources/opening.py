@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, NoReturn
 
 from rico_hdl.decoding.foreign import HEAD_BYTES, foreign_form
 from rico_hdl.errors import SourceError, UnsupportedArchiveError
+from rico_hdl.sources.files import hint_for, open_regular
 from rico_hdl.sources.protocol import Archive, Member
 from rico_hdl.spec import Modality
 
@@ -361,10 +362,7 @@ def _kind(path: Path) -> str:
 def _head(path: Path) -> bytes:
     """The first bytes of a file."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             return file.read(HEAD_BYTES)
     except OSError as error:
-        raise SourceError(
-            f"{path}: can't be read: {error.strerror}",
-            "Check the permissions, and that the disk or network share is mounted.",
-        ) from error
+        raise SourceError(f"{path}: can't be read: {error.strerror}", hint_for(error)) from error

@@ -7,7 +7,6 @@ any offset, for any thread. Nothing beyond the requested bytes is read, and noth
 from __future__ import annotations
 
 import os
-import stat
 from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +15,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from rico_hdl.errors import SourceError
-
-_READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+from rico_hdl.sources.files import hint_for, open_regular
 
 MAX_OPEN: Final = 128
 """Maximum number of files that are kept open. If there are more, each read opens its file: most
@@ -102,22 +100,18 @@ class Volumes:
 
     def _open_and_measure(self, path: Path) -> int:
         try:
-            descriptor = os.open(path, _READ)
+            descriptor = open_regular(path)
         except FileNotFoundError:
             raise SourceError(f"{path}: no such file", "Check the path.") from None
         except OSError as error:
-            raise SourceError(
-                f"{path}: can't be opened: {error.strerror}",
-                "Check the permissions, and that the disk or network share is mounted.",
-            ) from None
+            reason = f"{path}: can't be opened: {error.strerror}"
+            raise SourceError(reason, hint_for(error)) from None
         # Listed before anything can fail, so that it is closed in that case.
         self._descriptors.append(descriptor)
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise SourceError(f"{path} is not a file, expected an archive or a part of one")
+        n_bytes = os.fstat(descriptor).st_size
         if len(self._files) > MAX_OPEN:
             os.close(self._descriptors.pop())
-        return status.st_size
+        return n_bytes
 
     def _read(self, index: int, offset: int, n_bytes: int) -> bytes:
         """Read bytes of one file."""
@@ -125,7 +119,7 @@ class Volumes:
             kept = not self._closed and len(self._descriptors) > index
             self._n_reading += kept
         if not kept:
-            descriptor = os.open(self._files[index], _READ)
+            descriptor = open_regular(self._files[index])
             try:
                 return _read_at(descriptor, offset, n_bytes)
             finally:

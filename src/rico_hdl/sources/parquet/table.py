@@ -8,11 +8,13 @@ Format: https://parquet.apache.org/docs/file-format/
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, NamedTuple
 
 from rico_hdl.errors import ArchiveError, SourceError
+from rico_hdl.sources.files import hint_for, open_regular
 from rico_hdl.sources.parquet import thrift
 
 MAX_FOOTER_BYTES: Final = 2**26
@@ -78,7 +80,7 @@ class ParquetTable:
         self._path = path
         self._n_groups = 0
         try:
-            self.file: BinaryIO = path.open("rb")
+            self.file: BinaryIO = os.fdopen(open_regular(path), "rb")
         except OSError as error:
             raise _unreadable(path, error) from error
         try:
@@ -203,7 +205,4 @@ def _footer(path: Path, file: BinaryIO) -> tuple[int, bytes]:
 
 
 def _unreadable(path: Path, error: OSError) -> SourceError:
-    return SourceError(
-        f"{path}: can't be read: {error.strerror}",
-        "Check the path, the permissions, and that the disk or network share is mounted.",
-    )
+    return SourceError(f"{path}: can't be read: {error.strerror}", hint_for(error))
