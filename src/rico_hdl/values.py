@@ -164,7 +164,7 @@ class Position(NamedTuple):
 
 
 class Repeated(NamedTuple):
-    """A key that occurs more than once in the archives."""
+    """A key that occurs more than once in the sources."""
 
     key: str
     """The key."""
@@ -173,6 +173,8 @@ class Repeated(NamedTuple):
     is_whole: bool
     """Whether the later patch has all of its files. If so, it follows, to be compared with the
     first; otherwise it is left out."""
+    first: str = ""
+    """A file of the first patch, prefixed with the source's location; empty if unknown."""
 
 
 class SourceRead(NamedTuple):
@@ -186,6 +188,8 @@ class SourceRead(NamedTuple):
     """Archive members that belong to no patch and can't be read: links, devices."""
     has_unknown_sum: bool = False
     """Whether its MD5 sum should have been checked, but none is published."""
+    warnings: tuple[str, ...] = ()
+    """Anything unusual about its contents, a sentence each."""
 
 
 def place_of(failure: Failure) -> tuple[str, str, str]:

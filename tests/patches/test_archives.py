@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rico_hdl.errors import ArchiveError
 from rico_hdl.patches.archives import WAITING_COST_BYTES, Assembly
+from rico_hdl.patches.unmatched import UnmatchedFiles
 from rico_hdl.sources import Member
 from rico_hdl.spec import Band, Modality, Template
 from rico_hdl.values import Patch, Position, Repeated
@@ -269,3 +270,27 @@ def test_the_position_is_given_while_nothing_else_is():
     assert all(isinstance(item, Position) for item in items)
     assert len(items) >= 5
     assert sum(item.n_passed for item in items) == 50
+
+
+@pytest.mark.parametrize("folder", ["__MACOSX/", ".Trash-1/files/", "a/.zfs/x/", "$RECYCLE.BIN/"])
+def test_leftovers_are_ignored(folder):
+    """Copies in recycle bins and a Mac's ._ files are no patches, no copies, and not counted."""
+    members = files_of("s", "1") + files_of("s", "1", prefix=folder)
+    members += [(f"s/1/._{path.rpartition('/')[2]}", b"", "") for path, _, _ in members]
+    members += [(f"{folder}x.tif", b"", ""), (f"{folder}link.tif", b"", "it is a symbolic link")]
+    unmatched = UnmatchedFiles(MODALITY)
+    found, _, failures, assembly = assembled(Listed(members[::-1]), unmatched=unmatched)
+    assert list(found) == ["s-1"]
+    assert failures == []
+    assert (assembly.n_found, assembly.n_unread, unmatched.n_files) == (1, 0, 0)
+
+
+def test_members_of_no_patch_are_counted():
+    """Unknown bands and misspelt names are counted, other files are not."""
+    others = [("s/1/2_A.tif", b"", ""), ("s/1/1_A.txt", b"", "")]
+    members = [*files_of("s", "1", "ABCD"), *others]
+    unmatched = UnmatchedFiles(MODALITY)
+    found, _, failures, _ = assembled(Listed(members), unmatched=unmatched)
+    assert (list(found), failures, unmatched.n_files) == (["s-1"], [], 2)
+    (warning,) = unmatched.warnings("here")
+    assert "such as s/1/1_D.tif: expected {scene}" in warning

@@ -113,20 +113,26 @@ def test_missing_bands_are_failures_of_their_patch(bigearthnet):
     assert {p.key for p in plan}.isdisjoint(by_key)
 
 
-def test_the_same_patch_in_two_folders_is_a_failure(bigearthnet):
-    """A key that belongs to two patches is left out, and both places are named."""
+def test_copies_follow_the_first_patch(bigearthnet):
+    """Patches with a key that occurs before are copies, which name both places."""
     scenes = sorted(bigearthnet["s2"].iterdir())
     patch = min(scenes[0].iterdir())
-    twin = bigearthnet["s2"] / "another_scene" / patch.name
-    shutil.copytree(patch, twin)
-    shutil.copytree(patch, bigearthnet["s2"] / "zzz_scene" / patch.name)
+    copies = [bigearthnet["s2"] / scene / patch.name for scene in ("another_scene", "zzz_scene")]
+    folders = [patch, *(shutil.copytree(patch, copy) for copy in copies)]
     plan = plan_of(BIGEARTHNET, {"s2": bigearthnet["s2"]})
-    assert plan.n_patches["s2"] == len(list(plan)) == 5
-    assert [failure.key for failure in plan.failures] == [patch.name] * 2
-    assert "two patches have this key" in plan.failures[0].reason
-    mentioned = " ".join(f"{f.path} {f.reason}" for f in plan.failures)
-    for folder in (patch, twin, bigearthnet["s2"] / "zzz_scene" / patch.name):
-        assert str(folder) in mentioned
+    assert plan.n_patches["s2"] == len(list(plan)) == 6
+    assert plan.n_copies == 2
+    assert plan.failures == []
+    found = [(copy, repeated) for copy, repeated in plan.with_copies() if copy.key == patch.name]
+    first, *others = sorted(str(folder) for folder in folders)
+    assert [str(Path(copy.source.location, copy.paths[0]).parent) for copy, _ in found] == [
+        first,
+        *others,
+    ]
+    assert found[0][1] is None
+    for (_, repeated), folder in zip(found[1:], others, strict=True):
+        places = [Path(place).parent for place in (repeated.path, repeated.first)]
+        assert list(map(str, places)) == [folder, first]
 
 
 def test_names_that_cannot_be_keys_are_failures(tmp_path):

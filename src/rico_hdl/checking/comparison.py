@@ -100,7 +100,7 @@ def compare_with_sources(  # noqa: PLR0913 - all but two by name
         supply = Supply(spec, opened)
         watcher = observing(observer)
         if not supply.archives:
-            watcher.on_start(sum(map(len, supply.plans)))
+            watcher.on_start(sum(len(plan) + plan.n_copies for plan in supply.plans))
         result = Verification(str(folder), spec.name)
         comparison = _Comparison(records, result, watcher, manifest.failures)
         items = supply.items(

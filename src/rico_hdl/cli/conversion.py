@@ -146,6 +146,7 @@ def _dry_run_text(job: Job, found: DryRun) -> str:
     expected, free = found.n_bytes_expected, bytes_text(found.n_bytes_free)
     size = "an unknown size" if expected is None else f"about {bytes_text(expected)}"
     lines.append(f"  {size} in {job.target} ({free} free)")
+    lines += [f"  note: {warning}" for warning in found.warnings]
     lines.append(f"  problems: {len(found.failures) or 'none found'}")
     lines += [f"    {failure}" for failure in found.failures[:_N_PROBLEMS]]
     if len(found.failures) > _N_PROBLEMS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from itertools import chain
@@ -13,11 +13,20 @@ from typing import Any, Final
 from rico_hdl.converting.converter import PatchConverter
 from rico_hdl.converting.sizes import published_in, stored_bytes
 from rico_hdl.datasets import get
+from rico_hdl.patches.folders import Plan
 from rico_hdl.patches.opening import Named, Opened, StrPath, open_all
 from rico_hdl.patches.supply import Supply, archived
 from rico_hdl.sources.opening import is_stream
 from rico_hdl.spec import DatasetSpec
-from rico_hdl.values import ArchiveFailure, Failure, Patch, PatchFailure, json_ready, place_of
+from rico_hdl.values import (
+    ArchiveFailure,
+    Failure,
+    Patch,
+    PatchFailure,
+    SourceRead,
+    json_ready,
+    place_of,
+)
 
 N_SAMPLES: Final = 3
 """Number of patches to convert per modality; their sizes hardly differ."""
@@ -56,6 +65,8 @@ class DryRun:
     """Free bytes on the target's disk."""
     failures: list[Failure] = field(default_factory=list)
     """Failures found so far, sorted by key: patches that would be left out, damaged archives."""
+    warnings: list[str] = field(default_factory=list)
+    """Anything unusual that is not a failure: files that belong to no patch, copies of patches."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -84,13 +95,16 @@ def dry_run(dataset: str | DatasetSpec, sources: Mapping[str, Named], target: St
     result.n_bytes_free = shutil.disk_usage(_existing(Path(target).expanduser().absolute())).free
     samples = {one.modality.name: _Samples() for one in supply.opened}
     result.failures = [failure for plan in supply.plans for failure in plan.failures]
+    result.warnings = list(_copies(supply.plans))
+    for plan in supply.plans:
+        result.warnings += chain.from_iterable(plan.warnings.values())
     _look_into_folders(supply, samples, result.failures)
     for one in supply.opened:
         name, tried = one.modality.name, samples[one.modality.name]
         if one.folder is not None:
             n_patches: int | None = sum(plan.n_patches[name] for plan in supply.plans)
         else:
-            n_patches = _look_into_archives(one, tried, result.failures)
+            n_patches = _look_into_archives(supply, one, tried, result)
         places = one.locations
         more = f" and {len(places) - 1} more" if len(places) > 1 else ""
         result.modalities[name] = ModalityForecast(
@@ -161,23 +175,38 @@ def _look_into_folders(
             return
 
 
-def _look_into_archives(one: Opened, tried: _Samples, failures: list[Failure]) -> int | None:
+def _copies(plans: Iterable[Plan]) -> Iterator[str]:
+    """A warning for each plan that holds patches more than once."""
+    for plan in plans:
+        if plan.n_copies:
+            copies = (repeated for _, repeated in plan.with_copies() if repeated is not None)
+            one = next(copies)
+            yield (
+                f"{plan.n_copies} patches are further copies of others, such as {one.path} of "
+                f"{one.first}: a conversion compares them, and copies that differ are failures"
+            )
+
+
+def _look_into_archives(supply: Supply, one: Opened, tried: _Samples, result: DryRun) -> int | None:
     """Convert the first patches in archives.
 
     Returns:
         The number of patches; None if counting them takes reading a whole archive.
     """
     n_found = 0
+    siblings = supply.spec.modalities
     for archive in one.archives:
-        with closing(archived(one.modality, archive)) as items:
+        with closing(archived(one.modality, archive, siblings=siblings)) as items:
             for item in items:
                 if isinstance(item, PatchFailure | ArchiveFailure):
-                    failures.append(item)
+                    result.failures.append(item)
+                elif isinstance(item, SourceRead):
+                    result.warnings += item.warnings
                 elif isinstance(item, Patch):
                     n_found += 1
                     if not tried.are_enough:
                         failure = tried.take(item)
-                        failures += [failure] if failure else []
+                        result.failures += [failure] if failure else []
                     elif is_stream(archive):
                         return None
     return n_found

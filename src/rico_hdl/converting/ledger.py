@@ -56,7 +56,7 @@ class Ledger:
         self.wants = self._settled.wants
         """See `Supply.items`."""
         self._report = Report(self._modalities, writer, observer)
-        self._repeated: set[bytes] = set()  # keys that occur more than once in the archives
+        self._repeated: dict[bytes, Repeated] = {}  # of records that follow
         self._differing: set[str] = set()  # modalities whose source holds other values
         self._n_unproven: Counter[str] = Counter()  # records without a valid note, by modality
         self._n_archives = Counter(modality.name for modality, _ in supply.archives)
@@ -110,7 +110,7 @@ class Ledger:
             self._report.fail(item)
         elif isinstance(item, Repeated):
             if item.is_whole:
-                self._repeated.add(item.key.encode())
+                self._repeated[item.key.encode()] = item
             else:
                 self._report.warn(
                     f"{item.path}: some files of this patch appear again later in the archives: "
@@ -120,8 +120,8 @@ class Ledger:
             self._take_source(item)
 
     def _take_record(self, record: Record) -> None:
-        is_repeated = record.key in self._repeated
-        if not is_repeated and record.key not in self._settled.elsewhere:
+        repeated = self._repeated.pop(record.key, None)
+        if repeated is None and record.key not in self._settled.elsewhere:
             self._writer.put(record)
             self._report.written(record)
             return
@@ -129,17 +129,20 @@ class Ledger:
         verdict = self._repairs.settle(record, there)
         name = record.origin.modality
         if verdict == "equal":
-            if there is not None or not is_repeated:
+            if there is not None or repeated is None:
                 self._report.present(name)
         elif verdict == "different":
+            place = record.origin.location
             if there is None:
                 reason = "two patches have this key but different values: the first one is stored"
+                if repeated is not None:
+                    place = repeated.path
+                    reason += f" ({repeated.first})" if repeated.first else ""
             else:
                 self._differing.add(name)
                 where = f"{there.location} ({there.modality})"
                 reason = f"this key is stored with other values, from {where}: they are kept"
-            key, place = record.key.decode(), record.origin.location
-            self._report.fail(PatchFailure(key, name, place, None, reason))
+            self._report.fail(PatchFailure(record.key.decode(), name, place, None, reason))
         else:
             self._report.n_repaired += verdict == "repaired"
             self._report.written(record)
@@ -155,6 +158,8 @@ class Ledger:
                 f"{source.n_unread} members of {location} were not read: they are links or "
                 "devices, too large, or lead out of the archive"
             )
+        for message in source.warnings:
+            self._report.warn(message)
         if source.n_found == 0 and self._n_archives[name]:
             self._fruitless.append(source)
             self._check_fruitless(self._supply.spec.modality(name))

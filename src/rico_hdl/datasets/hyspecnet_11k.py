@@ -37,6 +37,7 @@ SPEC = DatasetSpec(
                 Preset("usable", tuple(f"B{i}" for i in range(1, 225) if i not in _WATER_VAPOUR)),
             ),
             folder="hyspecnet-11k",
+            companions=("*-QL_*.TIF", "*-THUMBNAIL.jpg", "*-DATA.npy"),
             downloads=(Download("hyspecnet-11k-[0-9][0-9].tar.gz"),),
             example=f"patches/{_PATCH[:49]}/{_PATCH}/{_PATCH}-SPECTRAL_IMAGE.TIF",
             n_published=11_483,

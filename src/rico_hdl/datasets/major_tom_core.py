@@ -54,6 +54,7 @@ SPEC = DatasetSpec(
             key=Template.parse("{cell}_{product}"),
             bands=(Band("vh"), Band("vv")),
             folder="S1RTC",
+            companions=("thumbnail.png",),
             downloads=(Download("part_*.parquet"),),
             example="0U/0U_199R/S1A_IW_GRDH_1SDV_20220703T044409_20220703T044434_043932_rtc/vh.tif",
         ),
@@ -80,6 +81,7 @@ SPEC = DatasetSpec(
             ),
             dtype="uint16",
             folder="S2L2A",
+            companions=("cloud_mask.tif", "thumbnail.png"),
             downloads=(Download("part_*.parquet"),),
             presets=_PRESETS,
             example=(

@@ -21,8 +21,10 @@ from rico_hdl.errors import (
     SourceError,
     UnsupportedArchiveError,
 )
+from rico_hdl.patches.unmatched import UnmatchedFiles
 from rico_hdl.patches.walking import paths_of
 from rico_hdl.sources import MAX_MEMBER_BYTES, Archive, Content, Member
+from rico_hdl.sources.leftovers import is_in_leftover
 from rico_hdl.spec import Modality
 from rico_hdl.spec.model import BAND_FIELD
 from rico_hdl.system.hashes import HashSet
@@ -133,16 +135,18 @@ class Assembly:
             files of unwanted patches are not read.
         met: Hashes of the keys in earlier archives; those of this one are added. A key that is
             found again is always wanted, after a `Repeated`.
+        unmatched: Counts the files that belong to no patch.
         max_waiting_bytes: See `MAX_WAITING_BYTES`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but two by name
         self,
         modality: Modality,
         archive: Archive,
         *,
         is_wanted: Wanted = wants_all,
         met: HashSet | None = None,
+        unmatched: UnmatchedFiles | None = None,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
     ) -> None:
         self.n_found = 0
@@ -156,11 +160,14 @@ class Assembly:
         self._archive = archive
         self._is_wanted = is_wanted
         self._met = HashSet() if met is None else met
+        self._unmatched = UnmatchedFiles(modality) if unmatched is None else unmatched
         self._max_waiting_bytes = max_waiting_bytes
         self._template = modality.files.at_any_depth()
         self._tokens = {band.token for band in modality.bands}
         self._waiting: dict[_PatchPlace, _Waiting] = {}
         self._waiting_bytes = 0
+        self._folder = ""  # of the last file that `_is_leftover` was asked about
+        self._in_leftover = False
         self._passed_over: set[int] = set()  # hashes of places: unwanted, or given up
         self._n_passed = 0  # since the last position
         self._out: list[PatchFailure | Repeated] = []  # to be yielded after the current member
@@ -177,9 +184,12 @@ class Assembly:
                         yield self._position(self._archive.n_bytes_read, n_bytes)
                         next_position = time.monotonic() + POSITION_SECONDS
                     if last is None or member.path not in last.paths:
+                        if self._is_leftover(member.path):
+                            continue
                         place = self._place_of(member.path)
                         if place is None:
                             self.n_unread += bool(member.problem)
+                            self._unmatched.meet(member.path)
                             continue
                         last, last_place = self._waiting_for(place), place
                     self._meet(last, member)
@@ -218,6 +228,15 @@ class Assembly:
             self._archive.location,
             self.damage.message,
         )
+
+    def _is_leftover(self, path: str) -> bool:
+        """Whether a file was left by an operating system or a tool."""
+        start = path.rfind("/") + 1
+        folder = path[:start]
+        if folder != self._folder:  # files of a folder follow each other
+            self._folder, self._in_leftover = folder, is_in_leftover(folder)
+        # Of such files, only hidden ones can have the name of a patch's.
+        return self._in_leftover or path.startswith(".", start)
 
     def _place_of(self, path: str) -> _PatchPlace | None:
         """The place of the patch that a file belongs to; None if it belongs to none."""

@@ -1,8 +1,8 @@
 """Planning which patches in folders a conversion will write, before it writes anything.
 
 In: a spec, and a source for each wanted modality. Out: a `Plan`: the patches sorted by key, and the
-failures that can be found without opening a file (missing bands, duplicates, keys that LMDB can't
-hold). Folders are listed; files are neither read nor written.
+failures that can be found without opening a file (missing bands, keys that LMDB can't hold).
+Folders are listed; files are neither read nor written.
 """
 
 from __future__ import annotations
@@ -13,11 +13,20 @@ from dataclasses import dataclass, field
 
 from rico_hdl.errors import SourceError, UsageError
 from rico_hdl.patches.hints import explain_no_patches, explain_wrong_modality, suggest
+from rico_hdl.patches.unmatched import UnmatchedFiles
 from rico_hdl.patches.walking import find, paths_of
 from rico_hdl.sources import Source
 from rico_hdl.spec import DatasetSpec, Modality
 from rico_hdl.system.sorting import CompactSorted
-from rico_hdl.values import Patch, PatchFailure, incomplete, place_of, printable, problem_of_key
+from rico_hdl.values import (
+    Patch,
+    PatchFailure,
+    Repeated,
+    incomplete,
+    place_of,
+    printable,
+    problem_of_key,
+)
 
 _PlannedPatch = tuple[str, int, str, tuple[str, ...]]
 """Key, zero-based position of the modality, prefix, field values."""
@@ -34,42 +43,46 @@ class Plan:
     failures: list[PatchFailure] = field(default_factory=list)
     """Patches that will not be written, sorted by key."""
     n_patches: Counter[str] = field(default_factory=Counter)
-    """Number of patches that will be written, by modality."""
+    """Number of patches that will be written, by modality; further copies don't count."""
+    n_copies: int = 0
+    """Number of further copies: patches whose key occurs before, to be compared with the first."""
+    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Anything unusual about a source, by modality, a sentence each."""
     _entries: CompactSorted[_PlannedPatch] = field(default_factory=CompactSorted)
-    _left_out: set[str] = field(default_factory=set)
 
     def __len__(self) -> int:
         return self.n_patches.total()
 
     def __iter__(self) -> Iterator[Patch]:
-        modalities = [self.spec.modality(name) for name in self.sources]
-        sources = list(self.sources.values())
-        for key, position, prefix, values in self._entries:
-            if key not in self._left_out:
-                modality = modalities[position]
-                paths = paths_of(modality, prefix, values)
-                yield Patch(key, modality, sources[position], paths)
+        return (patch for patch, repeated in self.with_copies() if repeated is None)
 
-    def _find_duplicates(self) -> None:
-        """Leave out keys that belong to several patches: it is unclear which one is meant."""
+    def with_copies(self) -> Iterator[tuple[Patch, Repeated | None]]:
+        """The patches, including further copies of them, each of these with what it repeats."""
         modalities = [self.spec.modality(name) for name in self.sources]
         sources = list(self.sources.values())
-        before: _PlannedPatch | None = None
-        for entry in self._entries:
-            if before is not None and entry[0] == before[0]:
-                places = [
-                    (f"{sources[p].location}/{paths_of(modalities[p], prefix, values)[0]}", p)
-                    for _, p, prefix, values in (before, entry)
-                ]
-                (first, first_position), (second, second_position) = places
-                if entry[0] not in self._left_out:
-                    self._left_out.add(entry[0])
-                    self.n_patches[modalities[first_position].name] -= 1
-                self.n_patches[modalities[second_position].name] -= 1
-                reason = f"two patches have this key: the other one is at {printable(first)}"
-                name = modalities[second_position].name
-                self.failures.append(PatchFailure(entry[0], name, printable(second), None, reason))
-            before = entry
+        first: Patch | None = None
+        for key, position, prefix, values in self._entries:
+            modality = modalities[position]
+            patch = Patch(key, modality, sources[position], paths_of(modality, prefix, values))
+            if first is not None and key == first.key:
+                yield patch, Repeated(key, _place(patch), is_whole=True, first=_place(first))
+            else:
+                first = patch
+                yield patch, None
+
+    def _count_copies(self) -> None:
+        """Count keys that occur before as copies."""
+        names = list(self.sources)
+        last: str | None = None
+        for key, position, _, _ in self._entries:
+            if key == last:
+                self.n_patches[names[position]] -= 1
+                self.n_copies += 1
+            last = key
+
+
+def _place(patch: Patch) -> str:
+    return printable(f"{patch.source.location}/{patch.paths[0]}")
 
 
 def check_names(spec: DatasetSpec, sources: Mapping[str, object]) -> None:
@@ -102,7 +115,7 @@ def make_plan(spec: DatasetSpec, sources: Mapping[str, Source]) -> Plan:
     plan = Plan(spec, {modality.name: sources[modality.name] for modality in wanted})
     for position, modality in enumerate(wanted):
         _add(plan, position, modality, sources[modality.name])
-    plan._find_duplicates()  # noqa: SLF001 - the plan is being made here
+    plan._count_copies()  # noqa: SLF001 - the plan is being made here
     plan.failures.sort(key=place_of)
     return plan
 
@@ -112,8 +125,9 @@ def _add(plan: Plan, position: int, modality: Modality, source: Source) -> None:
     n_found = 0
     most_missing = True  # most bands of every patch: names that match by coincidence
     failures: list[PatchFailure] = []
+    unmatched = UnmatchedFiles(modality, plan.spec.modalities)
     try:
-        for found in find(source, modality):
+        for found in find(source, modality, unmatched=unmatched):
             if n_found == 0 and (
                 error := explain_wrong_modality(plan.spec, modality, source, found)
             ):
@@ -148,3 +162,5 @@ def _add(plan: Plan, position: int, modality: Modality, source: Source) -> None:
                 hint or f"See the expected folders with: rico-hdl datasets {plan.spec.name}",
             )
     plan.failures += failures
+    unmatched.look(source)
+    plan.warnings[modality.name] = unmatched.warnings(source.location)

@@ -18,6 +18,7 @@ from rico_hdl.decoding.foreign import form_of_file
 from rico_hdl.errors import SourceError
 from rico_hdl.patches.walking import FoundPatch, find, find_within, paths_of
 from rico_hdl.sources import FolderEntry, FolderSource, Lists
+from rico_hdl.sources.leftovers import is_leftover
 from rico_hdl.sources.opening import is_called_archive, shell_command
 from rico_hdl.spec import DatasetSpec, Modality
 from rico_hdl.spec.model import BAND_FIELD
@@ -56,7 +57,7 @@ class BoundedListing:
 
 def explain_no_patches(spec: DatasetSpec, modality: Modality, source: Lists) -> SourceError:
     """The error for a folder without a patch of the modality."""
-    entries = source.entries("")
+    entries = _without_leftovers(source.entries(""))
     seen = [entry.name + "/" * entry.is_folder for entry in entries]
     example = _first_file(source)
     hint = "" if entries else "Check the path; you don't need to unpack archives."
@@ -108,12 +109,16 @@ def _first_file(source: Lists) -> str:
     """A file a few folders down, as an example of the contents; empty if none is near."""
     path = ""
     for _ in range(_N_UP):
-        entries = BoundedListing(source).entries(path)
+        entries = _without_leftovers(BoundedListing(source).entries(path))
         files = [entry.name for entry in entries if not entry.is_folder]
         if files or not entries:
             return path + files[0] if files and path else ""
         path += f"{entries[0].name}/"
     return ""
+
+
+def _without_leftovers(entries: Sequence[FolderEntry]) -> list[FolderEntry]:
+    return [entry for entry in entries if not is_leftover(entry.name)]
 
 
 def explain_wrong_modality(
@@ -258,7 +263,8 @@ def holds_complete(
 def _below(root: Path) -> Iterator[Path]:
     """A bounded number of folders, one and two levels down."""
     source = BoundedListing(FolderSource(root))
-    children = [entry.name for entry in source.entries("") if entry.is_folder][:_MAX_LISTINGS]
+    entries = _without_leftovers(source.entries(""))
+    children = [entry.name for entry in entries if entry.is_folder][:_MAX_LISTINGS]
     yield from (root / name for name in children)
     for name in children[:20]:
         yield from (root / name / e.name for e in source.entries(name)[:20] if e.is_folder)

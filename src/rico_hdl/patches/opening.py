@@ -28,6 +28,7 @@ from rico_hdl.patches.hints import (
 )
 from rico_hdl.patches.walking import FoundPatch, find
 from rico_hdl.sources import Archive, FolderEntry, FolderSource, Source
+from rico_hdl.sources.leftovers import is_in_leftover
 from rico_hdl.sources.opening import archives_in, is_source, open_archive, parts_of
 from rico_hdl.spec import DatasetSpec, Modality
 
@@ -39,6 +40,8 @@ _N_MEMBERS: Final = 2_000
 """Maximum number of members in an archive that are examined before the conversion."""
 _N_BYTES: Final = 64 * 2**20
 """Maximum number of bytes of an archive's files that are read for that."""
+_MAX_PATH: Final = 4096
+"""Longest path of a member that is examined: that of Linux (``PATH_MAX``)."""
 _N_ARCHIVES: Final = 3
 """Maximum number of archives of a modality that are searched for a patch."""
 
@@ -272,6 +275,8 @@ def _beginning(archive: Archive, modality: Modality, *, thorough: bool) -> _Begi
     with closing(archive.members()) as members:
         try:
             for member in members:
+                if len(member.path) > _MAX_PATH or is_in_leftover(member.path):
+                    continue
                 values = template.match(member.path)
                 if values is not None:
                     values.pop("band", None)

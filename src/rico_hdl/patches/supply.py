@@ -23,6 +23,7 @@ from rico_hdl.patches.archives import (
 from rico_hdl.patches.checksums import Checksum, published_md5
 from rico_hdl.patches.folders import Plan, make_plan
 from rico_hdl.patches.opening import Opened
+from rico_hdl.patches.unmatched import UnmatchedFiles
 from rico_hdl.sources import Archive, Source
 from rico_hdl.sources.opening import is_stream, open_archive
 from rico_hdl.spec import DatasetSpec, Modality
@@ -106,6 +107,7 @@ class Supply:
                     archive,
                     is_wanted,
                     met,
+                    siblings=self.spec.modalities,
                     check_sum=check,
                     max_waiting_bytes=max_waiting_bytes,
                 )
@@ -117,8 +119,10 @@ class Supply:
         for plan in self.plans:
             n_passed: Counter[str] = Counter()
             next_position = 0.0
-            for patch in plan:
-                if is_wanted(patch.key, patch.modality):
+            for patch, repeated in plan.with_copies():
+                if repeated is not None:
+                    yield repeated
+                if repeated is not None or is_wanted(patch.key, patch.modality):
                     yield patch
                     continue
                 n_passed[patch.modality.name] += 1
@@ -127,7 +131,8 @@ class Supply:
                     yield from self._positions(plan, n_passed)
             yield from self._positions(plan, n_passed)
             for name, source in plan.sources.items():
-                yield SourceRead(Origin(name, source.location), plan.n_patches[name])
+                origin, warnings = Origin(name, source.location), plan.warnings[name]
+                yield SourceRead(origin, plan.n_patches[name], warnings=warnings)
 
     def _positions(self, plan: Plan, n_passed: Counter[str]) -> list[Position]:
         found = [Position(name, plan.sources[name].location, n) for name, n in n_passed.items()]
@@ -141,6 +146,7 @@ def archived(  # noqa: PLR0913 - all but two by name or default
     is_wanted: Wanted = wants_all,
     met: HashSet | None = None,
     *,
+    siblings: Sequence[Modality] = (),
     check_sum: bool = False,
     max_waiting_bytes: int = MAX_WAITING_BYTES,
 ) -> Generator[Supplied]:
@@ -151,6 +157,7 @@ def archived(  # noqa: PLR0913 - all but two by name or default
         archive: Where to look.
         is_wanted: See `Supply.items`.
         met: Hashes of the keys in earlier archives; those of this one are added.
+        siblings: The modalities of the same dataset; see `UnmatchedFiles`.
         check_sum: Whether to compare the archive with its published MD5 sum.
         max_waiting_bytes: See `Supply.items`.
     """
@@ -162,8 +169,14 @@ def archived(  # noqa: PLR0913 - all but two by name or default
         else:
             checksum.read_alongside()
     try:
+        unmatched = UnmatchedFiles(modality, siblings)
         assembly = Assembly(
-            modality, archive, is_wanted=is_wanted, met=met, max_waiting_bytes=max_waiting_bytes
+            modality,
+            archive,
+            is_wanted=is_wanted,
+            met=met,
+            unmatched=unmatched,
+            max_waiting_bytes=max_waiting_bytes,
         )
         with closing(iter(assembly)) as items:
             yield from items
@@ -175,6 +188,7 @@ def archived(  # noqa: PLR0913 - all but two by name or default
             assembly.n_found,
             assembly.n_unread,
             has_unknown_sum=check_sum and not expected,
+            warnings=unmatched.warnings(archive.location),
         )
     finally:
         if checksum is not None:

@@ -46,9 +46,9 @@ class FolderSource:
         path = self._prefix + folder
         with os.scandir(path) as found:
             entries = [
-                FolderEntry(item.name, is_folder)
+                FolderEntry(item.name, is_below)
                 for item in found
-                if not ((is_folder := _is_folder(item)) and item.is_symlink())
+                if not ((is_below := is_folder(item)) and item.is_symlink())
                 or not self._leads_back(path, item.path)
             ]
         entries.sort()
@@ -88,13 +88,13 @@ class FolderSource:
                 "Open archives with `rico_hdl.sources.opening.open_archive`.",
             ) from None
         except OSError as error:
-            raise SourceError(
-                f"{self._root}: can't be listed: {error.strerror}",
-                "Check the permissions, and that the disk or network share is mounted.",
-            ) from None
+            advice = "Check the permissions, and that the disk or network share is mounted."
+            if error.errno in NOWHERE:
+                advice = "Check the path, and where its links lead."
+            raise SourceError(f"{self._root}: can't be listed: {error.strerror}", advice) from None
 
 
-def _is_folder(item: os.DirEntry[str]) -> bool:
+def is_folder(item: os.DirEntry[str]) -> bool:
     """Whether an entry can be listed.
 
     If that can't be determined, because a link leads below a folder without permission, say, the

@@ -17,6 +17,8 @@ from typing import Final, NamedTuple, NoReturn
 from rico_hdl.decoding.foreign import HEAD_BYTES, foreign_form
 from rico_hdl.errors import SourceError, UnsupportedArchiveError
 from rico_hdl.sources.files import hint_for, open_regular
+from rico_hdl.sources.folder import is_folder
+from rico_hdl.sources.leftovers import is_leftover
 from rico_hdl.sources.protocol import Archive, Member
 from rico_hdl.spec import Modality
 
@@ -164,15 +166,22 @@ def archives_in(folder: Path) -> list[Path]:
 
 def _found(folder: Path, n_levels: int) -> Iterator[Path]:
     with os.scandir(folder) as scanned:
-        entries = sorted(scanned, key=lambda entry: entry.name)
-    files = [folder / entry.name for entry in entries if not entry.is_dir()]
+        entries = [entry for entry in scanned if not is_leftover(entry.name)]
+    entries.sort(key=lambda entry: entry.name)
+    folders = {entry.name for entry in entries if is_folder(entry)}
+    # A pipe or a socket is no archive; a link that leads nowhere stands for one that is missing.
+    files = [
+        folder / entry.name
+        for entry in entries
+        if entry.name not in folders and (entry.is_symlink() or entry.is_file())
+    ]
     if n_levels == _N_LEVELS:
         yield from first_parts(files)
     else:
         yield from (path for path in files if path.name.endswith(_SCATTERED))
     if n_levels > 1 and len(entries) <= _MAX_ENTRIES:
         for entry in entries:
-            if entry.is_dir():
+            if entry.name in folders:
                 with suppress(OSError):  # lost+found, say
                     yield from _found(folder / entry.name, n_levels - 1)
 

@@ -157,6 +157,10 @@ class Modality:
     """Other spellings of the option that users paste, accepted with a notice."""
     presets: tuple[Preset, ...] = ()
     """Named selections of bands for readers. They have no effect on keys and records."""
+    companions: tuple[str, ...] = ()
+    """Names, as glob patterns, of files that the publisher ships next to the patches and that
+    belong to none: quality layers, thumbnails, metadata. Other files with the extension of
+    ``files`` are counted in a warning."""
 
     def __post_init__(self) -> None:
         above = [segment for segment in self.files.segments[:-1] if BAND_FIELD in segment.fields]
@@ -216,6 +220,13 @@ class Modality:
     def one_file_per_band(self) -> bool:
         """Whether each band has a file of its own."""
         return BAND_FIELD in self.files.fields
+
+    @cached_property
+    def suffix(self) -> str:
+        """The extension of its files, such as ``.tif``; empty if their names end in a field."""
+        last = self.files.segments[-1].parts[-1]
+        _, dot, extension = last.rpartition(".") if isinstance(last, str) else ("", "", "")
+        return dot + extension
 
     @cached_property
     def patch_fields(self) -> tuple[str, ...]:

@@ -122,7 +122,7 @@ def _value(kind: type, name: str, value: object, place: str) -> object:
     return tuple(_checked(text, str, place) for text in _checked(value, list, place))
 
 
-_TEXTS: Final = frozenset({"aliases", "bands", "notes"})
+_TEXTS: Final = frozenset({"aliases", "bands", "companions", "notes"})
 _OPTIONAL: Final = frozenset({"shape", "dtype", "n_published", *_SINGLE})
 _NUMBERS: Final = frozenset({"index", "n_published"})
 
