@@ -9,8 +9,8 @@ from typing import Final, NamedTuple, Protocol
 from rico_hdl.decoding.raster import Raster
 
 MAX_MEMBER_BYTES: Final = 2**30
-"""Largest member of an archive that is read: twice the largest image that is decoded. A member that
-claims to be larger is damaged, or a decompression bomb."""
+"""Largest file or member of an archive that is read: twice the largest image that is decoded. A
+member that claims to be larger is damaged, or a decompression bomb."""
 
 
 class FolderEntry(NamedTuple):
