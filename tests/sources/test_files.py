@@ -167,6 +167,20 @@ def test_a_file_that_is_leased_is_waited_for(tmp_path):
         assert holder.wait(30) == 0
 
 
+def test_a_file_on_tape_is_waited_for(tmp_path, monkeypatch):
+    """Some file systems refuse a read that must not block until the file is fetched from tape."""
+    (tmp_path / "a.tif").write_bytes(b"content")
+    whole = os.read
+
+    def read(file: int, n: int) -> bytes:
+        if not os.get_blocking(file):
+            raise BlockingIOError
+        return whole(file, n)
+
+    monkeypatch.setattr(os, "read", read)
+    assert FolderSource(tmp_path).read("a.tif") == b"content"
+
+
 def test_split_files_may_have_a_byte_order_mark(tmp_path):
     """Rows may end in any way, and a byte order mark is no part of the first one."""
     path = tmp_path / "train.txt"
