@@ -26,6 +26,7 @@ _S1 = Modality(
     bands=(Band("VH", shape=_10M), Band("VV", shape=_10M)),
     # Presumably float32, as in v2.0; no real file was at hand.
     folder="BigEarthNet-S1-v1.0",
+    companions=("*_labels_metadata.json",),
     downloads=(Download("BigEarthNet-S1-v1.0.tar.gz", md5="94ced73440dea8c7b9645ee738c5a172"),),
     example=(
         "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_61_39/"
@@ -57,6 +58,7 @@ _S2 = Modality(
     ),
     dtype="uint16",
     folder="BigEarthNet-v1.0",
+    companions=("*_labels_metadata.json",),
     downloads=(Download("BigEarthNet-S2-v1.0.tar.gz", md5="5a64e9ce38deb036a435a7b59494924c"),),
     presets=_PRESETS,
     example=f"{_S2_PATCH}/{_S2_PATCH}_B01.tif",
