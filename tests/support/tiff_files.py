@@ -5,8 +5,10 @@ ones; `by_gdal` and `by_tifffile` encode pixels. Pixels are random bits, so floa
 payloads and negative zeros, and no swapped band or transposed axis goes unnoticed.
 """
 
+import logging
 import struct
 import warnings
+from contextlib import contextmanager
 from io import BytesIO
 
 import numpy as np
@@ -17,7 +19,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.io import MemoryFile
 
 SHORT, LONG, LONG8 = 3, 4, 16
-_CODES = {1: "B", 2: "s", 3: "H", 4: "I", 6: "b", 11: "f", 12: "d", 13: "I", 16: "Q"}
+_CODES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 11: "f", 12: "d", 13: "I", 16: "Q"}
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 FILL_ORDER, STRIP_OFFSETS, SAMPLES, ROWS_PER_STRIP, STRIP_COUNTS = 266, 273, 277, 278, 279
@@ -37,8 +39,8 @@ def build(tags, blocks, *, order="<", big=False, next_directory=0, tail=b""):
 
     Args:
         tags: {tag: (TIFF type, values)}; the entries are written in this order. If the values of
-            a strip or tile offsets tag are None, they become the offsets of the blocks; if those of
-            a byte counts tag are None, their lengths.
+            a strip or tile offsets tag are None, they become the offsets of the blocks, 0 for an
+            empty one; if those of a byte counts tag are None, their lengths.
         blocks: The bytes of each strip or tile.
         order: ``<`` or ``>``.
         big: BigTIFF.
@@ -63,7 +65,7 @@ def build(tags, blocks, *, order="<", big=False, next_directory=0, tail=b""):
     for tag in (STRIP_OFFSETS, TILE_OFFSETS):
         if tag in tags and tags[tag][1] is None:
             sizes = [len(block) for block in blocks]
-            places = [blocks_at + sum(sizes[:i]) for i in range(len(sizes))]
+            places = [blocks_at + sum(sizes[:i]) if sizes[i] else 0 for i in range(len(sizes))]
             packed[tag] = struct.pack(f"{order}{len(places)}{_CODES[tags[tag][0]]}", *places)
     mark = b"II" if order == "<" else b"MM"
     first = (43, 8, 0, head) if big else (42, head)
@@ -147,8 +149,6 @@ def plain_file(image, *, rows_per_strip=None, planar=1, order="<", big=False, **
 
 SIZES = ((1, 1), (1, 37), (37, 1), (17, 33), (16, 16), (48, 64), (3, 200))
 DTYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8")
-N_BITS = {"u1": (1, 2, 4, 7), "u2": (9, 12, 15)}
-"""Sample widths for which GDAL stores fewer bits."""
 
 
 def random_stack(random, dtypes=DTYPES):
@@ -180,39 +180,6 @@ def tifffile_options(random, stack):
         options["tile"] = (random.choice([16, 32, 64]), random.choice([16, 48, 128]))
     else:
         options["rowsperstrip"] = random.choice([1, 2, 3, 5, 16, rows, rows + 7])
-    return options
-
-
-def gdal_options(random, stack):
-    """Options for `by_gdal`: encodings that keep every bit, and some that may not."""
-    compression = random.choice(
-        ["NONE", "LZW", "DEFLATE", "ZSTD", "PACKBITS", "LZMA", "LERC", "LERC_ZSTD", "WEBP", "JPEG"]
-    )
-    options = {
-        "compress": compression,
-        "INTERLEAVE": random.choice(["PIXEL", "BAND"]),
-        "BIGTIFF": random.choice(["YES", "NO"]),
-        "ENDIANNESS": random.choice(["LITTLE", "LITTLE", "BIG"]),
-        "PHOTOMETRIC": random.choice(["MINISBLACK", "MINISBLACK", "MINISWHITE"]),
-        "masked": random.random() < 0.1,
-        "nodata": random.choice([None, None, None, 0]),
-    }
-    if compression in {"LZW", "DEFLATE", "ZSTD"}:
-        options["PREDICTOR"] = random.choice([1, 2, 3] if stack.dtype.kind == "f" else [1, 2])
-    if compression == "WEBP":
-        options["WEBP_LOSSLESS"] = "YES"
-    if random.random() < 0.5:
-        sides = {"BLOCKXSIZE": random.choice([16, 64]), "BLOCKYSIZE": random.choice([16, 48])}
-        options |= {"TILED": "YES", **sides}
-    else:
-        options["BLOCKYSIZE"] = random.choice([1, 2, 3, 16, stack.shape[1]])
-    if random.random() < 0.15:
-        options["SPARSE_OK"] = "TRUE"
-    if min(stack.shape[1:]) > 16 and random.random() < 0.2:
-        options["overviews"] = [2]
-    n_bits = N_BITS.get(stack.dtype.str[1:])
-    if n_bits and random.random() < 0.4:
-        options["nbits"] = random.choice(n_bits)
     return options
 
 
@@ -262,9 +229,35 @@ def read_by_gdal(data):
     """
     with warnings.catch_warnings(), MemoryFile(data) as file:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        # One thread, no cache: each test reads the file as it is now.
-        with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), file.open() as dataset:
+        # One thread, no cache: each test reads the file as it is now. GTIFF_RAW: CMYK and Lab as
+        # they are stored, not as RGB.
+        with (
+            rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"),
+            rasterio.open(f"GTIFF_RAW:{file.name}", driver="GTiff") as dataset,
+        ):
             return list(dataset.read())
+
+
+class _Warnings(logging.Handler):
+    """Collects what GDAL warns of, which rasterio logs."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.messages = []
+
+    def emit(self, record):
+        self.messages.append(record.getMessage())
+
+
+@contextmanager
+def warnings_of_gdal():
+    """Collect the warnings and errors that GDAL prints meanwhile, as a list of messages."""
+    handler, logger = _Warnings(), logging.getLogger("rasterio")
+    logger.addHandler(handler)
+    try:
+        yield handler.messages
+    finally:
+        logger.removeHandler(handler)
 
 
 def read_by_tifffile(data):

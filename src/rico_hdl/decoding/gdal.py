@@ -36,13 +36,18 @@ class GdalDecoder:
         Raises:
             TiffError: GDAL can't read the file.
         """
+        import rasterio  # noqa: PLC0415
         from rasterio.errors import RasterioError  # noqa: PLC0415
         from rasterio.io import MemoryFile  # noqa: PLC0415
 
         if not data:  # rasterio would open it for writing
             raise TiffError("not a TIFF file: it is empty")
         try:
-            with MemoryFile(data) as memory, memory.open(driver="GTiff") as file:
+            # GTIFF_RAW: CMYK and Lab as they are stored; GDAL converts some of them to RGB.
+            with (
+                MemoryFile(data) as memory,
+                rasterio.open(f"GTIFF_RAW:{memory.name}", driver="GTiff") as file,
+            ):
                 return rasters_of(file.read())
         except RasterioError as error:
             raise TiffError(f"GDAL can't read the file: {error}") from error

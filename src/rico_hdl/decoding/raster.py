@@ -18,7 +18,11 @@ _BITS: Final = {1: (8, 16, 32, 64), 2: (8, 16, 32, 64), 3: (16, 32, 64)}
 DTYPES: Final = {
     **{(kind, bits): f"{_KINDS[kind]}{bits}" for kind, sizes in _BITS.items() for bits in sizes},
     # Narrower samples are stored as the next wider type, as GDAL returns them.
-    **{(1, bits): "uint8" if bits < 8 else "uint16" for bits in range(1, 16) if bits != 8},
+    **{
+        (1, bits): f"uint{8 if bits < 8 else 16 if bits < 16 else 32}"
+        for bits in range(1, 32)
+        if bits not in {8, 16}
+    },
 }
 """TIFF's (SampleFormat, BitsPerSample) -> the numpy name of the dtype that samples are stored as.
 Complex numbers, and widths whose byte order or sign readers disagree on, are not supported."""

@@ -1,31 +1,41 @@
 """Decoding the bytes of a TIFF file into rasters.
 
-In: a whole file as bytes. Out: one `Raster` per band, in file order. Three methods give the same
+In: a whole file as bytes. Out: one `Raster` per band, in file order. Four methods give the same
 bits: uncompressed strips are sliced out of the file, deflate strips of differences are inflated one
-by one, and libtiff decodes everything else. All three first reject headers and blocks whose pixels
-would be in doubt.
+by one, libtiff decodes everything else that it can be given as it is, and the rest strip by strip
+or tile by tile. All four first reject headers and blocks whose pixels would be in doubt.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from rico_hdl.decoding.raster import DTYPES, Raster, bands_of, split
 from rico_hdl.decoding.tiff import deflate
-from rico_hdl.decoding.tiff.header import Segments, TiffHeader, parse_header
+from rico_hdl.decoding.tiff.blockwise import are_odd, block_bytes, decode_blocks, is_for_blocks
+from rico_hdl.decoding.tiff.header import NONE, Segments, TiffHeader, parse_header
 from rico_hdl.decoding.tiff.libtiff import (
-    NONE,
+    WEBP,
     decode_with_libtiff,
     image_bytes,
     refuse_doubtful,
+    refuse_lossy,
 )
-from rico_hdl.errors import TiffError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rico_hdl.system.memory import Allowance
+
+
+class _Method(Enum):
+    """How a compressed file with ordinary strips or tiles is decoded."""
+
+    INFLATE = auto()
+    LIBTIFF = auto()
+    BLOCKS = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,7 @@ class _Known:
     dtype: str
     decoding_bytes: int
     """The memory that decoding takes at its peak, in bytes."""
+    method: _Method
 
     def holds_for(self, data: bytes) -> bool:
         if len(data) < self.n_bytes:
@@ -87,7 +98,7 @@ class Decoder:
             allowance.need(known.decoding_bytes)
         if known.pieces is not None:
             return _slice(data, known, known.pieces)
-        return _decompress(data, known)
+        return _decompress(data, known, allowance)
 
 
 def _learn(data: bytes) -> _Known:
@@ -95,7 +106,7 @@ def _learn(data: bytes) -> _Known:
     header = parse_header(data)
     refuse_doubtful(header)
     blocks = header.read_blocks(data)
-    tables = [(values.start, values.stop) for values in (header.offsets, header.byte_counts)]
+    tables = [(v.start, v.stop) for v in (header.offsets, header.byte_counts) if v is not None]
     consulted = [*header.consulted]
     n_bytes = max(stop for _, stop in (*consulted, *tables))
     pieces = None
@@ -112,6 +123,13 @@ def _learn(data: bytes) -> _Known:
         header=header,
         dtype=DTYPES[header.sample_format, header.bits],
         decoding_bytes=_decoding_bytes(header, blocks, pieces),
+        method=(
+            _Method.INFLATE
+            if deflate.is_for_inflate(header)
+            else _Method.BLOCKS
+            if is_for_blocks(header)
+            else _Method.LIBTIFF
+        ),
     )
 
 
@@ -119,14 +137,17 @@ def _decoding_bytes(
     header: TiffHeader, blocks: Segments, pieces: tuple[tuple[int, int], ...] | None
 ) -> int:
     """The memory that decoding a file takes at its peak, in bytes."""
-    n_bytes = image_bytes(header)
-    # Interleaved bands are copied out of the image.
-    bands = n_bytes if header.n_planes < header.n_samples else 0
+    n_bytes, bands = image_bytes(header), _band_bytes(header)
     if pieces is not None:
         return bands + (n_bytes if len(pieces) > 1 else 0)
     if deflate.is_for_inflate(header):
         return 2 * n_bytes  # the strips one by one and joined, differences and sums, or the bands
     return n_bytes + max(bands, *blocks.sizes)
+
+
+def _band_bytes(header: TiffHeader) -> int:
+    """The memory that the bands take next to the image: interleaved ones are copied out of it."""
+    return image_bytes(header) if header.n_planes < header.n_samples else 0
 
 
 def _is_plain(header: TiffHeader, blocks: Segments) -> bool:
@@ -137,7 +158,7 @@ def _is_plain(header: TiffHeader, blocks: Segments) -> bool:
         and header.fill_order == 1
         and header.bits in {8, 16, 32, 64}
         and (header.bits == 8 or header.byte_order == "<")
-        and list(blocks.counts) == blocks.sizes
+        and not any(map(int.__lt__, blocks.counts, blocks.sizes))
     )
 
 
@@ -181,15 +202,24 @@ def _slice(data: bytes, known: _Known, pieces: tuple[tuple[int, int], ...]) -> t
     return bands_of(np.frombuffer(pixels, dtype).reshape(header.shape))
 
 
-def _decompress(data: bytes, known: _Known) -> tuple[Raster, ...]:
+def _decompress(data: bytes, known: _Known, allowance: Allowance | None) -> tuple[Raster, ...]:
     """Decode any other file."""
     header = known.header
     blocks = header.read_blocks(data)
-    if deflate.is_for_inflate(header):
+    method = known.method
+    if are_odd(header, blocks):
+        method = _Method.BLOCKS
+    if method is _Method.INFLATE:
         return bands_of(deflate.inflate(data, header, blocks, known.dtype))
-    if header.compression == NONE and any(map(int.__lt__, blocks.counts, blocks.sizes)):
-        raise TiffError("a strip or tile is shorter than its pixels")
-    image = decode_with_libtiff(data, header)
-    if header.compression in deflate.COMPRESSIONS:
-        deflate.verify(data, header, blocks, image)
-    return bands_of(image)
+    if header.compression == WEBP:
+        refuse_lossy(data, blocks)
+    if method is _Method.LIBTIFF:
+        image = decode_with_libtiff(data, header)
+        if header.compression not in deflate.COMPRESSIONS or deflate.verify(
+            data, header, blocks, image
+        ):
+            return bands_of(image)
+        del image
+    if allowance is not None:
+        allowance.need(image_bytes(header) + max(_band_bytes(header), block_bytes(header, blocks)))
+    return bands_of(decode_blocks(data, header, blocks, known.dtype))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rico_hdl.errors import TiffError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     import numpy.typing as npt
@@ -29,6 +29,11 @@ COMPRESSIONS: Final = frozenset({8, 32946})
 
 _ADLER: Final = 65521
 """The modulus of Adler-32 (RFC 1950)."""
+
+_CHUNK_BYTES: Final = 2**20
+MAX_PADDING_BYTES: Final = 64 * 2**20
+"""Most bytes that all blocks of a file may decode to beyond their pixels. They are decoded for the
+checksum, and zlib compresses zeros to a thousandth."""
 
 
 def is_for_inflate(header: TiffHeader) -> bool:
@@ -57,21 +62,25 @@ def inflate(data: bytes, header: TiffHeader, blocks: Segments, dtype: str) -> np
     """
     import numpy as np  # noqa: PLC0415 - only compressed files pay for it
 
-    strips = b"".join(_inflated(data, blocks))
+    strips = b"".join([strip for _, strip in inflated(data, header, blocks)])
     differences = np.frombuffer(strips, f"<u{header.bits // 8}").reshape(header.shape)
     # Sums wrap around whatever the type: writers take differences of the bits, as integers.
     samples = np.add.accumulate(differences, axis=2, dtype=differences.dtype)
     return samples.view(np.dtype(dtype).newbyteorder("<"))
 
 
-def verify(data: bytes, header: TiffHeader, blocks: Segments, image: np.ndarray) -> None:
+def verify(data: bytes, header: TiffHeader, blocks: Segments, image: np.ndarray) -> bool:
     """Check that libtiff decoded what the writer encoded.
 
     Args:
         data: The file.
         header: Its header.
-        blocks: Its blocks.
+        blocks: Its blocks, none of them sparse.
         image: The image that libtiff decoded, in file order.
+
+    Returns:
+        Whether the image can be trusted. If not, every block is intact, but some decode to more
+        bytes than their pixels take, of which libtiff leaves the last ones undefined.
 
     Raises:
         TiffError: A block is damaged.
@@ -84,36 +93,70 @@ def verify(data: bytes, header: TiffHeader, blocks: Segments, image: np.ndarray)
         and header.bits in {8, 16, 32, 64}
     )
     if is_as_encoded and zlib.adler32(image.data) == _checksum_of_all(data, blocks):
-        return
-    for start, strip in zip(_starts(blocks), _inflated(data, blocks), strict=True):
-        if is_as_encoded and strip != image.reshape(-1).view("u1")[start : start + len(strip)].data:
-            raise TiffError("can't be decoded: zlib and libtiff decode a strip differently")
-
-
-def _starts(blocks: Segments) -> Iterator[int]:
+        return True
     start = 0
-    for size in blocks.sizes:
-        yield start
-        start += size
+    padded: list[int] = []
+    for _, strip in inflated(data, header, blocks, padded.append):
+        stop = start + len(strip)
+        if is_as_encoded and not padded and strip != image.reshape(-1).view("u1")[start:stop].data:
+            raise TiffError("can't be decoded: zlib and libtiff decode a strip differently")
+        start = stop
+    return not padded
 
 
-def _inflated(data: bytes, blocks: Segments) -> Iterator[bytes]:
-    """Decode the blocks one by one."""
+def inflated(
+    data: bytes,
+    header: TiffHeader,
+    blocks: Segments,
+    on_padded: Callable[[int], object] = lambda _: None,
+) -> Iterator[tuple[int, bytes]]:
+    """Decode the blocks one by one, without their padding.
+
+    Padding is whole rows, such as those of a last strip with as many rows as the others. Any other
+    number of bytes means that the header is damaged.
+
+    Args:
+        data: The file.
+        header: Its header.
+        blocks: Its blocks.
+        on_padded: Called with the position of each block that has padding.
+
+    Yields:
+        Each block that is not sparse: its position, and the bytes of its pixels.
+
+    Raises:
+        TiffError: A block is damaged.
+    """
     view = memoryview(data)
-    for i, (start, count, size) in enumerate(zip(*blocks, strict=True)):
+    row_bytes = header.row_bytes(header.block_shape[1])
+    left = MAX_PADDING_BYTES
+    for i, (start, count, size) in enumerate(
+        zip(blocks.offsets, blocks.counts, blocks.sizes, strict=True)
+    ):
+        if not count:
+            continue
         stream = zlib.decompressobj()
         try:
-            # One byte more than expected, to notice blocks that are too long.
+            # One byte more than expected, to notice padding.
             block = stream.decompress(view[start : start + count], size + 1)
+            n = len(block)
+            while n > size and not stream.eof and left > 0:
+                more = stream.decompress(stream.unconsumed_tail, _CHUNK_BYTES)
+                if not more and not stream.eof:
+                    break
+                n += len(more)
+                left -= len(more)
         except zlib.error as error:
             raise TiffError(f"strip or tile {i} is damaged: {error}") from error
-        if len(block) != size or not stream.eof:
+        if n < size or not stream.eof or (n - size) % row_bytes:
             raise TiffError(
-                f"strip or tile {i} is damaged: expected {size} bytes, found "
-                f"{'more than ' if len(block) > size else ''}{min(len(block), size)}, "
+                f"strip or tile {i} is damaged: expected {size} bytes, found {n}, "
                 f"{'complete' if stream.eof else 'without an end'}"
             )
-        yield block
+        if n > size:
+            on_padded(i)
+            block = block[:size]
+        yield i, block
 
 
 def _checksum_of_all(data: bytes, blocks: Segments) -> int:

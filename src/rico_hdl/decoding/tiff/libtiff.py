@@ -7,34 +7,57 @@ methods as well: an encoding is either supported or not, whatever its compressio
 
 from __future__ import annotations
 
+import logging
+import re
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from rico_hdl.decoding.raster import DTYPES
+from rico_hdl.decoding.tiff.header import NONE
 from rico_hdl.errors import TiffError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
-    from rico_hdl.decoding.tiff.header import TiffHeader
+    from rico_hdl.decoding.tiff.header import Segments, TiffHeader
 
 MAX_IMAGE_BYTES: Final = 512 * 2**20
 """Largest decoded file, in bytes. Patches are far smaller: 13 MB for a whole Major-TOM product. A
 damaged or hostile header that claims more is refused before memory is allocated."""
 
-NONE: Final = 1
-_PACKBITS: Final = 32773
+PACKBITS: Final = 32773
+FAX: Final = frozenset({2, 3, 4})
+"""CCITT's compressions of bitmaps: RLE, Group 3 and Group 4."""
 _LERC: Final = 34887
+WEBP: Final = 50001
 _LOSSLESS: Final = {
     NONE: "none",
+    2: "CCITT",
+    3: "CCITT",
+    4: "CCITT",
     5: "LZW",
     8: "deflate",
-    _PACKBITS: "PackBits",
+    PACKBITS: "PackBits",
     32946: "deflate",
     _LERC: "LERC",
     34925: "LZMA",
     50000: "zstd",
+    WEBP: "lossless WebP",
 }
-_GREY_RGB_PALETTE: Final = frozenset({0, 1, 2, 3})
+_LOSSLESS_WEBP: Final = re.compile(rb"RIFF.{4}WEBPVP8L", re.DOTALL)
+_SUMS: Final = frozenset({5, 8, 32946, 34925, 50000})
+"""Compressions of differences, if the file has a predictor; the others ignore it."""
+WHOLE_BYTES: Final = frozenset({8, 16, 32, 64})
+"""Bits of samples that compressions and predictors of whole numbers of bytes are made for."""
+_PHOTOMETRIC: Final = {
+    0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 8: "Lab", 9: "Lab",
+    10: "Lab", 32803: "colour filters", 34892: "raw",
+}  # fmt: skip
+"""Photometric interpretations whose samples are stored as they are. YCbCr may be subsampled, and
+LogLuv is packed."""
 
 
 def refuse_doubtful(header: TiffHeader) -> None:
@@ -43,29 +66,16 @@ def refuse_doubtful(header: TiffHeader) -> None:
     Raises:
         TiffError: The encoding is not supported.
     """
-    samples = f"{header.bits}-bit samples of format {header.sample_format}"
     if header.compression not in _LOSSLESS:
         raise TiffError(
             f"compression {header.compression} is not supported, expected one of "
             f"{', '.join(dict.fromkeys(_LOSSLESS.values()))}"
         )
-    if (header.sample_format, header.bits) not in DTYPES:
-        raise TiffError(
-            f"{samples} are not supported, expected integers (1 and 2) of 8, 16, 32 or 64 bits, "
-            f"unsigned ones of fewer than 16, or floats (3) of 16, 32 or 64"
-        )
-    if header.compression == _LERC and header.byte_order == ">" and header.sample_format == 3:
-        # libtiff 4.7 (in imagecodecs 2026.3.6 and in GDAL 3.10) silently decodes float32 to values
-        # other than those that were written.
-        raise TiffError("big-endian LERC of floats is not supported: decoders get it wrong")
-    if header.compression in {_PACKBITS, _LERC} and header.bits % 8:
-        # libtiff reads row by row, which PackBits and LERC are not made for: pixels of the next row
-        # may be lost silently.
-        raise TiffError(f"{_LOSSLESS[header.compression]} of {samples} is not supported")
-    if header.photometric not in _GREY_RGB_PALETTE:
+    _refuse_samples(header)
+    if header.photometric not in _PHOTOMETRIC:
         raise TiffError(
             f"photometric interpretation {header.photometric} is not supported, "
-            f"expected grey, RGB or palette (0 to 3)"
+            f"expected one of {', '.join(dict.fromkeys(_PHOTOMETRIC.values()))}"
         )
     n_bytes = image_bytes(header)
     if n_bytes > MAX_IMAGE_BYTES:
@@ -78,14 +88,108 @@ def refuse_doubtful(header: TiffHeader) -> None:
 def image_bytes(header: TiffHeader) -> int:
     """Bytes of a decoded image, with the padding of its tiles."""
     n_samples = header.width * header.height * header.n_samples
-    return max(header.n_bytes, n_samples * -(-header.bits // 8))
+    return max(header.n_bytes, n_samples * sample_bytes(header))
+
+
+def sample_bytes(header: TiffHeader) -> int:
+    """Bytes of a decoded sample, which has the next wider type if it is narrow."""
+    return 1 << (-(-header.bits // 8) - 1).bit_length()
+
+
+def _refuse_samples(header: TiffHeader) -> None:
+    """Refuse samples that readers disagree on, or that the compression is not made for."""
+    samples = f"{header.bits}-bit samples of format {header.sample_format}"
+    name, per_pixel = _LOSSLESS[header.compression], header.shape[3]
+    if (header.sample_format, header.bits) not in DTYPES:
+        raise TiffError(
+            f"{samples} are not supported, expected integers (1 and 2) of 8, 16, 32 or 64 bits, "
+            f"unsigned ones of fewer than 32, or floats (3) of 16, 32 or 64"
+        )
+    if header.bits == 24 and header.byte_order == ">":
+        # GDAL 3.10 reads their bytes in the reverse of the order in which tifffile reads them.
+        raise TiffError(f"big-endian {samples} are not supported: decoders disagree")
+    if header.predictor != 1 and header.bits not in WHOLE_BYTES and header.compression in _SUMS:
+        raise TiffError(f"predictor {header.predictor} of {samples} is not supported")
+    if header.compression == _LERC and header.byte_order == ">" and header.sample_format == 3:
+        # libtiff 4.7 (in imagecodecs 2026.3.6 and in GDAL 3.10) silently decodes float32 to values
+        # other than those that were written.
+        raise TiffError("big-endian LERC of floats is not supported: decoders get it wrong")
+    if header.compression == _LERC and header.bits not in WHOLE_BYTES:
+        # GDAL 3.10 writes such files, and reads other values from them.
+        raise TiffError(f"LERC of {samples} is not supported: decoders get it wrong")
+    if header.compression in FAX and (header.bits, per_pixel) != (1, 1):
+        # GDAL 3.10 writes files with several samples per pixel, and reads other values from them.
+        raise TiffError(
+            f"{name} of {per_pixel} {samples} per pixel is not supported, expected 1 of 1 bit"
+        )
+    if header.compression == WEBP and (header.bits != 8 or per_pixel not in {3, 4}):
+        raise TiffError(
+            f"WebP of {per_pixel} {samples} per pixel is not supported, expected 3 or 4 of 8 bits"
+        )
+
+
+def refuse_lossy(data: bytes, blocks: Segments) -> None:
+    """Refuse WebP that is not lossless, because decoders round differently.
+
+    Raises:
+        TiffError: A strip or tile is lossy.
+    """
+    for i, (start, count) in enumerate(zip(blocks.offsets, blocks.counts, strict=True)):
+        if count and not _LOSSLESS_WEBP.match(data, start):
+            raise TiffError(f"lossy WebP is not supported: strip or tile {i} is not lossless")
+
+
+class _Warnings(logging.Filter):
+    """The warnings of libtiff, which are all that it reports about a damaged bitmap.
+
+    `imagecodecs.tiff_decode` gives them to a logger, in the thread that calls it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.local()
+        self._logger = logging.getLogger("imagecodecs")
+        self._logger.addFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep a warning, and let everything else pass."""
+        heard: list[str] | None = getattr(self._thread, "heard", None)
+        if heard is None:
+            return True
+        heard.append(record.getMessage())
+        return False
+
+    @contextmanager
+    def refused(self) -> Iterator[None]:
+        """Raise an error at the end of a with block in which libtiff warned.
+
+        Raises:
+            TiffError: libtiff warned, or its warnings are switched off.
+        """
+        if not self._logger.isEnabledFor(logging.WARNING):
+            raise TiffError(
+                "CCITT can't be checked for damage, because warnings of the logger imagecodecs are "
+                "disabled: enable them"
+            )
+        heard: list[str] = []
+        self._thread.heard = heard
+        try:
+            yield
+        finally:
+            self._thread.heard = None
+        if heard:
+            raise TiffError(f"is damaged: {heard[0]}")
+
+
+_warnings: Final = _Warnings()
 
 
 def decode_with_libtiff(data: bytes, header: TiffHeader) -> npt.NDArray[Any]:
     """Decode an image to shape (planes, rows, columns, samples), in native byte order.
 
     Raises:
-        TiffError: libtiff can't decode the file, or interprets its header differently.
+        TiffError: libtiff can't decode the file, interprets its header differently, or warns that
+            a bitmap is damaged.
     """
     import imagecodecs  # noqa: PLC0415 - only compressed files pay for it
     import numpy as np  # noqa: PLC0415 - the same
@@ -102,7 +206,11 @@ def decode_with_libtiff(data: bytes, header: TiffHeader) -> npt.NDArray[Any]:
     # Zeros, so that no pixels of another file remain where libtiff skips some.
     zeros = np.zeros(shape, stored)
     try:
-        image = imagecodecs.tiff_decode(data, index=0, out=zeros)
+        if header.compression in FAX:
+            with _warnings.refused():
+                image = imagecodecs.tiff_decode(data, index=0, out=zeros, verbose=True)
+        else:
+            image = imagecodecs.tiff_decode(data, index=0, out=zeros)
     except IndexError as error:
         raise TiffError("can't be decoded: libtiff does not accept the directory") from error
     except (imagecodecs.TiffError, ValueError, TypeError, RuntimeError, MemoryError) as error:
