@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import click
 
 from rico_hdl.cli.commands import root
+from rico_hdl.cli.options import FOR_ALL
 from rico_hdl.datasets import registry
 from rico_hdl.spec import DatasetSpec
 from website.tables import code, table
@@ -47,7 +48,7 @@ def page() -> str:
 def _conversions(commands: dict[str, click.Command]) -> list[str]:
     """The options that all datasets' commands share, and then each command's own."""
     specs = registry()
-    own = {name: {m.option for m in specs[name].modalities} for name in commands}
+    own = {name: {FOR_ALL, *(m.option for m in specs[name].modalities)} for name in commands}
     first = next(iter(commands))
     shared = [p for p in _shown(commands[first]) if not own[first] & {*p.opts}]
     usage = "```text\nrico-hdl DATASET SOURCES… --target-dir FOLDER [OPTIONS]\n```"

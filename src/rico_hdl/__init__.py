@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         open,  # noqa: A004 - as gzip.open and others
     )
     from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+    from rico_hdl.spec.toml_form import load_spec
     from rico_hdl.values import ArchiveFailure, Failure, PatchFailure
 
 __all__ = [
@@ -84,6 +85,7 @@ __all__ = [
     "convert",
     "dry_run",
     "inspect",
+    "load_spec",
     "open",
     "verify",
 ]
@@ -124,6 +126,7 @@ _HOMES = {
     "convert": "converting.conversion",
     "dry_run": "converting.dry_run",
     "inspect": "checking.inspection",
+    "load_spec": "spec.toml_form",
     "open": "reading",
     "verify": "checking.verification",
 }

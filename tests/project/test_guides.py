@@ -1,14 +1,18 @@
 """docs: the guides' commands and code run, and their tables match the program."""
 
 import re
+import tomllib
 from typing import get_args
 
+import numpy as np
 import pytest
+import tifffile
 
 import corpus
 import rico_hdl
 from rico_hdl.checking.verification import Kind
 from rico_hdl.datasets import registry
+from rico_hdl.spec.toml_form import DATASET_KEYS, MODALITY_KEYS
 from tests.support.documents import DOCS, DOCUMENTS, README, merged, run_section, section, sections
 from tests.support.reading import arrays
 from tests.support.running import python, run
@@ -19,6 +23,7 @@ MOVING = DOCS / "moving.md"
 NETWORK = DOCS / "network.md"
 START = DOCS / "start.md"
 VERIFY = DOCS / "verify.md"
+YOUR = DOCS / "your-dataset.md"
 
 RUN_BY = {
     DOCS / "format.md": "test_docs.py",
@@ -29,7 +34,7 @@ RUN_BY = {
     README: "test_readme.py",
 }
 """The documents whose code other tests run; datasets/test_pages.py runs those of the datasets."""
-ON_THEIR_OWN = {ADDING, START, NETWORK}
+ON_THEIR_OWN = {ADDING, START, NETWORK, YOUR}
 """Documents whose code needs more than `run_section` generates; see below."""
 RUNNABLE = [
     part
@@ -69,6 +74,40 @@ def test_a_store_on_a_network_is_read_as_shown(tmp_path):
     sources = corpus.generate(spec, tmp_path, 2)
     rico_hdl.convert(spec, sources, tmp_path / "Encoded-BigEarthNet")
     run_section(section(NETWORK, "Read"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("title", "files"),
+    [
+        ("Chips with masks", {"chips/austria/1_s2.tif": 10, "chips/austria/1_mask.tif": 1}),
+        ("Images before and after an event", {"change/A/1.tif": 3, "change/B/1.tif": 3}),
+        ("A file for each band", {f"scenes/x/00123/2020-01_B{i}.tif": 1 for i in (2, 3)}),
+    ],
+)
+def test_own_datasets_are_converted_as_shown(title, files, tmp_path):
+    """Each description of a user's dataset, and the commands below it, work on such files."""
+    part = section(YOUR, title)
+    (described,) = [block.text for block in part.blocks if block.language == "toml"]
+    (tmp_path / f"{tomllib.loads(described)['name']}.toml").write_text(described, encoding="utf-8")
+    for path, n_bands in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shape = (n_bands, 8, 8) if n_bands > 1 else (8, 8)
+        data = np.ones(shape, "uint16")
+        tifffile.imwrite(tmp_path / path, data, photometric="minisblack", planarconfig="separate")
+    run_section(part, tmp_path)
+
+
+def test_keys_of_own_datasets_are_those_of_the_code():
+    """The tables of a description's keys have every key that is read, and no other."""
+    text = YOUR.read_text(encoding="utf-8").partition("## What the file may say")[2]
+    documented = {
+        key
+        for row in re.findall(r"^\| (`.+?) \|", text, re.MULTILINE)
+        for key in re.findall(r"`(.+?)`", row)
+    }
+    assert documented - {"[[modality]]"} == (DATASET_KEYS.keys() | MODALITY_KEYS.keys()) - {
+        "modality"
+    }
 
 
 def test_lines_of_the_original_get_a_notice(tmp_path):

@@ -161,7 +161,7 @@ ORIGIN = Origin("s2", "/data")
 def finish(target):
     """Put or confirm the missing records, as a conversion does; returns the number of puts."""
     n = 0
-    with StoreWriter(target, modality_of=lambda layout: "s2" if layout else "") as store:
+    with StoreWriter(target, modality_of=lambda _, layout: "s2" if layout else "") as store:
         elsewhere = dict(store.provenance.elsewhere([ORIGIN]))
         for number in range(N_COMMITS * N_RECORDS):
             wanted = record(number)

@@ -59,7 +59,7 @@ def with_modality(spec: DatasetSpec, name: str) -> DatasetSpec:
         name=name,
         option=f"--{name}-dir",
         files=Template.parse("{scene}/{patch}_new_{band}.tif"),
-        key=Template.parse("{patch}_new"),
+        key=Template.parse("new_{patch}"),
     )
     return replace(spec, modalities=(*spec.modalities, more))
 
@@ -83,14 +83,13 @@ def test_a_spec_survives_as_json(spec):
 
 
 def test_a_spec_from_before_layouts_is_read():
-    """A manifest that says `encoding`, and no layouts of tables and arrays or patterns, is read."""
+    """A manifest that says `encoding`, and no layouts of tables and arrays, is read."""
     rows = json.loads(json.dumps(as_rows(SPEC)))
     for modality in rows["modalities"]:
-        del modality["arrays"], modality["columns"], modality["patterns"]
+        del modality["arrays"], modality["columns"]
         modality["encoding"] = "geotiff"
     found = from_rows(rows)
     assert found.fingerprint == SPEC.fingerprint
-    assert [m.files.patterns for m in found.modalities] == [()] * len(SPEC.modalities)
 
 
 def test_a_store_carries_its_spec(store):

@@ -23,7 +23,6 @@ from rico_hdl.checking.verification import (
 )
 from rico_hdl.converting.converter import FileDecoder, PatchConverter
 from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES, Pipeline, waiting_bytes
-from rico_hdl.datasets import get
 from rico_hdl.decoding.gdal import GdalDecoder
 from rico_hdl.errors import RecordError, SourceError, StoreError, UsageError
 from rico_hdl.observer import Observer, observing
@@ -34,7 +33,7 @@ from rico_hdl.reading.records import MappedRecords
 from rico_hdl.record import decode, parse
 from rico_hdl.sources.opening import is_source
 from rico_hdl.spec import DatasetSpec
-from rico_hdl.store import JOURNAL_NAME, Manifest
+from rico_hdl.store import JOURNAL_NAME, Manifest, spec_of
 from rico_hdl.system.processors import checked_workers
 from rico_hdl.system.sorting import CompactSorted
 from rico_hdl.values import (
@@ -108,7 +107,7 @@ def compare_with_sources(  # noqa: PLR0913 - all but two by name
         )
         with closing(items), closing(pipeline.results(items)) as results:
             comparison.run(results)
-        comparison.look_for_strangers({frozenset(one.modality.band_names) for one in opened})
+        comparison.look_for_strangers(spec, {one.modality.name for one in opened})
         comparison.look_for_doubts(folder / JOURNAL_NAME)
     result.findings.sort(key=lambda finding: (finding.key, finding.kind))
     result.seconds = time.monotonic() - start
@@ -125,7 +124,12 @@ def _sources_of(
             f"{folder}: there is no rico-hdl.json that names the sources of this store",
             "Run the conversion's command again: it finds all patches stored and writes the file.",
         )
-    spec = get(manifest.dataset)
+    spec = spec_of(manifest)
+    if spec is None:
+        raise StoreError(
+            f"{folder}: nothing describes the dataset {manifest.dataset!r} of this store",
+            "Run the conversion's command again: it finds all patches stored and notes its spec.",
+        )
     if given:
         return manifest, spec, open_all(spec, given)
     wanted: list[Opened] = []
@@ -222,16 +226,18 @@ class _Comparison:
             reason = f"it is stored, but its source can't be read: {failure.reason}"
             self._different[key] = Finding("unexpected", failure.key, reason)
 
-    def look_for_strangers(self, bands: set[frozenset[str]]) -> None:
-        """Find stored records with one of these sets of bands whose key no source has."""
+    def look_for_strangers(self, spec: DatasetSpec, names: set[str]) -> None:
+        """Find stored records of these modalities whose key no source has."""
         seen = iter(self._seen)
         (known,) = next(seen, (None,))
         for key in self._stored.walk():
             encoded = key.encode(errors="surrogateescape")
             while known is not None and known < encoded:
                 (known,) = next(seen, (None,))
-            if known != encoded and self._stored.settled([key], _names) in bands:
-                self._find(Finding("extra", printable(key), "no source holds this patch"))
+            if known != encoded:
+                modality = spec.modality_of(key, self._stored.settled([key], _names))
+                if modality is not None and modality.name in names:
+                    self._find(Finding("extra", printable(key), "no source holds this patch"))
 
     def look_for_doubts(self, journal: Path) -> None:
         """Find records that no intact source confirms, and archives that prove nothing."""

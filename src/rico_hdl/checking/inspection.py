@@ -28,6 +28,7 @@ from rico_hdl.store import (
     digest,
     layouts_of,
     read_journal,
+    spec_of,
     unsettled,
 )
 from rico_hdl.store.length import check_length
@@ -114,7 +115,7 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
     info.n_file_bytes = (folder / DATA_NAME).stat().st_size
     is_complete = manifest is not None and manifest.complete
     totals = _noted(records, folder / JOURNAL_NAME, is_complete=is_complete)
-    spec = registry().get(manifest.dataset or "") if manifest else None
+    spec = spec_of(manifest)
     if totals.n_records != info.n_records:
         spec, totals = _look(records, spec)
         info.n_looked_at = min(MAX_SAMPLES, info.n_records)
@@ -183,11 +184,10 @@ def _look(records: Records, spec: DatasetSpec | None) -> tuple[DatasetSpec | Non
         spec = max(registry().values(), key=lambda one: _fit(one, keys), default=None)
         if spec is None or not any(_fit(spec, keys)):
             spec = None
-    by_bands = {frozenset(m.band_names): m.name for m in spec.modalities} if spec else {}
     totals = Totals()
-    for _, layout, n_bytes in found:
-        name = by_bands.get(frozenset(band for band, _, _ in layout), "")
-        part = totals.modalities.setdefault(name, ModalityTotals())
+    for key, layout, n_bytes in found:
+        modality = spec.modality_of(key, [band for band, _, _ in layout]) if spec else None
+        part = totals.modalities.setdefault(modality.name if modality else "", ModalityTotals())
         part.n_patches += 1
         part.n_bytes += n_bytes
         part.layouts[layout] += 1

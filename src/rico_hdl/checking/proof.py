@@ -324,14 +324,13 @@ class Proof:
         if self._spec is None:
             return ""
         names = {name for name, _, _ in layout}
-        for modality in self._spec.modalities:
-            if names != set(modality.band_names):
-                continue
-            dtypes = {dtype for _, dtype, _ in layout}
-            if modality.dtype is not None and dtypes != {modality.dtype}:
-                return f"its bands are {', '.join(sorted(dtypes))}, expected {modality.dtype}"
+        found = [m.dtype for m in self._spec.modalities if names == set(m.band_names)]
+        if not found:
+            return f"its bands fit no modality of {self._spec.name}: {', '.join(sorted(names))}"
+        dtypes = sorted({dtype for _, dtype, _ in layout})
+        if None in found or dtypes in [[dtype] for dtype in found]:
             return ""
-        return f"its bands fit no modality of {self._spec.name}: {', '.join(sorted(names))}"
+        return f"its bands are {', '.join(dtypes)}, expected {' or '.join(map(str, found))}"
 
     def _judge_journal(self, noted: NewestEntries, n_without: int) -> None:
         """Report damage of the journal, unless every record has its note all the same.

@@ -18,10 +18,9 @@ from typing import Final
 from rico_hdl.checking.findings import Finding, Kind, Verification
 from rico_hdl.checking.isolated import run_isolated
 from rico_hdl.checking.proof import Proof
-from rico_hdl.datasets import registry
 from rico_hdl.errors import StoreError
 from rico_hdl.observer import Observer, observing
-from rico_hdl.store import Snapshot, check_store
+from rico_hdl.store import Snapshot, check_store, spec_of
 from rico_hdl.system.processors import checked_workers
 
 __all__ = [
@@ -101,7 +100,7 @@ def _verified(snapshot: Snapshot, n_workers: int, observer: Observer) -> Verific
         is_complete=manifest.complete if manifest else None,
         is_being_written=snapshot.is_being_written,
     )
-    proof = Proof(snapshot, registry().get(result.dataset or ""), result, observer)
+    proof = Proof(snapshot, spec_of(manifest), result, observer)
     proof.run(n_workers)
     # A killed conversion leaves the manifest from its start, which covers fewer records. So, unless
     # the store is complete, its digest is compared only if some records lack the notes to prove it.

@@ -9,11 +9,31 @@ from rico_hdl.cli.datasets import datasets_command
 from rico_hdl.cli.info import info_command
 from rico_hdl.cli.options import Job, job_from, options_for
 from rico_hdl.cli.verify import verify_command
-from rico_hdl.datasets import registry
+from rico_hdl.datasets import registry, resolve
 from rico_hdl.errors import InterruptedRunError
 from rico_hdl.spec import DatasetSpec
 
+
+class _Convert(click.Group):
+    """A command for each dataset, by its name or by the path of a TOML file."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(registry())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        del ctx
+        return _conversion_command(resolve(cmd_name))
+
+
 _OTHERS = {
+    "convert": _Convert(
+        "convert",
+        short_help="Convert a dataset, also one of your own.",
+        help="Convert DATASET: the name of a supported one, or the TOML file of your own.",
+        subcommand_metavar="DATASET [OPTIONS]",
+        context_settings={"max_content_width": 100},
+    ),
     "verify": verify_command,
     "info": info_command,
     "datasets": datasets_command,
@@ -47,7 +67,7 @@ class _Root(click.Group):
 
 
 def _example(spec: DatasetSpec) -> str:
-    sources = " ".join(f"{m.option} {m.folder}" for m in spec.modalities[:2])
+    sources = " ".join(f"{m.option} {m.folder or 'FOLDER'}" for m in spec.modalities[:2])
     return f"\b\nExample:\n  rico-hdl {spec.name} {sources} --target-dir Encoded-{spec.name}"
 
 
@@ -83,7 +103,8 @@ def _conversion_command(spec: DatasetSpec) -> click.Command:
 
 def _help(spec: DatasetSpec) -> str:
     layouts = "\n".join(
-        f"  {m.option} {m.folder}:\n    {m.files}\n    such as {m.example}" for m in spec.modalities
+        f"  {m.option} {m.folder or 'FOLDER'}:\n    {m.files}\n    such as {m.example}"
+        for m in spec.modalities
     )
     notes = "".join(f"\n\n{note}" for note in spec.notes)
     several = len(spec.modalities) > 1
@@ -96,9 +117,14 @@ def _help(spec: DatasetSpec) -> str:
 
 def _convert(job: Job) -> int:
     # Imported here, so that help texts don't pay for lmdb and threads.
-    from rico_hdl.cli.conversion import print_dry_run, run_conversion  # noqa: PLC0415
+    from rico_hdl.cli.conversion import (  # noqa: PLC0415
+        print_dry_run,
+        run_conversion,
+        with_all_sources,
+    )
 
     try:
+        job = with_all_sources(job)
         return print_dry_run(job) if job.dry_run else run_conversion(job)
     except InterruptedRunError as error:
         error.exit_code = InterruptedRunError.exit_code  # one code for all signals

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,35 @@ from rico_hdl.converting.conversion import convert
 from rico_hdl.converting.dry_run import DryRun, dry_run
 from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES
 from rico_hdl.converting.summary import Summary
-from rico_hdl.errors import InterruptedRunError, RicoError
+from rico_hdl.errors import InterruptedRunError, RicoError, SourceError
+from rico_hdl.patches.opening import sources_in
 from rico_hdl.values import ArchiveFailure, PatchFailure
 
 EXIT_FAILURES = 1
 _N_PROBLEMS = 20
+
+
+def with_all_sources(job: Job) -> Job:
+    """Look for the modalities that have no source of their own, and note those that are absent.
+
+    Raises:
+        SourceError: The source of all modalities holds none of them, and no other is given.
+    """
+    if job.source_of_all is None:
+        return job
+    wanted = [one for one in job.spec.modalities if one.name not in job.sources]
+    try:
+        found = sources_in(job.spec, job.source_of_all, wanted) if wanted else {}
+    except SourceError:
+        if not job.sources:
+            raise
+        found = {}
+    for modality in wanted:
+        if modality.name not in found:
+            text = f"note: {job.source_of_all} holds no {modality.title}: skipped"
+            click.echo(text, err=True)
+    places = {name: [str(place)] for name, place in found.items()}
+    return replace(job, sources=job.sources | places, source_of_all=None)
 
 
 def run_conversion(job: Job) -> int:

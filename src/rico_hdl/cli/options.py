@@ -19,6 +19,9 @@ from rico_hdl.spec import DatasetSpec, Modality
 
 OnError = Literal["skip", "stop"]
 
+FOR_ALL: Final = "--dataset-dir"
+"""The option for the source of all modalities."""
+
 PROGRESS_OPTION: Final[dict[str, Any]] = {
     "type": click.Choice(["auto", "bars", "lines", "json", "none"]),
     "default": "auto",
@@ -63,6 +66,8 @@ class Job:
     """The dataset."""
     sources: dict[str, list[str]]
     """The paths given as the source of each modality, by the modality's name."""
+    source_of_all: str | None
+    """The source of the other modalities, as far as it holds them."""
     target: str
     """The target folder."""
     n_workers: int | None
@@ -111,10 +116,24 @@ def source_options(spec: DatasetSpec) -> list[click.Parameter]:
     return options
 
 
+def _options_for_all(spec: DatasetSpec) -> list[click.Parameter]:
+    """The option for the source of all modalities, unless a modality's own is called so."""
+    if any(modality.option == FOR_ALL for modality in spec.modalities):
+        return []
+    return [
+        click.Option(
+            [FOR_ALL, "source_of_all"],
+            metavar="SOURCE",
+            help="A folder or archive with all of these; those that it lacks are skipped.",
+        )
+    ]
+
+
 def options_for(spec: DatasetSpec) -> list[click.Parameter]:
     """The options of a dataset's command."""
     return [
         *source_options(spec),
+        *_options_for_all(spec),
         click.Option(
             ["--target-dir"],
             metavar="FOLDER",
@@ -168,14 +187,14 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
         click.UsageError: Options are missing, empty, or can't be used.
     """
     given = {m.name: _given(m, values) for m in spec.modalities}
-    target = values["target_dir"]
-    _refuse_empty({m.option: given[m.name] for m in spec.modalities} | {"--target-dir": [target]})
+    target, place = values["target_dir"], values.get("source_of_all")
+    options = {m.option: given[m.name] for m in spec.modalities}
+    _refuse_empty(options | {"--target-dir": [target], FOR_ALL: [place]})
     if target is None and len(spec.modalities) == 1:
         target = _target_from_source(spec.modalities[0], given)
     sources = {name: places for name, places in given.items() if places}
-    if not sources:
-        options = " or ".join(modality.option for modality in spec.modalities)
-        raise click.UsageError(f"Missing source. Give {options}.")
+    if not sources and place is None:
+        raise click.UsageError(f"Missing source. Give {' or '.join(dict.fromkeys(options))}.")
     if target is None:
         raise click.UsageError("Missing option '--target-dir': the folder to write to.")
     report = values["report"]
@@ -184,6 +203,7 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
     return Job(
         spec=spec,
         sources=sources,
+        source_of_all=place,
         target=target,
         n_workers=values["n_workers"],
         on_error=cast("OnError", values["on_error"]),

@@ -109,13 +109,15 @@ def _given_sources(target: str, arguments: list[str]) -> dict[str, list[str]]:
     """The sources given with the dataset's own options."""
     if not arguments:
         return {}
-    from rico_hdl.datasets import get  # noqa: PLC0415
-    from rico_hdl.store import Manifest  # noqa: PLC0415
+    from rico_hdl.store import Manifest, spec_of  # noqa: PLC0415
 
     manifest = Manifest.read(Path(target)) if Path(target).is_dir() else None
     if manifest is None or manifest.dataset is None:
         raise UsageError(f"unknown options {' '.join(arguments)}: {target} has no known dataset")
-    return _parse_sources(get(manifest.dataset), arguments)
+    spec = spec_of(manifest)
+    if spec is None:
+        raise UsageError(f"{target}: nothing describes the dataset {manifest.dataset!r}")
+    return _parse_sources(spec, arguments)
 
 
 def _parse_sources(spec: DatasetSpec, arguments: list[str]) -> dict[str, list[str]]:

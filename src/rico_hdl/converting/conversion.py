@@ -22,10 +22,10 @@ from rico_hdl.converting.converter import PatchConverter
 from rico_hdl.converting.ledger import Ledger
 from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES, Pipeline, waiting_bytes
 from rico_hdl.converting.summary import Summary
-from rico_hdl.datasets import get
+from rico_hdl.datasets import resolve
 from rico_hdl.errors import InterruptedRunError, SourceError, UsageError
 from rico_hdl.observer import Observer, observing
-from rico_hdl.patches.opening import Named, StrPath, open_all
+from rico_hdl.patches.opening import Named, StrPath, named_sources, open_all
 from rico_hdl.patches.supply import Supply
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import Manifest, StoreWriter, check_target, check_values
@@ -37,8 +37,8 @@ from rico_hdl.values import Layout
 
 
 def convert(  # noqa: PLR0913 - each is the user's choice
-    dataset: str | DatasetSpec,
-    sources: Mapping[str, Named],
+    dataset: StrPath | DatasetSpec,
+    sources: Mapping[str, Named] | StrPath,
     target: StrPath,
     *,
     n_workers: int | None = None,
@@ -54,10 +54,13 @@ def convert(  # noqa: PLR0913 - each is the user's choice
     conversion, and a call with another modality's source adds that modality.
 
     Args:
-        dataset: A spec, or the name of a supported dataset such as ``"bigearthnet"``.
+        dataset: The name of a supported dataset such as ``"bigearthnet"``, the path of a TOML file
+            that describes another one, or a spec.
         sources: For each wanted modality (such as ``"s2"``), the folder that holds its files, or
             the download: an archive, a list of archives, or a folder that holds archives. Name any
-            part of a split archive; the rest is found.
+            part of a split archive; the rest is found. A single path is the source of every
+            modality that it holds: in the modality's own folder, if it exists, or else anywhere
+            below.
         target: The folder for ``data.mdb`` and ``rico-hdl.json``; created with its parents.
         n_workers: Number of threads that read and decode; by default the number of processors that
             this process may use.
@@ -83,12 +86,13 @@ def convert(  # noqa: PLR0913 - each is the user's choice
     """
     start = time.monotonic()
     keep_freed_memory()
-    spec = get(dataset) if isinstance(dataset, str) else dataset
+    spec = resolve(dataset)
     pipeline = Pipeline(PatchConverter(), checked_workers(n_workers), in_flight_bytes)
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
     check_target(folder)
     check_values(folder)
     _manifest_of(folder, spec, overwrite=overwrite)
+    sources, absent = named_sources(spec, sources)
     supply = _open(spec, sources, folder, thorough=overwrite)
     watcher = observing(observer)
     watcher.on_plan(supply.plans[0])
@@ -100,6 +104,7 @@ def convert(  # noqa: PLR0913 - each is the user's choice
         manifest = _manifest_of(folder, spec, overwrite=overwrite)
         ledger = Ledger(supply, writer, manifest, watcher)
         ledger.begin()
+        ledger.warn_of_absent(absent)
 
         def must_stop() -> bool:
             return bool(stop) or (on_error == "stop" and bool(ledger.failures))
@@ -159,10 +164,12 @@ def _manifest_of(folder: Path, spec: DatasetSpec, *, overwrite: bool) -> Manifes
     return found
 
 
-def _modality_of(spec: DatasetSpec) -> Callable[[Layout], str]:
-    """Return a function that tells a record's modality by its bands, if the journal lacks it."""
-    names: dict[frozenset[str], str] = {}
-    for modality in spec.modalities:
-        bands = frozenset(modality.band_names)
-        names[bands] = "" if bands in names else modality.name
-    return lambda layout: names.get(frozenset(name for name, _, _ in layout), "")
+def _modality_of(spec: DatasetSpec) -> Callable[[bytes, Layout], str]:
+    """Return a function that tells the modality of a record that the journal lacks, if it can."""
+
+    def name(key: bytes, layout: Layout) -> str:
+        bands = [band for band, _, _ in layout]
+        modality = spec.modality_of(key.decode(errors="surrogateescape"), bands)
+        return modality.name if modality else ""
+
+    return name

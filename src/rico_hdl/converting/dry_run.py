@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from rico_hdl.converting.converter import PatchConverter
 from rico_hdl.converting.sizes import published_in, stored_bytes
-from rico_hdl.datasets import get
+from rico_hdl.datasets import resolve
 from rico_hdl.patches.folders import Plan
-from rico_hdl.patches.opening import Named, Opened, StrPath, open_all
+from rico_hdl.patches.opening import Named, Opened, StrPath, named_sources, open_all
 from rico_hdl.patches.supply import Supply, archived
 from rico_hdl.sources.opening import is_stream
 from rico_hdl.spec import DatasetSpec
@@ -74,7 +74,9 @@ class DryRun:
         return json_ready(asdict(self) | {"failures": failures})
 
 
-def dry_run(dataset: str | DatasetSpec, sources: Mapping[str, Named], target: StrPath) -> DryRun:
+def dry_run(
+    dataset: StrPath | DatasetSpec, sources: Mapping[str, Named] | StrPath, target: StrPath
+) -> DryRun:
     """Examine the sources of a conversion, and convert a few patches without storing them.
 
     Folders are listed. Archives that can only be read from beginning to end are read up to the
@@ -89,7 +91,8 @@ def dry_run(dataset: str | DatasetSpec, sources: Mapping[str, Named], target: St
         UsageError: An argument can't be used.
         SourceError: A source can't be used.
     """
-    spec = get(dataset) if isinstance(dataset, str) else dataset
+    spec = resolve(dataset)
+    sources, _ = named_sources(spec, sources)
     supply = Supply(spec, open_all(spec, sources))
     result = DryRun(spec.name, str(target))
     result.n_bytes_free = shutil.disk_usage(_existing(Path(target).expanduser().absolute())).free

@@ -7,6 +7,7 @@ summary. A record only replaces another one that may be wrong.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from rico_hdl.converting.repairs import Repairs
 from rico_hdl.converting.report import Report
@@ -118,6 +119,12 @@ class Ledger:
                 )
         elif isinstance(item, SourceRead):
             self._take_source(item)
+
+    def warn_of_absent(self, names: Sequence[str]) -> None:
+        """Say which modalities the sources don't hold."""
+        for name in names:
+            title = self._supply.spec.modality(name).title
+            self._report.warn(f"the source holds no {title}: {name} is skipped")
 
     def _take_record(self, record: Record) -> None:
         repeated = self._repeated.pop(record.key, None)

@@ -9,7 +9,8 @@ those of Sentinel-1 the folders of scenes.
 from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
 
 _10M, _20M, _60M = (120, 120), (60, 60), (20, 20)
-_S2_PATCH = "S2?_MSIL2A_*_N9999_R*"
+_S2_PATCH = "S2?_MSIL2A_*_N9999_R*[0-9]"
+_S1_NAME = "S1?_IW_GRDH_*"
 _SCENE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 
 _PRESETS = (
@@ -23,7 +24,7 @@ _S1 = Modality(
     name="s1",
     title="Sentinel-1 patches",
     option="--bigearthnet-s1-dir",
-    files=Template.parse("{scene}/{patch}/{patch}_{band}.tif", scene="S1?_IW_GRDH_*"),
+    files=Template.parse("{scene}/{patch}/{patch}_{band}.tif", scene=_S1_NAME, patch=_S1_NAME),
     key=Template.parse("{patch}"),
     bands=(Band("VH", shape=_10M), Band("VV", shape=_10M)),
     dtype="float32",

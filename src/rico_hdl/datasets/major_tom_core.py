@@ -16,9 +16,9 @@ from rico_hdl.spec import (
 )
 
 _PATHS = "{row}/{cell}/{product}/{band}.tif"
-_FILES = Template.parse(_PATHS)
+_S1_FILES = Template.parse(_PATHS, product="S1?_*_rtc")
 # Core-S2L1C has the same files and B10 in addition.
-_S2_FILES = Template.parse(_PATHS, product="S2?_MSIL2A_*")
+_S2_FILES = Template.parse(_PATHS, product="S2?_MSIL2A_*[0-9]")
 # A grid cell is called 0U_199R, say, where 0U is the row of the grid.
 _COLUMNS = Columns(
     keys=(
@@ -49,7 +49,7 @@ SPEC = DatasetSpec(
             name="s1",
             title="Sentinel-1 RTC products",
             option="--s1-dir",
-            files=_FILES,
+            files=_S1_FILES,
             columns=_COLUMNS,
             key=Template.parse("{cell}_{product}"),
             bands=(Band("vh"), Band("vv")),

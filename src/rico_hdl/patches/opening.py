@@ -20,6 +20,7 @@ from rico_hdl.errors import ArchiveError, SourceError, UnsupportedArchiveError, 
 from rico_hdl.patches.folders import check_names
 from rico_hdl.patches.hints import (
     BoundedListing,
+    explain_no_patches,
     explain_wrong_modality,
     holds_complete,
     no_patches,
@@ -99,6 +100,75 @@ class PathListing:
     def names(self, folder: str) -> list[str]:
         """See `Lists.names`."""
         return [entry.name for entry in self.entries(folder)]
+
+
+def named_sources(
+    spec: DatasetSpec, sources: Mapping[str, Named] | StrPath
+) -> tuple[Mapping[str, Named], list[str]]:
+    """The sources of modalities, named one by one or by a single place.
+
+    Args:
+        spec: The dataset.
+        sources: The source of each wanted modality, or one place for all of them.
+
+    Returns:
+        The sources by modality, and the names of the modalities that the place does not hold.
+
+    Raises:
+        SourceError: The place holds no patch of any modality.
+    """
+    if isinstance(sources, Mapping):
+        return sources, []
+    found = sources_in(spec, sources, spec.modalities)
+    return found, [one.name for one in spec.modalities if one.name not in found]
+
+
+def sources_in(
+    spec: DatasetSpec, place: StrPath, modalities: Sequence[Modality]
+) -> dict[str, Named]:
+    """The source of each modality that a place holds.
+
+    Args:
+        spec: The dataset.
+        place: A folder or an archive. A modality is looked for in its own folder, if the place has
+            a folder of that name, or else in the whole place.
+        modalities: The modalities to look for.
+
+    Raises:
+        SourceError: The place holds no patch of any of them, or does not exist.
+    """
+    found: dict[str, Named] = {}
+    errors: list[SourceError] = []
+    for modality in modalities:
+        inner = Path(place).expanduser() / modality.folder
+        source = inner if modality.folder and os.path.isdir(inner) else place  # noqa: PTH112
+        try:
+            _check_holds(spec, modality, source)
+            found[modality.name] = source
+        except SourceError as error:
+            errors.append(error)
+    if not found:
+        raise errors[0]
+    return found
+
+
+def _check_holds(spec: DatasetSpec, modality: Modality, source: StrPath) -> None:
+    """Check that a place holds patches of a modality; archives are read until one is found.
+
+    Raises:
+        SourceError: It holds none, or those of another modality.
+    """
+    opened = open_sources(spec, modality, source, thorough=len(spec.modalities) > 1)
+    if opened.folder is None:
+        return
+    try:
+        first = next(find(opened.folder, modality, n_threads=1), None)
+    except OSError as error:
+        raise SourceError(f"{error.filename}: can't be listed: {error.strerror}") from error
+    if first is None:
+        raise explain_no_patches(spec, modality, opened.folder)
+    if wrong := explain_wrong_modality(spec, modality, opened.folder, first):
+        raise wrong
 
 
 def open_all(

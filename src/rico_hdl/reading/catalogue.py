@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +18,8 @@ from rico_hdl.datasets import registry
 from rico_hdl.errors import RecordError
 from rico_hdl.reading.layouts import Layouts, RecordLayout
 from rico_hdl.reading.readahead import HEADER, ReadAhead
-from rico_hdl.spec import DatasetSpec, Modality
-from rico_hdl.store import Manifest, Pages
+from rico_hdl.spec import DatasetSpec, Modality, Template
+from rico_hdl.store import Manifest, Pages, spec_of
 
 N_SAMPLES: Final = 256
 """Records, spread over the store, that are examined if no manifest describes its contents."""
@@ -28,6 +29,7 @@ UNKNOWN: Final = "unknown"
 
 Shape = tuple[int, ...]
 _Shapes = frozenset[tuple[str, Shape]]
+_Bands = frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ class ModalityContents:
     """Named choices of bands."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """The stored name of a band, by alias."""
+    keys: Template | None = None
+    """The form of its keys; None if unknown."""
+    n_patches: int | None = None
+    """The number of its records; None if unknown."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +61,19 @@ class Catalogue:
     is_whole: bool
     """Whether this describes all records, rather than a sample of them."""
 
-    def contents_of(self, layout: RecordLayout) -> ModalityContents | None:
-        """The modality that a record belongs to, recognised by its bands; None if there is none."""
+    @cached_property
+    def has_twins(self) -> bool:
+        """Whether modalities share their bands, so only keys tell their records apart."""
+        bands = [frozenset(contents.bands) for contents in self.modalities.values()]
+        return len(set(bands)) < len(bands)
+
+    def contents_of(self, layout: RecordLayout, key: str) -> ModalityContents | None:
+        """The modality of a record, by its bands, and by its key if several have these bands."""
         names = layout.bands.keys()
-        for contents in self.modalities.values():
-            if names == set(contents.bands):
-                return contents
-        return None
+        found = [one for one in self.modalities.values() if names == set(one.bands)]
+        if len(found) > 1:
+            found = [one for one in found if one.keys is not None and one.keys.match(key)]
+        return found[0] if found else None
 
 
 def read(target: Path, pages: Pages, layouts: Layouts, ahead: ReadAhead) -> Catalogue:
@@ -71,7 +83,7 @@ def read(target: Path, pages: Pages, layouts: Layouts, ahead: ReadAhead) -> Cata
         StoreError: The manifest exists and can't be read, or ``data.mdb`` is damaged.
     """
     manifest = Manifest.read(target)
-    spec = registry().get(manifest.dataset or "") if manifest else None
+    spec = spec_of(manifest)
     if manifest and spec and manifest.n_patches == pages.n_entries:
         described = _described(manifest, spec)
         if described.modalities:
@@ -88,7 +100,7 @@ def _described(manifest: Manifest, spec: DatasetSpec) -> Catalogue:
             continue
         if not state.layouts or set(state.layouts[0].bands) != set(modality.band_names):
             return Catalogue(spec.name, {}, is_whole=False)
-        found[modality.name] = _contents(modality, state.layouts[0].shapes)
+        found[modality.name] = _contents(modality, state.layouts[0].shapes, state.n_patches)
     complete = sum(manifest.modalities[name].n_patches for name in found) == manifest.n_patches
     return Catalogue(spec.name, found if complete else {}, is_whole=complete)
 
@@ -97,8 +109,9 @@ def _sampled(
     pages: Pages, layouts: Layouts, ahead: ReadAhead, spec: DatasetSpec | None
 ) -> Catalogue:
     """The catalogue from a sample of the records."""
-    counts: defaultdict[frozenset[str], Counter[_Shapes]] = defaultdict(Counter)
-    keys: defaultdict[frozenset[str], list[str]] = defaultdict(list)
+    counts: defaultdict[_Bands, Counter[_Shapes]] = defaultdict(Counter)
+    keys: defaultdict[_Bands, list[str]] = defaultdict(list)
+    samples: list[tuple[str, _Bands, _Shapes]] = []
     sample = list(pages.sample(N_SAMPLES))
     if ahead.cold:
         ahead.announce(pages, [place for _, place in sample], HEADER)
@@ -107,22 +120,33 @@ def _sampled(
             layout = layouts.of(pages.data, start, stop)
         except RecordError:
             continue
-        counts[frozenset(layout.bands)][frozenset(layout.shape_of.items())] += 1
-        keys[frozenset(layout.bands)].append(key.decode(errors="surrogateescape"))
-    usual = {names: dict(shapes.most_common(1)[0][0]) for names, shapes in counts.items()}
+        names, shapes = frozenset(layout.bands), frozenset(layout.shape_of.items())
+        samples.append((key.decode(errors="surrogateescape"), names, shapes))
+        counts[names][shapes] += 1
+        keys[names].append(samples[-1][0])
     if spec is None:
+        usual = {names: _usual(shapes) for names, shapes in counts.items()}
         spec = max(registry().values(), key=lambda one: _fit(one, usual, keys), default=None)
         if spec is None or not any(_fit(spec, usual, keys)):
             spec = None
+    groups: defaultdict[tuple[Modality | None, _Bands], Counter[_Shapes]] = defaultdict(Counter)
+    for text, names, shapes in samples:
+        groups[spec.modality_of(text, names) if spec else None, names][shapes] += 1
     found: dict[str, ModalityContents] = {}
     for modality in spec.modalities if spec else ():
-        shapes = usual.pop(frozenset(modality.band_names), None)
-        if shapes is not None:
-            found[modality.name] = _contents(modality, shapes)
-    for names, shapes in usual.items():
+        shapes_of_all = groups.pop((modality, frozenset(modality.band_names)), None)
+        if shapes_of_all is not None:
+            found[modality.name] = _contents(modality, _usual(shapes_of_all))
+    for (_, names), shapes_of_all in groups.items():
         name = f"{UNKNOWN}-{len(found)}" if UNKNOWN in found else UNKNOWN
-        found[name] = ModalityContents(tuple(sorted(names, key=in_order)), shapes)
+        bands = tuple(sorted(names, key=in_order))
+        found[name] = ModalityContents(bands, _usual(shapes_of_all))
     return Catalogue(spec.name if spec else None, found, is_whole=pages.n_entries <= N_SAMPLES)
+
+
+def _usual(shapes: Counter[_Shapes]) -> dict[str, Shape]:
+    """The most frequent shapes."""
+    return dict(shapes.most_common(1)[0][0])
 
 
 def _fit(
@@ -146,12 +170,16 @@ def _fit(
     return len(there), len(same), len(named)
 
 
-def _contents(modality: Modality, shapes: Mapping[str, Shape]) -> ModalityContents:
+def _contents(
+    modality: Modality, shapes: Mapping[str, Shape], n_patches: int | None = None
+) -> ModalityContents:
     return ModalityContents(
         modality.band_names,
         shapes,
         {preset.name: preset.bands for preset in modality.presets},
         {alias: band.name for band in modality.bands for alias in band.aliases},
+        modality.keys,
+        n_patches,
     )
 
 

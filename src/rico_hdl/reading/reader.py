@@ -281,9 +281,11 @@ class PatchReader:
         if plan is None:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
-            contents = self.records.catalogue.contents_of(layout)
+            catalogue = self.records.catalogue
+            contents = catalogue.contents_of(layout, key)
             plan = plan_of(layout, contents, self.options, f"{self.records.path}: patch {key!r}")
-            self._plans[layout] = plan
+            if not catalogue.has_twins:
+                self._plans[layout] = plan
         return layout, plan
 
     def _kept(self, keys: Sequence[str], plans: Sequence[RecordPlan]) -> list[int]:

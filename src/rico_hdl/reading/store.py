@@ -125,7 +125,8 @@ class Store(Mapping[str, dict[str, Array]]):
     def keys(self, modality: str | None = None) -> Keys:
         """All keys, or those of a modality, sorted.
 
-        If the store holds several modalities, selecting one reads each record's header.
+        If the store holds several modalities, the form of its keys tells them apart; without a
+        manifest that describes them, each record's header is read.
 
         Raises:
             UsageError: The store has no such modality.
@@ -134,11 +135,22 @@ class Store(Mapping[str, dict[str, Array]]):
         found = self.records.keys()
         if modality is None:
             return found
-        bands = set(self._contents(modality).bands)
-        if self.records.catalogue.is_whole and len(self.modalities) == 1:
+        catalogue, contents = self.records.catalogue, self._contents(modality)
+        if catalogue.is_whole and len(self.modalities) == 1:
             return found
-        layouts = self.records.layouts(found)
-        return found[[i for i, layout in enumerate(layouts) if layout.bands.keys() == bands]]
+        if contents.keys is not None and contents.n_patches is not None:
+            matches = contents.keys.match
+            chosen = [i for i, key in enumerate(found) if matches(key) is not None]
+            if len(chosen) == contents.n_patches:
+                return found[chosen]
+        layouts = zip(found, self.records.layouts(found), strict=True)
+        return found[
+            [
+                i
+                for i, (key, layout) in enumerate(layouts)
+                if catalogue.contents_of(layout, key) is contents
+            ]
+        ]
 
     def locate(self, keys: Iterable[str]) -> Keys:
         """The given keys together with the places of their records, which saves later look-ups.
@@ -229,7 +241,7 @@ class Store(Mapping[str, dict[str, Array]]):
         if plan is None:
             if len(self._patches) >= _MAX_PLANS:
                 self._patches.clear()
-            names = names_of(layout, records.catalogue.contents_of(layout))
+            names = names_of(layout, records.catalogue.contents_of(layout, key))
             plan = self._patches[layout] = PatchPlan(layout, names)
         patch = plan.read(file.data, start)
         if perf_counter() - begin > patience(1, stop - start):

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 
 from rico_hdl.errors import SpecError
+from rico_hdl.spec.overlap import common_text
 from rico_hdl.spec.template import Template
 
 BAND_FIELD = "band"
@@ -239,14 +241,14 @@ class Modality:
         return tuple(band.name for band in self.bands)
 
     @cached_property
-    def _keys(self) -> Template:
+    def keys(self) -> Template:
         """The template of keys, with the patterns of the files' template."""
         patterns = {name: like for name, like in self.files.patterns if name in self.key.fields}
         return Template.parse(str(self.key), **patterns)
 
     def may_have(self, key: str) -> bool:
         """Whether a key has the form of this modality's keys."""
-        return self._keys.match(key) is not None
+        return self.keys.match(key) is not None
 
     @property
     def contract(self) -> list[object]:
@@ -284,6 +286,26 @@ class DatasetSpec:
             values = [getattr(modality, attribute) for modality in self.modalities]
             if len(set(values)) != len(values):
                 raise SpecError(f"dataset {self.name!r}: modalities share a {attribute}: {values}")
+        for one, other in combinations(self.modalities, 2):
+            if (key := common_text(one.keys, other.keys)) is not None:
+                raise SpecError(
+                    f"dataset {self.name!r}: patches of {one.name} and {other.name} may have the "
+                    f"same key, such as {key!r}: {one.key} and {other.key}",
+                    "Put different texts into the keys, such as {id}_image and {id}_mask, or give "
+                    "fields patterns that can't both match.",
+                )
+
+    def modality_of(self, key: str, bands: Collection[str]) -> Modality | None:
+        """The modality of a record, by the form of its key, or else by its bands; None if unclear.
+
+        Args:
+            key: The key.
+            bands: The names of the record's bands.
+        """
+        names = set(bands)
+        found = [m for m in self.modalities if set(m.band_names) == names]
+        named = [m for m in found if m.may_have(key)]
+        return (named or found)[0] if len(named) == 1 or len(found) == 1 else None
 
     def modality(self, name: str) -> Modality:
         """The modality with that name.

@@ -10,23 +10,30 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator
+from itertools import chain, count
 from typing import Final, NamedTuple
 
 from rico_hdl.spec.template import Template
 
-_PREFERRED: Final = "axyz019ABXYZ_-."
-"""Characters of examples, the most readable ones first; any other character comes after them."""
+_READABLE: Final = "axyz019ABXYZ_-."
+"""Characters of examples, the most readable ones first."""
+_CHARACTER: Final = r"\\.|[^\\]"
 _TOKEN: Final = re.compile(
-    r"(?:\(\?!/\))?(\\.|\[(?:\\.|[^]\\])+\]|[^\\\[])(\*|\+|\{(\d+)\})?", re.DOTALL
+    rf"(?:\(\?!/\))?(?:\[(?P<other>\^?)(?P<set>(?:\\.|[^]\\])+)\]|(?P<one>{_CHARACTER}))"
+    r"(?P<times>\*|\+|\{[0-9]+\})?",
+    re.DOTALL,
 )
+_RANGE: Final = re.compile(rf"({_CHARACTER})(?:-({_CHARACTER}))?", re.DOTALL)
 
 
 class _Step(NamedTuple):
     """A character of a text, or any number of them."""
 
-    matches: re.Pattern[str]
-    """Matches the character."""
-    repeats: bool
+    characters: frozenset[str]
+    """The characters that it may be, or may not be."""
+    is_negated: bool
+    """Whether it may be any character but those."""
+    repeats: bool = False
     """Whether it may occur any number of times, also none."""
 
 
@@ -38,16 +45,16 @@ def common_text(one: Template, other: Template) -> str | None:
         other: Another one.
     """
     first, second = _steps(one), _steps(other)
-    characters = _characters(one, other)
+    if _differ(first, second) or _differ(first[::-1], second[::-1]):
+        return None
     start = (0, 0)
     found: dict[tuple[int, int], str] = {start: ""}
     waiting = deque([start])
     while waiting:
         at = waiting.popleft()
-        i, j = at
-        if i == len(first) and j == len(second):
+        if at == (len(first), len(second)):
             return found[at]
-        for after, character in _next(first, second, i, j, characters):
+        for after, character in _next(first, second, *at):
             if after not in found:
                 found[after] = found[at] + character
                 # Steps without a character first, so that the shortest text is found.
@@ -55,8 +62,18 @@ def common_text(one: Template, other: Template) -> str | None:
     return None
 
 
+def _differ(first: list[_Step], second: list[_Step]) -> bool:
+    """Whether texts differ in the characters that come first: enough for most templates."""
+    for one, other in zip(first, second, strict=False):
+        if one.repeats or other.repeats:
+            return False
+        if not _common_character(one, other):
+            return True
+    return False
+
+
 def _next(
-    first: list[_Step], second: list[_Step], i: int, j: int, characters: str
+    first: list[_Step], second: list[_Step], i: int, j: int
 ) -> Iterator[tuple[tuple[int, int], str]]:
     """The pairs of positions that can follow one, each with the character that leads there."""
     if i < len(first) and first[i].repeats:
@@ -64,35 +81,46 @@ def _next(
     if j < len(second) and second[j].repeats:
         yield (i, j + 1), ""
     if i < len(first) and j < len(second):
-        both = (first[i].matches, second[j].matches)
-        character = next((c for c in characters if all(m.fullmatch(c) for m in both)), None)
-        if character is not None:
+        character = _common_character(first[i], second[j])
+        if character:
             yield (i if first[i].repeats else i + 1, j if second[j].repeats else j + 1), character
+
+
+def _common_character(one: _Step, other: _Step) -> str:
+    """A character that both may be, empty if there is none."""
+    if one.is_negated and other.is_negated:
+        excluded = one.characters | other.characters
+        # Some character is not excluded, since there are more than any template can list.
+        return next(c for c in chain(_READABLE, map(chr, count(33))) if c not in excluded)
+    if one.is_negated or other.is_negated:
+        listed, excluded_by = (other, one) if one.is_negated else (one, other)
+        found = listed.characters - excluded_by.characters
+    else:
+        found = one.characters & other.characters
+    return min(found, key=lambda c: (_READABLE + c).index(c), default="")
 
 
 def _steps(template: Template) -> list[_Step]:
     """The characters that a template's texts consist of."""
     steps: list[_Step] = []
     for number, segment in enumerate(template.segments):
-        parts = (["/"] if number else []) + list(segment.parts)
-        for part in parts:
+        for part in ("/" if number else "", *segment.parts):
             expression = re.escape(part) if isinstance(part, str) else part.pattern
             for token in _TOKEN.finditer(expression):
-                one = _Step(re.compile(token[1], re.DOTALL), repeats=False)
-                if token[2] != "*":
-                    steps += [one] * int(token[3] or 1)
-                if token[2] in {"*", "+"}:
-                    steps.append(one._replace(repeats=True))
+                inside = token["set"] or token["one"]
+                step = _Step(_characters(inside), is_negated=bool(token["other"]))
+                times = token["times"] or "{1}"
+                if times != "*":
+                    steps += [step] * (1 if times == "+" else int(times[1:-1]))
+                if times in {"*", "+"}:
+                    steps.append(step._replace(repeats=True))
     return steps
 
 
-def _characters(*templates: Template) -> str:
-    """Characters such that any set in the templates has a member among them, if it has any."""
-    literal = "".join(
-        part if isinstance(part, str) else part.pattern
-        for template in templates
-        for segment in template.segments
-        for part in segment.parts
-    )
-    printable = "".join(map(chr, range(32, 127)))
-    return "".join(dict.fromkeys(_PREFERRED + printable + literal))
+def _characters(inside: str) -> frozenset[str]:
+    """The characters of a set: single ones and ranges, of which some are escaped."""
+    found: set[str] = set()
+    for piece in _RANGE.finditer(inside):
+        first, last = piece[1][-1], (piece[2] or piece[1])[-1]
+        found.update(map(chr, range(ord(first), ord(last) + 1)))
+    return frozenset(found)

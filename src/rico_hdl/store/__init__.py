@@ -4,6 +4,7 @@ In: records in order. Out: ``data.mdb``, ``rico-hdl.json``, ``rico-hdl.journal``
 imports lmdb. It reads no more of a record than its header.
 """
 
+from rico_hdl.store.description import spec_of
 from rico_hdl.store.foreign import check_store, check_values
 from rico_hdl.store.history import NewestEntries
 from rico_hdl.store.journal import JOURNAL_NAME, JournalEntry
@@ -37,5 +38,6 @@ __all__ = [
     "check_values",
     "layouts_of",
     "read_journal",
+    "spec_of",
     "unsettled",
 ]

@@ -194,7 +194,9 @@ def entry_of(record: Record) -> JournalEntry:
     )
 
 
-def found(key: bytes, value: memoryview, modality_of: Callable[[Layout], str]) -> JournalEntry:
+def found(
+    key: bytes, value: memoryview, modality_of: Callable[[bytes, Layout], str]
+) -> JournalEntry:
     """The entry for a record as it is in the database."""
     try:
         bands = parse(value)
@@ -204,5 +206,5 @@ def found(key: bytes, value: memoryview, modality_of: Callable[[Layout], str]) -
     constant = bool(bands) and all(
         is_constant(value[band.start : band.stop], math.prod(band.shape)) for band in bands
     )
-    origin = Origin(modality_of(layout), UNKNOWN)
+    origin = Origin(modality_of(key, layout), UNKNOWN)
     return JournalEntry(key, digest.record_digest(key, value), len(value), origin, layout, constant)

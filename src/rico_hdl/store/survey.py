@@ -102,7 +102,7 @@ class Surveyor:
         state: JournalState,
         taken_back: list[JournalEntry],
         records: Callable[[], Records],
-        modality_of: Callable[[Layout], str],
+        modality_of: Callable[[bytes, Layout], str],
     ) -> None:
         self._target = target
         self._state = state

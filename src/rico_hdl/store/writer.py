@@ -71,7 +71,7 @@ class StoreWriter:
         *,
         commit_bytes: int = COMMIT_BYTES,
         overwrite: bool = False,
-        modality_of: Callable[[Layout], str] = lambda _: "",
+        modality_of: Callable[[bytes, Layout], str] = lambda *_: "",
     ) -> None:
         self.target = target
         self._commit_bytes = commit_bytes
@@ -147,7 +147,7 @@ class StoreWriter:
             self._env.close()
             raise
 
-    def _reconcile(self, modality_of: Callable[[Layout], str]) -> None:
+    def _reconcile(self, modality_of: Callable[[bytes, Layout], str]) -> None:
         """Make the journal agree with the database, as far as it is certain."""
         path = self.target / JOURNAL_NAME
         try:
@@ -265,7 +265,7 @@ class StoreWriter:
         self._make_room(len(record.key) + len(record.data))
         stored = self._get(record.key)
         if stored is not None:
-            old = found(record.key, stored, lambda _: there.modality)
+            old = found(record.key, stored, lambda *_: there.modality)
             self._entries.append(old._replace(origin=_noted(there), removed=True))
         self._put(record, overwrite=True)
         self._n_entries += stored is None

@@ -1,0 +1,244 @@
+"""Specs that users write, as TOML files.
+
+In: a TOML file. Out: a `DatasetSpec`. What the file leaves out gets a default. An error names the
+file, the place in it, what was expected and found, and a valid example.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from rico_hdl.errors import SpecError
+from rico_hdl.spec.model import BAND_FIELD, Band, DatasetSpec, Download, Modality, Preset
+from rico_hdl.spec.template import Field, Template
+
+MAX_BYTES: Final = 2**20
+"""Largest file that is read: a spec of a thousand bands has less than a tenth of it."""
+
+_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
+
+
+class _Rule(NamedTuple):
+    """What a key of the file may be."""
+
+    is_valid: Callable[[Any], bool]
+    expected: str
+    """What is valid, in words."""
+    example: str
+    """A valid line."""
+    required: bool = False
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_table_of(is_valid: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(map(is_valid, value.values()))
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def _is_shape(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_count, value))
+
+
+def _are(kind: type) -> Callable[[Any], bool]:
+    return lambda value: (
+        isinstance(value, list) and bool(value) and all(isinstance(one, kind) for one in value)
+    )
+
+
+def _are_bands(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(b, str | dict) for b in value)
+
+
+_TEXT: Final = "text"
+_A_NAME: Final = "a name of lower-case letters, digits and hyphens"
+DATASET_KEYS: Final = {
+    "name": _Rule(_is_name, _A_NAME, 'name = "chips"', required=True),
+    "title": _Rule(_is_text, _TEXT, 'title = "Chips of Alpine Lakes"'),
+    "summary": _Rule(_is_text, _TEXT, 'summary = "Sentinel-2 chips with water masks."'),
+    "url": _Rule(_is_text, _TEXT, 'url = "https://example.org/chips"'),
+    "citation": _Rule(_is_text, _TEXT, 'citation = "J. Doe: Chips. 2025."'),
+    "notes": _Rule(_are_texts, "a list of texts", 'notes = ["Chips of 2019 lack B09."]'),
+    "modality": _Rule(_are(dict), "tables", "[[modality]]", required=True),
+}
+"""The keys of a file."""
+MODALITY_KEYS: Final = {
+    "name": _Rule(_is_name, _A_NAME, 'name = "s2"', required=True),
+    "files": _Rule(_is_text, "a template", 'files = "{scene}/{id}_{band}.tif"', required=True),
+    "key": _Rule(_is_text, "a template", 'key = "{scene}_{id}"', required=True),
+    "bands": _Rule(
+        _are_bands,
+        "a list of bands",
+        'bands = ["B02", {name = "B03", token = "green"}]',
+        required=True,
+    ),
+    "title": _Rule(_is_text, _TEXT, 'title = "Sentinel-2 chips"'),
+    "folder": _Rule(_is_text, "the name of a folder", 'folder = "s2"'),
+    "dtype": _Rule(_is_text, "the numpy name of a dtype", 'dtype = "uint16"'),
+    "example": _Rule(_is_text, "a path", 'example = "north/001_B02.tif"'),
+    "patterns": _Rule(
+        _is_table_of(_is_text), "a table of patterns, by field", 'patterns = {id = "S2*"}'
+    ),
+    "presets": _Rule(
+        _is_table_of(_are_texts), "a table of lists of bands", 'presets = {rgb = ["B04", "B03"]}'
+    ),
+    "downloads": _Rule(
+        _is_table_of(lambda md5: isinstance(md5, str)),
+        "a table of MD5 sums, by the archive's name",
+        'downloads = {"chips.zip" = ""}',
+    ),
+    "n_published": _Rule(_is_count, "a positive number", "n_published = 5000"),
+}
+"""The keys of a modality."""
+_BAND: Final = {
+    "name": _Rule(_is_text, _TEXT, 'name = "B02"', required=True),
+    "token": _Rule(_is_text, "the band's spelling in file names", 'token = "blue"'),
+    "shape": _Rule(_is_shape, "rows and columns", "shape = [120, 120]"),
+    "aliases": _Rule(_are_texts, "a list of texts", 'aliases = ["blue"]'),
+}
+
+
+def load_spec(path: str | os.PathLike[str]) -> DatasetSpec:
+    """Load a spec from a TOML file.
+
+    Args:
+        path: The file; ``docs/your-dataset.md`` explains it.
+
+    Raises:
+        SpecError: The file can't be read, or does not describe a dataset.
+    """
+    place = Path(path).expanduser()
+    try:
+        with place.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise SpecError(f"{place}: has more than {MAX_BYTES:,} bytes, expected a spec")
+        rows = tomllib.loads(data.decode())
+    except OSError as error:
+        raise SpecError(f"{place}: can't be read: {error.strerror}", "Check the path.") from None
+    except UnicodeDecodeError as error:
+        raise SpecError(
+            f"{place}: byte {error.start} is not UTF-8, expected a TOML file",
+            "Save the file as UTF-8.",
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(
+            f"{place}: is not valid TOML: {error}", "See https://toml.io; texts need quotes."
+        ) from None
+    try:
+        return _dataset(rows)
+    except SpecError as error:
+        raise SpecError(f"{place}: {error.message}", error.hint) from None
+
+
+def _dataset(rows: dict[str, Any]) -> DatasetSpec:
+    _check(rows, DATASET_KEYS, "")
+    tables = rows["modality"]
+    names = [table.get("name") for table in tables]
+    modalities = []
+    for number, table in enumerate(tables, 1):
+        where = f"modality {number}" + (f" ({names[number - 1]})" if names[number - 1] else "")
+        option = "--dataset-dir" if len(tables) == 1 else f"--{names[number - 1]}-dir"
+        modalities.append(_modality(table, where, option))
+    return DatasetSpec(
+        name=rows["name"],
+        title=rows.get("title", rows["name"]),
+        summary=rows.get("summary", ""),
+        url=rows.get("url", ""),
+        citation=rows.get("citation", ""),
+        modalities=tuple(modalities),
+        notes=tuple(rows.get("notes", ())),
+    )
+
+
+def _modality(table: dict[str, Any], where: str, option: str) -> Modality:
+    _check(table, MODALITY_KEYS, where)
+    files = Template.parse(table["files"], **table.get("patterns", {}))
+    has_one_file = BAND_FIELD not in files.fields
+    bands = tuple(
+        _band(band, index if has_one_file else 1, f"{where}, band {index}")
+        for index, band in enumerate(table["bands"], 1)
+    )
+    return Modality(
+        name=table["name"],
+        title=table.get("title", f"{table['name']} patches"),
+        option=option,
+        files=files,
+        key=Template.parse(table["key"]),
+        bands=bands,
+        example=table.get("example") or _example(files, bands[0]),
+        folder=table.get("folder", ""),
+        dtype=table.get("dtype"),
+        n_published=table.get("n_published"),
+        downloads=tuple(Download(name, md5) for name, md5 in table.get("downloads", {}).items()),
+        presets=tuple(Preset(n, tuple(bands)) for n, bands in table.get("presets", {}).items()),
+    )
+
+
+def _band(band: str | dict[str, Any], index: int, where: str) -> Band:
+    table: dict[str, Any] = {"name": band} if isinstance(band, str) else band
+    _check(table, _BAND, where)
+    shape = table.get("shape")
+    return Band(
+        name=table["name"],
+        token=table.get("token", ""),
+        index=index,
+        shape=(shape[0], shape[1]) if shape else None,
+        aliases=tuple(table.get("aliases", ())),
+    )
+
+
+def _example(files: Template, band: Band) -> str:
+    """A path that a template matches, with the names of its fields as their values."""
+    parts = [p for segment in files.segments for p in segment.parts if isinstance(p, Field)]
+    values = {part.name: _value(part) for part in parts}
+    return files.format(values | {BAND_FIELD: band.token})
+
+
+def _value(field: Field) -> str:
+    """A value that a field may have, for an example."""
+    tries = [field.name, *("1" * n for n in range(1, 16))]
+    return next((value for value in tries if re.fullmatch(field.pattern, value)), field.name)
+
+
+def _check(table: Mapping[str, Any], rules: Mapping[str, _Rule], where: str) -> None:
+    """Check the keys and values of a table.
+
+    Raises:
+        SpecError: A key is unknown or missing, or its value is invalid.
+    """
+    place = f"{where}: " if where else ""
+    for key, value in table.items():
+        if key not in rules:
+            near = difflib.get_close_matches(key, rules, 1)
+            raise SpecError(
+                f"{place}{key!r} is unknown, expected one of {', '.join(rules)}",
+                f"Did you mean: {rules[near[0]].example}" if near else "",
+            )
+        rule = rules[key]
+        if not rule.is_valid(value):
+            raise SpecError(
+                f"{place}{key} is {value!r}, expected {rule.expected}", f"Write: {rule.example}"
+            )
+    for key, rule in rules.items():
+        if rule.required and key not in table:
+            raise SpecError(f"{place}{key} is missing", f"Add: {rule.example}")
