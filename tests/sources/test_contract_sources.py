@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rico_hdl.patches.archives import MemberFiles
 from rico_hdl.patches.hints import BoundedListing
+from rico_hdl.patches.member_files import MemberFiles
 from rico_hdl.patches.opening import PathListing
 from rico_hdl.sources import FolderSource
 from rico_hdl.sources.tar.archive import TarArchive

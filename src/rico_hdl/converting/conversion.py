@@ -88,9 +88,7 @@ def convert(  # noqa: PLR0913 - each is the user's choice
     keep_freed_memory()
     spec = resolve(dataset)
     pipeline = Pipeline(PatchConverter(), checked_workers(n_workers), in_flight_bytes)
-    folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
-    check_target(folder)
-    check_values(folder)
+    folder = _checked_target(target)
     _manifest_of(folder, spec, overwrite=overwrite)
     sources, absent = named_sources(spec, sources)
     supply = _open(spec, sources, folder, thorough=overwrite)
@@ -103,8 +101,7 @@ def convert(  # noqa: PLR0913 - each is the user's choice
         # Read again: another conversion may have ended during planning.
         manifest = _manifest_of(folder, spec, overwrite=overwrite)
         ledger = Ledger(supply, writer, manifest, watcher)
-        ledger.begin()
-        ledger.warn_of_absent(absent)
+        ledger.begin(absent)
 
         def must_stop() -> bool:
             return bool(stop) or (on_error == "stop" and bool(ledger.failures))
@@ -123,12 +120,29 @@ def convert(  # noqa: PLR0913 - each is the user's choice
             ledger.save(finished=finished)
     summary = ledger.summary(finished=finished, seconds=time.monotonic() - start)
     if stop.signal is not None and not finished:
-        raise InterruptedRunError(
-            f"stopped by {stop.signal.name}: {manifest.n_patches} patches are stored in {folder}",
-            "Run the same command again to continue.",
-            summary.to_dict(),
-        )
+        raise _interrupted(stop.signal.name, manifest, summary)
     return summary
+
+
+def _interrupted(signal: str, manifest: Manifest, summary: Summary) -> InterruptedRunError:
+    """The error to raise when a signal ended a conversion."""
+    return InterruptedRunError(
+        f"stopped by {signal}: {manifest.n_patches} patches are stored in {summary.target}",
+        "Run the same command again to continue.",
+        summary.to_dict(),
+    )
+
+
+def _checked_target(target: StrPath) -> Path:
+    """The target folder, absolute.
+
+    Raises:
+        StoreError: It can't be used.
+    """
+    folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
+    check_target(folder)
+    check_values(folder)
+    return folder
 
 
 def _open(

@@ -73,8 +73,12 @@ class Ledger:
         """The failures so far."""
         return self._report.failures
 
-    def begin(self) -> None:
-        """Warn of anything unusual, and write a manifest in which nothing is complete."""
+    def begin(self, absent: Sequence[str] = ()) -> None:
+        """Warn of anything unusual, and write a manifest in which nothing is complete.
+
+        Args:
+            absent: The names of modalities that were looked for and that the source doesn't hold.
+        """
         n_planned: Counter[str] = Counter()
         for plan in self._supply.plans:
             n_planned += plan.n_patches
@@ -85,6 +89,9 @@ class Ledger:
                 n_planned[name] += published_in(one.modality, one.archives) or 0
         self._report.begin(n_planned, self._supply.archives)
         self.save(finished=False)
+        for name in absent:
+            title = self._supply.spec.modality(name).title
+            self._report.warn(f"the source holds no {title}: {name} is skipped")
         for one in self._supply.opened:
             if one.n_ignored:
                 self._report.warn(
@@ -119,12 +126,6 @@ class Ledger:
                 )
         elif isinstance(item, SourceRead):
             self._take_source(item)
-
-    def warn_of_absent(self, names: Sequence[str]) -> None:
-        """Say which modalities the sources don't hold."""
-        for name in names:
-            title = self._supply.spec.modality(name).title
-            self._report.warn(f"the source holds no {title}: {name} is skipped")
 
     def _take_record(self, record: Record) -> None:
         repeated = self._repeated.pop(record.key, None)

@@ -11,19 +11,17 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from rico_hdl.errors import (
     ArchiveError,
     IncompleteArchiveError,
-    MemoryLimitError,
-    SourceError,
     UnsupportedArchiveError,
 )
+from rico_hdl.patches.member_files import MemberFiles
 from rico_hdl.patches.unmatched import UnmatchedFiles
 from rico_hdl.patches.walking import paths_of
-from rico_hdl.sources import MAX_MEMBER_BYTES, Archive, Content, Member
+from rico_hdl.sources import Archive, Content, Member
 from rico_hdl.sources.leftovers import is_in_leftover
 from rico_hdl.spec import Modality
 from rico_hdl.spec.model import BAND_FIELD
@@ -59,48 +57,6 @@ archives a patch's files are adjacent, so a few hundred kilobytes would do."""
 WAITING_COST_BYTES: Final = 6_000
 """Bytes counted for each waiting patch in addition to its files, for keys, paths and the like:
 measured with twelve paths of 180 characters."""
-
-
-class MemberFiles:
-    """The files of one patch: in memory if the archive is sequential, otherwise read on request.
-
-    Args:
-        location: The archive's location.
-        files: Each file, by path: its content, or a member to read.
-        n_bytes_held: Total bytes of the contents.
-    """
-
-    __slots__ = ("_files", "location", "n_bytes_held")
-
-    def __init__(
-        self, location: str, files: dict[str, Content | Member], n_bytes_held: int = 0
-    ) -> None:
-        self.location = location
-        self.n_bytes_held = n_bytes_held
-        self._files = files
-
-    def read(self, path: str, max_bytes: int = MAX_MEMBER_BYTES) -> Content:
-        """See `Reads.read`.
-
-        Raises:
-            ArchiveError: The file is damaged.
-            MemoryLimitError: See `Reads.read`.
-        """
-        file = self._files[path]
-        if not isinstance(file, Member):
-            return file
-        if file.n_bytes > max_bytes:
-            raise MemoryLimitError(file.n_bytes)
-        return file.read()
-
-    def check(self) -> None:
-        """See `Reads.check`."""
-        place = Path(self.location)
-        if not any(path.is_file() for path in (place, *place.parents)):
-            raise SourceError(
-                f"{self.location}: no such file (any more)",
-                "Check that the disk or network share is mounted.",
-            )
 
 
 _PatchPlace = tuple[str, tuple[str, ...]]
