@@ -22,7 +22,7 @@ from rico_hdl.patches.member_files import MemberFiles
 from rico_hdl.patches.unmatched import UnmatchedFiles
 from rico_hdl.patches.walking import paths_of
 from rico_hdl.sources import Archive, Content, Member
-from rico_hdl.sources.leftovers import is_in_leftover
+from rico_hdl.sources.leftovers import LeftoverPaths
 from rico_hdl.spec import Modality
 from rico_hdl.spec.model import BAND_FIELD
 from rico_hdl.system.hashes import HashSet
@@ -122,8 +122,7 @@ class Assembly:
         self._tokens = {band.token for band in modality.bands}
         self._waiting: dict[_PatchPlace, _Waiting] = {}
         self._waiting_bytes = 0
-        self._folder = ""  # of the last file that `_is_leftover` was asked about
-        self._in_leftover = False
+        self._leftovers = LeftoverPaths()
         self._passed_over: set[int] = set()  # hashes of places: unwanted, or given up
         self._n_passed = 0  # since the last position
         self._out: list[PatchFailure | Repeated] = []  # to be yielded after the current member
@@ -140,7 +139,7 @@ class Assembly:
                         yield self._position(self._archive.n_bytes_read, n_bytes)
                         next_position = time.monotonic() + POSITION_SECONDS
                     if last is None or member.path not in last.paths:
-                        if self._is_leftover(member.path):
+                        if self._leftovers.have(member.path):
                             continue
                         place = self._place_of(member.path)
                         if place is None:
@@ -184,15 +183,6 @@ class Assembly:
             self._archive.location,
             self.damage.message,
         )
-
-    def _is_leftover(self, path: str) -> bool:
-        """Whether a file was left by an operating system or a tool."""
-        start = path.rfind("/") + 1
-        folder = path[:start]
-        if folder != self._folder:  # files of a folder follow each other
-            self._folder, self._in_leftover = folder, is_in_leftover(folder)
-        # Of such files, only hidden ones can have the name of a patch's.
-        return self._in_leftover or path.startswith(".", start)
 
     def _place_of(self, path: str) -> _PatchPlace | None:
         """The place of the patch that a file belongs to; None if it belongs to none."""

@@ -38,3 +38,19 @@ def is_in_leftover(folder: str) -> bool:
         folder: Path with ``/`` between names; may be empty.
     """
     return any(map(is_leftover, folder.split("/")))
+
+
+class LeftoverPaths:
+    """Recognises leftovers among files whose names may be those of patches; for one thread."""
+
+    def __init__(self) -> None:
+        self._folder = ""  # of the last path: files of a folder follow each other
+        self._is_in_leftover = False
+
+    def have(self, path: str) -> bool:
+        """Whether a file is hidden, or in a folder that is a leftover."""
+        start = path.rfind("/") + 1
+        folder = path[:start]
+        if folder != self._folder:
+            self._folder, self._is_in_leftover = folder, is_in_leftover(folder)
+        return self._is_in_leftover or path.startswith(".", start)
