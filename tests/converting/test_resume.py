@@ -352,7 +352,7 @@ def test_a_database_that_is_not_ours_is_not_overwritten(bigearthnet, tmp_path):
     for _ in range(2):
         result = run("bigearthnet", *options)
         assert result.returncode == 4
-        assert f"{target / 'data.mdb'} was not written by this rico-hdl" in result.stderr
+        assert f"{target} is not a store of rico-hdl" in result.stderr
         assert listing(target) == before
 
 

@@ -28,7 +28,7 @@ from typing import Final, NoReturn
 import click
 
 from rico_hdl.cli.output import checked, secure, write_notice
-from rico_hdl.errors import LimitError, RicoError
+from rico_hdl.errors import InterruptedRunError, LimitError, RicoError
 from rico_hdl.system.interruption import end_in_time
 
 EXIT_USAGE = 2
@@ -79,7 +79,8 @@ def run(command: click.Command | None, arguments: list[str]) -> int:
         is_limit = isinstance(cause, OSError) and cause.errno in _LIMITS
         known = LimitError(error.message) if is_limit else error
         complain(known)
-        return known.exit_code
+        is_continued = isinstance(known, InterruptedRunError) and not _only_reads(arguments)
+        return EXIT_INTERRUPTED if is_continued else known.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; run the same command again to continue", err=True)
         return EXIT_INTERRUPTED
@@ -131,5 +132,9 @@ def _end_at_once(number: signal.Signals) -> NoReturn:
         f"error: stopped by {number.name}, in the middle of an operation\n"
         "Everything that was committed is kept. Run the same command again to continue.\n"
     )
-    reads_only = sys.argv[1:2] in (["info"], ["verify"])  # their code is the signal's, as ever
-    os._exit(128 + number if reads_only else EXIT_INTERRUPTED)
+    os._exit(128 + number if _only_reads(sys.argv[1:]) else EXIT_INTERRUPTED)
+
+
+def _only_reads(arguments: list[str]) -> bool:
+    """Whether a command has nothing to continue: its exit code after a signal is the shells'."""
+    return arguments[:1] in (["info"], ["verify"])

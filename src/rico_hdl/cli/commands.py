@@ -10,7 +10,6 @@ from rico_hdl.cli.info import info_command
 from rico_hdl.cli.options import Job, job_from, options_for
 from rico_hdl.cli.verify import verify_command
 from rico_hdl.datasets import registry, resolve
-from rico_hdl.errors import InterruptedRunError
 from rico_hdl.spec import DatasetSpec
 
 
@@ -123,9 +122,5 @@ def _convert(job: Job) -> int:
         with_all_sources,
     )
 
-    try:
-        job = with_all_sources(job)
-        return print_dry_run(job) if job.dry_run else run_conversion(job)
-    except InterruptedRunError as error:
-        error.exit_code = InterruptedRunError.exit_code  # one code for all signals
-        raise
+    job = with_all_sources(job)
+    return print_dry_run(job) if job.dry_run else run_conversion(job)
