@@ -127,11 +127,15 @@ def test_a_checking_process_that_hangs_ends_with_its_parent(made, number):
     process = started("-m", "rico_hdl", "verify", made["store"])
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     until(lambda: children.read_text().strip(), process)
-    child = int(children.read_text())
-    subprocess.run(["kill", "-STOP", str(child)], check=True)
+    child = Path(f"/proc/{int(children.read_text())}")
+    # Not before it is a program of its own: until then, its parent can't do anything.
+    own = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    until(lambda: (child / "cmdline").read_bytes() not in {own, b""}, process)
+    subprocess.run(["kill", "-STOP", child.name], check=True)
     code, _ = ended(process, number)
     assert code == 128 + number
-    assert not Path(f"/proc/{child}").exists()
+    # A process that nobody has waited for yet is a zombie.
+    assert not child.exists() or "State:\tZ" in (child / "status").read_text()
 
 
 def test_a_second_signal_ends_it_at_once(made, tmp_path):
