@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,6 +86,15 @@ def test_a_patch_that_fails_twice_is_reported_once(first, tmp_path):
     assert json.loads((target / "rico-hdl.json").read_text())["failures"] == []
 
 
+def space_warnings(spec, sources, target):
+    """The warnings of a conversion that the disk is too small; its summary no longer has them."""
+    found = []
+    observer = SimpleNamespace(on_warning=found.append)
+    summary = convert(spec, sources, target, observer=observer)
+    assert not [line for line in summary.warnings if "still needed" in line]
+    return [line for line in found if "still needed" in line]
+
+
 def test_a_disk_that_is_too_small_is_warned_of(tmp_path, monkeypatch):
     """The space that is needed is that of the remaining patches or archives."""
     usage = shutil.disk_usage(tmp_path)
@@ -100,13 +110,12 @@ def test_a_disk_that_is_too_small_is_warned_of(tmp_path, monkeypatch):
         (own, "at least 1 MB are still needed"),
     ):
         target = tmp_path / words.split()[1]
-        warnings = convert(UC_MERCED, given, target).warnings
-        (warning,) = [line for line in warnings if "still needed" in line]
+        (warning,) = space_warnings(UC_MERCED, given, target)
         assert words in warning
         assert "0 MB are free" in warning
         assert str(target) in warning
         # All is stored, so no more space is needed.
-        assert not [line for line in convert(UC_MERCED, given, target).warnings if "needed" in line]
+        assert space_warnings(UC_MERCED, given, target) == []
 
 
 def test_a_continued_archive_needs_space_for_what_is_missing(tmp_path, monkeypatch):
@@ -124,8 +133,7 @@ def test_a_continued_archive_needs_space_for_what_is_missing(tmp_path, monkeypat
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=50_000))
     for given, n_missing in ((torn, 13), (first, 11)):
-        warnings = convert(spec, {"rgb": given}, tmp_path / "target").warnings
-        (warning,) = [line for line in warnings if "still needed" in line]
+        (warning,) = space_warnings(spec, {"rgb": given}, tmp_path / "target")
         assert f"about {n_missing * 200_704 / 1e6:,.0f} MB" in warning
 
 
@@ -163,8 +171,7 @@ def test_sizes_known_only_from_records_are_warned_of_once(tmp_path, monkeypatch)
     (name,) = list(sources)[:1]
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
-    warnings = convert(spec, {name: sources[name]}, tmp_path / "target").warnings
-    assert len([line for line in warnings if "still needed" in line]) == 1
+    assert len(space_warnings(spec, {name: sources[name]}, tmp_path / "target")) == 1
 
 
 def test_records_of_other_modalities_hide_no_difference(tmp_path):

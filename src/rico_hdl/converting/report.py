@@ -40,7 +40,7 @@ class Report:
         self._writer = writer
         self._observer = observer
         self._n_planned: Counter[str] = Counter()
-        self._is_short = False
+        self._space_warning = ""
         self._record_bytes = {
             modality.name: n_bytes
             for modality in modalities
@@ -78,14 +78,14 @@ class Report:
             for name, n_bytes in self._record_bytes.items()
         )
         n_free = shutil.disk_usage(self._writer.target).free
-        if n_needed > n_free and not self._is_short:
-            self._is_short = True
+        if n_needed > n_free and not self._space_warning:
             least = "at least" if n_more else "about"
-            self.warn(
+            self._space_warning = (
                 f"{self._writer.target} may run out of space: {least} {_megabytes(n_needed)} are "
                 f"still needed, {_megabytes(n_free)} are free. If the disk becomes full, the "
                 "conversion stops; free some space and run the same command to continue"
             )
+            self.warn(self._space_warning)
 
     def n_stored(self, name: str) -> int:
         """Number of patches of a modality in the store."""
@@ -119,6 +119,8 @@ class Report:
 
     def end(self) -> None:
         """Note anything unusual about the store after the conversion."""
+        if self._space_warning:
+            self.warnings.remove(self._space_warning)  # the space has sufficed
         for modality in self._modalities:
             name = modality.name
             part = self._writer.totals.modalities.get(name)
