@@ -10,7 +10,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import click
 
@@ -31,26 +31,23 @@ PROGRESS_OPTION: Final[dict[str, Any]] = {
 """The option ``--progress`` of commands that take time."""
 
 
-class MemorySize(click.ParamType[int]):
-    """A number of bytes, such as ``512M``."""
+_UNITS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
-    name = "memory"
-    _UNITS: ClassVar = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Parse a size."""
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"([0-9]{1,12})([kmgt]?)(?:i?b)?", str(value).strip().lower())
-        if match is None or int(match[1]) == 0:
-            self.fail(f"{value!r} is not a size such as 512M or 2G", param, ctx)
-        return int(match[1]) << 10 * self._UNITS[match[2]]
+def _memory_size(text: str) -> int:
+    """The number of bytes that a size such as ``512M`` means.
+
+    Raises:
+        click.BadParameter: It is no such size.
+    """
+    match = re.fullmatch(r"([0-9]{1,12})([kmgt]?)(?:i?b)?", text.strip().lower())
+    if match is None or int(match[1]) == 0:
+        raise click.BadParameter(f"{text!r} is not a size such as 512M or 2G")
+    return int(match[1]) << 10 * _UNITS[match[2]]
 
 
 MEMORY_OPTION: Final[dict[str, Any]] = {
-    "type": MemorySize(),
+    "type": _memory_size,
     "metavar": "SIZE",
     "help": "Memory for patches being converted; one patch may take half as much again, or 144M.  "
     "[default: 96M]",
