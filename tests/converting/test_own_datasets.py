@@ -149,6 +149,58 @@ def test_a_store_is_never_taken_for_another_dataset(tmp_path, masks):
     assert rico_hdl.compare_with_sources(tmp_path / "store").findings == []
 
 
+@pytest.mark.parametrize("classes", ["", 'classes = ["river", "lake", "river1"]'])
+def test_labels_that_keys_name(tmp_path, classes):
+    """The class of a patch is a field of its key; listed classes decide where the field ends."""
+    spec = f"""
+name = "waters"
+[[modality]]
+name = "image"
+files = "{{class}}/{{class}}{"" if classes else "_"}{{number:d}}.tif"
+key = "{{class}}{"" if classes else "_"}{{number}}_image"
+bands = ["a"]
+[[modality]]
+name = "mask"
+role = "mask"
+classes = ["land", "water"]
+ignore = 255
+files = "masks/{{number:d}}.tif"
+key = "{{number}}_mask"
+bands = ["mask"]
+[labels]
+field = "class"
+{classes}
+"""
+    (tmp_path / "waters.toml").write_text(spec, encoding="utf-8")
+    names = ["river12", "lake3", "river11"] if classes else ["river_12", "lake_3", "sea_1"]
+    for name in names:
+        write(tmp_path / "waters" / name.rstrip("0123456789").rstrip("_") / f"{name}.tif", 1, 7)
+    write(tmp_path / "waters" / "masks" / "1.tif", 1, 7)
+    assert rico_hdl.convert(tmp_path / "waters.toml", tmp_path / "waters", tmp_path / "s").complete
+    with rico_hdl.open(tmp_path / "s") as store:
+        keys = [f"{name}_image" for name in names]
+        found = [store.classes[i] for i in store.labels(keys)]
+        assert found == (["river", "lake", "river"] if classes else ["river", "lake", "sea"])
+        assert store.classes == (
+            ("river", "lake", "river1") if classes else ("lake", "river", "sea")
+        )
+        assert store.labels([]).shape == (0,)
+        mask = store.spec.modality("mask")
+        assert (mask.role, mask.classes, mask.ignore) == ("mask", ("land", "water"), 255)
+        with pytest.raises(rico_hdl.UsageError, match="'1_mask' names no class"):
+            store.labels(["1_mask"])
+
+
+def test_stores_without_labels(tmp_path, change):
+    """A store whose keys name no class has no classes, and says what to do for labels."""
+    spec, folder, _ = change
+    rico_hdl.convert(spec, folder, tmp_path / "store")
+    with rico_hdl.open(tmp_path / "store") as store:
+        assert store.classes == ()
+        with pytest.raises(rico_hdl.UsageError, match="name no classes"):
+            store.labels(store.keys())
+
+
 def test_one_source_for_all_modalities(tmp_path, masks):
     """One place serves all modalities that it holds; the others are skipped, with a note."""
     spec, folder, pixels = masks

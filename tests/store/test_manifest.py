@@ -228,7 +228,7 @@ def test_unknown_fields_are_kept(store, sources):
             layout["new"] = thing
     for failure in values["failures"]:
         failure["since"] = "2026"
-    values["spec"]["labels"] = thing
+    values["spec"]["splits"] = thing
     modality = values["spec"]["modalities"][1]
     modality["pairs_by"] = ["tile"]
     modality["bands"][3]["unit"] = "1"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -60,6 +60,8 @@ class Catalogue:
     """By the modality's name, in the publisher's order."""
     is_whole: bool
     """Whether this describes all records, rather than a sample of them."""
+    spec: DatasetSpec | None = None
+    """What the store's manifest says about its dataset; None if unknown or only guessed."""
 
     @cached_property
     def has_twins(self) -> bool:
@@ -87,8 +89,8 @@ def read(target: Path, pages: Pages, layouts: Layouts, ahead: ReadAhead) -> Cata
     if manifest and spec and manifest.n_patches == pages.n_entries:
         described = _described(manifest, spec)
         if described.modalities:
-            return described
-    return _sampled(pages, layouts, ahead, spec)
+            return replace(described, spec=spec)
+    return replace(_sampled(pages, layouts, ahead, spec), spec=spec)
 
 
 def _described(manifest: Manifest, spec: DatasetSpec) -> Catalogue:

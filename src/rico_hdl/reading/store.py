@@ -12,16 +12,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 import numpy as np
 
 from rico_hdl.errors import UsageError
 from rico_hdl.reading.batches import Batches, Chunks
 from rico_hdl.reading.catalogue import ModalityContents
+from rico_hdl.reading.classes import class_indexes, classes_in
 from rico_hdl.reading.file import File
 from rico_hdl.reading.keys import Keys
 from rico_hdl.reading.layouts import RecordLayout
+from rico_hdl.reading.modalities import keys_of
 from rico_hdl.reading.options import BatchOptions, Options, ReadOptions, check_names
 from rico_hdl.reading.patches import PatchPlan
 from rico_hdl.reading.protocol import Located, Records
@@ -31,8 +33,11 @@ from rico_hdl.reading.record_plan import Images
 from rico_hdl.reading.records import MappedRecords
 from rico_hdl.reading.runs import Array
 from rico_hdl.reading.selection import Bands, names_of
-from rico_hdl.spec import ALL_BANDS
+from rico_hdl.spec import ALL_BANDS, DatasetSpec
 from rico_hdl.system.processors import n_usable_processors
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _MAX_READERS: Final = 64
 """Combinations of options whose readers are kept."""
@@ -105,10 +110,7 @@ class Store(Mapping[str, dict[str, Array]]):
         self.close()
 
     def close(self) -> None:
-        """Release the file; calling it twice is harmless.
-
-        Reads in progress in other threads finish first.
-        """
+        """Release the file, once reads in other threads are done; harmless if called twice."""
         self.records.close()
 
     # Contents
@@ -132,25 +134,9 @@ class Store(Mapping[str, dict[str, Array]]):
             UsageError: The store has no such modality.
             StoreError: The store is closed or damaged.
         """
-        found = self.records.keys()
         if modality is None:
-            return found
-        catalogue, contents = self.records.catalogue, self._contents(modality)
-        if catalogue.is_whole and len(self.modalities) == 1:
-            return found
-        if contents.keys is not None and contents.n_patches is not None:
-            matches = contents.keys.match
-            chosen = [i for i, key in enumerate(found) if matches(key) is not None]
-            if len(chosen) == contents.n_patches:
-                return found[chosen]
-        layouts = zip(found, self.records.layouts(found), strict=True)
-        return found[
-            [
-                i
-                for i, (key, layout) in enumerate(layouts)
-                if catalogue.contents_of(layout, key) is contents
-            ]
-        ]
+            return self.records.keys()
+        return keys_of(self.records, self._contents(modality))
 
     def locate(self, keys: Iterable[str]) -> Keys:
         """The given keys together with the places of their records, which saves later look-ups.
@@ -168,6 +154,25 @@ class Store(Mapping[str, dict[str, Array]]):
     def dataset(self) -> str | None:
         """The dataset's name; None if it is unknown."""
         return self.records.catalogue.dataset
+
+    @property
+    def spec(self) -> DatasetSpec | None:
+        """The description of the dataset in the store; None without one, as in older stores."""
+        return self.records.catalogue.spec
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, by index; empty if its keys name no class."""
+        return classes_in(self.spec, self.records.keys())
+
+    def labels(self, keys: Iterable[str]) -> npt.NDArray[np.int64]:
+        """The class of each key, as an index into `classes`: an int64 array of shape (keys,).
+
+        Raises:
+            UsageError: Keys of this dataset name no class, or one of these doesn't.
+            StoreError: The store is closed or damaged.
+        """
+        return class_indexes(self.spec, self.classes, keys, str(self.path))
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -356,7 +361,7 @@ class Store(Mapping[str, dict[str, Array]]):
         """The keys of patches whose bands deviate from their modality's usual size.
 
         Args:
-            keys: The keys of the patches to check; None for all in the store.
+            keys: The patches to check; None for all in the store.
             bands: See `read`.
 
         Raises:

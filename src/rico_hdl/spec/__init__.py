@@ -1,5 +1,6 @@
 """What a dataset is: immutable values without any I/O."""
 
+from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
     ALL_BANDS,
     JOINT,
@@ -25,6 +26,7 @@ __all__ = [
     "DatasetSpec",
     "Download",
     "KeyColumn",
+    "Labels",
     "Modality",
     "Preset",
     "Template",

@@ -12,8 +12,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
+from typing import Literal, get_args
 
 from rico_hdl.errors import SpecError
+from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.overlap import common_text
 from rico_hdl.spec.template import Template
 
@@ -23,6 +25,10 @@ ALL_BANDS = "all"
 """Requests every band of a modality, in band order; no band or preset has this name."""
 JOINT = "+"
 """Joins bands and presets that are read together, as in ``10m+20m``; no name contains it."""
+
+
+Role = Literal["image", "mask", "auxiliary"]
+"""The roles of modalities in training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +163,12 @@ class Modality:
     """The archives in which its files are published, most common first."""
     aliases: tuple[str, ...] = ()
     """Other spellings of the option that users paste, accepted with a notice."""
+    role: Role = "image"
+    """The use of its patches in training: input, target, or neither unless asked for."""
+    classes: tuple[str, ...] = ()
+    """The names of a mask's classes, by pixel value from 0 on."""
+    ignore: int | None = None
+    """The pixel value of a mask that stands for no class."""
     presets: tuple[Preset, ...] = ()
     """Named selections of bands for readers. They have no effect on keys and records."""
     companions: tuple[str, ...] = ()
@@ -177,7 +189,6 @@ class Modality:
                 f"modality {self.name!r}: key {self.key} needs fields that {self.files} lacks",
                 f"Fields that can be used: {', '.join(self.patch_fields)}.",
             )
-        self.may_have("")  # the key's fields can have the patterns
         n_names = len({band.name for band in self.bands})
         places = {(band.token if self.one_file_per_band else band.index) for band in self.bands}
         if not self.bands or n_names != len(self.bands) or len(places) != len(self.bands):
@@ -188,6 +199,10 @@ class Modality:
         )
         if indexes != expected:
             raise SpecError(f"modality {self.name!r}: band indexes {indexes}, expected {expected}")
+        if self.role not in get_args(Role):
+            raise SpecError(
+                f"modality {self.name!r}: role {self.role!r}, expected image, mask or auxiliary"
+            )
         self._check_layouts()
         self._check_names_for_readers()
 
@@ -242,9 +257,8 @@ class Modality:
 
     @cached_property
     def keys(self) -> Template:
-        """The template of keys, with the patterns of the files' template."""
-        patterns = {name: like for name, like in self.files.patterns if name in self.key.fields}
-        return Template.parse(str(self.key), **patterns)
+        """The template of keys; its fields match what those of the files' template match."""
+        return self.key.narrowed(self.files.expressions)
 
     def may_have(self, key: str) -> bool:
         """Whether a key has the form of this modality's keys."""
@@ -278,6 +292,8 @@ class DatasetSpec:
     """The publication to cite, which is also the source of the band order."""
     modalities: tuple[Modality, ...]
     """Its modalities, in the order of their command-line options."""
+    labels: Labels | None = None
+    """The labels of its patches, if their keys name them."""
     notes: tuple[str, ...] = field(default=())
     """Oddities that users should know, a sentence each."""
 
@@ -286,6 +302,11 @@ class DatasetSpec:
             values = [getattr(modality, attribute) for modality in self.modalities]
             if len(set(values)) != len(values):
                 raise SpecError(f"dataset {self.name!r}: modalities share a {attribute}: {values}")
+        if self.labels is not None and not self.labelled:
+            raise SpecError(
+                f"dataset {self.name!r}: no key has the field {self.labels.field!r} of its labels",
+                f"Keys: {', '.join(str(modality.key) for modality in self.modalities)}.",
+            )
         for one, other in combinations(self.modalities, 2):
             if (key := common_text(one.keys, other.keys)) is not None:
                 raise SpecError(
@@ -294,6 +315,13 @@ class DatasetSpec:
                     "Put different texts into the keys, such as {id}_image and {id}_mask, or give "
                     "fields patterns that can't both match.",
                 )
+
+    @property
+    def labelled(self) -> list[Modality]:
+        """The modalities whose keys name a class."""
+        if self.labels is None:
+            return []
+        return [one for one in self.modalities if self.labels.field in one.key.fields]
 
     def modality_of(self, key: str, bands: Collection[str]) -> Modality | None:
         """The modality of a record, by the form of its key, or else by its bands; None if unclear.

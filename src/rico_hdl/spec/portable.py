@@ -10,6 +10,7 @@ from dataclasses import MISSING, fields
 from typing import Any, Final, TypeVar
 
 from rico_hdl.errors import SpecError
+from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
     Arrays,
     Axis,
@@ -23,7 +24,9 @@ from rico_hdl.spec.model import (
 )
 from rico_hdl.spec.template import Template
 
-Value = Arrays | Axis | Band | Columns | DatasetSpec | Download | KeyColumn | Modality | Preset
+Value = (
+    Arrays | Axis | Band | Columns | DatasetSpec | Download | KeyColumn | Labels | Modality | Preset
+)
 _T = TypeVar("_T", bound=Value)
 _C = TypeVar("_C")
 
@@ -34,11 +37,14 @@ _NESTED: Final[dict[str, type[Value]]] = {
     "columns": Columns,
     "downloads": Download,
     "keys": KeyColumn,
+    "labels": Labels,
     "modalities": Modality,
     "presets": Preset,
 }
-"""The fields that hold values of these classes; a preset's ``bands`` are names."""
-_SINGLE: Final = frozenset({"arrays", "columns"})
+"""The fields that hold values of these classes."""
+_PLAIN: Final = frozenset({Axis, Preset})
+"""Classes in which fields of these names are texts: a preset's ``bands``, an axis's ``labels``."""
+_SINGLE: Final = frozenset({"arrays", "columns", "labels"})
 """Those that hold one value or none; the others hold any number of values."""
 _TEMPLATES: Final = frozenset({"files", "key"})
 _PATTERNS: Final = "patterns"
@@ -109,7 +115,7 @@ def _value(kind: type, name: str, value: object, place: str) -> object:
         return None
     if kind is Modality and name in _TEMPLATES:
         return Template.parse(_checked(value, str, place))
-    if name in _NESTED and kind is not Preset:
+    if name in _NESTED and kind not in _PLAIN:
         nested = _NESTED[name]
         return _load(nested, value, place) if name in _SINGLE else _load_each(nested, value, place)
     if name == "shape":
@@ -122,9 +128,9 @@ def _value(kind: type, name: str, value: object, place: str) -> object:
     return tuple(_checked(text, str, place) for text in _checked(value, list, place))
 
 
-_TEXTS: Final = frozenset({"aliases", "bands", "companions", "notes"})
-_OPTIONAL: Final = frozenset({"shape", "dtype", "n_published", *_SINGLE})
-_NUMBERS: Final = frozenset({"index", "n_published"})
+_TEXTS: Final = frozenset({"aliases", "classes", "bands", "companions", "notes"})
+_OPTIONAL: Final = frozenset({"shape", "dtype", "ignore", "n_published", *_SINGLE})
+_NUMBERS: Final = frozenset({"ignore", "index", "n_published"})
 
 
 def _checked(value: Any, kind: type[_C], place: str) -> _C:  # noqa: ANN401 - JSON

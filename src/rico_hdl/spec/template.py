@@ -173,6 +173,31 @@ class Template:
         like = [f"{{{name}}} is like {pattern}" for name, pattern in self.patterns]
         return f"{self.text}, where {' and '.join(like)}" if like else self.text
 
+    def narrowed(self, expressions: Mapping[str, str]) -> Template:
+        """The same template, with regular expressions that the values of some fields must match.
+
+        Args:
+            expressions: The regular expressions by field; those of other fields are ignored.
+        """
+        segments = tuple(
+            Segment(
+                tuple(
+                    replace(part, pattern=expressions[part.name])
+                    if isinstance(part, Field) and part.name in expressions
+                    else part
+                    for part in segment.parts
+                )
+            )
+            for segment in self.segments
+        )
+        return replace(self, segments=segments)
+
+    @cached_property
+    def expressions(self) -> dict[str, str]:
+        """The regular expression that the value of each field matches."""
+        parts = [part for segment in self.segments for part in segment.parts]
+        return {part.name: part.pattern for part in parts if isinstance(part, Field)}
+
     def at_any_depth(self) -> Template:
         """The same template below any number of folders."""
         return self if self.any_depth else replace(self, text=ANY_DEPTH + self.text, any_depth=True)

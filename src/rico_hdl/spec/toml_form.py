@@ -12,10 +12,19 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from rico_hdl.errors import SpecError
-from rico_hdl.spec.model import BAND_FIELD, Band, DatasetSpec, Download, Modality, Preset
+from rico_hdl.spec.labels import Labels
+from rico_hdl.spec.model import (
+    BAND_FIELD,
+    Band,
+    DatasetSpec,
+    Download,
+    Modality,
+    Preset,
+    Role,
+)
 from rico_hdl.spec.template import Field, Template
 
 MAX_BYTES: Final = 2**20
@@ -41,6 +50,14 @@ def _is_text(value: object) -> bool:
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict)
 
 
 def _are_texts(value: object) -> bool:
@@ -78,6 +95,7 @@ DATASET_KEYS: Final = {
     "url": _Rule(_is_text, _TEXT, 'url = "https://example.org/chips"'),
     "citation": _Rule(_is_text, _TEXT, 'citation = "J. Doe: Chips. 2025."'),
     "notes": _Rule(_are_texts, "a list of texts", 'notes = ["Chips of 2019 lack B09."]'),
+    "labels": _Rule(_is_table, "a table", 'labels = {field = "country"}'),
     "modality": _Rule(_are(dict), "tables", "[[modality]]", required=True),
 }
 """The keys of a file."""
@@ -92,6 +110,13 @@ MODALITY_KEYS: Final = {
         required=True,
     ),
     "title": _Rule(_is_text, _TEXT, 'title = "Sentinel-2 chips"'),
+    "role": _Rule(
+        lambda value: value in get_args(Role), "image, mask or auxiliary", 'role = "mask"'
+    ),
+    "classes": _Rule(
+        _are_texts, "the names of a mask's classes", 'classes = ["background", "water"]'
+    ),
+    "ignore": _Rule(_is_integer, "a pixel value", "ignore = 255"),
     "folder": _Rule(_is_text, "the name of a folder", 'folder = "s2"'),
     "dtype": _Rule(_is_text, "the numpy name of a dtype", 'dtype = "uint16"'),
     "example": _Rule(_is_text, "a path", 'example = "north/001_B02.tif"'),
@@ -114,6 +139,11 @@ _BAND: Final = {
     "token": _Rule(_is_text, "the band's spelling in file names", 'token = "blue"'),
     "shape": _Rule(_is_shape, "rows and columns", "shape = [120, 120]"),
     "aliases": _Rule(_are_texts, "a list of texts", 'aliases = ["blue"]'),
+}
+
+_LABELS: Final = {
+    "field": _Rule(_is_text, "the name of a field of the key", 'field = "country"', required=True),
+    "classes": _Rule(_are_texts, "a list of texts", 'classes = ["Forest", "River"]'),
 }
 
 
@@ -166,8 +196,16 @@ def _dataset(rows: dict[str, Any]) -> DatasetSpec:
         url=rows.get("url", ""),
         citation=rows.get("citation", ""),
         modalities=tuple(modalities),
+        labels=_labels(rows.get("labels")),
         notes=tuple(rows.get("notes", ())),
     )
+
+
+def _labels(table: dict[str, Any] | None) -> Labels | None:
+    if table is None:
+        return None
+    _check(table, _LABELS, "labels")
+    return Labels(table["field"], tuple(table.get("classes", ())))
 
 
 def _modality(table: dict[str, Any], where: str, option: str) -> Modality:
@@ -187,6 +225,9 @@ def _modality(table: dict[str, Any], where: str, option: str) -> Modality:
         bands=bands,
         example=table.get("example") or _example(files, bands[0]),
         folder=table.get("folder", ""),
+        role=table.get("role", "image"),
+        classes=tuple(table.get("classes", ())),
+        ignore=table.get("ignore"),
         dtype=table.get("dtype"),
         n_published=table.get("n_published"),
         downloads=tuple(Download(name, md5) for name, md5 in table.get("downloads", {}).items()),
