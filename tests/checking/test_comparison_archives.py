@@ -163,7 +163,7 @@ def test_an_archive_whose_sum_is_right_again_proves_its_records(tmp_path, s2, mo
     """After a wrong MD5 sum, an intact copy in another folder is checked and accepted."""
     right = tar_of(s2)
     spec = published(right)
-    monkeypatch.setitem(registry(), SPEC.name, spec)
+    monkeypatch.setitem(registry()._loaded, SPEC.name, spec)
     path, copy, target = tmp_path / "x.tar", tmp_path / "copy" / "x.tar", tmp_path / "target"
     path.write_bytes(right + bytes(512))
     assert not convert(spec, {"s2": path}, target, check_archives=True).complete

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import click
 
 from rico_hdl._version import __version__
@@ -53,6 +55,16 @@ class _Root(click.Group):
         spec = registry().get(cmd_name)
         return None if spec is None else _conversion_command(spec)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        # Names only: a title for each would fill screens, and need every dataset's spec.
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str()) for name, one in _OTHERS.items()])
+        with formatter.section("Datasets, each the command that converts it"):
+            room = formatter.width - formatter.current_indent
+            lines = textwrap.wrap(", ".join(registry()), room, break_on_hyphens=False)
+            formatter.write("".join(f"{'':{formatter.current_indent}}{line}\n" for line in lines))
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -74,7 +86,7 @@ root = _Root(
     name="rico-hdl",
     help="Convert a remote-sensing dataset into one LMDB of safetensors, for fast deep learning.",
     epilog=(
-        f"{_example(next(iter(registry().values())))}\n\n"
+        f"{_example(registry()[next(iter(registry()))])}\n\n"
         "Each conversion continues where an earlier run stopped, and adds missing patches. "
         "See `rico-hdl datasets` for the expected folders of each dataset."
     ),

@@ -1,11 +1,14 @@
 """The supported datasets: one small module per dataset, discovered in this folder.
 
-No code outside of a dataset's own module knows its name.
+No code outside of a dataset's own module knows its name. A module has the name of its dataset's
+command, with underscores: ``ssl4eo_s12_v1_1`` describes ``ssl4eo-s12-v1.1``.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -14,12 +17,39 @@ from rico_hdl.errors import UsageError
 from rico_hdl.spec import DatasetSpec
 
 
+class _Specs(Mapping[str, DatasetSpec]):
+    """Specs by the name of their command, in alphabetical order; each is imported when needed."""
+
+    def __init__(self) -> None:
+        modules = [module.name for module in iter_modules(__path__)]
+        self._modules = dict(sorted((_command(module), module) for module in modules))
+        self._loaded: dict[str, DatasetSpec] = {}
+
+    def __getitem__(self, name: str) -> DatasetSpec:
+        if name not in self._loaded:
+            module = import_module(f"{__name__}.{self._modules[name]}")
+            self._loaded[name] = module.SPEC
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+
+def _command(module: str) -> str:
+    """The command of the dataset that a module describes: versions are written with dots."""
+    return re.sub(r"-v(\d+)-(\d+)$", r"-v\1.\2", module.replace("_", "-"))
+
+
 @cache
-def registry() -> dict[str, DatasetSpec]:
-    """All specs by the name of their command, in alphabetical order."""
-    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
-    specs = sorted((module.SPEC for module in modules), key=lambda spec: spec.name)
-    return {spec.name: spec for spec in specs}
+def registry() -> Mapping[str, DatasetSpec]:
+    """All specs by the name of their command, in alphabetical order.
+
+    A spec is imported when it is looked up. Iterating over the names imports none.
+    """
+    return _Specs()
 
 
 def resolve(dataset: str | os.PathLike[str] | DatasetSpec) -> DatasetSpec:
