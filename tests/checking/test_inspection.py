@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import lmdb
 import numpy as np
 import pytest
@@ -95,6 +97,23 @@ def test_releases_are_told_apart_by_their_keys(tmp_path, name):
         (tmp_path / "target" / file).unlink()
     assert inspect(tmp_path / "target").dataset == name
     assert rico_hdl.open(tmp_path / "target").dataset == name
+
+
+@pytest.mark.parametrize(("name", "expected"), [("hydro", "hydro"), ("bigearthnet-v1", None)])
+def test_records_that_fit_several_datasets_are_the_originals_or_unnamed(
+    tmp_path, monkeypatch, name, expected
+):
+    """Without a manifest, of datasets that fit equally only one that the original has is named."""
+    twin = replace(registry()[name], name="a-twin", is_original=False)
+    monkeypatch.setitem(registry()._modules, "a-twin", "a_twin")
+    monkeypatch.setitem(registry()._loaded, "a-twin", twin)
+    spec = registry()[name]
+    sources = corpus.generate(spec, tmp_path / "source", 3, modalities=["s2"])
+    convert(spec, sources, tmp_path / "target")
+    for file in ("rico-hdl.json", "rico-hdl.journal"):
+        (tmp_path / "target" / file).unlink()
+    assert inspect(tmp_path / "target").dataset == expected
+    assert rico_hdl.open(tmp_path / "target").dataset == expected
 
 
 def test_records_of_no_dataset_are_described(tmp_path):

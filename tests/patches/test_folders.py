@@ -13,6 +13,7 @@ from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import registry
 from rico_hdl.errors import SourceError, UsageError
 from rico_hdl.patches.folders import make_plan
+from rico_hdl.patches.hints import _tells
 from rico_hdl.patches.walking import find
 from rico_hdl.sources import FolderSource
 from rico_hdl.spec import Band, DatasetSpec, Modality, Template
@@ -210,12 +211,14 @@ def test_modalities_are_distinguished_by_their_bands(tmp_path, given, meant):
 def test_folder_of_another_dataset_names_its_command(folder_spec, tmp_path):
     """If a folder of another dataset is given, the error names that dataset's command."""
     spec = folder_spec
+    if not _tells(spec.modalities[0]):
+        pytest.skip("its names could be any dataset's")
     other = registry()["hydro" if spec.name != "hydro" else "uc-merced"]
     sources = corpus.generate(spec, tmp_path, 2, modalities=[spec.modalities[0].name])
     (source,) = sources.values()
     (modality,) = other.modalities
     message = message_of(other, {modality.name: source})
-    assert f"looks like {spec.title}: rico-hdl {spec.name} {spec.modalities[0].option}" in message
+    assert f"{spec.title}: rico-hdl {spec.name} {spec.modalities[0].option}" in message
 
 
 def test_empty_and_missing_folders_are_errors(tmp_path):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +13,10 @@ import pytest
 import corpus
 from corpus.archives import tar_of
 from rico_hdl.converting.conversion import convert
-from rico_hdl.datasets import get
+from rico_hdl.datasets import get, registry
 from rico_hdl.errors import SourceError
 from rico_hdl.patches import opening
+from rico_hdl.spec import Band, DatasetSpec, Modality, Template
 
 V1, V2 = get("bigearthnet-v1"), get("bigearthnet")
 SIBLINGS = [(V1, V2, "s1"), (V1, V2, "s2"), (V2, V1, "s1"), (V2, V1, "s2")]
@@ -110,3 +114,62 @@ def test_patches_of_unsupported_siblings_are_refused(tmp_path, name, modality, c
     assert convert(spec, {modality: source}, tmp_path / "right").n_written == {modality: 1}
     shown = message_of(spec, modality, renamed(source, *change), tmp_path / "out")
     assert f"is like {pattern}" in shown
+
+
+def spec_of(*modalities):
+    """A dataset that is not built in, of modalities with one file for all bands each."""
+    return DatasetSpec("mine", "Mine", "Some.", "https://example.org", "Doe", modalities)
+
+
+def modality_of(name, files, n_bands, key="{id}"):
+    """A modality with bands b1, b2, … in one file."""
+    bands = tuple(Band(f"{name}{i}", index=i) for i in range(1, n_bands + 1))
+    template = Template.parse(files)
+    example = template.format(dict.fromkeys(template.fields, "1"))
+    key = Template.parse(f"{key}_{name}")
+    return Modality(name, f"{name} patches", f"--{name}-dir", template, key, bands, example, name)
+
+
+def test_single_file_modalities_may_share_a_form(tmp_path):
+    """An image and its mask in folders of their own, with equal names, are both converted."""
+    spec = spec_of(modality_of("image", "{id}.tif", 4), modality_of("mask", "{id}.tif", 1))
+    sources = corpus.generate(spec, tmp_path / "x", 3)
+    done = convert(spec, sources, tmp_path / "out")
+    assert (done.n_written, done.failures) == ({"image": 3, "mask": 3}, [])
+
+
+def test_names_that_fit_any_dataset_recognise_none(tmp_path):
+    """Files that only a template without a word of its own matches are not taken for a dataset."""
+    spec = get("spectral-earth-enmap")
+    source = corpus.generate(spec, tmp_path / "x", 1)["enmap"]
+    assert "looks like" not in message_of(get("uc-merced"), "rgb", source, tmp_path / "out")
+
+
+def test_no_dataset_is_named_if_several_fit(tmp_path, monkeypatch):
+    """If names fit several datasets, the hint shows the command of each and prefers none."""
+    hydro = get("hydro")
+    twin = replace(hydro, name="twin", title="Twin")
+    monkeypatch.setitem(registry()._modules, "twin", "twin")
+    monkeypatch.setitem(registry()._loaded, "twin", twin)
+    source = corpus.generate(hydro, tmp_path / "x", 2)["s2"]
+    shown = message_of(get("uc-merced"), "rgb", source, tmp_path / "out")
+    assert "looks like" not in shown
+    for spec in (hydro, twin):
+        assert f"{spec.title}: {command_for(spec, 's2', source)}" in shown
+
+
+def test_a_folder_is_not_listed_for_each_dataset(tmp_path, monkeypatch):
+    """The search for a dataset that fits lists a folder a few times, not once for each modality."""
+    for i in range(30):
+        (tmp_path / "x" / f"f{i}").mkdir(parents=True)
+        (tmp_path / "x" / f"f{i}" / "a.tif").write_bytes(b"")
+    listed = Counter()
+    scandir = os.scandir
+
+    def counting(path):
+        listed[str(path)] += 1
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counting)
+    message_of(get("uc-merced"), "rgb", tmp_path / "x", tmp_path / "out")
+    assert max(n for path, n in listed.items() if path.startswith(f"{tmp_path}/x/")) <= 10

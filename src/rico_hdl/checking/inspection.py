@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from rico_hdl.datasets import registry
+from rico_hdl.datasets import recognised, registry
 from rico_hdl.errors import RecordError, StoreError
 from rico_hdl.reading.protocol import Located, Records
 from rico_hdl.reading.records import MappedRecords
@@ -181,9 +181,7 @@ def _look(records: Records, spec: DatasetSpec | None) -> tuple[DatasetSpec | Non
     for key, layout, _ in found:
         keys[frozenset(name for name, _, _ in layout)].append(key)
     if spec is None:
-        spec = max(registry().values(), key=lambda one: _fit(one, keys), default=None)
-        if spec is None or not any(_fit(spec, keys)):
-            spec = None
+        spec = recognised(lambda one: _fit(one, keys))
     totals = Totals()
     for key, layout, n_bytes in found:
         modality = spec.modality_of(key, [band for band, _, _ in layout]) if spec else None

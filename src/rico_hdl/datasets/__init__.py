@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -85,3 +85,18 @@ def get(name: str) -> DatasetSpec:
             f"Supported datasets: {', '.join(registry())}. A dataset of your own is the path of a "
             "TOML file.",
         ) from None
+
+
+def recognised(fit: Callable[[DatasetSpec], tuple[int, ...]]) -> DatasetSpec | None:
+    """The dataset that fits some records best; None if none does, or if several do equally well.
+
+    Records without a description of their own are usually those of the original rico-hdl. A dataset
+    that it converts therefore precedes others that fit as well.
+
+    Args:
+        fit: How well a dataset fits, zeros if not at all.
+    """
+    scores = {name: (*fit(spec), spec.is_original) for name, spec in registry().items()}
+    best = max(scores.values())
+    names = [name for name, score in scores.items() if score == best]
+    return registry()[names[0]] if len(names) == 1 and any(best[:-1]) else None

@@ -102,4 +102,5 @@ SPEC = DatasetSpec(
     notes=(
         "S1 and S2 patches pair through the column s1_name of metadata.parquet, not by their keys.",
     ),
+    is_original=True,
 )

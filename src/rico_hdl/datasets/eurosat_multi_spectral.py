@@ -60,4 +60,5 @@ SPEC = DatasetSpec(
             "ds/images/remote_sensing/otherDatasets/sentinel_2/tif/<class>/."
         ),
     ),
+    is_original=True,
 )

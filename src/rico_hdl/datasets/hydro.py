@@ -42,4 +42,5 @@ SPEC = DatasetSpec(
             n_published=100_000,
         ),
     ),
+    is_original=True,
 )

@@ -50,4 +50,5 @@ SPEC = DatasetSpec(
         ),
         "Quality layers (QL_*), thumbnails and the publisher's .npy files are skipped.",
     ),
+    is_original=True,
 )

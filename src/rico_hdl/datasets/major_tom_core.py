@@ -93,4 +93,5 @@ SPEC = DatasetSpec(
         "Some S1 products are 1424 x 1424 instead of 1068 x 1068; they are stored as they are.",
         "Cloud masks and thumbnails are skipped.",
     ),
+    is_original=True,
 )

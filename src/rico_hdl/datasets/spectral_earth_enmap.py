@@ -30,4 +30,5 @@ SPEC = DatasetSpec(
         ),
     ),
     notes=("Keys keep the suffix .tif, as in the original rico-hdl.",),
+    is_original=True,
 )

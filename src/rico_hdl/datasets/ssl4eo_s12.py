@@ -88,4 +88,5 @@ SPEC = DatasetSpec(
             "is called."
         ),
     ),
+    is_original=True,
 )

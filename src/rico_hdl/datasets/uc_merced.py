@@ -36,4 +36,5 @@ SPEC = DatasetSpec(
         ),
     ),
     notes=("44 of the 2,100 patches are not 256 x 256; they are stored as they are.",),
+    is_original=True,
 )

@@ -55,6 +55,29 @@ class BoundedListing:
         return [entry.name for entry in self.entries(folder)]
 
 
+class _Remembered:
+    """A source that lists each folder once, for a comparison with many modalities."""
+
+    def __init__(self, source: Lists) -> None:
+        self._source = source
+        self._entries: dict[str, list[FolderEntry]] = {}
+
+    @property
+    def location(self) -> str:
+        """See `Source.location`."""
+        return self._source.location
+
+    def entries(self, folder: str) -> list[FolderEntry]:
+        """See `Source.entries`."""
+        if folder not in self._entries:
+            self._entries[folder] = self._source.entries(folder)
+        return self._entries[folder]
+
+    def names(self, folder: str) -> list[str]:
+        """See `Source.names`."""
+        return [entry.name for entry in self.entries(folder)]
+
+
 def explain_no_patches(spec: DatasetSpec, modality: Modality, source: Lists) -> SourceError:
     """The error for a folder without a patch of the modality."""
     entries = _without_leftovers(source.entries(""))
@@ -140,6 +163,8 @@ def explain_wrong_modality(
     folder = paths_of(modality, found.prefix, found.values)[0].rpartition("/")[0]
     names = {f"{folder}/{name}".lstrip("/") for name in source.names(folder)}
     n_here = len(modality.bands) - len(found.missing)
+    if not modality.one_file_per_band:
+        return None  # a file does not tell by its name which bands it holds
     for other in spec.modalities:
         if other is modality or str(other.files) != str(modality.files):
             continue
@@ -201,7 +226,12 @@ def _elsewhere(spec: DatasetSpec, modality: Modality, root: Path) -> Iterator[st
         if _holds(folder, spec, modality, within=root):
             yield f"Try a folder further up: {modality.option} {folder}"
     for folder in (root, *islice(_below(root), _N_OTHER)):
-        if other := suggest_other(spec, modality, str(folder), partial(_holds, folder)):
+        try:
+            listing = _Remembered(FolderSource(folder))
+        except SourceError:
+            continue
+        holds = partial(_holds_patches, listing)
+        if other := suggest_other(spec, modality, listing.location, holds):
             yield other
 
 
@@ -222,12 +252,32 @@ def suggest_other(
     for other in spec.modalities:
         if other is not modality and holds(spec, other):
             return f"It holds {other.title}: give it as {other.option} {location}"
+    commands = []
     for candidate in registry().values():
-        for other in candidate.modalities:
-            if candidate.name != spec.name and holds(candidate, other):
-                command = f"rico-hdl {candidate.name} {other.option} {location}"
-                return f"It looks like {candidate.title}: {command}"
-    return ""
+        telling = [m for m in candidate.modalities if candidate.name != spec.name and _tells(m)]
+        if options := [m.option for m in telling if holds(candidate, m)]:
+            command = f"rico-hdl {candidate.name} {options[0]} {location}"
+            commands.append(f"{candidate.title}: {command}")
+    if len(commands) == 1:
+        return f"It looks like {commands[0]}"
+    return "\n  ".join(["Its names fit several datasets:", *commands]) if commands else ""
+
+
+def _tells(modality: Modality) -> bool:
+    """Whether paths that match a modality's template are unlikely to be of anything else.
+
+    They are if the template has words besides the suffix, a pattern, names of bands, or a field
+    that occurs more than once.
+    """
+    parts = [part for segment in modality.files.segments for part in segment.parts]
+    words = "".join(part for part in parts if isinstance(part, str))
+    names = [part.name for part in parts if not isinstance(part, str)]
+    return (
+        any(map(str.isalnum, words.rpartition(".")[0]))
+        or bool(modality.files.patterns)
+        or BAND_FIELD in names
+        or len(set(names)) < len(names)
+    )
 
 
 def suggest_inner(modality: Modality, files: Sequence[Path], paths: Sequence[str]) -> str:
@@ -273,11 +323,20 @@ def _below(root: Path) -> Iterator[Path]:
 def _holds(folder: Path, spec: DatasetSpec, modality: Modality, within: Path | None = None) -> bool:
     """Whether one of the first patches found in a folder is complete."""
     try:
-        source = BoundedListing(FolderSource(folder))
+        source = FolderSource(folder)
     except SourceError:
         return False
+    return _holds_patches(source, spec, modality, within)
+
+
+def _holds_patches(
+    source: Lists, spec: DatasetSpec, modality: Modality, within: Path | None = None
+) -> bool:
+    """Whether one of the first patches found in a source, or in one folder of it, is complete."""
+    listing = BoundedListing(source)
     if within is None:
-        patches = find(source, modality, n_threads=1)
+        patches = find(listing, modality, n_threads=1)
     else:
-        patches = find_within(source, modality, within.relative_to(folder).as_posix())
+        folder = within.relative_to(source.location).as_posix()
+        patches = find_within(listing, modality, folder)
     return holds_complete(spec, modality, source.location, islice(patches, 20))

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.datasets import registry
+from rico_hdl.datasets import recognised, registry
 from rico_hdl.errors import RecordError
 from rico_hdl.reading.layouts import Layouts, RecordLayout
 from rico_hdl.reading.readahead import HEADER, ReadAhead
@@ -128,9 +128,7 @@ def _sampled(
         keys[names].append(samples[-1][0])
     if spec is None:
         usual = {names: _usual(shapes) for names, shapes in counts.items()}
-        spec = max(registry().values(), key=lambda one: _fit(one, usual, keys), default=None)
-        if spec is None or not any(_fit(spec, usual, keys)):
-            spec = None
+        spec = recognised(lambda one: _fit(one, usual, keys))
     groups: defaultdict[tuple[Modality | None, _Bands], Counter[_Shapes]] = defaultdict(Counter)
     for text, names, shapes in samples:
         groups[spec.modality_of(text, names) if spec else None, names][shapes] += 1

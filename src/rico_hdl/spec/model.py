@@ -296,6 +296,8 @@ class DatasetSpec:
     """The labels of its patches, if their keys name them."""
     notes: tuple[str, ...] = field(default=())
     """Oddities that users should know, a sentence each."""
+    is_original: bool = False
+    """Whether the original rico-hdl converts it as well."""
 
     def __post_init__(self) -> None:
         for attribute in ("name", "option"):

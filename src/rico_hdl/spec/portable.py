@@ -123,13 +123,18 @@ def _value(kind: type, name: str, value: object, place: str) -> object:
         if len(sides) != 2:
             raise SpecError(f"{place} has {len(sides)} sides, expected rows and columns")
         return sides
-    if name not in _TEXTS:
-        return _checked(value, int if name in _NUMBERS else str, place)
-    return tuple(_checked(text, str, place) for text in _checked(value, list, place))
+    if name in _TEXTS:
+        return tuple(_checked(text, str, place) for text in _checked(value, list, place))
+    return value is True if name in _FLAGS else _checked(value, _plain_kind(name), place)
+
+
+def _plain_kind(name: str) -> type[int | str]:
+    return int if name in _NUMBERS else str
 
 
 _TEXTS: Final = frozenset({"aliases", "classes", "bands", "companions", "notes"})
 _OPTIONAL: Final = frozenset({"shape", "dtype", "ignore", "n_published", *_SINGLE})
+_FLAGS: Final = frozenset({"is_original"})
 _NUMBERS: Final = frozenset({"ignore", "index", "n_published"})
 
 
