@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -104,7 +106,7 @@ def renamed(source: Path, old: str, new: str) -> Path:
     ("name", "modality", "change", "pattern"),
     [
         ("hyspecnet-11k", "enmap", ("-Y01460273_X0311043", ""), "ENMAP*-Y*_X*"),
-        ("major-tom-core", "s2", ("_MSIL2A_", "_MSIL1C_"), "S2?_MSIL2A_*"),
+        ("major-tom-core", "s2", ("_MSIL2A_", "_MSIL1C_"), "S2?_MSIL2A_????"),
     ],
 )
 def test_patches_of_unsupported_siblings_are_refused(tmp_path, name, modality, change, pattern):
@@ -173,3 +175,15 @@ def test_a_folder_is_not_listed_for_each_dataset(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", counting)
     message_of(get("uc-merced"), "rgb", tmp_path / "x", tmp_path / "out")
     assert max(n for path, n in listed.items() if path.startswith(f"{tmp_path}/x/")) <= 10
+
+
+def test_a_conversion_imports_its_siblings_alone(tmp_path):
+    """A conversion without an error imports the specs of its dataset and of its siblings."""
+    source = corpus.generate(get("bigearthnet"), tmp_path / "x", 1)["s2"]
+    code = (
+        "import sys, rico_hdl; "
+        f"rico_hdl.convert('bigearthnet', {{'s2': {str(source)!r}}}, {str(tmp_path / 'out')!r}); "
+        "print(sorted(m[18:] for m in sys.modules if m.startswith('rico_hdl.datasets.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['bigearthnet', 'bigearthnet_v1']\n"

@@ -185,7 +185,9 @@ def _dataset_around(
     """The dataset that a patch belongs to if its folders are considered as well.
 
     Sibling datasets may share the names of files, and one of them has more folders around them:
-    Sentinel-1 patches of BigEarthNet v2.0 are those of v1.0 in folders of scenes.
+    Sentinel-1 patches of BigEarthNet v2.0 are those of v1.0 in folders of scenes. The commands of
+    siblings begin with the same word; other specs are not imported, since every conversion looks
+    here.
 
     Returns:
         The title of that dataset and modality, and the command to convert them; None if the patch
@@ -195,10 +197,12 @@ def _dataset_around(
         return None
     inside = paths_of(modality, found.prefix, found.values)[0]
     path = f"{Path(location).as_posix()}/{inside}".lstrip("/")
-    for candidate in registry().values():
+    family = spec.name.partition("-")[0]
+    names = [name for name in registry() if name.partition("-")[0] == family and name != spec.name]
+    for candidate in map(registry().__getitem__, names):
         for other in candidate.modalities:
             n_folders = len(other.files.segments) - 1
-            if candidate.name == spec.name or n_folders < len(modality.files.segments):
+            if n_folders < len(modality.files.segments):
                 continue
             values = other.files.at_any_depth().match(path) if other.files.patterns else None
             if values is None or {band.token for band in other.bands}.isdisjoint(

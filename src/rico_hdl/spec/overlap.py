@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain, count
 from typing import Final, NamedTuple
 
@@ -100,6 +101,7 @@ def _common_character(one: _Step, other: _Step) -> str:
     return min(found, key=lambda c: (_READABLE + c).index(c), default="")
 
 
+@lru_cache(maxsize=256)  # a dataset's keys are compared in pairs
 def _steps(template: Template) -> list[_Step]:
     """The characters that a template's texts consist of."""
     steps: list[_Step] = []
