@@ -87,7 +87,7 @@ def inputs(folder: Path, arguments: Any) -> Iterator[tuple[str, str, str, Source
 
 
 def generated(spec: DatasetSpec, place: Path, form: str, megabytes: int) -> Sources:
-    """A dataset with that many megabytes of records; empty if it is not published in this form."""
+    """A dataset with that many megabytes of records; empty if none is published in this form."""
     n_bytes = 0
     for modality in spec.modalities:
         itemsize = np.dtype(modality.dtype or "uint16").itemsize
@@ -97,10 +97,7 @@ def generated(spec: DatasetSpec, place: Path, form: str, megabytes: int) -> Sour
     if form == "folder":
         is_zarr = any(modality.arrays for modality in spec.modalities)
         return {} if is_zarr else {name: [path] for name, path in folders.items()}
-    try:
-        archives = publish(spec, folders, place / "archives")
-    except KeyError:  # its archives are unknown
-        return {}
+    archives = publish(spec, folders, place / "archives")
     return {
         name: [Path(p) for p in (one if isinstance(one, list) else [one])]
         for name, one in archives.items()

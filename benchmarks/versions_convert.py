@@ -36,7 +36,7 @@ N_PATCHES = {
     "ssl4eo-s12-v1.1": 24,
     "uc-merced": 300,
 }
-"""Patches of each modality, for conversions of a few tenths of a second."""
+"""Patches of each modality of some datasets, for conversions of a few tenths of a second."""
 
 
 def main() -> None:
@@ -68,8 +68,9 @@ def main() -> None:
 
 
 def tasks(folder: Path, only: list[str] | None) -> Any:  # noqa: ANN401 - names and tasks
-    """The conversions: all datasets, in folders, as published, and again into a full store."""
-    for spec in registry().values():
+    """The conversions: datasets in folders, as published, and again into a full store."""
+    for name, n_patches in N_PATCHES.items():
+        spec = registry()[name]
         place = folder / spec.name
         forms = ["published"]
         if all(modality.arrays is None for modality in spec.modalities):
@@ -77,13 +78,12 @@ def tasks(folder: Path, only: list[str] | None) -> Any:  # noqa: ANN401 - names 
         wanted = [form for form in forms if not only or f"{spec.name}/{form}" in only]
         if not wanted:
             continue
-        folders = corpus.generate(spec, place / "folders", N_PATCHES[spec.name], noise=True)
+        folders = corpus.generate(spec, place / "folders", n_patches, noise=True)
         for form in wanted:
             given = folders
             if form == "published":
-                try:
-                    given = publish(spec, folders, place / "archives")
-                except KeyError:  # its archives are unknown
+                given = publish(spec, folders, place / "archives")
+                if not given:  # its archives are unknown
                     continue
             named = {
                 name: [os.fspath(p) for p in (one if isinstance(one, list) else [one])]

@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING, Final
@@ -30,18 +31,64 @@ else:
 if TYPE_CHECKING:
     from rico_hdl.spec import DatasetSpec
 
-PUBLISHED: Final = {
+_BENCH: Final = {
+    "cloud_s2.zip": ("cloud-s2-image", "cloud-s2-mask"),
+    "cloud_s3.zip": ("cloud-s3-image", "cloud-s3-multi", "cloud-s3-binary"),
+    "eurosat_s1.zip": ("eurosat-s1",),
+    "eurosat_s2.zip": ("eurosat-s2",),
+    "bigearthnetv2.zip": ("bigearthnet-s1", "bigearthnet-s2"),
+    "dfc2020.zip": ("dfc2020-s1", "dfc2020-s2", "dfc2020-dfc"),
+    "flood_s1.zip": ("flood-ms1", "flood-sl1", "flood-sl2", "flood-mlu", "flood-mna"),
+    "lc100_s3.zip": ("lc100-image", "lc100-target"),
+    "biomass_s3.zip": ("biomass-image", "biomass-target"),
+    "airquality_s5p.zip": (
+        "no2-annual", "no2-seasonal", "no2-target", "o3-annual", "o3-seasonal", "o3-target",
+    ),
+}  # fmt: skip
+"""Modalities of Copernicus-Bench by their archive."""
+_PRETRAIN: Final = {
+    "s1": "s1_grd_utm",
+    "s2": "s2_toa_mix",
+    "s3": "s3_olci_wgs",
+    "s5p-co": "s5p_co_wgs",
+    "s5p-no2": "s5p_no2_wgs",
+    "s5p-o3": "s5p_o3_wgs",
+    "s5p-so2": "s5p_so2_wgs",
+    "dem": "dem_grid_wgs",
+}
+"""The beginning of the names of Copernicus-Pretrain's archives, by modality."""
+_LANDSAT: Final = ("tm-toa", "etm-toa", "etm-sr", "oli-tirs-toa", "oli-sr")
+_LANDSAT_MASKS: Final = ("tm-cdl", "tm-nlcd", "etm-cdl", "etm-nlcd", "oli-cdl", "oli-nlcd")
+_OSCD: Final = "Onera Satellite Change Detection dataset - Images"
+
+PUBLISHED: Final[Mapping[str, Mapping[str, str]]] = {
     "bigearthnet": {"s1": "tar.zst", "s2": "tar.zst", "reference-maps": "tar.zst"},
     "bigearthnet-v1": {"s1": "tar.gz", "s2": "tar.gz"},
     "eurosat-multi-spectral": {"s2": "zip"},
     "hydro": {"s2": "volumes"},
+    "biomassters": dict.fromkeys(("s1", "s2", "agbm"), "zip"),
+    "copernicus-bench": dict.fromkeys(chain.from_iterable(_BENCH.values()), "zip"),
+    "copernicus-pretrain": dict.fromkeys(_PRETRAIN, "tar.zst"),
+    "eurosat-sar": {"s1": "zip"},
+    "flair": {"aerial": "zip", "mask": "zip"},
+    "fmow-sentinel": {"s2": "tar.gz"},
+    "hls-burn-scars": {"hls": "tar.gz", "mask": "tar.gz"},
+    "marida": dict.fromkeys(("s2", "cl", "conf"), "zip"),
+    "oscd": {"before": "zip", "after": "zip"},
+    "s2-100k": {"s2": "tar"},
+    "sen12ms": dict.fromkeys(("s1", "s2", "lc"), "tar.gz, for each folder"),
+    "sen12ms-cr": dict.fromkeys(("s1", "s2", "s2-cloudy"), "tar.gz, for each folder"),
+    "sen12ms-cr-ts": {"s1": "tar.gz", "s2": "tar.gz"},
+    "ssl4eo-l": dict.fromkeys(_LANDSAT, "tar.gz, split"),
+    "ssl4eo-l-benchmark": dict.fromkeys((*_LANDSAT, *_LANDSAT_MASKS), "tar.gz"),
+    "treesatai": dict.fromkeys(("aerial", "s1-60m", "s1-200m", "s2-60m", "s2-200m"), "zip"),
     "hyspecnet-11k": {"enmap": "tar.gz, several"},
-    "major-tom-core": {"s1": "parquet", "s2": "parquet"},
+    "major-tom-core": {"s1": "parquet", "s2": "parquet", "s2-l1c": "parquet"},
     "ssl4eo-s12": {"s1": "tar.gz, split", "s2c": "tar.gz, split", "s2a": "tar.gz, split"},
     "ssl4eo-s12-v1.1": {"s1": "zarr", "s2c": "zarr", "s2a": "zarr"},
     "uc-merced": {"rgb": "zip"},
 }
-"""The form of each modality's archives, by dataset and modality; SpectralEarth's is unknown."""
+"""The form of each modality's archives, by dataset and modality; those of others are unknown."""
 
 _NAMES: Final = {
     ("bigearthnet", "s1"): ("BigEarthNet-S1.tar.zst", "BigEarthNet-S1"),
@@ -54,6 +101,7 @@ _NAMES: Final = {
     ("hyspecnet-11k", "enmap"): ("hyspecnet-11k-{:02}.tar.gz", "hyspecnet-11k"),
     ("major-tom-core", "s1"): ("Core-S1RTC/images/part_{:05}.parquet", ""),
     ("major-tom-core", "s2"): ("Core-S2L2A/images/part_{:05}.parquet", ""),
+    ("major-tom-core", "s2-l1c"): ("Core-S2L1C/images/part_{:05}.parquet", ""),
     ("ssl4eo-s12", "s1"): ("s1_grd.tar.gz.part", "s1"),
     ("ssl4eo-s12", "s2c"): ("s2_l1c.tar.gz.part", "s2c"),
     ("ssl4eo-s12", "s2a"): ("s2_l2a.tar.gz.part", "s2a"),
@@ -61,6 +109,41 @@ _NAMES: Final = {
     ("ssl4eo-s12-v1.1", "s2c"): ("train/S2L1C", ""),
     ("ssl4eo-s12-v1.1", "s2a"): ("train/S2L2A", ""),
     ("uc-merced", "rgb"): ("UCMerced_LandUse.zip", "UCMerced_LandUse"),
+    ("biomassters", "s1"): ("train_features.zip", ""),
+    ("biomassters", "s2"): ("train_features.zip", ""),
+    ("biomassters", "agbm"): ("train_agbm.zip", ""),
+    **{("copernicus-bench", name): (path, "") for path, names in _BENCH.items() for name in names},
+    **{
+        ("copernicus-pretrain", name): (f"{stem}_chunk001.tar.zst", "")
+        for name, stem in _PRETRAIN.items()
+    },
+    ("eurosat-sar", "s1"): ("EuroSAT-SAR.zip", "EuroSAT-SAR"),
+    ("flair", "aerial"): ("D012_2019.zip", ""),
+    ("flair", "mask"): ("D012_2019.zip", ""),
+    ("fmow-sentinel", "s2"): ("fmow-sentinel.tar.gz", "fmow-sentinel"),
+    ("hls-burn-scars", "hls"): ("hls_burn_scars.tar.gz", ""),
+    ("hls-burn-scars", "mask"): ("hls_burn_scars.tar.gz", ""),
+    **{("marida", name): ("MARIDA.zip", "") for name in ("s2", "cl", "conf")},
+    **{("oscd", name): (f"{_OSCD}.zip", _OSCD) for name in ("before", "after")},
+    ("s2-100k", "s2"): ("shard-00000.tar", ""),
+    **{("sen12ms", name): (f"{{}}_{name}.tar.gz", "") for name in ("s1", "s2", "lc")},
+    **{("sen12ms-cr", name): ("{}.tar.gz", "") for name in ("s1", "s2", "s2-cloudy")},
+    ("sen12ms-cr-ts", "s1"): ("s1_africa.tar.gz", ""),
+    ("sen12ms-cr-ts", "s2"): ("s2_africa.tar.gz", ""),
+    **{
+        ("ssl4eo-l", name): (f"ssl4eo_l_{split}.tar.gz", f"ssl4eo_l_{split}")
+        for name, split in ((name, name.replace("-", "_")) for name in _LANDSAT)
+    },
+    **{
+        ("ssl4eo-l-benchmark", name): (f"ssl4eo_l_{split}.tar.gz", f"ssl4eo_l_{split}")
+        for name, split in (
+            *((name, f"{name.replace('-', '_')}_benchmark") for name in _LANDSAT),
+            *((name, name.replace("-", "_")) for name in _LANDSAT_MASKS),
+        )
+    },
+    ("treesatai", "aerial"): ("aerial_60m_fagus.zip", ""),
+    **{("treesatai", f"s1-{size}"): ("s1.zip", "") for size in ("60m", "200m")},
+    **{("treesatai", f"s2-{size}"): ("s2.zip", "") for size in ("60m", "200m")},
 }
 """The name of the archive or of the folder of archives, and the archive's top folder."""
 
@@ -135,12 +218,17 @@ def _info(name: str, kind: bytes, n_bytes: int, style: TarStyle) -> tarfile.TarI
     return info
 
 
-def zip_of(folder: Path, top: str = "", method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip of a folder's files, folders as members included."""
+def zip_of(
+    folder: Path,
+    top: str = "",
+    method: int = zipfile.ZIP_DEFLATED,
+    paths: Sequence[Path] | None = None,
+) -> bytes:
+    """A zip of a folder's files, by default all, folders as members included."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         seen: set[Path] = set()
-        for path in files_below(folder):
+        for path in files_below(folder) if paths is None else paths:
             inside = Path(top) / path
             for parent in reversed(inside.parents[:-1]):
                 if parent not in seen:
@@ -171,29 +259,64 @@ def publish(spec: DatasetSpec, sources: Mapping[str, Path], downloads: Path) -> 
 
     Returns:
         The source to name for each modality: its archive, the first part of a split archive, the
-        last of several volumes, or the folder of several archives.
+        last of several volumes, or the folder of several archives. Modalities whose archives are
+        unknown are omitted.
     """
     written = {}
     for name, folder in sources.items():
+        if name not in PUBLISHED.get(spec.name, {}):
+            continue
         file_name, top = _NAMES[spec.name, name]
         path = downloads / file_name
         path.parent.mkdir(parents=True, exist_ok=True)
-        written[name] = _WRITERS[PUBLISHED[spec.name][name]](folder, path, top)
+        paths = _paths_of(spec, sources, name)
+        written[name] = _WRITERS[PUBLISHED[spec.name][name]](folder, path, top, paths)
     return written
 
 
-def _write_tar(compression: str, folder: Path, path: Path, top: str) -> Path:
-    path.write_bytes(COMPRESSIONS[compression](tar_of(folder, top)))
+def _paths_of(spec: DatasetSpec, sources: Mapping[str, Path], name: str) -> list[Path]:
+    """The files of a modality's folder, without those that belong into another archive."""
+    elsewhere = [
+        modality.files.at_any_depth()
+        for modality in spec.modalities
+        if sources.get(modality.name) == sources[name]
+        and _is_elsewhere((spec.name, modality.name), (spec.name, name))
+    ]
+    return [
+        path
+        for path in files_below(sources[name])
+        if not any(files.match(path.as_posix()) for files in elsewhere)
+    ]
+
+
+def _is_elsewhere(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two modalities have archives of their own; those for each folder have."""
+    return one != other and (_NAMES.get(one) != _NAMES[other] or "{}" in _NAMES[other][0])
+
+
+def _write_tar(compression: str, folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:
+    path.write_bytes(COMPRESSIONS[compression](tar_of(folder, top, paths=paths)))
     return path
 
 
-def _write_split_tar_gz(folder: Path, path: Path, top: str) -> Path:
-    return split(COMPRESSIONS["tar.gz"](tar_of(folder, top)), path)[0]
+def _write_split_tar_gz(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:
+    return split(COMPRESSIONS["tar.gz"](tar_of(folder, top, paths=paths)), path)[0]
 
 
-def _write_several_tar_gz(folder: Path, path: Path, top: str) -> Path:
+def _write_tar_gz_for_each_folder(
+    folder: Path, path: Path, top: str, paths: Sequence[Path]
+) -> Path:
+    """A tar of each folder of the first level, whose name is part of the archive's."""
+    for first in sorted({one.parts[0] for one in paths}):
+        inside = [one for one in paths if one.parts[0] == first]
+        data = tar_of(folder, top, paths=inside)
+        archive = path.with_name(path.name.format(first))
+        archive.write_bytes(COMPRESSIONS["tar.gz"](data))
+    return path.parent
+
+
+def _write_several_tar_gz(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:
     """Independent tars of some tiles each, and one with the splits, which holds no patch."""
-    paths = files_below(folder)
     tiles = sorted({path.parts[:2] for path in paths})
     for i in range(2):
         mine = [path for path in paths if tiles.index(path.parts[:2]) % 2 == i]
@@ -209,23 +332,23 @@ def _write_several_tar_gz(folder: Path, path: Path, top: str) -> Path:
     return path.parent
 
 
-def _write_zip(folder: Path, path: Path, top: str) -> Path:
-    path.write_bytes(zip_of(folder, top))
+def _write_zip(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:
+    path.write_bytes(zip_of(folder, top, paths=paths))
     return path
 
 
-def _write_volumes(folder: Path, path: Path, top: str) -> Path:
-    return volumes(zip_of(folder, top), path, _N_PARTS)[-1]
+def _write_volumes(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:
+    return volumes(zip_of(folder, top, paths=paths), path, _N_PARTS)[-1]
 
 
-def _write_parquet(folder: Path, path: Path, top: str) -> Path:
+def _write_parquet(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:
     """Parts with one row per product, each in its own row group, and one column per file."""
     import pyarrow as pa  # noqa: PLC0415 - only this form needs it
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     del top
-    products = sorted({file.parent for file in files_below(folder)})
-    columns = sorted({file.name for file in files_below(folder)})
+    products = sorted({file.parent for file in paths})
+    columns = sorted({file.name for file in paths})
     for i in range(2):
         rows = [
             {
@@ -242,9 +365,9 @@ def _write_parquet(folder: Path, path: Path, top: str) -> Path:
     return path.parents[1]
 
 
-def _write_zarr(folder: Path, path: Path, top: str) -> Path:
+def _write_zarr(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:
     """Stores are published as they are: the last one for validation, all others for training."""
-    del top
+    del top, paths
     stores = sorted(folder.iterdir())
     n_train = max(1, len(stores) - 1)
     for i, store in enumerate(stores):
@@ -256,8 +379,10 @@ def _write_zarr(folder: Path, path: Path, top: str) -> Path:
     return path.parents[1]
 
 
-_WRITERS: Final[Mapping[str, Callable[[Path, Path, str], Path]]] = {
+_WRITERS: Final[Mapping[str, Callable[[Path, Path, str, Sequence[Path]], Path]]] = {
     "parquet": _write_parquet,
+    "tar": partial(_write_tar, "tar"),
+    "tar.gz, for each folder": _write_tar_gz_for_each_folder,
     "tar.gz, several": _write_several_tar_gz,
     "tar.gz, split": _write_split_tar_gz,
     "tar.gz": partial(_write_tar, "tar.gz"),

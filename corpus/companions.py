@@ -30,7 +30,8 @@ _JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
 def companions(spec: DatasetSpec, modality: Modality, patch: Patch) -> Files:
     """Paths in the source folder, and contents, of the files next to a patch."""
     make = _COMPANIONS.get((spec.name, modality.name), dict)
-    return {f"{patch.folder}/{name.format(**patch.fields)}": data for name, data in make().items()}
+    files = {name.format(**patch.fields): data for name, data in make().items()}
+    return {f"{patch.folder}/{name}".lstrip("/"): data for name, data in files.items()}
 
 
 def _mask(shape: tuple[int, int, int], encoding: Encoding) -> bytes:
@@ -67,11 +68,28 @@ def _ssl4eo() -> Files:
     return {"metadata.json": b'{"type": "Image"}\n'}
 
 
+@cache
+def _kuro_siwo() -> Files:
+    return {"info.json": b"{}\n"}
+
+
+@cache
+def _macos() -> Files:
+    # The beginning of a resource fork, which macOS adds to copies of files.
+    return {"._{event}_{chip}_S1Hand.tif": b"\x00\x05\x16\x07"}
+
+
 _COMPANIONS: dict[tuple[str, str], Callable[[], Files]] = {
     ("bigearthnet-v1", "s1"): _bigearthnet_v1,
     ("bigearthnet-v1", "s2"): _bigearthnet_v1,
     ("hyspecnet-11k", "enmap"): _hyspecnet,
     ("major-tom-core", "s2"): _major_tom,
+    ("kuro-siwo", "ms1"): _kuro_siwo,
+    ("sen1floods11", "s1-hand"): _macos,
+    **{
+        ("ssl4eo-l", name): _ssl4eo
+        for name in ("tm-toa", "etm-toa", "etm-sr", "oli-tirs-toa", "oli-sr")
+    },
     ("ssl4eo-s12", "s1"): _ssl4eo,
     ("ssl4eo-s12", "s2c"): _ssl4eo,
     ("ssl4eo-s12", "s2a"): _ssl4eo,

@@ -31,7 +31,7 @@ class Encoding:
     """Rows in a strip; None for GDAL's rule."""
     tile: tuple[int, int] | None = None
     """(rows, columns) of a tile, which may be larger than the raster; None for strips."""
-    photometric: Literal["minisblack", "rgb"] = "minisblack"
+    photometric: Literal["minisblack", "rgb", "palette"] = "minisblack"
     """TIFF tag 262."""
     geo_tags: bool = True
     """Whether the file is georeferenced."""
@@ -45,6 +45,10 @@ class Encoding:
 
 
 _SSL4EO = Encoding(planar="separate")
+_FLOAT, _BYTE = Encoding(dtype="float32"), Encoding(dtype="uint8", noise_bits=8)
+_INT = Encoding(dtype="int16")
+_LANDSAT = replace(_BYTE, compression="lzw", predictor=2)
+_COG = Encoding(compression="adobe_deflate", planar="separate", tile=(512, 512), noise_bits=9)
 _MAJOR_TOM = Encoding(compression="lzw", tile=(1024, 1024))
 
 _ENCODINGS: Final = {
@@ -80,6 +84,70 @@ _ENCODINGS: Final = {
     ("uc-merced", "rgb"): Encoding(
         photometric="rgb", rows_per_strip=256, geo_tags=False, noise_bits=8
     ),
+    # Those that real files show.
+    ("s2-100k", "s2"): Encoding(compression="lzw", predictor=2, tile=(512, 512), noise_bits=5),
+    ("copernicus-pretrain", "s2"): Encoding(rows_per_strip=1, nodata="0"),
+    ("sen1floods11", "s1-hand"): replace(_COG, nodata="nan"),
+    ("sen1floods11", "s2-hand"): replace(_COG, nodata="0"),
+    ("sen1floods11", "label-hand"): _COG,
+    # Not read from real files: dtypes as described, GDAL's default or a similar encoding.
+    ("bigearthnet-v1", "dem"): _INT,
+    ("bigearthnet-v1", "esaworldcover"): _BYTE,
+    ("biomassters", "s1"): replace(_FLOAT, geo_tags=False),
+    ("biomassters", "s2"): Encoding(geo_tags=False),
+    ("biomassters", "agbm"): replace(_FLOAT, geo_tags=False),
+    **{
+        ("copernicus-bench", name): encoding
+        for encoding, names in (
+            (_FLOAT, ("cloud-s3-image", "eurosat-s1", "bigearthnet-s1", "lc100-image")),
+            (_FLOAT, ("biomass-image", "flood-ms1", "flood-sl1", "flood-sl2")),
+            (_FLOAT, ("no2-annual", "no2-seasonal", "no2-target")),
+            (_FLOAT, ("o3-annual", "o3-seasonal", "o3-target")),
+            (Encoding(dtype="float64"), ("dfc2020-s1",)),
+            (_BYTE, ("cloud-s2-mask", "cloud-s3-multi", "cloud-s3-binary", "dfc2020-dfc")),
+            (_BYTE, ("flood-mlu", "flood-mna", "lc100-target")),
+        )
+        for name in names
+    },
+    **{
+        ("copernicus-pretrain", name): _FLOAT
+        for name in ("s1", "s3", "s5p-co", "s5p-no2", "s5p-o3", "s5p-so2", "dem")
+    },
+    ("dfc2020", "s1"): Encoding(dtype="float64"),
+    ("dfc2020", "dfc"): _BYTE,
+    ("eurosat-sar", "s1"): _FLOAT,
+    ("flair", "aerial"): _BYTE,
+    ("flair", "mask"): _BYTE,
+    ("hls-burn-scars", "hls"): _FLOAT,
+    ("hls-burn-scars", "mask"): _INT,
+    **{("kuro-siwo", name): _FLOAT for name in ("ms1", "sl1", "sl2", "dem", "slope")},
+    **{("kuro-siwo", name): _BYTE for name in ("mlu", "mna")},
+    # Uncompressed, since LZW would take the tests a minute.
+    ("major-tom-core", "s2-l1c"): Encoding(),
+    **{("marida", name): _FLOAT for name in ("s2", "cl", "conf")},
+    ("sen12ms", "s1"): _FLOAT,
+    ("sen12ms-cr", "s1"): _FLOAT,
+    ("sen12ms-cr-ts", "s1"): _FLOAT,
+    **{
+        ("sen1floods11", name): replace(_FLOAT, planar="separate")
+        for name in ("s1-weak", "s1-perm")
+    },
+    **{
+        ("sen1floods11", name): _INT
+        for name in ("jrc-water-hand", "s1-otsu-hand", "s1-otsu-weak", "s2-index-weak", "jrc-perm")
+    },
+    **{
+        (name, modality): _LANDSAT
+        for name in ("ssl4eo-l", "ssl4eo-l-benchmark")
+        for modality in ("tm-toa", "etm-toa", "etm-sr", "oli-tirs-toa", "oli-sr")
+    },
+    **{
+        ("ssl4eo-l-benchmark", f"{sensor}-{product}"): replace(_LANDSAT, photometric="palette")
+        for sensor in ("tm", "etm", "oli")
+        for product in ("cdl", "nlcd")
+    },
+    ("treesatai", "aerial"): _BYTE,
+    **{("treesatai", f"s1-{size}"): replace(_FLOAT, nodata="-9999") for size in ("60m", "200m")},
 }
 
 

@@ -50,17 +50,21 @@ def generate(
         The source folder of each modality, by name.
 
     Raises:
-        ValueError: Two modalities share a folder, or see `corpus.patches`.
+        ValueError: Files of two modalities would be the same, or see `corpus.patches`.
     """
     wanted = [m for m in spec.modalities if modalities is None or m.name in modalities]
-    if len({modality.folder for modality in wanted}) != len(wanted):
-        raise ValueError(f"modalities of {spec.name} share a folder")
     sources = {}
+    written: set[Path] = set()
     for modality in wanted:
         sources[modality.name] = root / modality.folder
         sources[modality.name].mkdir(parents=True, exist_ok=True)
         write = _write_stores if modality.arrays is not None else _write
-        write(spec, modality, sources[modality.name], n_patches, _Contents(spec, modality, noise))
+        files = write(
+            spec, modality, sources[modality.name], n_patches, _Contents(spec, modality, noise)
+        )
+        if written & files:
+            raise ValueError(f"modalities of {spec.name} share {written & files}")
+        written |= files
     return sources
 
 
@@ -103,8 +107,9 @@ class _Contents:
 
 def _write(
     spec: DatasetSpec, modality: Modality, source: Path, n_patches: int, contents: _Contents
-) -> None:
-    """Write the patches of one modality and the other files next to them."""
+) -> set[Path]:
+    """Write the patches of one modality, and the files next to them; return the patches' files."""
+    written = set()
     bands_of_files: list[tuple[Band, ...]] = [modality.bands]
     if modality.one_file_per_band:
         bands_of_files = [(band,) for band in modality.bands]
@@ -112,14 +117,17 @@ def _write(
         (source / patch.folder).mkdir(parents=True, exist_ok=True)
         for name, bands in zip(patch.files, bands_of_files, strict=True):
             (source / name).write_bytes(contents.of(patch, bands))
+            written.add(source / name)
         for name, data in companions(spec, modality, patch).items():
             (source / name).write_bytes(data)
+    return written
 
 
 def _write_stores(
     spec: DatasetSpec, modality: Modality, source: Path, n_patches: int, contents: _Contents
-) -> None:
-    """Write the patches of one modality as Zarr stores."""
+) -> set[Path]:
+    """Write the patches of one modality as Zarr stores; return these."""
     from corpus.zarrs import write_stores  # noqa: PLC0415 - only this form needs numcodecs
 
     write_stores(modality, source, patches(spec, modality, n_patches), contents.pixels)
+    return set(source.iterdir())

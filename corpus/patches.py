@@ -23,6 +23,7 @@ _NAMES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
         "AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial",
         "Pasture", "PermanentCrop", "Residential", "River", "SeaLake",
     ),
+    ("dfc2020", "roi"): ("ROIs0000_test", "ROIs0000_validation"),
     ("uc-merced", "class"): (
         "airplane", "agricultural", "baseballdiamond", "beach", "buildings", "chaparral",
         "denseresidential", "forest", "freeway", "golfcourse", "harbor", "intersection",
@@ -35,7 +36,7 @@ _NAMES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
 _DEFAULT_SHAPE: Final = (64, 64)
 _10M, _20M, _60M = (264, 264), (132, 132), (44, 44)
 
-_SHAPES: Final[Mapping[tuple[str, str], Mapping[str, tuple[int, int]]]] = {
+USUAL_SHAPES: Final[Mapping[tuple[str, str], Mapping[str, tuple[int, int]]]] = {
     ("ssl4eo-s12", "s1"): dict.fromkeys(("VH", "VV"), _10M),
     **dict.fromkeys(
         (("ssl4eo-s12", "s2c"), ("ssl4eo-s12", "s2a")),
@@ -107,7 +108,7 @@ def patches(spec: DatasetSpec, modality: Modality, n: int) -> list[Patch]:
 def shape_of(spec: DatasetSpec, modality: Modality, band: Band, number: int) -> tuple[int, int]:
     """The (rows, columns) of one band of the patch with that zero-based number."""
     place = (spec.name, modality.name)
-    shape = band.shape or _SHAPES.get(place, {}).get(band.name, _DEFAULT_SHAPE)
+    shape = band.shape or USUAL_SHAPES.get(place, {}).get(band.name, _DEFAULT_SHAPE)
     period, nominal, deviating = _DEVIATIONS.get(place, (1, None, shape))
     # The second patch of each period, so that small samples hold both sizes.
     return deviating if shape == nominal and number % period == 1 else shape

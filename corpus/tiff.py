@@ -86,6 +86,9 @@ def _written(stack: npt.NDArray[Any], encoding: Encoding) -> bytes:
         arguments["rowsperstrip"] = min(rows, n_rows)
     if n_bands > 1:
         arguments["planarconfig"] = encoding.planar
+    if encoding.photometric == "palette":
+        ramp = np.arange(256, dtype=np.uint16) * 257
+        arguments["colormap"] = np.array([ramp, ramp[::-1], ramp])
     tags: list[tuple[int, int, int, Any, bool]] = list(_GEO_TAGS) if encoding.geo_tags else []
     if encoding.nodata is not None:
         tags.append((42113, _ASCII, len(encoding.nodata) + 1, encoding.nodata, True))

@@ -20,7 +20,6 @@ _CODE: Final = re.compile(r"(^```.*?^```|`[^`\n]*`)", re.DOTALL | re.MULTILINE)
 _LINK: Final = re.compile(r"(?:\[([\w./-]+\.md))?\]\(([^)\s]+)\)")
 
 PAGES: Final = {
-    "datasets/index.md": ["Datasets"],
     "citing.md": ["Citing", "Licence"],
 }
 """Pages made of sections of the README, by their path on the site."""

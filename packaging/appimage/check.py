@@ -32,7 +32,7 @@ from rico_hdl.datasets import registry
 _ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path.append(str(_ROOT))
 from corpus import generate  # noqa: E402 - it lies in the project's root
-from corpus.archives import PUBLISHED, publish  # noqa: E402
+from corpus.archives import publish  # noqa: E402
 
 _MAX_BYTES: Final = 110_000_000
 _N_STARTS: Final = 3
@@ -171,8 +171,8 @@ def check_datasets(command: list[str], environment: Mapping[str, str], work: Pat
     for spec in registry().values():
         folder = work / spec.name
         sources = generate(spec, folder / "source", _N_PATCHES)
-        known = spec.name in PUBLISHED
-        archives = publish(spec, sources, folder / "downloads") if known else sources
+        archives = publish(spec, sources, folder / "downloads") or sources
+        sources = {name: sources[name] for name in archives}
         digests = set()
         # Folders too, because compressed files use other decoders than archives do.
         for number, given in enumerate((archives, sources)):

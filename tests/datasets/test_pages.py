@@ -12,10 +12,12 @@ from safetensors.numpy import load
 import corpus
 import rico_hdl
 from corpus.archives import publish
+from corpus.patches import USUAL_SHAPES
 from rico_hdl.cli.text import bytes_text
 from rico_hdl.datasets import registry
 from tests.support.documents import (
     DATASETS,
+    DOCS,
     README,
     Section,
     merged,
@@ -26,6 +28,7 @@ from tests.support.documents import (
 )
 from tests.support.reading import arrays, records
 
+OVERVIEW = DOCS / "datasets.md"
 FROM_ARCHIVES = "From the archives"
 PAGE_BYTES = 4096
 
@@ -116,7 +119,7 @@ def test_every_page_is_a_datasets():
 def test_archives_are_those_of_the_spec(spec):
     """A page names archives that its spec lists, and none if the spec lists none."""
     part = section(page_of(spec), FROM_ARCHIVES)
-    shown = re.findall(r"`([\w./-]+\.(?:tar|zip|z\d\d|parquet)[\w.]*)`", part.text)
+    shown = re.findall(r"`([\w ./-]+\.(?:tar|zip|z\d\d|parquet)[\w.]*)`", part.text)
     known = [download.name for m in spec.modalities for download in m.downloads]
     assert all(any(PurePath(name).match(pattern) for pattern in known) for name in shown)
     assert bool(shown) == bool(known) == any(block.commands for block in part.blocks)
@@ -128,12 +131,12 @@ def test_archives_give_the_folders_records(spec, tmp_path):
     if not commands:
         pytest.skip(f"the archives of {spec.title} are not known")
     sources = corpus.generate(spec, tmp_path / "source", 2)
-    publish(spec, sources, tmp_path / "downloads")
+    published = publish(spec, sources, tmp_path / "downloads")
     ((_, *arguments),) = commands
     command = [sys.executable, "-m", "rico_hdl", *arguments]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    rico_hdl.convert(spec, sources, tmp_path / "theirs")
+    rico_hdl.convert(spec, {name: sources[name] for name in published}, tmp_path / "theirs")
     assert records(tmp_path / command[-1]) == records(tmp_path / "theirs")
 
 
@@ -175,7 +178,7 @@ def test_tree_matches_the_converted_files(spec, played):
 
 def test_overview_lists_every_dataset():
     """The table of datasets has each one's title, command, modalities and number of patches."""
-    (table,) = section(README, "Datasets").tables()
+    (table,) = section(OVERVIEW, "Datasets").tables()
     shown = {
         row["command"]: (row["dataset"].split("]")[0][1:], row["modalities"].split(", "))
         for row in table
@@ -185,22 +188,41 @@ def test_overview_lists_every_dataset():
     }
     for row in table:
         modalities = registry()[row["command"]].modalities
-        (n,) = {modality.n_published for modality in modalities}
+        numbers = [modality.n_published or 0 for modality in modalities]
+        low, high = min(numbers), max(numbers)
         each = " each" if len(modalities) > 1 else ""
-        assert row["published patches"] == (f"{n:,}{each}" if n else "not stated")
+        stated = f"{low:,}{each}" if low == high else f"{low:,} to {high:,}"
+        assert row["published patches"] == (stated if low else "not stated")
+
+
+def test_readme_shows_rows_of_the_overview():
+    """The README's shorter table has rows of the overview, which it links, in their order."""
+    part = section(README, "Datasets")
+    (table,), (whole,) = part.tables(), section(OVERVIEW, "Datasets").tables()
+    rows = [{**row, "dataset": row["dataset"].replace("(docs/", "(")} for row in table]
+    assert rows == [row for row in whole if row in rows]
+    assert f"{len(registry())} datasets" in part.text
+    assert "docs/datasets.md" in part.text
 
 
 def test_overview_has_the_size_of_a_store(spec, played):
-    """A store's size in the README follows from its records and the published number."""
-    (table,) = section(README, "Datasets").tables()
+    """A store's size in the overview follows from its records and the published number."""
+    (table,) = section(OVERVIEW, "Datasets").tables()
     (row,) = [row for row in table if row["command"] == spec.name]
     part = part_of(spec)
     folder, ran = played(spec)
     stored = records(target_of(folder, ran))
     n_bytes = 0
     for key in bands_by_key(part):
-        names = tuple(load(stored[key]))
-        (modality,) = [m for m in spec.modalities if set(m.band_names) == set(names)]
+        names = set(load(stored[key]))
+        alike = [m for m in spec.modalities if set(m.band_names) == names]
+        (modality,) = alike if len(alike) == 1 else [m for m in alike if m.may_have(key)]
         pages = math.ceil((len(stored[key]) + 16) / PAGE_BYTES)  # 16: LMDB's page header
         n_bytes += pages * PAGE_BYTES * (modality.n_published or 0)
-    assert row["store, about"] == (bytes_text(n_bytes) if n_bytes else "not stated")
+    sized = [
+        band.shape or band.name in USUAL_SHAPES.get((spec.name, m.name), {})
+        for m in spec.modalities
+        for band in m.bands
+    ]
+    stated = all(sized) and all(modality.n_published for modality in spec.modalities)
+    assert row["store, about"] == (bytes_text(n_bytes) if stated else "not stated")

@@ -213,7 +213,7 @@ def test_folder_of_another_dataset_names_its_command(folder_spec, tmp_path):
     spec = folder_spec
     if not _tells(spec.modalities[0]):
         pytest.skip("its names could be any dataset's")
-    other = registry()["hydro" if spec.name != "hydro" else "uc-merced"]
+    other = registry()["uc-merced" if spec.name != "uc-merced" else "hydro"]
     sources = corpus.generate(spec, tmp_path, 2, modalities=[spec.modalities[0].name])
     (source,) = sources.values()
     (modality,) = other.modalities

@@ -32,11 +32,11 @@ def test_linked_sections_of_the_readme_have_pages():
     ("link", "document", "page", "expected"),
     [
         ("docs/reading.md", "README.md", "index.md", "reading.md"),
-        ("docs/reading.md#arrays", "README.md", "datasets/index.md", "../reading.md#arrays"),
+        ("docs/reading.md#arrays", "README.md", "datasets/hydro.md", "../reading.md#arrays"),
         ("#licence", "README.md", "index.md", "citing.md#licence"),
         ("#licence", "README.md", "citing.md", "#licence"),
         ("../README.md", "docs/start.md", "start.md", "index.md"),
-        ("../README.md#datasets", "docs/datasets/hydro.md", "datasets/hydro.md", "index.md"),
+        ("../README.md#citing", "docs/datasets/hydro.md", "datasets/hydro.md", "../citing.md"),
         ("../examples/demo.py", "docs/start.md", "start.md", "files/examples/demo.py"),
         ("https://example.org/a", "README.md", "index.md", "https://example.org/a"),
     ],

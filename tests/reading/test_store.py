@@ -72,7 +72,12 @@ def test_every_dataset_is_read_bit_for_bit(spec, tmp_path):
 
 @pytest.mark.parametrize("is_original", [False, True], ids=["ours", "original"])
 def test_store_knows_its_dataset(spec, tmp_path, is_original):
-    """A store knows its dataset, modalities, bands, presets and keys, even without a manifest."""
+    """Dataset, modalities, bands, presets and keys are known, with and without a manifest.
+
+    Without one, they are for the datasets that the original rico-hdl converts.
+    """
+    if is_original and not spec.is_original:
+        pytest.skip("the original writes no store of this dataset")
     folder = converted(spec.name, tmp_path, 4)
     if is_original:
         original(folder)

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from rico_hdl.datasets import recognised, registry
+from rico_hdl.datasets import recognised
 from rico_hdl.errors import RecordError, StoreError
 from rico_hdl.reading.protocol import Located, Records
 from rico_hdl.reading.records import MappedRecords
@@ -199,9 +199,12 @@ def _fit(spec: DatasetSpec, keys: Mapping[frozenset[str], Sequence[str]]) -> tup
         spec: The dataset.
         keys: The keys of all records, by their bands.
     """
-    theirs = [(m, keys.get(frozenset(m.band_names), ())) for m in spec.modalities]
-    n_named = sum(modality.may_have(key) for modality, found in theirs for key in found)
-    return sum(len(found) for _, found in theirs), n_named
+    n_alike = n_named = 0
+    for names, found in keys.items():
+        alike = [m for m in spec.modalities if set(m.band_names) == names]
+        n_alike += len(found) if alike else 0
+        n_named += sum(any(m.may_have(key) for m in alike) for key in found)
+    return n_alike, n_named
 
 
 def _sample(records: Records) -> Iterator[tuple[str, Layout, int]]:

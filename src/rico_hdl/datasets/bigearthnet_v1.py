@@ -8,6 +8,8 @@ Multilabel Benchmark Archive for Remote Sensing Image Classification and Retriev
 from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
 
 _10M, _20M, _60M = (120, 120), (60, 60), (20, 20)
+# In v2.0, N9999 follows the time. The names of other layers end in a word.
+_S2_PATCHES = "S2?_MSIL2A_????????T??????_[0-9]*[0-9]"
 _S2_PATCH = "S2A_MSIL2A_20170617T113321_36_85"
 
 _PRESETS = (
@@ -39,8 +41,7 @@ _S2 = Modality(
     name="s2",
     title="Sentinel-2 L2A patches",
     option="--bigearthnet-s2-dir",
-    # In v2.0, N9999 follows the time.
-    files=Template.parse("{patch}/{patch}_{band}.tif", patch="S2?_MSIL2A_????????T??????_[0-9]*"),
+    files=Template.parse("{patch}/{patch}_{band}.tif", patch=_S2_PATCHES),
     key=Template.parse("{patch}"),
     bands=(
         Band("B01", shape=_60M),
@@ -65,6 +66,21 @@ _S2 = Modality(
     n_published=590_326,
 )
 
+
+def _ben_ge(name: str, title: str, band: str) -> Modality:
+    return Modality(
+        name=name,
+        title=title,
+        option=f"--ben-ge-{name}-dir",
+        files=Template.parse(f"**/{{patch}}_{name}.tif", patch=_S2_PATCHES),
+        key=Template.parse(f"{{patch}}_{name}"),
+        bands=(Band(band, shape=_10M),),
+        folder=f"ben-ge-{name}",
+        example=f"{_S2_PATCH}_{name}.tif",
+        n_published=590_326,
+    )
+
+
 SPEC = DatasetSpec(
     name="bigearthnet-v1",
     title="BigEarthNet v1.0",
@@ -76,7 +92,12 @@ SPEC = DatasetSpec(
         "Archive for Remote Sensing Image Classification and Retrieval. IEEE Geoscience and Remote "
         "Sensing Magazine, 2021."
     ),
-    modalities=(_S1, _S2),
+    modalities=(
+        _S1,
+        _S2,
+        _ben_ge("dem", "elevation (ben-ge)", "DEM"),
+        _ben_ge("esaworldcover", "ESA WorldCover (ben-ge)", "Data"),
+    ),
     notes=(
         (
             "Labels, splits and names differ from those of the second release. Don't mix them: S1 "
@@ -87,5 +108,9 @@ SPEC = DatasetSpec(
             "not by their keys."
         ),
         "Labels (*_labels_metadata.json) are not converted.",
+        (
+            "Elevation and WorldCover are of ben-ge (Mommert et al., IGARSS 2023), which extends "
+            "these patches. Its files were not at hand, and no dtype is enforced for them."
+        ),
     ),
 )

@@ -1,7 +1,7 @@
-"""Major-TOM Core: Sentinel-1 RTC and Sentinel-2 L2A products on a global grid.
+"""Major-TOM Core: Sentinel-1 RTC, Sentinel-2 L2A and L1C products on a global grid.
 
 Bands: Francis and Czerkawski, "Major TOM: Expandable Datasets for Earth Observation", IGARSS 2024
-(arXiv:2402.12095); each band has a file named after it.
+(arXiv:2402.12095); each band has a file named after it. L1C follows the publisher's card.
 """
 
 from rico_hdl.spec import (
@@ -17,8 +17,10 @@ from rico_hdl.spec import (
 
 _PATHS = "{row}/{cell}/{product}/{band}.tif"
 _S1_FILES = Template.parse(_PATHS, product="S1?_*_rtc")
-# Core-S2L1C has the same files and B10 in addition.
-_S2_FILES = Template.parse(_PATHS, product="S2?_MSIL2A_*[0-9]")
+# L1C and L2A products have files of the same names; L1C has B10 in addition.
+_TIMES = "????????T??????_N????_R???_T?????_????????T?????[0-9]"
+_S2_FILES = Template.parse(_PATHS, product=f"S2?_MSIL2A_{_TIMES}")
+_L1C_FILES = Template.parse(_PATHS, product=f"S2?_MSIL1C_{_TIMES}")
 # A grid cell is called 0U_199R, say, where 0U is the row of the grid.
 _COLUMNS = Columns(
     keys=(
@@ -28,17 +30,33 @@ _COLUMNS = Columns(
     )
 )
 _10M, _20M, _60M = (1068, 1068), (534, 534), (178, 178)
+_L2A_BANDS = (
+    Band("B01", shape=_60M),
+    Band("B02", shape=_10M),
+    Band("B03", shape=_10M),
+    Band("B04", shape=_10M),
+    Band("B05", shape=_20M),
+    Band("B06", shape=_20M),
+    Band("B07", shape=_20M),
+    Band("B08", shape=_10M),
+    Band("B8A", shape=_20M, aliases=("B08A",)),
+    Band("B09", shape=_60M),
+    Band("B11", shape=_20M),
+    Band("B12", shape=_20M),
+)
+_L1C_BANDS = (*_L2A_BANDS[:10], Band("B10", shape=_60M), *_L2A_BANDS[10:])
 _PRESETS = (
     Preset("rgb", ("B04", "B03", "B02")),
     Preset("10m", ("B02", "B03", "B04", "B08")),
     Preset("20m", ("B05", "B06", "B07", "B8A", "B11", "B12")),
     Preset("60m", ("B01", "B09")),
 )
+_L1C_PRESETS = (*_PRESETS[:-1], Preset("60m", ("B01", "B09", "B10")))
 
 SPEC = DatasetSpec(
     name="major-tom-core",
     title="Major-TOM Core",
-    summary="Sentinel-1 RTC and Sentinel-2 L2A products of 10.68 km on a global grid.",
+    summary="Sentinel-1 RTC, Sentinel-2 L2A and L1C products of 10.68 km on a global grid.",
     url="https://github.com/ESA-PhiLab/Major-TOM",
     citation=(
         "A. Francis, M. Czerkawski: Major TOM: Expandable Datasets for Earth Observation. "
@@ -65,20 +83,7 @@ SPEC = DatasetSpec(
             files=_S2_FILES,
             columns=_COLUMNS,
             key=Template.parse("{cell}_{product}"),
-            bands=(
-                Band("B01", shape=_60M),
-                Band("B02", shape=_10M),
-                Band("B03", shape=_10M),
-                Band("B04", shape=_10M),
-                Band("B05", shape=_20M),
-                Band("B06", shape=_20M),
-                Band("B07", shape=_20M),
-                Band("B08", shape=_10M),
-                Band("B8A", shape=_20M, aliases=("B08A",)),
-                Band("B09", shape=_60M),
-                Band("B11", shape=_20M),
-                Band("B12", shape=_20M),
-            ),
+            bands=_L2A_BANDS,
             dtype="uint16",
             folder="S2L2A",
             companions=("cloud_mask.tif", "thumbnail.png"),
@@ -88,10 +93,27 @@ SPEC = DatasetSpec(
                 "0U/0U_199R/S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419/B02.tif"
             ),
         ),
+        Modality(
+            name="s2-l1c",
+            title="Sentinel-2 L1C products",
+            option="--s2-l1c-dir",
+            files=_L1C_FILES,
+            columns=_COLUMNS,
+            key=Template.parse("{cell}_{product}"),
+            bands=_L1C_BANDS,
+            folder="S2L1C",
+            downloads=(Download("part_*.parquet"),),
+            presets=_L1C_PRESETS,
+            example=(
+                "0U/0U_199R/S2A_MSIL1C_20220706T085611_N0400_R007_T33NZA_20220706T105011/B02.tif"
+            ),
+            n_published=2_245_886,
+        ),
     ),
     notes=(
         "Some S1 products are 1424 x 1424 instead of 1068 x 1068; they are stored as they are.",
         "Cloud masks and thumbnails are skipped.",
+        "No real file of L1C was at hand: no dtype is enforced for it.",
     ),
     is_original=True,
 )

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.datasets import recognised, registry
+from rico_hdl.datasets import recognised
 from rico_hdl.errors import RecordError
 from rico_hdl.reading.layouts import Layouts, RecordLayout
 from rico_hdl.reading.readahead import HEADER, ReadAhead
@@ -154,20 +154,23 @@ def _fit(
     usual: Mapping[frozenset[str], Mapping[str, Shape]],
     keys: Mapping[frozenset[str], Sequence[str]],
 ) -> tuple[int, int, int]:
-    """How many modalities of a dataset, of their published shapes and of their keys there are.
+    """How many sets of bands a dataset has, how many of the keys, and how many published shapes.
 
-    The shapes decide between datasets that have the same bands at different sizes, and the form of
-    the keys between releases of a dataset.
+    The form of keys decides between datasets with the same bands, and the shapes between those
+    whose keys have the same form.
     """
-    there = [m for m in spec.modalities if frozenset(m.band_names) in usual]
-    same = [
-        band
-        for modality in there
-        for band in modality.bands
-        if band.shape == usual[frozenset(modality.band_names)][band.name]
-    ]
-    named = [m for m in there for key in keys[frozenset(m.band_names)] if m.may_have(key)]
-    return len(there), len(same), len(named)
+    n_alike = n_named = n_same = 0
+    for names, shapes in usual.items():
+        alike = [m for m in spec.modalities if set(m.band_names) == names]
+        n_alike += bool(alike)
+        n_named += sum(any(m.may_have(key) for m in alike) for key in keys[names])
+        n_same += max((_n_same(m, shapes) for m in alike), default=0)
+    return n_alike, n_named, n_same
+
+
+def _n_same(modality: Modality, shapes: Mapping[str, Shape]) -> int:
+    """The number of bands that have the published shape."""
+    return sum(band.shape == shapes[band.name] for band in modality.bands)
 
 
 def _contents(
