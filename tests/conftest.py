@@ -56,22 +56,35 @@ def interruptible() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+TYPICAL = [
+    spec
+    for spec in registry().values()
+    if spec.is_original
+    # Releases with the same keys, Zarr stores, archives for each season, modalities with the same
+    # bands, and modalities with templates of the same form in one folder and archive.
+    or spec.name in {"bigearthnet-v1", "ssl4eo-s12-v1.1", "sen12ms", "kuro-siwo", "treesatai"}
+]
+"""Datasets of every layout and format, for tests that would take minutes with all of them."""
+
+
 @pytest.fixture(params=list(registry().values()), ids=lambda spec: spec.name)
 def spec(request: pytest.FixtureRequest) -> DatasetSpec:
     """Every supported dataset."""
     return request.param
 
 
+@pytest.fixture(params=TYPICAL, ids=lambda spec: spec.name)
+def typical_spec(request: pytest.FixtureRequest) -> DatasetSpec:
+    """Datasets of every layout and format."""
+    return request.param
+
+
 @pytest.fixture(
-    params=[
-        spec
-        for spec in registry().values()
-        if all(modality.arrays is None for modality in spec.modalities)
-    ],
+    params=[spec for spec in TYPICAL if all(one.arrays is None for one in spec.modalities)],
     ids=lambda spec: spec.name,
 )
 def folder_spec(request: pytest.FixtureRequest) -> DatasetSpec:
-    """Every supported dataset that can be converted from folders; the others have only archives."""
+    """Datasets of every layout of folders; others have only archives."""
     return request.param
 
 

@@ -24,13 +24,13 @@ DECODERS = pytest.mark.parametrize("make_decoder", [None, GdalDecoder], ids=["fa
 
 
 @DECODERS
-def test_converted_stores_equal_their_sources(spec, tmp_path, make_decoder):
+def test_converted_stores_equal_their_sources(typical_spec, tmp_path, make_decoder):
     """Each dataset's store equals its sources, with our decoder and with GDAL."""
-    sources = corpus.generate(spec, tmp_path / "source", 1)
-    convert(spec, sources, tmp_path / "target")
+    sources = corpus.generate(typical_spec, tmp_path / "source", 1)
+    convert(typical_spec, sources, tmp_path / "target")
     result = compare_with_sources(tmp_path / "target", make_decoder=make_decoder)
     assert result.findings == []
-    assert result.n_records == len(spec.modalities)
+    assert result.n_records == len(typical_spec.modalities)
     assert result.n_bytes == sum(map(len, records(tmp_path / "target").values()))
 
 

@@ -20,21 +20,21 @@ from tests.support.reading import arrays, records
 BIGEARTHNET = registry()["bigearthnet"]
 
 
-def test_every_dataset_is_described(spec, tmp_path):
+def test_every_dataset_is_described(typical_spec, tmp_path):
     """Counts, bytes, bands, sources and digest of each dataset's store agree with its records."""
-    sources = corpus.generate(spec, tmp_path / "source", 2)
-    summary = convert(spec, sources, tmp_path / "target")
+    sources = corpus.generate(typical_spec, tmp_path / "source", 2)
+    summary = convert(typical_spec, sources, tmp_path / "target")
     info = inspect(tmp_path / "target")
     stored = arrays(tmp_path / "target")
     sizes = {key: len(value) for key, value in records(tmp_path / "target").items()}
-    assert (info.dataset, info.complete, info.n_looked_at) == (spec.name, True, None)
+    assert (info.dataset, info.complete, info.n_looked_at) == (typical_spec.name, True, None)
     assert info.n_records == len(stored)
     assert info.n_file_bytes == (tmp_path / "target" / "data.mdb").stat().st_size
     assert info.content_digest == summary.content_digest
-    assert info.modalities.keys() == {m.name for m in spec.modalities}
-    for modality in spec.modalities:
+    assert info.modalities.keys() == {m.name for m in typical_spec.modalities}
+    for modality in typical_spec.modalities:
         part = info.modalities[modality.name]
-        keys = [patch.key for patch in corpus.patches(spec, modality, 2)]
+        keys = [patch.key for patch in corpus.patches(typical_spec, modality, 2)]
         assert part.n_patches == 2
         assert part.n_bytes == sum(sizes[key] for key in keys)
         folder = sources[modality.name]

@@ -46,12 +46,14 @@ def kinds(target: Path) -> dict[str, str]:
     return {finding.key: finding.kind for finding in verify(target).findings}
 
 
-def test_a_fresh_store_is_as_written(spec, tmp_path):
+def test_a_fresh_store_is_as_written(typical_spec, tmp_path):
     """Every dataset's store verifies, with every record proven and the manifest's digest."""
-    summary = convert(spec, corpus.generate(spec, tmp_path / "source", 1), tmp_path / "target")
+    summary = convert(
+        typical_spec, corpus.generate(typical_spec, tmp_path / "source", 1), tmp_path / "target"
+    )
     result = verify(tmp_path / "target")
     assert (result.findings, result.n_unproven, result.n_unfinished) == ([], 0, 0)
-    assert result.dataset == spec.name
+    assert result.dataset == typical_spec.name
     assert result.n_records == sum(summary.n_written.values())
     assert result.n_bytes == summary.n_bytes
     assert result.content_digest == summary.content_digest

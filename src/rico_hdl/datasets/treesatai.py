@@ -7,7 +7,7 @@ Sensing", ESSD 2023. Not tested with real files.
 
 from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
 
-_PATCH = "[A-Z]*_[0-9]*_[0-9]*_*"
+_PATCH = "[A-Z][a-z]*_[0-9]*_[0-9]*_[A-Z]*_[A-Z]*"
 _EXAMPLE = "Fagus_sylvatica_9_29995_WEFL_NLF"
 _S2_NAMES = ("B02", "B03", "B04", "B08", "B05", "B06", "B07", "B8A", "B11", "B12", "B01", "B09")
 _S1_NAMES = ("VV", "VH", "VV/VH")
