@@ -150,7 +150,7 @@ def test_a_closed_stream_does_not_become_a_file(stored, tmp_path):
 
 def test_output_in_another_encoding():
     """Characters that the terminal's encoding lacks are escaped, and don't end the command."""
-    result = shell("PYTHONIOENCODING=latin-1 rico datasets")
+    result = shell("PYTHONIOENCODING=latin-1 rico datasets hyspecnet-11k")
     assert (result.returncode, "\\u2026" in result.stdout) == (0, True), result.stderr
 
 

@@ -147,6 +147,7 @@ def test_libraries_stay_in_their_homes():
 def words_of(spec):
     """The names by which code could single out a dataset."""
     options = {word for m in spec.modalities for word in (m.option, *m.aliases)}
+    options -= {"--dataset-dir"}  # that of every dataset
     return {spec.name, module_for(spec), spec.title, *options}
 
 
