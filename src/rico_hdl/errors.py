@@ -108,8 +108,12 @@ class UnsupportedArchiveError(ArchiveError):
     """
 
 
-class TiffError(RicoError):
+class DecodingError(RicoError):
     """A file that can't be decoded without doubt about its pixels."""
+
+
+class TiffError(DecodingError):
+    """A TIFF file that can't be decoded without doubt about its pixels."""
 
 
 class MemoryLimitError(RicoError):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pytest
 
-from rico_hdl.decoding.tiff import Raster
-from rico_hdl.errors import ArchiveError, TiffError
+from rico_hdl.decoding.raster import Raster
+from rico_hdl.errors import ArchiveError, DecodingError
 
 SHAPES = ((1, 1, 1), (1, 3, 5), (1, 64, 64), (3, 20, 33), (2, 1, 40), (4, 40, 1))
 
@@ -41,22 +41,32 @@ class DecoderContract(ABC):
     def encode(self, stack: np.ndarray) -> bytes:
         """A file with these bands, from a writer that is independent of the decoder."""
 
+    def judged(self, data: bytes, stack: np.ndarray) -> np.ndarray:
+        """The bands that the decoder has to find in a file with these bands: lossless ones."""
+        del data
+        return stack
+
     @abstractmethod
     def decoder(self) -> Decodes:
         """A new decoder."""
+
+    def _file(self, shape: tuple[int, int, int], dtype: str, seed: int = 0) -> tuple[bytes, Any]:
+        """A file, and the bands that it holds."""
+        stack = stack_of(shape, dtype, seed)
+        data = self.encode(stack)
+        return data, self.judged(data, stack)
 
     def test_every_bit_is_as_written(self) -> None:
         """Each band has its dtype, shape and every bit, for any kind of file."""
         for shape in self.shapes:
             for dtype in self.dtypes:
-                stack = stack_of(shape, dtype)
-                assert_same(self.decoder().decode(self.encode(stack)), stack)
+                data, stack = self._file(shape, dtype)
+                assert_same(self.decoder().decode(data), stack)
 
     def test_a_decoder_with_a_history_decodes_alike(self) -> None:
         """A decoder that has decoded other files gives the same result as a new one."""
         rng = random.Random(0)
-        stacks = [stack_of(shape, dtype, 1) for shape in self.shapes for dtype in self.dtypes]
-        files = [(self.encode(stack), stack) for stack in stacks]
+        files = [self._file(shape, dtype, 1) for shape in self.shapes for dtype in self.dtypes]
         decoder = self.decoder()
         for data, stack in rng.choices(files, k=150):
             assert_same(decoder.decode(data), stack)
@@ -65,22 +75,21 @@ class DecoderContract(ABC):
         """Files that differ only in their pixels each give their own pixels."""
         decoder = self.decoder()
         for seed in range(20):
-            stack = stack_of(self.shapes[2], self.dtypes[1], seed)
-            assert_same(decoder.decode(self.encode(stack)), stack)
+            data, stack = self._file(self.shapes[2], self.dtypes[-1], seed)
+            assert_same(decoder.decode(data), stack)
 
     def test_decoded_bands_stay_unchanged(self) -> None:
         """Bands keep their pixels when the same decoder decodes another file."""
         decoder = self.decoder()
-        stacks = [stack_of(self.shapes[2], self.dtypes[1], seed) for seed in range(5)]
-        found = [decoder.decode(self.encode(stack)) for stack in stacks]
-        for rasters, stack in zip(found, stacks, strict=True):
+        files = [self._file(self.shapes[2], self.dtypes[-1], seed) for seed in range(5)]
+        found = [decoder.decode(data) for data, _ in files]
+        for rasters, (_, stack) in zip(found, files, strict=True):
             assert_same(rasters, stack)
 
     def test_threads_share_a_decoder(self) -> None:
         """Concurrent threads that share a decoder each get the bands of their own file."""
         decoder = self.decoder()
-        stacks = [stack_of(shape, dtype, 2) for shape in self.shapes for dtype in self.dtypes]
-        files = [(self.encode(stack), stack) for stack in stacks] * 5
+        files = [self._file(shape, dtype, 2) for shape in self.shapes for dtype in self.dtypes] * 5
         random.Random(0).shuffle(files)
         with ThreadPoolExecutor(8) as pool:
             for rasters, (_, stack) in zip(
@@ -90,8 +99,7 @@ class DecoderContract(ABC):
 
     def test_a_file_cut_anywhere_gives_no_wrong_pixel(self) -> None:
         """A truncated file is an error of ours, or has everything that its pixels need."""
-        stack = stack_of(self.shapes[2], self.dtypes[1])
-        data = self.encode(stack)
+        data, stack = self._file(self.shapes[2], self.dtypes[-1])
         decoder = self.decoder()
         decoder.decode(data)
         rng = random.Random(0)
@@ -99,7 +107,7 @@ class DecoderContract(ABC):
             for one in (decoder, self.decoder()):
                 try:
                     found = one.decode(data[:n_bytes])
-                except (TiffError, ArchiveError):
+                except (DecodingError, ArchiveError):
                     continue
                 assert not self.notices_every_cut, n_bytes
                 assert_same(found, stack)
@@ -107,7 +115,7 @@ class DecoderContract(ABC):
     @pytest.mark.parametrize("data", [b"", b"\0", b"II*\0", b"no file of pixels" * 100])
     def test_something_else_is_refused(self, data) -> None:
         """Another kind of file is an error of ours, in one line."""
-        with pytest.raises((TiffError, ArchiveError)) as caught:
+        with pytest.raises((DecodingError, ArchiveError)) as caught:
             self.decoder().decode(data)
         assert "\n" not in caught.value.message
 

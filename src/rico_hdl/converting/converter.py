@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
+from rico_hdl.decoding.formats import BoundedDecoder, format_of
 from rico_hdl.decoding.raster import Raster
-from rico_hdl.decoding.tiff import Decoder
-from rico_hdl.errors import ArchiveError, MemoryLimitError, RecordError, TiffError
+from rico_hdl.errors import ArchiveError, DecodingError, MemoryLimitError, RecordError
 from rico_hdl.patches.supply import Supplied
 from rico_hdl.record import encode, is_constant
 from rico_hdl.spec import Modality
@@ -27,7 +27,7 @@ class FileDecoder(Protocol):
         """Return the bands of a file, in file order.
 
         Raises:
-            TiffError, ArchiveError: The file can't be decoded.
+            DecodingError, ArchiveError: The file can't be decoded.
         """
 
 
@@ -51,12 +51,13 @@ class PatchConverter:
     """Converts patches; may be shared by threads.
 
     Args:
-        make_decoder: Returns a new decoder; by default `rico_hdl.decoding.tiff.Decoder`.
+        make_decoder: Returns a new decoder of all files; by default, each modality's files are
+            decoded according to the extension of their template.
     """
 
     def __init__(self, make_decoder: Callable[[], FileDecoder] | None = None) -> None:
-        self._make_decoder: Callable[[], FileDecoder] = make_decoder or Decoder
-        self._decoders: dict[str, list[FileDecoder]] = {}
+        self._make_decoder = make_decoder
+        self._decoders: dict[str, list[BoundedDecoder]] = {}
 
     def convert(self, items: Sequence[Supplied], max_bytes: int) -> Converted:
         """Read, decode and encode the patches among some items, and pass other items through.
@@ -106,6 +107,12 @@ class PatchConverter:
             )
             return _failure(patch, patch.paths[0], None, reason)
 
+    def _decoder_for(self, modality: Modality) -> BoundedDecoder:
+        """A new decoder of a modality's files."""
+        if self._make_decoder is not None:
+            return _Unbounded(self._make_decoder())
+        return format_of(str(modality.files)).make_decoder()
+
     def _convert(self, patch: Patch, allowance: Allowance) -> Record | PatchFailure:
         """Convert a patch.
 
@@ -117,7 +124,7 @@ class PatchConverter:
         # One decoder per file of a patch, since files of the same band look alike.
         decoders = self._decoders.get(modality.name)
         if decoders is None:  # setdefault, since several threads may get here at once
-            made = [self._make_decoder() for _ in patch.paths]
+            made = [self._decoder_for(modality) for _ in patch.paths]
             decoders = self._decoders.setdefault(modality.name, made)
         rasters: list[Raster] = []
         path, band = patch.paths[0], None
@@ -131,7 +138,7 @@ class PatchConverter:
                 else:
                     n_bytes = 0 if patch.source.n_bytes_held else len(content)
                     allowance.held += n_bytes
-                    found = _decoded(content, decoder, allowance)
+                    found = decoder.decode(content, allowance)
                     allowance.held -= n_bytes
                 _check(found, modality)
                 rasters += found
@@ -143,7 +150,7 @@ class PatchConverter:
             patch.source.check()
             reason = "missing" if isinstance(error, FileNotFoundError) else error.strerror
             return _failure(patch, path, band, reason or str(error))
-        except (TiffError, RecordError, ArchiveError) as error:
+        except (DecodingError, RecordError, ArchiveError) as error:
             patch.source.check()
             return _failure(patch, path, band, error.message)
         key = patch.key.encode()
@@ -157,9 +164,15 @@ class PatchConverter:
         )
 
 
-def _decoded(data: bytes, decoder: FileDecoder, allowance: Allowance) -> tuple[Raster, ...]:
-    """The bands of a file. Users' own decoders can't say in advance how much memory they take."""
-    return decoder.decode(data, allowance) if isinstance(decoder, Decoder) else decoder.decode(data)
+class _Unbounded:
+    """A user's own decoder, which can't say in advance how much memory it takes."""
+
+    def __init__(self, decoder: FileDecoder) -> None:
+        self._decoder = decoder
+
+    def decode(self, data: bytes, allowance: Allowance | None = None) -> tuple[Raster, ...]:
+        del allowance
+        return self._decoder.decode(data)
 
 
 @lru_cache(maxsize=1024)
@@ -175,13 +188,13 @@ def _check(rasters: Sequence[Raster], modality: Modality) -> None:
     """Check that a file's bands agree with the spec.
 
     Raises:
-        TiffError: The number of bands or their dtype differs.
+        DecodingError: The number of bands or their dtype differs.
     """
     n_expected = 1 if modality.one_file_per_band else len(modality.bands)
     if len(rasters) != n_expected:
-        raise TiffError(f"the file has {len(rasters)} bands, expected {n_expected}")
+        raise DecodingError(f"the file has {len(rasters)} bands, expected {n_expected}")
     if modality.dtype is not None and rasters[0].dtype != modality.dtype:
-        raise TiffError(f"the pixels are {rasters[0].dtype}, expected {modality.dtype}")
+        raise DecodingError(f"the pixels are {rasters[0].dtype}, expected {modality.dtype}")
 
 
 def _failure(patch: Patch, path: str, band: str | None, reason: str) -> PatchFailure:

@@ -1,15 +1,26 @@
 """GDAL as an independent decoder, to check conversions against.
 
 In: the bytes of a file. Out: its bands, as rasterio reads them. This module needs rasterio, which
-rico-hdl does not install, and shares no code with the decoder that conversions use.
+rico-hdl does not install, and shares no code with the decoders that conversions use.
 """
 
 from __future__ import annotations
 
 import warnings
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
-from rico_hdl.decoding.tiff import Raster, rasters_of
-from rico_hdl.errors import TiffError, UsageError
+from rico_hdl.decoding.images.jpeg_header import JPEG_START
+from rico_hdl.decoding.images.png import PNG_START
+from rico_hdl.decoding.raster import Raster, rasters_of
+from rico_hdl.errors import DecodingError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_DRIVERS: Final = ((JPEG_START, "", "JPEG"), (PNG_START, "", "PNG"), (b"", "GTIFF_RAW:", "GTiff"))
+"""The beginning of a file, GDAL's prefix of its path, and the name of the driver. GTIFF_RAW: CMYK
+and Lab as they are stored; GDAL converts some of them to RGB."""
 
 
 class GdalDecoder:
@@ -34,20 +45,58 @@ class GdalDecoder:
         """Return the bands of the first image in a file, in file order.
 
         Raises:
-            TiffError: GDAL can't read the file.
+            DecodingError: GDAL can't read the file.
+            UsageError: This GDAL decodes the colours of JPEG in another way.
         """
-        import rasterio  # noqa: PLC0415
-        from rasterio.errors import RasterioError  # noqa: PLC0415
-        from rasterio.io import MemoryFile  # noqa: PLC0415
-
         if not data:  # rasterio would open it for writing
-            raise TiffError("not a TIFF file: it is empty")
-        try:
-            # GTIFF_RAW: CMYK and Lab as they are stored; GDAL converts some of them to RGB.
-            with (
-                MemoryFile(data) as memory,
-                rasterio.open(f"GTIFF_RAW:{memory.name}", driver="GTiff") as file,
-            ):
-                return rasters_of(file.read())
-        except RasterioError as error:
-            raise TiffError(f"GDAL can't read the file: {error}") from error
+            raise DecodingError("it is empty")
+        bands = _read(data)
+        if data.startswith(JPEG_START) and len(bands) > 1:
+            _check_libjpeg()
+        return rasters_of(bands)
+
+
+def _read(data: bytes) -> np.ndarray:
+    """The bands of a file, of shape (band, row, column).
+
+    Raises:
+        DecodingError: GDAL can't read the file, or libjpeg warns about it.
+    """
+    import numpy as np  # noqa: PLC0415
+    import rasterio  # noqa: PLC0415
+    from rasterio.errors import RasterioError  # noqa: PLC0415
+    from rasterio.io import MemoryFile  # noqa: PLC0415
+
+    prefix, driver = next(names for start, *names in _DRIVERS if data.startswith(start))
+    try:
+        with (
+            rasterio.Env(GDAL_ERROR_ON_LIBJPEG_WARNING=True),
+            MemoryFile(data) as memory,
+            rasterio.open(f"{prefix}{memory.name}", driver=driver) as file,
+        ):
+            return np.asarray(file.read())
+    except RasterioError as error:
+        raise DecodingError(f"GDAL can't read the file: {error}") from error
+
+
+@cache
+def _check_libjpeg() -> None:
+    """Check that GDAL decodes colour JPEG as libjpeg-turbo does.
+
+    Raises:
+        UsageError: It does not: the GDAL in rasterio's wheels has the libjpeg of the Independent
+            JPEG Group, whose chroma differs since version 7.
+    """
+    import imagecodecs  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+
+    noise = np.arange(16 * 16 * 3, dtype=np.uint32) * 2654435761 >> 24
+    image = noise.astype(np.uint8).reshape(16, 16, 3)
+    data = bytes(imagecodecs.jpeg8_encode(image, subsampling="420"))
+    if not np.array_equal(np.moveaxis(_read(data), 0, -1), imagecodecs.jpeg8_decode(data)):
+        raise UsageError(
+            "this GDAL decodes colour JPEG with another library than libjpeg-turbo, so its values "
+            "differ slightly from those that are stored",
+            "Use a GDAL that was built with libjpeg-turbo, such as conda-forge's, or leave out "
+            "--decoder gdal.",
+        )

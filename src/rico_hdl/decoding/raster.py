@@ -27,6 +27,10 @@ DTYPES: Final = {
 """TIFF's (SampleFormat, BitsPerSample) -> the numpy name of the dtype that samples are stored as.
 Complex numbers, and widths whose byte order or sign readers disagree on, are not supported."""
 
+MAX_IMAGE_BYTES: Final = 512 * 2**20
+"""Largest decoded file, in bytes. Patches are far smaller: 13 MB for a whole Major-TOM product. A
+damaged or hostile header that claims more is refused before memory is allocated."""
+
 
 class Raster(NamedTuple):
     """One band's pixels."""

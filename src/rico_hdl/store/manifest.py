@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from rico_hdl._version import __version__
+from rico_hdl.decoding.formats import format_of
 from rico_hdl.errors import StoreError
 from rico_hdl.sources.files import open_regular
 from rico_hdl.spec import DatasetSpec
@@ -85,6 +86,8 @@ class ModalityState:
     """Whether the last run reached its end and left out no patch."""
     spec_fingerprint: str | None = None
     """`rico_hdl.Modality.fingerprint` of the spec that it was made with; None if unknown."""
+    decoded_by: str | None = None
+    """The decoder that defines the pixels of lossy files; None for lossless ones, or if unknown."""
 
 
 @dataclass
@@ -178,7 +181,9 @@ class Manifest:
             state.n_constant = part.n_constant
             state.layouts = layouts_of(part, known[name].band_names)
         for name in self.modalities.keys() & known.keys():
-            self.modalities[name].spec_fingerprint = known[name].fingerprint
+            state, modality = self.modalities[name], known[name]
+            state.spec_fingerprint = modality.fingerprint
+            state.decoded_by = format_of(str(modality.files)).decoded_by
         self.whole_fingerprint = None
 
     @classmethod
@@ -234,6 +239,7 @@ class Manifest:
             n_constant=fields.count("n_constant"),
             complete=fields.flag("complete"),
             spec_fingerprint=fields.text_or_none("spec_fingerprint"),
+            decoded_by=fields.text_or_none("decoded_by"),
         )
         for item in fields.items("layouts", f"{fields.place}, layout"):
             layout = LayoutCount(item.texts_by_name("bands"), item.count("n_patches"))

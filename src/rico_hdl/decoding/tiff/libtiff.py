@@ -7,26 +7,18 @@ methods as well: an encoding is either supported or not, whatever its compressio
 
 from __future__ import annotations
 
-import logging
 import re
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from rico_hdl.decoding.raster import DTYPES
+from rico_hdl.decoding import codec_warnings
+from rico_hdl.decoding.raster import DTYPES, MAX_IMAGE_BYTES
 from rico_hdl.decoding.tiff.header import NONE
 from rico_hdl.errors import TiffError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy.typing as npt
 
     from rico_hdl.decoding.tiff.header import Segments, TiffHeader
-
-MAX_IMAGE_BYTES: Final = 512 * 2**20
-"""Largest decoded file, in bytes. Patches are far smaller: 13 MB for a whole Major-TOM product. A
-damaged or hostile header that claims more is refused before memory is allocated."""
 
 PACKBITS: Final = 32773
 FAX: Final = frozenset({2, 3, 4})
@@ -139,51 +131,6 @@ def refuse_lossy(data: bytes, blocks: Segments) -> None:
             raise TiffError(f"lossy WebP is not supported: strip or tile {i} is not lossless")
 
 
-class _Warnings(logging.Filter):
-    """The warnings of libtiff, which are all that it reports about a damaged bitmap.
-
-    `imagecodecs.tiff_decode` gives them to a logger, in the thread that calls it.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._thread = threading.local()
-        self._logger = logging.getLogger("imagecodecs")
-        self._logger.addFilter(self)
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Keep a warning, and let everything else pass."""
-        heard: list[str] | None = getattr(self._thread, "heard", None)
-        if heard is None:
-            return True
-        heard.append(record.getMessage())
-        return False
-
-    @contextmanager
-    def refused(self) -> Iterator[None]:
-        """Raise an error at the end of a with block in which libtiff warned.
-
-        Raises:
-            TiffError: libtiff warned, or its warnings are switched off.
-        """
-        if not self._logger.isEnabledFor(logging.WARNING):
-            raise TiffError(
-                "CCITT can't be checked for damage, because warnings of the logger imagecodecs are "
-                "disabled: enable them"
-            )
-        heard: list[str] = []
-        self._thread.heard = heard
-        try:
-            yield
-        finally:
-            self._thread.heard = None
-        if heard:
-            raise TiffError(f"is damaged: {heard[0]}")
-
-
-_warnings: Final = _Warnings()
-
-
 def decode_with_libtiff(data: bytes, header: TiffHeader) -> npt.NDArray[Any]:
     """Decode an image to shape (planes, rows, columns, samples), in native byte order.
 
@@ -207,8 +154,10 @@ def decode_with_libtiff(data: bytes, header: TiffHeader) -> npt.NDArray[Any]:
     zeros = np.zeros(shape, stored)
     try:
         if header.compression in FAX:
-            with _warnings.refused():
+            with codec_warnings.collected() as warnings:
                 image = imagecodecs.tiff_decode(data, index=0, out=zeros, verbose=True)
+            if warnings:
+                raise TiffError(f"is damaged: {warnings[0]}")
         else:
             image = imagecodecs.tiff_decode(data, index=0, out=zeros)
     except IndexError as error:
