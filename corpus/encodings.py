@@ -1,7 +1,8 @@
 """The encoding of each dataset's files: a table, and a default for specs that are not in it.
 
-In: a spec and a modality. Out: an `Encoding`, which `corpus.tiff` turns into bytes. For Zarr stores
-it states the dtype and the noise; see `corpus.zarrs.Storage` for the rest. The values come from
+In: a spec and a modality. Out: an `Encoding`, which `corpus.tiff` turns into bytes. For Zarr
+stores, JPEG and PNG it states the dtype and the noise; see `corpus.zarrs.Storage` and
+`corpus.images` for the rest. The values come from
 files of the publishers' releases; entries without such files say so.
 """
 
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
+
+from corpus.images import kind_of
 
 if TYPE_CHECKING:
     from rico_hdl.spec import DatasetSpec, Modality
@@ -151,7 +154,12 @@ _ENCODINGS: Final = {
 }
 
 
+_IMAGE: Final = Encoding(dtype="uint8", noise_bits=7)
+"""Of JPEG and PNG files, unless their spec states a dtype."""
+
+
 def encoding_of(spec: DatasetSpec, modality: Modality) -> Encoding:
     """The encoding of a modality's files, with the dtype that its spec states."""
-    encoding = _ENCODINGS.get((spec.name, modality.name), Encoding())
+    usual = Encoding() if kind_of(modality) == "tiff" else _IMAGE
+    encoding = _ENCODINGS.get((spec.name, modality.name), usual)
     return replace(encoding, dtype=modality.dtype or encoding.dtype)

@@ -1,7 +1,7 @@
 """Write a sample dataset.
 
-In: a spec. Out: folders with files, as after unpacking the publisher's archives; for a dataset that
-is published as Zarr stores, folders with such stores.
+In: a spec. Out: folders with files, as after unpacking the publisher's archives: TIFF, JPEG or PNG,
+as the extension says; for a dataset that is published as Zarr stores, folders with such stores.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from corpus import images
 from corpus.companions import companions
 from corpus.encodings import encoding_of
 from corpus.patches import Patch, patches, shape_of
@@ -75,13 +76,15 @@ class _Contents:
         self._spec = spec
         self._modality = modality
         self._encoding = encoding_of(spec, modality)
+        self._kind = images.kind_of(modality)
         self._noise = noise
         self._compressed: dict[object, bytes] = {}
 
     def of(self, patch: Patch, bands: tuple[Band, ...]) -> bytes:
         """The file with these bands of a patch."""
         shape = shape_of(self._spec, self._modality, bands[0], patch.number)
-        if not self._noise or self._encoding.compression is None:
+        is_compressed = self._kind != "tiff" or self._encoding.compression is not None
+        if not self._noise or not is_compressed:
             return self._encoded(patch.key, bands, shape)
         content = str(patch.number % _N_COMPRESSED)
         place = (content, bands, shape)
@@ -96,6 +99,8 @@ class _Contents:
 
     def _encoded(self, key: str, bands: tuple[Band, ...], shape: tuple[int, int]) -> bytes:
         stack = np.stack([self._pixels(key, band, shape) for band in bands])
+        if self._kind != "tiff":
+            return images.encoded(stack, self._kind)
         return encoded(stack, self._encoding)
 
     def _pixels(self, key: str, band: Band, shape: tuple[int, int]) -> npt.NDArray[Any]:

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 _N_FOLDERS: Final = 4
 """Number of distinct values of every field except the last, unless names are listed below."""
 
+_EUROSAT_CLASSES: Final = (
+    "AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial",
+    "Pasture", "PermanentCrop", "Residential", "River", "SeaLake",
+)  # fmt: skip
+
 _NAMES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
-    ("eurosat-multi-spectral", "class"): (
-        "AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial",
-        "Pasture", "PermanentCrop", "Residential", "River", "SeaLake",
-    ),
     ("dfc2020", "roi"): ("ROIs0000_test", "ROIs0000_validation"),
+    ("eurosat-multi-spectral", "class"): _EUROSAT_CLASSES,
+    ("eurosat-rgb", "class"): _EUROSAT_CLASSES,
     ("uc-merced", "class"): (
         "airplane", "agricultural", "baseballdiamond", "beach", "buildings", "chaparral",
         "denseresidential", "forest", "freeway", "golfcourse", "harbor", "intersection",

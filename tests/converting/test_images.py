@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rico_hdl.converting.conversion import convert
+from rico_hdl.datasets import get
 from rico_hdl.spec import Band, DatasetSpec, Modality, Template
 from rico_hdl.store import Manifest
 from tests.support.image_files import (
@@ -148,3 +149,11 @@ def test_huge_images_are_failures(tmp_path, suffix):
     assert set(stored) == {"b"}
     assert "allow more with --memory" in summary.failures[0].reason
 
+
+def test_real_files_are_as_pillow_reads_them(samples, tmp_path):
+    """A real EuroSAT patch has the pixels that Pillow decodes."""
+    path = samples / "EuroSAT_RGB" / "AnnualCrop" / "AnnualCrop_1.jpg"
+    convert(get("eurosat-rgb"), {"rgb": samples / "EuroSAT_RGB"}, tmp_path)
+    stored = arrays(tmp_path)["AnnualCrop_1"]
+    expected = by_pillow(path.read_bytes())
+    assert np.array_equal([stored[name] for name in ("Red", "Green", "Blue")], expected)

@@ -234,9 +234,9 @@ def test_empty_and_missing_folders_are_errors(tmp_path):
 def test_files_of_other_formats_are_shown(tmp_path):
     """If a folder holds only other files, the error shows one of them."""
     (tmp_path / "AnnualCrop").mkdir()
-    (tmp_path / "AnnualCrop" / "AnnualCrop_1.jpg").write_bytes(b"")
+    (tmp_path / "AnnualCrop" / "AnnualCrop_1.bmp").write_bytes(b"")
     message = message_of(registry()["eurosat-multi-spectral"], {"s2": tmp_path})
-    assert "such as AnnualCrop/AnnualCrop_1.jpg" in message
+    assert "such as AnnualCrop/AnnualCrop_1.bmp" in message
     assert "rico-hdl datasets eurosat-multi-spectral" in message
 
 
