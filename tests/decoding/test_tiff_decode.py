@@ -20,9 +20,10 @@ from rico_hdl.decoding.raster import bands_of, rasters_of
 from rico_hdl.decoding.tiff import Decoder, deflate, parse_header
 from rico_hdl.decoding.tiff.header import Segments
 from rico_hdl.decoding.tiff.libtiff import decode_with_libtiff
-from rico_hdl.errors import MemoryLimitError, TiffError
+from rico_hdl.errors import MemoryLimitError, TiffError, UsageError
 from rico_hdl.system.memory import Allowance
 from tests.support import tiff_corpus, tiff_mutations
+from tests.support.image_files import by_pillow, gdal_has_libjpeg_turbo, smooth
 from tests.support.running import python
 from tests.support.tiff_files import (
     DTYPES,
@@ -411,13 +412,13 @@ def test_a_known_header_is_not_parsed_again(monkeypatch):
     ("changed", "what"),
     [
         (
-            {"t259": (SHORT, [7])},
-            "compression 7 is not supported, expected one of none, CCITT, LZW",
+            {"t259": (SHORT, [6])},
+            "compression 6 is not supported, expected one of none, CCITT, LZW",
         ),
         ({"t259": (SHORT, [50001])}, "WebP of 1 16-bit samples"),
         ({"t259": (SHORT, [4])}, "CCITT of 1 16-bit samples"),
         ({"t259": (SHORT, [50002])}, "compression 50002 "),
-        ({"t262": (SHORT, [6])}, "photometric interpretation 6 "),
+        ({"t262": (SHORT, [6])}, "YCbCr is not supported, except in JPEG"),
         ({"t339": (SHORT, [5])}, "16-bit samples of format 5 "),
         ({"t339": (SHORT, [3]), "t258": (SHORT, [24])}, "24-bit samples of format 3 "),
         ({"t339": (SHORT, [2]), "t258": (SHORT, [24])}, "24-bit samples of format 2 "),
@@ -466,14 +467,73 @@ def test_memory_of_blocks(photometric):
 
 
 @pytest.mark.parametrize(
-    ("compress", "options"), [("JPEG", {}), ("LERC", {"MAX_Z_ERROR": 5, "ENDIANNESS": "BIG"})]
+    ("stack", "options"),
+    [
+        (pixels((4, 32, 32), "u1"), {"compress": "JPEG"}),
+        (pixels((3, 32, 32), "f4"), {"compress": "LERC", "MAX_Z_ERROR": 5, "ENDIANNESS": "BIG"}),
+    ],
 )
-def test_refused_lossy_files(compress, options):
-    """Lossy encodings are refused, and so is the LERC that decoders get wrong."""
-    stack = pixels((3, 32, 32), "f4" if compress == "LERC" else "u1")
-    data = by_gdal(stack, INTERLEAVE="PIXEL", compress=compress, **options)
+def test_refused_lossy_files(stack, options):
+    """JPEG of four bands per pixel is refused, and so is the LERC that decoders get wrong."""
+    data = by_gdal(stack, INTERLEAVE="PIXEL", **options)
     with pytest.raises(TiffError, match="not supported"):
         Decoder().decode(data)
+
+
+# ---- JPEG in TIFF ---------------------------------------------------------------------------
+
+JPEG_LAYOUTS = (
+    {},
+    {"BLOCKYSIZE": 16},
+    {"TILED": "YES", "BLOCKXSIZE": 32, "BLOCKYSIZE": 16},
+    {"ENDIANNESS": "BIG"},
+    {"BIGTIFF": "YES"},
+    {"JPEGTABLESMODE": 0},
+)
+
+
+@pytest.mark.parametrize("layout", JPEG_LAYOUTS)
+@pytest.mark.parametrize("quality", [50, 95])
+@pytest.mark.parametrize(
+    ("n_bands", "options"),
+    [
+        (1, {}),
+        (12, {"INTERLEAVE": "BAND"}),
+        (3, {"INTERLEAVE": "BAND"}),
+        (3, {"INTERLEAVE": "PIXEL", "PHOTOMETRIC": "RGB"}),
+        (3, {"INTERLEAVE": "PIXEL", "PHOTOMETRIC": "MINISBLACK"}),
+        (3, {"INTERLEAVE": "PIXEL", "PHOTOMETRIC": "YCBCR"}),
+    ],
+)
+def test_jpeg_in_tiff(n_bands, options, quality, layout):
+    """JPEG strips and tiles have GDAL's pixels; those of YCbCr have Pillow's."""
+    stack = smooth(random.Random(n_bands), (n_bands, 40, 70))
+    data = by_gdal(stack, compress="JPEG", JPEG_QUALITY=quality, **options, **layout)
+    judge = by_pillow if options.get("PHOTOMETRIC") == "YCBCR" else read_by_gdal
+    assert decoded(data) == bits_of(list(judge(data)))
+    if judge is by_pillow and not gdal_has_libjpeg_turbo():
+        with pytest.raises(UsageError, match="another library than libjpeg-turbo"):
+            GdalDecoder().decode(data)
+    else:
+        assert decoded_bits(GdalDecoder().decode(data)) == decoded(data)
+
+
+def test_damaged_jpeg_in_tiff():
+    """A JPEG strip that is cut short, corrupt, or of another size is refused."""
+    data = by_gdal(smooth(random.Random(0), (1, 64, 64)), compress="JPEG", BLOCKYSIZE=32)
+    blocks = parse_header(data).read_blocks(data)
+    start, count = blocks.offsets[1], blocks.counts[1]
+    frame = data.index(b"\xff\xc0", start)
+    longer = data[: frame + 5] + b"\0\x21" + data[frame + 7 :]
+    corrupt = data[: start + count // 2] + b"\xff\0" * 10 + data[start + count // 2 + 20 :]
+    ended = data[: start + count // 2] + b"\xff\xd9" + data[start + count // 2 + 2 :]
+    for damaged, what in (
+        (longer, "JPEG of 64 x 33 pixels of 1 samples, expected 64 x 32 of 1"),
+        (corrupt, "strip or tile can't be decoded: .*Corrupt JPEG data"),
+        (ended, "strip or tile can't be decoded: .*premature end"),
+    ):
+        with pytest.raises(TiffError, match=what):
+            decoded(damaged)
 
 
 # ---- damaged files --------------------------------------------------------------------------

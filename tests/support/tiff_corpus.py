@@ -133,9 +133,12 @@ def _stack(rng, dtype, n_bits, n_bands, nodata, *, sparse):
     return stack
 
 
-LERC, WEBP, CCITT = 34887, 50001, (2, 3, 4)
+JPEG, LERC, WEBP, CCITT = 7, 34887, 50001, (2, 3, 4)
 REFUSALS = {
-    "compression 7 ": lambda page: page.compression == 7,
+    "JPEG of ": lambda page: (
+        page.compression == JPEG
+        and (_samples_per_pixel(page) not in {1, 3} or page.bitspersample != 8)
+    ),
     "samples of format 6 ": lambda page: page.sampleformat == 6,  # complex
     "lossy WebP": lambda page: page.compression == WEBP and _is_lossy(page),
     # What GDAL can't read itself, or what other readers read differently:
@@ -159,6 +162,12 @@ def refusals(data):
     """The reasons for which a file has to be refused, one of which its message contains."""
     with tifffile.TiffFile(BytesIO(data)) as file:
         return [reason for reason, applies in REFUSALS.items() if applies(file.pages.first)]
+
+
+def is_ycbcr(data):
+    """Whether a file stores luma and chroma, whose colours GDAL may decode in another way."""
+    with tifffile.TiffFile(BytesIO(data)) as file:
+        return file.pages.first.photometric == 6
 
 
 def _samples_per_pixel(page):

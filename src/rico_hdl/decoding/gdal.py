@@ -50,20 +50,21 @@ class GdalDecoder:
         """
         if not data:  # rasterio would open it for writing
             raise DecodingError("it is empty")
-        bands = _read(data)
-        if data.startswith(JPEG_START) and len(bands) > 1:
+        bands, has_chroma = _read(data)
+        if has_chroma:
             _check_libjpeg()
         return rasters_of(bands)
 
 
-def _read(data: bytes) -> np.ndarray:
-    """The bands of a file, of shape (band, row, column).
+def _read(data: bytes) -> tuple[np.ndarray, bool]:
+    """The bands of a file, of shape (band, row, column), and whether they were YCbCr in JPEG.
 
     Raises:
         DecodingError: GDAL can't read the file, or libjpeg warns about it.
     """
     import numpy as np  # noqa: PLC0415
     import rasterio  # noqa: PLC0415
+    from rasterio.enums import PhotometricInterp  # noqa: PLC0415
     from rasterio.errors import RasterioError  # noqa: PLC0415
     from rasterio.io import MemoryFile  # noqa: PLC0415
 
@@ -74,7 +75,10 @@ def _read(data: bytes) -> np.ndarray:
             MemoryFile(data) as memory,
             rasterio.open(f"{prefix}{memory.name}", driver=driver) as file,
         ):
-            return np.asarray(file.read())
+            is_colour_jpeg = driver == "JPEG" and file.count > 1
+            return np.asarray(
+                file.read()
+            ), is_colour_jpeg or file.photometric is PhotometricInterp.ycbcr
     except RasterioError as error:
         raise DecodingError(f"GDAL can't read the file: {error}") from error
 
@@ -93,7 +97,8 @@ def _check_libjpeg() -> None:
     noise = np.arange(16 * 16 * 3, dtype=np.uint32) * 2654435761 >> 24
     image = noise.astype(np.uint8).reshape(16, 16, 3)
     data = bytes(imagecodecs.jpeg8_encode(image, subsampling="420"))
-    if not np.array_equal(np.moveaxis(_read(data), 0, -1), imagecodecs.jpeg8_decode(data)):
+    bands, _ = _read(data)
+    if not np.array_equal(np.moveaxis(bands, 0, -1), imagecodecs.jpeg8_decode(data)):
         raise UsageError(
             "this GDAL decodes colour JPEG with another library than libjpeg-turbo, so its values "
             "differ slightly from those that are stored",

@@ -63,38 +63,48 @@ class JpegDecoder:
                 f"{n_bytes} bytes decoded, expected at most {MAX_IMAGE_BYTES}"
             )
         if allowance is not None:
-            allowance.need(_decoding_bytes(header, len(data)))
-        _check_that_damage_is_reported()
-        return bands_of(_decoded(data, header))
+            # The file as a TIFF, and its image twice.
+            n_pixels = header.width * header.height
+            allowance.need(
+                len(data) + jpeg_bytes(n_pixels, header.n_bands, is_buffered=header.is_buffered)
+            )
+        return bands_of(decode_image(data, header)[None])
 
 
-def _decoding_bytes(header: JpegHeader, n_file_bytes: int) -> int:
-    """The memory that decoding a file takes at its peak, in bytes."""
-    n_pixels = header.width * header.height
-    image = n_pixels * header.n_bands
-    coefficients = 2 * image if header.is_buffered else 0
-    # The file as a TIFF, and its image twice.
-    return n_file_bytes + n_pixels * _RGBA_BYTES + image + coefficients
+def jpeg_bytes(n_pixels: int, n_bands: int, *, is_buffered: bool = True) -> int:
+    """The memory that `decode_image` takes at its peak, beyond the file, in bytes."""
+    return n_pixels * (_RGBA_BYTES + n_bands + (2 * n_bands if is_buffered else 0))
 
 
-def _decoded(data: bytes, header: JpegHeader) -> np.ndarray:
-    """The image, of shape (1, rows, columns, samples).
+def decode_image(data: bytes, header: JpegHeader, colours: str | None = None) -> np.ndarray:
+    """Decode a file to shape (rows, columns, samples).
+
+    Args:
+        data: The file.
+        header: Its header.
+        colours: How to interpret three components, ``YCBCR`` or ``RGB``; None to let the file's
+            markers decide.
 
     Raises:
         DecodingError: The file is damaged, or libtiff does not support its subsampling.
+        UsageError: The installed imagecodecs does not report damage.
     """
     import imagecodecs  # noqa: PLC0415 - takes a tenth of a second
 
+    _check_that_damage_is_reported()
     try:
         # First, since libtiff limits the number of scans, and thereby the time that it takes.
         if warnings := _warnings_about(_as_tiff(data, header)):
             raise DecodingError(f"the JPEG file is damaged or cut short: {warnings[0]}")
-        image = imagecodecs.jpeg8_decode(data)
+        stored = colours if header.n_bands == 3 else None
+        image = imagecodecs.jpeg8_decode(
+            data, colorspace=stored, outcolorspace="RGB" if stored else None
+        )
     except IndexError as error:
         raise DecodingError("can't be decoded: libtiff does not accept its header") from error
     except (imagecodecs.TiffError, imagecodecs.Jpeg8Error, ValueError, MemoryError) as error:
         raise DecodingError(f"can't be decoded: {' '.join(str(error).split())}") from error
-    return image.reshape(1, header.height, header.width, header.n_bands)
+    return image.reshape(header.height, header.width, header.n_bands)
 
 
 def _as_tiff(data: bytes, header: JpegHeader) -> bytes:

@@ -16,17 +16,21 @@ import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from rico_hdl.decoding.images.jpeg import decode_image, jpeg_bytes
+from rico_hdl.decoding.images.jpeg_header import parse_header as parse_jpeg
 from rico_hdl.decoding.tiff import deflate
 from rico_hdl.decoding.tiff import directory as tags
 from rico_hdl.decoding.tiff.header import CONTIGUOUS, NONE
 from rico_hdl.decoding.tiff.libtiff import (
     FAX,
+    JPEG,
     PACKBITS,
     WHOLE_BYTES,
+    YCBCR,
     decode_with_libtiff,
     sample_bytes,
 )
-from rico_hdl.errors import TiffError
+from rico_hdl.errors import DecodingError, TiffError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +53,7 @@ def is_for_blocks(header: TiffHeader) -> bool:
         header.byte_counts is None
         or header.photometric not in _PLAIN_TO_LIBTIFF
         or header.compression in FAX
+        or header.compression == JPEG
         or _is_packed(header)
     )
 
@@ -69,6 +74,8 @@ def block_bytes(header: TiffHeader, blocks: Segments) -> int:
     largest, encoded = max(blocks.sizes), max(blocks.counts)
     if header.compression not in deflate.COMPRESSIONS:
         encoded = min(encoded, _most_bytes(largest))
+    if header.compression == JPEG:
+        decoded += jpeg_bytes(rows * columns, header.shape[3])
     # As encoded and in a file of one strip; as rows of bytes, or inflated and stored by zlib.
     return 2 * encoded + 3 * largest + decoded
 
@@ -128,6 +135,8 @@ def _stored(data: bytes, header: TiffHeader, blocks: Segments) -> Iterator[tuple
 
 def _decode_block(block: bytes, header: TiffHeader, rows: int, columns: int) -> npt.NDArray[Any]:
     """Decode a block to shape (rows, columns, samples)."""
+    if header.compression == JPEG:
+        return _decode_jpeg(block, header, rows, columns)
     alone = replace(
         header, width=columns, height=rows, n_samples=header.shape[3], planar=CONTIGUOUS,
         photometric=_GREY, fill_order=1, tile=None, rows_per_strip=rows,
@@ -139,6 +148,26 @@ def _decode_block(block: bytes, header: TiffHeader, rows: int, columns: int) -> 
         alone = replace(alone, compression=NONE)
     image = decode_with_libtiff(_file_of(alone, block), alone)
     return image.reshape(image.shape[1:])
+
+
+def _decode_jpeg(block: bytes, header: TiffHeader, rows: int, columns: int) -> npt.NDArray[Any]:
+    """Decode a block that is a JPEG file, except for tables that all blocks share.
+
+    The tags of the TIFF decide about colours, whatever the JPEG says: YCbCr becomes RGB, and
+    everything else stays as it is, as in libtiff.
+    """
+    tables = b"".join(bytes(values) for _, values in header.codec_options)
+    try:
+        data = tables[:-2] + block[2:] if tables else block
+        found = parse_jpeg(data)
+        if (found.height, found.width, found.n_bands) != (rows, columns, header.shape[3]):
+            raise TiffError(
+                f"a strip or tile is a JPEG of {found.width} x {found.height} pixels of "
+                f"{found.n_bands} samples, expected {columns} x {rows} of {header.shape[3]}"
+            )
+        return decode_image(data, found, "YCBCR" if header.photometric == YCBCR else "RGB")
+    except DecodingError as error:
+        raise TiffError(f"a strip or tile can't be decoded: {error.message}") from error
 
 
 def _is_packed(header: TiffHeader) -> bool:

@@ -40,6 +40,7 @@ SAMPLE_FORMAT: Final = 339
 DATA_TYPE: Final = 32996
 IMAGE_DEPTH: Final = 32997
 TILE_DEPTH: Final = 32998
+JPEG_TABLES: Final = 347
 GDAL_NODATA: Final = 42113
 LERC_PARAMETERS: Final = 50674
 
@@ -67,6 +68,7 @@ _NAMES: Final = {
     DATA_TYPE: "DataType",
     IMAGE_DEPTH: "ImageDepth",
     TILE_DEPTH: "TileDepth",
+    JPEG_TABLES: "JPEGTables",
     GDAL_NODATA: "GDAL_NODATA",
     LERC_PARAMETERS: "LercParameters",
 }
@@ -76,6 +78,7 @@ _OF_TILES: Final = (TILE_OFFSETS, TILE_BYTE_COUNTS, TILE_WIDTH, TILE_HEIGHT)
 # Unsigned integer types by TIFF type number: SHORT, LONG, LONG8.
 _FORMATS: Final = {3: "H", 4: "I", 16: "Q"}
 _ASCII: Final = 2
+_BYTES: Final = {7: "B"}  # UNDEFINED
 _SIZES: Final = {"B": 1, "H": 2, "I": 4, "Q": 8}
 
 _MAX_ENTRIES: Final = 4096
@@ -170,7 +173,7 @@ class TiffDirectory:
                 continue
             if tag in self.entries:
                 raise TiffError(f"damaged: {_NAMES[tag]} appears twice in the directory")
-            code = _FORMATS.get(kind)
+            code = (_BYTES if tag == JPEG_TABLES else _FORMATS).get(kind)
             if code is None or n == 0:
                 if tag != GDAL_NODATA:
                     raise TiffError(

@@ -29,7 +29,9 @@ SEPARATE: Final = 2
 _MAX_SAMPLES: Final = 0xFFFF
 """SamplesPerPixel is a SHORT."""
 _NATIVE: Final = "<" if sys.byteorder == "little" else ">"
-_OF_CODEC: Final = {3: tags.T4_OPTIONS, 4: tags.T6_OPTIONS, 34887: tags.LERC_PARAMETERS}
+_OF_CODEC: Final = {
+    3: tags.T4_OPTIONS, 4: tags.T6_OPTIONS, 7: tags.JPEG_TABLES, 34887: tags.LERC_PARAMETERS,
+}  # fmt: skip
 """Compression -> the tag that its decoder depends on."""
 
 

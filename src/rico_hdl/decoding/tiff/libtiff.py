@@ -23,14 +23,18 @@ if TYPE_CHECKING:
 PACKBITS: Final = 32773
 FAX: Final = frozenset({2, 3, 4})
 """CCITT's compressions of bitmaps: RLE, Group 3 and Group 4."""
+JPEG: Final = 7
+YCBCR: Final = 6
+"""The photometric interpretation of JPEG that is converted to RGB."""
 _LERC: Final = 34887
 WEBP: Final = 50001
-_LOSSLESS: Final = {
+_SUPPORTED: Final = {
     NONE: "none",
     2: "CCITT",
     3: "CCITT",
     4: "CCITT",
     5: "LZW",
+    JPEG: "JPEG",
     8: "deflate",
     PACKBITS: "PackBits",
     32946: "deflate",
@@ -46,10 +50,10 @@ WHOLE_BYTES: Final = frozenset({8, 16, 32, 64})
 """Bits of samples that compressions and predictors of whole numbers of bytes are made for."""
 _PHOTOMETRIC: Final = {
     0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 8: "Lab", 9: "Lab",
-    10: "Lab", 32803: "colour filters", 34892: "raw",
+    YCBCR: "YCbCr", 10: "Lab", 32803: "colour filters", 34892: "raw",
 }  # fmt: skip
-"""Photometric interpretations whose samples are stored as they are. YCbCr may be subsampled, and
-LogLuv is packed."""
+"""Photometric interpretations whose samples are stored as they are, and YCbCr, which is supported
+in JPEG only. LogLuv is packed."""
 
 
 def refuse_doubtful(header: TiffHeader) -> None:
@@ -58,10 +62,10 @@ def refuse_doubtful(header: TiffHeader) -> None:
     Raises:
         TiffError: The encoding is not supported.
     """
-    if header.compression not in _LOSSLESS:
+    if header.compression not in _SUPPORTED:
         raise TiffError(
             f"compression {header.compression} is not supported, expected one of "
-            f"{', '.join(dict.fromkeys(_LOSSLESS.values()))}"
+            f"{', '.join(dict.fromkeys(_SUPPORTED.values()))}"
         )
     _refuse_samples(header)
     if header.photometric not in _PHOTOMETRIC:
@@ -69,6 +73,8 @@ def refuse_doubtful(header: TiffHeader) -> None:
             f"photometric interpretation {header.photometric} is not supported, "
             f"expected one of {', '.join(dict.fromkeys(_PHOTOMETRIC.values()))}"
         )
+    if header.photometric == YCBCR and (header.compression, header.shape[3]) != (JPEG, 3):
+        raise TiffError("YCbCr is not supported, except in JPEG of three samples per pixel")
     n_bytes = image_bytes(header)
     if n_bytes > MAX_IMAGE_BYTES:
         raise TiffError(
@@ -91,7 +97,7 @@ def sample_bytes(header: TiffHeader) -> int:
 def _refuse_samples(header: TiffHeader) -> None:
     """Refuse samples that readers disagree on, or that the compression is not made for."""
     samples = f"{header.bits}-bit samples of format {header.sample_format}"
-    name, per_pixel = _LOSSLESS[header.compression], header.shape[3]
+    name, per_pixel = _SUPPORTED[header.compression], header.shape[3]
     if (header.sample_format, header.bits) not in DTYPES:
         raise TiffError(
             f"{samples} are not supported, expected integers (1 and 2) of 8, 16, 32 or 64 bits, "
@@ -113,6 +119,12 @@ def _refuse_samples(header: TiffHeader) -> None:
         # GDAL 3.10 writes files with several samples per pixel, and reads other values from them.
         raise TiffError(
             f"{name} of {per_pixel} {samples} per pixel is not supported, expected 1 of 1 bit"
+        )
+    if header.compression == JPEG and (
+        (header.bits, header.sample_format) != (8, 1) or per_pixel not in {1, 3}
+    ):
+        raise TiffError(
+            f"JPEG of {per_pixel} {samples} per pixel is not supported, expected 1 or 3 of 8 bits"
         )
     if header.compression == WEBP and (header.bits != 8 or per_pixel not in {3, 4}):
         raise TiffError(
