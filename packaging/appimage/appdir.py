@@ -61,7 +61,9 @@ _UNUSED: Final = (
 )
 
 
-CODECS: Final = frozenset({"blosc", "brotli", "lz4", "snappy", "tiff", "zstd"})
+CODECS: Final = frozenset(
+    {"blosc", "brotli", "deflate", "jpeg8", "lz4", "png", "snappy", "tiff", "zstd"}
+)
 """The codecs of imagecodecs that rico-hdl uses; each is a module with its libraries."""
 
 _TRIAL: Final = f"""

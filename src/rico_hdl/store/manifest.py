@@ -25,6 +25,7 @@ from rico_hdl.spec.portable import as_rows, combined
 from rico_hdl.store import digest, format_1
 from rico_hdl.store.fields import FieldError, Fields, load
 from rico_hdl.store.totals import ModalityTotals, Totals
+from rico_hdl.system.durable import sync_folder
 from rico_hdl.values import (
     ArchiveFailure,
     ArchiveFailureKind,
@@ -389,14 +390,3 @@ def check_same_dataset(manifest: Manifest, spec: DatasetSpec, target: Path) -> N
             f"{' and '.join(changed)}",
             "Choose another --target-dir, or continue with the version that began the store.",
         )
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename durable. Windows neither needs this nor can open folders."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -17,7 +17,8 @@ from rico_hdl.errors import StoreError
 from rico_hdl.sources.files import KINDS, open_regular
 from rico_hdl.store.journal import JOURNAL_NAME, JournalBlock, scan
 from rico_hdl.store.locking import try_lock
-from rico_hdl.store.manifest import DRAFT_NAME, MANIFEST_NAME, sync_folder
+from rico_hdl.store.manifest import DRAFT_NAME, MANIFEST_NAME
+from rico_hdl.system.durable import sync_folder
 from rico_hdl.values import printable
 
 DATA_NAME: Final = "data.mdb"
