@@ -531,3 +531,19 @@ def test_options_that_a_method_lacks_are_refused(store, method, arguments, wrong
     getattr(store, method)(*arguments, bands="rgb")
     with pytest.raises(TypeError, match=rf"Store\.{method}\(\) got .* argument '{wrong}'"):
         getattr(store, method)(*arguments, bands="rgb", **{wrong: "skip"})
+
+
+@pytest.mark.parametrize(
+    ("dataset", "n_classes"),
+    [("eurosat-multi-spectral", 10), ("uc-merced", 21), ("resisc45", None)],
+)
+def test_classes_of_built_in_datasets(dataset, n_classes, tmp_path):
+    """The class of each patch is its folder's name, as an index into the published classes."""
+    spec = registry()[dataset]
+    ((name, folder),) = corpus.generate(spec, tmp_path / "source", 12).items()
+    rico_hdl.convert(spec, {name: folder}, tmp_path / "store")
+    with rico_hdl.open(tmp_path / "store") as store:
+        found = {key: store.classes[i] for key, i in zip(store, store.labels(store), strict=True)}
+        files = {path.stem: path.parent.name for path in folder.rglob("*.*")}
+        assert found == {key: files[key] for key in store}
+        assert n_classes in {None, len(store.classes)}

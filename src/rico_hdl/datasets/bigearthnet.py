@@ -73,6 +73,7 @@ _S2 = Modality(
 
 _REFERENCE_MAPS = Modality(
     name="reference-maps",
+    role="mask",
     title="pixel-level reference maps (CORINE land cover codes)",
     option="--bigearthnet-reference-maps-dir",
     aliases=("--bigearthnet-reference-maps",),

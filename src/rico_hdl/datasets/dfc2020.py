@@ -5,6 +5,7 @@ extends. Not tested with real files.
 """
 
 from rico_hdl.spec import Band, DatasetSpec, Modality, Preset, Template
+from rico_hdl.spec.model import Role
 
 _SHAPE = (256, 256)
 _S2_NAMES = (
@@ -21,7 +22,11 @@ _PRESETS = (
 
 
 def _modality(
-    name: str, title: str, names: tuple[str, ...], presets: tuple[Preset, ...] = ()
+    name: str,
+    title: str,
+    names: tuple[str, ...],
+    presets: tuple[Preset, ...] = (),
+    role: Role = "image",
 ) -> Modality:
     return Modality(
         name=name,
@@ -36,6 +41,7 @@ def _modality(
             Band(band, index=i, shape=_SHAPE, aliases=("B08A",) if band == "B8A" else ())
             for i, band in enumerate(names, 1)
         ),
+        role=role,
         presets=presets,
         folder="DFC2020",
         example=f"ROIs0000_test/{name}_0/ROIs0000_test_{name}_0_p609.tif",
@@ -54,8 +60,10 @@ SPEC = DatasetSpec(
     modalities=(
         _modality("s1", "Sentinel-1 patches", ("VV", "VH")),
         _modality("s2", "Sentinel-2 patches", _S2_NAMES, _PRESETS),
-        _modality("dfc", "land cover at 10 m", ("Data",)),
-        _modality("lc", "MODIS land cover", ("IGBP", "LCCS_LC", "LCCS_LU", "LCCS_SH")),
+        _modality("dfc", "land cover at 10 m", ("Data",), role="mask"),
+        _modality(
+            "lc", "MODIS land cover", ("IGBP", "LCCS_LC", "LCCS_LU", "LCCS_SH"), role="auxiliary"
+        ),
     ),
     notes=(
         "Keys begin with s1, s2, dfc or lc; the rest is that of the place.",

@@ -5,7 +5,7 @@ Land Cover Classification", JSTARS 2019 (arXiv:1709.00029); the narrow near-infr
 last, and the original rico-hdl names it B08A.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Labels, Modality, Preset, Template
 
 _NAMES = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B08A",
@@ -19,6 +19,12 @@ _PRESETS = (
     Preset("60m", ("B01", "B09", "B10")),
 )
 
+CLASSES = (
+    "AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial", "Pasture",
+    "PermanentCrop", "Residential", "River", "SeaLake",
+)  # fmt: skip
+"""Helber et al., figure 2; the names of the folders, in alphabetical order."""
+
 SPEC = DatasetSpec(
     name="eurosat-multi-spectral",
     title="EuroSAT multi-spectral",
@@ -28,6 +34,7 @@ SPEC = DatasetSpec(
         "P. Helber, B. Bischke, A. Dengel, D. Borth: EuroSAT: A Novel Dataset and Deep Learning "
         "Benchmark for Land Use and Land Cover Classification. IEEE JSTARS 2019."
     ),
+    labels=Labels("class", CLASSES),
     modalities=(
         Modality(
             name="s2",

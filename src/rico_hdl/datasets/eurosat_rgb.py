@@ -4,7 +4,8 @@ Band order: JPEG's own; Helber et al., "EuroSAT: A Novel Dataset and Deep Learni
 Land Use and Land Cover Classification", JSTARS 2019 (arXiv:1709.00029). A real file was at hand.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.datasets.eurosat_multi_spectral import CLASSES
+from rico_hdl.spec import Band, DatasetSpec, Download, Labels, Modality, Preset, Template
 
 _SHAPE = (64, 64)
 
@@ -17,6 +18,7 @@ SPEC = DatasetSpec(
         "P. Helber, B. Bischke, A. Dengel, D. Borth: EuroSAT: A Novel Dataset and Deep Learning "
         "Benchmark for Land Use and Land Cover Classification. IEEE JSTARS 2019."
     ),
+    labels=Labels("class", CLASSES),
     modalities=(
         Modality(
             name="rgb",

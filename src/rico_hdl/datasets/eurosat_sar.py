@@ -5,7 +5,8 @@ Self-supervised Learning in Remote Sensing", 2023 (arXiv:2310.18653), and torchg
 tested with real files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
+from rico_hdl.datasets.eurosat_multi_spectral import CLASSES
+from rico_hdl.spec import Band, DatasetSpec, Download, Labels, Modality, Template
 
 SPEC = DatasetSpec(
     name="eurosat-sar",
@@ -16,6 +17,7 @@ SPEC = DatasetSpec(
         "Y. Wang, H. H. Hernández, C. M. Albrecht, X. X. Zhu: Feature Guided Masked Autoencoder "
         "for Self-supervised Learning in Remote Sensing. 2023."
     ),
+    labels=Labels("class", CLASSES),
     modalities=(
         Modality(
             name="s1",

@@ -40,6 +40,7 @@ SPEC = DatasetSpec(
         ),
         Modality(
             name="mask",
+            role="mask",
             title="masks of land cover",
             option="--mask-dir",
             files=Template.parse("**/{domain}/{zone}/msk/MSK_{number:6d}.tif", domain=_DOMAIN),

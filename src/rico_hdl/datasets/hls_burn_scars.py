@@ -38,6 +38,7 @@ SPEC = DatasetSpec(
         ),
         Modality(
             name="mask",
+            role="mask",
             title="masks of burned areas",
             option="--mask-dir",
             files=Template.parse(f"**/{_STEM}.mask.tif"),

@@ -35,6 +35,7 @@ def _layer(name: str, title: str, band: str) -> Modality:
         files=Template.parse(f"{_FOLDERS}MK0_{band}{_TAIL}"),
         key=Template.parse(f"{_KEY}{band}"),
         bands=(Band(band, shape=_SHAPE),),
+        role="mask" if name in {"mlu", "mna"} else "auxiliary",
         folder="KuroSiwo",
         example=f"{_EXAMPLE}/MK0_{band}{_EXAMPLE_TAIL}",
     )

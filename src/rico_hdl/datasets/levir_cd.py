@@ -24,6 +24,7 @@ def _modality(name: str, title: str, part: str, bands: tuple[Band, ...]) -> Moda
         files=Template.parse(f"**/{part}/{{split}}_{{number:d}}.png"),
         key=Template.parse(f"{{split}}_{{number}}_{name}"),
         bands=bands,
+        role="image" if bands == _RGB else "mask",
         presets=(Preset("rgb", ("Red", "Green", "Blue")),) if bands == _RGB else (),
         folder="LEVIR-CD",
         downloads=(

@@ -13,6 +13,10 @@ _TRAIN_VAL = (
     Download("Val.zip", md5="84cae2577468ff0b5386758bb386d31d"),
 )
 
+_CLASSES = (
+    "no data", "background", "building", "road", "water", "barren", "forest", "agriculture",
+)  # fmt: skip
+
 SPEC = DatasetSpec(
     name="loveda",
     title="LoveDA",
@@ -44,6 +48,9 @@ SPEC = DatasetSpec(
         ),
         Modality(
             name="mask",
+            role="mask",
+            classes=_CLASSES,
+            ignore=0,
             title="masks of land cover",
             option="--mask-dir",
             files=Template.parse("**/{split}/{scene}/masks_png/{number:d}.png"),

@@ -21,6 +21,7 @@ def _mask(name: str, title: str) -> Modality:
         files=Template.parse(f"{_STEM}_{name}.tif", scene=_SCENE),
         key=Template.parse(f"{{scene}}_{{crop:d}}_{name}"),
         bands=(Band(name, shape=_SHAPE),),
+        role="mask" if name == "cl" else "auxiliary",
         folder="MARIDA",
         downloads=_DOWNLOADS,
         example=f"{_EXAMPLE}_{name}.tif",

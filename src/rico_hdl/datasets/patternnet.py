@@ -5,7 +5,7 @@ Remote Sensing Image Retrieval", ISPRS Journal 2018 (arXiv:1706.03424). No real 
 names and archive follow torchgeo.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Labels, Modality, Preset, Template
 
 _SHAPE = (256, 256)
 
@@ -19,6 +19,7 @@ SPEC = DatasetSpec(
         "Evaluation of Remote Sensing Image Retrieval. ISPRS Journal of Photogrammetry and Remote "
         "Sensing 2018."
     ),
+    labels=Labels("class"),
     modalities=(
         Modality(
             name="rgb",

@@ -5,7 +5,7 @@ State of the Art", Proceedings of the IEEE 2017 (arXiv:1703.00121). No real file
 and archive follow torchgeo.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Labels, Modality, Preset, Template
 
 _SHAPE = (256, 256)
 
@@ -18,6 +18,7 @@ SPEC = DatasetSpec(
         "G. Cheng, J. Han, X. Lu: Remote Sensing Image Scene Classification: Benchmark and State "
         "of the Art. Proceedings of the IEEE 2017."
     ),
+    labels=Labels("class"),
     modalities=(
         Modality(
             name="rgb",

@@ -42,6 +42,7 @@ def _layer(  # noqa: PLR0913, PLR0917 - all of one modality
             Band(band, index=i, shape=_SHAPE, aliases=("B08A",) if band == "B8A" else ())
             for i, band in enumerate(names, 1)
         ),
+        role="mask" if names == _MASK else "image",
         presets=_PRESETS if names == _S2_NAMES else (),
         dtype=dtype,
         folder=layer,

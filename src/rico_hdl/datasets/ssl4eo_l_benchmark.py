@@ -49,6 +49,7 @@ def _mask(sensor: str, product: str, year: int, md5: str) -> Modality:
         files=Template.parse(f"{{location:7d}}/{{scene}}/{product}_{{year:4d}}.tif", scene=scenes),
         key=Template.parse(f"{sensor}_{product}_{{location:7d}}_{{scene}}"),
         bands=(Band("Data", shape=_SHAPE),),
+        role="mask",
         folder=name,
         downloads=(Download(f"{name}.tar.gz", md5=md5),),
         example=f"0000001/{example}/{product}_{year}.tif",

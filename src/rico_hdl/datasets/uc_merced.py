@@ -4,7 +4,15 @@ Band order: the files are RGB (photometric interpretation 2); Yang and Newsam, "
 and spatial extensions for land-use classification", ACM GIS 2010.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Labels, Modality, Preset, Template
+
+CLASSES = (
+    "agricultural", "airplane", "baseballdiamond", "beach", "buildings", "chaparral",
+    "denseresidential", "forest", "freeway", "golfcourse", "harbor", "intersection",
+    "mediumresidential", "mobilehomepark", "overpass", "parkinglot", "river", "runway",
+    "sparseresidential", "storagetanks", "tenniscourt",
+)  # fmt: skip
+"""Yang and Newsam, table 1; the names of the folders, in alphabetical order."""
 
 SPEC = DatasetSpec(
     name="uc-merced",
@@ -15,6 +23,7 @@ SPEC = DatasetSpec(
         "Y. Yang, S. Newsam: Bag-of-visual-words and spatial extensions for land-use "
         "classification. ACM SIGSPATIAL GIS 2010."
     ),
+    labels=Labels("class", CLASSES),
     modalities=(
         Modality(
             name="rgb",
