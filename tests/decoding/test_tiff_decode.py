@@ -191,7 +191,8 @@ def test_lossless_webp(n_bands):
         ("f4", b"0.1", 0.1), ("f8", b"-1e-300", -1e-300), ("f8", b"inf", np.inf),
         ("i8", b"9223372036854775807", 2**63 - 1), ("u8", b"18446744073709551615", 2**64 - 1),
         ("u1", b"1.5", None), ("u1", b"-9999", None), ("u1", b"nan", None), ("f4", b"1e60", None),
-        ("u1", b"", None), ("u1", b"1_0", None), ("f4", b"none", None),
+        ("u1", b"", None), ("u1", b"1_0", None), ("f4", b"none", None), ("f2", b"-9999", None),
+        ("f2", b"-0.5", -0.5), ("f2", b"0.1", None), ("f2", b"nan", np.nan),
     ],
 )  # fmt: skip
 def test_sparse_blocks_have_the_nodata_value(dtype, text, expected):
@@ -205,7 +206,8 @@ def test_sparse_blocks_have_the_nodata_value(dtype, text, expected):
     else:
         image = np.frombuffer(decoded(data)[0][2], dtype).reshape(4, 5)
         assert np.array_equal(image[2:], np.full((2, 5), expected, dtype), equal_nan=True)
-        assert decoded(data) == bits_of(read_by_gdal(data))
+        by_judge = read_by_gdal(data)[0]  # GDAL before 3.11 gives float32 for float16
+        assert np.array_equal(image.astype(by_judge.dtype), by_judge, equal_nan=True)
 
 
 @pytest.mark.parametrize("n_bits", [*range(1, 8), *range(9, 16)])

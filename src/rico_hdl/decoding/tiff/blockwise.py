@@ -225,7 +225,9 @@ def _fill_value(data: bytes, header: TiffHeader, dtype: np.dtype[Any]) -> float:
         if dtype.kind == "f":
             with np.errstate(over="ignore"):
                 value = float(dtype.type(text))
-            if not np.isinf(value) or "inf" in text.lower():
+            # GDAL before 3.11 takes narrow floats for float32, and so rounds the value less.
+            is_same = dtype.itemsize > 2 or value == float(text) or np.isnan(value)
+            if is_same and (not np.isinf(value) or "inf" in text.lower()):
                 return value
         elif re.fullmatch(r"[-+]?\d+(\.0*)?", text):
             number = int(text.partition(".")[0])
