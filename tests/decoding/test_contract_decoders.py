@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from rico_hdl.decoding.formats import format_of
 from rico_hdl.decoding.gdal import GdalDecoder
-from rico_hdl.decoding.images import JpegDecoder, PngDecoder
+from rico_hdl.decoding.images.jpeg import JpegDecoder
+from rico_hdl.decoding.images.png import PngDecoder
 from rico_hdl.decoding.tiff import Decoder
 from tests.contracts.decoders import SHAPES, DecoderContract
 from tests.support.image_files import by_pillow, jpeg, png

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rico_hdl.decoding.images import JpegDecoder
-from rico_hdl.decoding.images.jpeg import _check_that_damage_is_reported
+from rico_hdl.decoding.images.jpeg import JpegDecoder, _check_that_damage_is_reported
 from rico_hdl.errors import DecodingError, MemoryLimitError, UsageError
 from rico_hdl.system.memory import Allowance
 from tests.support.image_files import by_gdal, by_pillow, jpeg, smooth, stacked

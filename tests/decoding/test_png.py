@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rico_hdl.decoding.images import PngDecoder
+from rico_hdl.decoding.images.png import PngDecoder
 from rico_hdl.errors import DecodingError, MemoryLimitError
 from rico_hdl.system.memory import Allowance
 from tests.support.image_files import (

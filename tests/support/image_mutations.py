@@ -14,7 +14,8 @@ from tempfile import TemporaryFile
 from PIL import Image
 from rasterio.errors import RasterioError
 
-from rico_hdl.decoding.images import JpegDecoder, PngDecoder
+from rico_hdl.decoding.images.jpeg import JpegDecoder
+from rico_hdl.decoding.images.png import PngDecoder
 from rico_hdl.errors import DecodingError
 from tests.support import image_files as files
 from tests.support.tiff_mutations import MAX_MEMORY_BYTES, NULL, stderr_to

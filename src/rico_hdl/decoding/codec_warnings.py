@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +37,8 @@ def _replace_method() -> None:
     The method is replaced because handlers and filters don't see what the application's settings
     for logging disable.
     """
+    import logging  # noqa: PLC0415 - for few files
+
     logger = logging.getLogger("imagecodecs")
     original = logger.warning
 

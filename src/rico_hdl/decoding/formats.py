@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import PurePosixPath
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from rico_hdl.decoding.images import JpegDecoder, PngDecoder
-from rico_hdl.decoding.raster import Raster
-from rico_hdl.decoding.tiff import Decoder
-from rico_hdl.system.memory import Allowance
+if TYPE_CHECKING:
+    from rico_hdl.decoding.raster import Raster
+    from rico_hdl.system.memory import Allowance
 
 
 class BoundedDecoder(Protocol):
@@ -39,12 +38,33 @@ class ImageFormat(NamedTuple):
     """What defines the pixels of lossy files; None if they are lossless."""
 
 
-TIFF: Final = ImageFormat("TIFF", (".tif", ".tiff"), Decoder)
+# Each decoder is imported when it is needed: most datasets need one, and many commands none.
+
+
+def _tiff() -> BoundedDecoder:
+    from rico_hdl.decoding.tiff import Decoder  # noqa: PLC0415
+
+    return Decoder()
+
+
+def _jpeg() -> BoundedDecoder:
+    from rico_hdl.decoding.images.jpeg import JpegDecoder  # noqa: PLC0415
+
+    return JpegDecoder()
+
+
+def _png() -> BoundedDecoder:
+    from rico_hdl.decoding.images.png import PngDecoder  # noqa: PLC0415
+
+    return PngDecoder()
+
+
+TIFF: Final = ImageFormat("TIFF", (".tif", ".tiff"), _tiff)
 _LIBJPEG: Final = "libjpeg-turbo: accurate integer DCT, fancy upsampling"
 IMAGE_FORMATS: Final = (
     TIFF,
-    ImageFormat("JPEG", (".jpg", ".jpeg"), JpegDecoder, _LIBJPEG),
-    ImageFormat("PNG", (".png",), PngDecoder),
+    ImageFormat("JPEG", (".jpg", ".jpeg"), _jpeg, _LIBJPEG),
+    ImageFormat("PNG", (".png",), _png),
 )
 """The formats that are decoded."""
 

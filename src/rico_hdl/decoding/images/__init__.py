@@ -5,8 +5,3 @@ define its pixels to the bit, but its decoders do: here libjpeg-turbo with its a
 transform, as in Pillow and OpenCV. If a file is damaged in a way that can be noticed, decoding
 raises an error and never guesses.
 """
-
-from rico_hdl.decoding.images.jpeg import JpegDecoder
-from rico_hdl.decoding.images.png import PngDecoder
-
-__all__ = ["JpegDecoder", "PngDecoder"]

@@ -16,8 +16,6 @@ import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from rico_hdl.decoding.images.jpeg import decode_image, jpeg_bytes
-from rico_hdl.decoding.images.jpeg_header import parse_header as parse_jpeg
 from rico_hdl.decoding.tiff import deflate
 from rico_hdl.decoding.tiff import directory as tags
 from rico_hdl.decoding.tiff.header import CONTIGUOUS, NONE
@@ -75,6 +73,8 @@ def block_bytes(header: TiffHeader, blocks: Segments) -> int:
     if header.compression not in deflate.COMPRESSIONS:
         encoded = min(encoded, _most_bytes(largest))
     if header.compression == JPEG:
+        from rico_hdl.decoding.images.jpeg import jpeg_bytes  # noqa: PLC0415 - rare
+
         decoded += jpeg_bytes(rows * columns, header.shape[3])
     # As encoded and in a file of one strip; as rows of bytes, or inflated and stored by zlib.
     return 2 * encoded + 3 * largest + decoded
@@ -156,10 +156,13 @@ def _decode_jpeg(block: bytes, header: TiffHeader, rows: int, columns: int) -> n
     The tags of the TIFF decide about colours, whatever the JPEG says: YCbCr becomes RGB, and
     everything else stays as it is, as in libtiff.
     """
+    from rico_hdl.decoding.images.jpeg import decode_image  # noqa: PLC0415 - rare
+    from rico_hdl.decoding.images.jpeg_header import parse_header  # noqa: PLC0415
+
     tables = b"".join(bytes(values) for _, values in header.codec_options)
     try:
         data = tables[:-2] + block[2:] if tables else block
-        found = parse_jpeg(data)
+        found = parse_header(data)
         if (found.height, found.width, found.n_bands) != (rows, columns, header.shape[3]):
             raise TiffError(
                 f"a strip or tile is a JPEG of {found.width} x {found.height} pixels of "
