@@ -210,6 +210,13 @@ def test_sparse_blocks_have_the_nodata_value(dtype, text, expected):
         assert np.array_equal(image.astype(by_judge.dtype), by_judge, equal_nan=True)
 
 
+def test_codec_options_beyond_32_bits_are_refused():
+    """An option of a codec that no classic TIFF can have is an error, not a traceback."""
+    tags = plain_tags((8, 16, 1), "u1", t258=(3, [1]), t259=(3, [3]), t292=(16, [2**40]))
+    with pytest.raises(TiffError, match="tag 292 has the value"):
+        decoded(build(tags, [bytes(16)], big=True))
+
+
 @pytest.mark.parametrize("n_bits", [*range(1, 8), *range(9, 16)])
 @pytest.mark.parametrize("compress", ["NONE", "LZW", "DEFLATE", "ZSTD"])
 @pytest.mark.parametrize("tiled", [False, True])

@@ -178,8 +178,16 @@ def _is_packed(header: TiffHeader) -> bool:
     return header.compression == PACKBITS and header.bits not in WHOLE_BYTES
 
 
+_MAX_LONG: Final = 2**32 - 1
+"""The largest number of a classic TIFF."""
+
+
 def _file_of(header: TiffHeader, block: bytes) -> bytes:
-    """A TIFF file of one strip."""
+    """A TIFF file of one strip.
+
+    Raises:
+        TiffError: An option of the codec is not a number that TIFF files can have.
+    """
     entries: dict[int, tuple[int, ...]] = {
         tags.WIDTH: (header.width,),
         tags.HEIGHT: (header.height,),
@@ -195,6 +203,9 @@ def _file_of(header: TiffHeader, block: bytes) -> bytes:
         **dict(header.codec_options),
     }
     entries = {tag: values for tag, values in sorted(entries.items()) if values}
+    for tag, values in entries.items():
+        if not 0 <= min(values) <= max(values) <= _MAX_LONG:
+            raise TiffError(f"tag {tag} has the value {max(values)}, expected at most {_MAX_LONG}")
     long_values = [values for values in entries.values() if len(values) > 1]
     outside = 8 + 2 + 12 * len(entries) + 4
     entries[tags.STRIP_OFFSETS] = (outside + 4 * sum(map(len, long_values)),)
