@@ -9,6 +9,7 @@ import click
 from rico_hdl._version import __version__
 from rico_hdl.cli.datasets import datasets_command
 from rico_hdl.cli.info import info_command
+from rico_hdl.cli.new import new_command
 from rico_hdl.cli.options import Job, job_from, options_for
 from rico_hdl.cli.verify import verify_command
 from rico_hdl.datasets import registry, resolve
@@ -35,6 +36,7 @@ _OTHERS = {
         subcommand_metavar="DATASET [OPTIONS]",
         context_settings={"max_content_width": 100},
     ),
+    "new": new_command,
     "verify": verify_command,
     "info": info_command,
     "datasets": datasets_command,

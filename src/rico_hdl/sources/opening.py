@@ -126,12 +126,13 @@ def is_source(path: str | os.PathLike[str]) -> bool:
     return os.path.exists(place) or any(os.path.isfile(p) for p in place.parents)  # noqa: PTH110, PTH113
 
 
-def open_archive(path: Path, modality: Modality, on_raw: OnRaw | None = None) -> Archive:
+def open_archive(path: Path, modality: Modality | None, on_raw: OnRaw | None = None) -> Archive:
     """The archive that a path names.
 
     Args:
         path: An absolute path: of an archive, of any part of a split one, or of a folder in one.
-        modality: The modality to look for. It says where tables and arrays hold patches.
+        modality: The modality to look for. It says where tables and arrays hold patches; if None,
+            these are refused.
         on_raw: Is given all bytes of an archive that is read from its beginning to its end; those
             of others are read where they are needed, and not given to it.
 
@@ -262,7 +263,7 @@ def is_stream(archive: Archive) -> bool:
     return _kind(archive.files[0]) == "tar"
 
 
-def _open(files: Sequence[Path], modality: Modality, on_raw: OnRaw | None) -> Archive:
+def _open(files: Sequence[Path], modality: Modality | None, on_raw: OnRaw | None) -> Archive:
     # Each kind is imported where it is met: they bring libraries that others need not pay for.
     kind = _kind(files[0])
     if kind == "tar":
@@ -273,13 +274,15 @@ def _open(files: Sequence[Path], modality: Modality, on_raw: OnRaw | None) -> Ar
     if kind == "parquet":
         from rico_hdl.sources.parquet.archive import ParquetArchive  # noqa: PLC0415
 
-        columns = modality.columns or _refuse(files, "a parquet table", modality)
-        return ParquetArchive(files, columns, modality.files)
+        if modality is None or modality.columns is None:
+            _refuse(files, "a parquet table", modality)
+        return ParquetArchive(files, modality.columns, modality.files)
     if files[-1].name.lower().endswith(".zarr.zip"):
         from rico_hdl.sources.zarr.archive import ZarrArchive  # noqa: PLC0415
 
-        arrays = modality.arrays or _refuse(files, "a Zarr store", modality)
-        return ZarrArchive(files, arrays, modality.files)
+        if modality is None or modality.arrays is None:
+            _refuse(files, "a Zarr store", modality)
+        return ZarrArchive(files, modality.arrays, modality.files)
     from rico_hdl.sources.zip.archive import ZipArchive  # noqa: PLC0415
 
     return ZipArchive(files)
@@ -333,7 +336,12 @@ def shell_command(command: str, files: Sequence[Path]) -> str:
     return f"cat {part.stem}{part.mark}*{part.end} | {command} -"
 
 
-def _refuse(files: Sequence[Path], found: str, modality: Modality) -> NoReturn:
+def _refuse(files: Sequence[Path], found: str, modality: Modality | None) -> NoReturn:
+    if modality is None:
+        raise SourceError(
+            f"{files[-1]} is {found}, expected image files",
+            "Only folders and archives of image files can be looked at.",
+        )
     raise SourceError(
         f"{files[-1]} is {found}, and {modality.title} are not published as such",
         "See how they are published with: rico-hdl datasets",

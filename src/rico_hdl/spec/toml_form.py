@@ -175,12 +175,17 @@ def load_spec(path: str | os.PathLike[str]) -> DatasetSpec:
             f"{place}: is not valid TOML: {error}", "See https://toml.io; texts need quotes."
         ) from None
     try:
-        return _dataset(rows)
+        return spec_of(rows)
     except SpecError as error:
         raise SpecError(f"{place}: {error.message}", error.hint) from None
 
 
-def _dataset(rows: dict[str, Any]) -> DatasetSpec:
+def spec_of(rows: dict[str, Any]) -> DatasetSpec:
+    """The spec that the parsed content of a TOML file describes.
+
+    Raises:
+        SpecError: It does not describe a dataset.
+    """
     _check(rows, DATASET_KEYS, "")
     tables = rows["modality"]
     names = [table.get("name") for table in tables]
