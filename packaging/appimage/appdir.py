@@ -67,6 +67,7 @@ CODECS: Final = frozenset(
 """The codecs of imagecodecs that rico-hdl uses; each is a module with its libraries."""
 
 _TRIAL: Final = f"""
+import h5py
 import rico_hdl.cli
 from imagecodecs import {", ".join(f"{codec}_decode" for codec in sorted(CODECS))}
 """

@@ -13,6 +13,7 @@ import rico_hdl
 from rico_hdl.checking.verification import Kind
 from rico_hdl.datasets import registry
 from rico_hdl.spec.toml_form import DATASET_KEYS, MODALITY_KEYS
+from tests.support.array_files import hdf5
 from tests.support.documents import DOCS, DOCUMENTS, README, merged, run_section, section, sections
 from tests.support.reading import arrays
 from tests.support.running import python, run
@@ -95,6 +96,19 @@ def test_own_datasets_are_converted_as_shown(title, files, tmp_path):
         data = np.ones(shape, "uint16")
         tifffile.imwrite(tmp_path / path, data, photometric="minisblack", planarconfig="separate")
     run_section(part, tmp_path)
+
+
+def test_own_arrays_are_converted_as_shown(tmp_path):
+    """The description of a dataset of HDF5 files, and the commands below it, work on such files."""
+    part = section(YOUR, "Arrays of numpy and HDF5")
+    (described,) = [block.text for block in part.blocks if block.language == "toml"]
+    (tmp_path / "slides.toml").write_text(described, encoding="utf-8")
+    for name, shape in (("img", (8, 8, 4)), ("mask", (8, 8))):
+        path = tmp_path / "slides" / "train" / name / f"{'image' if name == 'img' else name}_1.h5"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(hdf5({name: np.ones(shape)}))
+    run_section(part, tmp_path)
+    assert set(arrays(tmp_path / "Encoded-Slides")) == {"image_train_1", "mask_train_1"}
 
 
 def test_keys_of_own_datasets_are_those_of_the_code():

@@ -14,6 +14,11 @@ S2 = registry()["bigearthnet"].modality("s2")
 HYDRO = registry()["hydro"].modalities[0]
 
 
+def axes(names, path=""):
+    """Arrays in files."""
+    return Arrays(path, tuple(map(Axis, names.split())))
+
+
 @pytest.mark.parametrize(
     ("modality", "changes", "message"),
     [
@@ -25,6 +30,25 @@ HYDRO = registry()["hydro"].modalities[0]
         (HYDRO, {"bands": (Band("A", index=1), Band("B", index=3))}, r"indexes \[1, 3\]"),
         (HYDRO, {"bands": (Band("A", index=0), Band("B", index=1))}, r"indexes \[0, 1\]"),
         (S2, {"columns": Columns((KeyColumn("patch", "id"),))}, "columns give the fields"),
+        (HYDRO, {"arrays": axes("band y x")}, "its files are .tif"),
+        (HYDRO, {"files": "patch_{number}.npy"}, "its .npy files need axes"),
+        (HYDRO, {"files": "patch_{number}.npz", "arrays": axes("band y x")}, "is named ''"),
+        (HYDRO, {"files": "patch_{number}.npy", "arrays": axes("band y x", "a")}, "is named 'a'"),
+        (
+            HYDRO,
+            {"files": "patch_{number}.h5", "arrays": axes("y x", "a")},
+            "are y, x, expected band",
+        ),
+        (
+            HYDRO,
+            {"files": "patch_{number}.h5", "arrays": axes("time band y x", "a")},
+            "axes are time",
+        ),
+        (
+            HYDRO,
+            {"files": "patch_{number}.h5", "arrays": axes("band y x", "{band}")},
+            "expected x, y in",
+        ),
         (S2, {"arrays": Arrays("x", (Axis("p", "patch"), Axis("b", "band")))}, "arrays give the"),
     ],
 )

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import rico_hdl
 from rico_hdl.errors import SpecError
-from rico_hdl.spec import Preset
+from rico_hdl.spec import Arrays, Axis, Preset
 
 CHIPS = """
 name = "chips"
@@ -69,6 +69,25 @@ n_published = 12
     ]
     assert (optical.dtype, optical.n_published) == ("uint16", 12)
     assert optical.example == "1111111_B2.tif"
+
+
+def test_files_of_arrays(tmp_path):
+    """The axes of array files are those of the file; a single band has rows and columns."""
+    text = CHIPS.replace("_s2.tif", "_s2.h5").replace("_mask.tif", "_mask.npy")
+    text = text.replace(
+        'presets = {both = ["B03", "B02"]}', 'array = "a/b"\naxes = ["y", "x", "band"]'
+    )
+    s2, mask = load(tmp_path, text).modalities
+    assert s2.arrays == Arrays("a/b", (Axis("y"), Axis("x"), Axis("band")))
+    assert mask.arrays == Arrays("", (Axis("y"), Axis("x")))
+    split = text.replace('"a/b"\naxes = ["y", "x", "band"]', '"{band}"')
+    changed = load(tmp_path, split).modalities[0]
+    assert changed.arrays == Arrays("{band}", (Axis("y"), Axis("x")))
+    assert changed.fingerprint != s2.fingerprint
+    with pytest.raises(SpecError, match=r"axes is \['time'\], expected the axes of the array"):
+        load(tmp_path, text.replace('["y", "x", "band"]', '["time"]'))
+    with pytest.raises(SpecError, match="its axes are , expected band, x, y"):
+        load(tmp_path, text.replace('axes = ["y", "x", "band"]', ""))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from rico_hdl.errors import SpecError, StoreError
 from rico_hdl.spec.portable import as_rows, from_rows
 from rico_hdl.store import Manifest
 from rico_hdl.store.format_1 import FINGERPRINTS
+from tests.support.array_files import spec_of
 from tests.support.manifests import FINGERPRINTS_OF_0_1, MODALITIES_OF_0_1, load, make_0_1, save
 from tests.support.running import run
 
@@ -80,6 +81,14 @@ def test_a_spec_survives_as_json(spec):
     found = from_rows(json.loads(json.dumps(as_rows(spec))))
     assert found == spec
     assert found.fingerprint == spec.fingerprint
+
+
+def test_a_spec_of_array_files_survives_as_json():
+    """The names and axes of arrays in files are in the manifest."""
+    spec = spec_of(".h5", "y x band", "a/b")
+    found = from_rows(json.loads(json.dumps(as_rows(spec))))
+    assert found == spec
+    assert found.modalities[0].fingerprint == spec.modalities[0].fingerprint
 
 
 def test_a_spec_from_before_layouts_is_read():

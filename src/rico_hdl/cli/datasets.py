@@ -42,7 +42,7 @@ def _describe(spec: DatasetSpec) -> str:
 
 
 def _example(modality: Modality) -> str:
-    if modality.arrays is not None:
+    if modality.arrays is not None and not modality.arrays.are_files:
         return f"{modality.example}, in a store"
     return f"{modality.folder}/{modality.example}"
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
-from rico_hdl.decoding.formats import BoundedDecoder, format_of
+from rico_hdl.decoding.formats import BoundedDecoder, decoder_of
 from rico_hdl.decoding.raster import Raster
-from rico_hdl.errors import ArchiveError, DecodingError, MemoryLimitError, RecordError
+from rico_hdl.errors import ArchiveError, DecodingError, MemoryLimitError, RecordError, UsageError
 from rico_hdl.patches.supply import Supplied
 from rico_hdl.record import encode, is_constant
 from rico_hdl.spec import Modality
@@ -108,10 +108,19 @@ class PatchConverter:
             return _failure(patch, patch.paths[0], None, reason)
 
     def _decoder_for(self, modality: Modality) -> BoundedDecoder:
-        """A new decoder of a modality's files."""
-        if self._make_decoder is not None:
-            return _Unbounded(self._make_decoder())
-        return format_of(str(modality.files)).make_decoder()
+        """A new decoder of a modality's files.
+
+        Raises:
+            UsageError: A given decoder can't decode them.
+        """
+        if self._make_decoder is None:
+            return decoder_of(modality)
+        if modality.arrays is not None and modality.arrays.are_files:
+            raise UsageError(
+                f"{modality.suffix} files are arrays, which decoders of images can't read",
+                "Leave out --decoder, or make_decoder in Python.",
+            )
+        return _Unbounded(self._make_decoder())
 
     def _convert(self, patch: Patch, allowance: Allowance) -> Record | PatchFailure:
         """Convert a patch.

@@ -57,6 +57,7 @@ _BINARY: Final = (
     (rb"hsqs|sqsh", _archive("a SquashFS image", "unsquashfs")),
     (rb"0707(?:01|02|07)|\xc7\x71", _archive("a cpio archive", "cpio -id <")),
     (rb"\x89HDF\r\n\x1a\n", ForeignForm("an HDF5 file", "")),
+    (rb"\x93NUMPY", ForeignForm("a numpy array", "")),
     (rb"\x89PNG\r\n\x1a\n", ForeignForm("a PNG image", "")),
     (rb"\xff\xd8\xff", ForeignForm("a JPEG image", "")),
     (rb"II[*+]\0|MM\0[*+]", ForeignForm("a TIFF image", "Name the folder of the images.")),

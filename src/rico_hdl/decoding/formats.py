@@ -1,4 +1,4 @@
-"""The formats of image files, and the decoder of each, by the extension of files' names."""
+"""The formats of files, and the decoder of each, by the extension of files' names."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from rico_hdl.decoding.raster import Raster
+    from rico_hdl.spec import Modality
     from rico_hdl.system.memory import Allowance
 
 
@@ -66,7 +67,7 @@ IMAGE_FORMATS: Final = (
     ImageFormat("JPEG", (".jpg", ".jpeg"), _jpeg, _LIBJPEG),
     ImageFormat("PNG", (".png",), _png),
 )
-"""The formats that are decoded."""
+"""The formats of images that are decoded."""
 
 
 def format_of(name: str) -> ImageFormat:
@@ -76,3 +77,12 @@ def format_of(name: str) -> ImageFormat:
         if suffix in known.suffixes:
             return known
     return TIFF
+
+
+def decoder_of(modality: Modality) -> BoundedDecoder:
+    """A new decoder of a modality's files."""
+    if modality.arrays is None or not modality.arrays.are_files:
+        return format_of(str(modality.files)).make_decoder()
+    from rico_hdl.decoding.arrays import ARRAY_DECODERS  # noqa: PLC0415
+
+    return ARRAY_DECODERS[modality.suffix.lower()](modality)

@@ -249,7 +249,8 @@ def _opened(spec: DatasetSpec, modality: Modality, path: Path) -> Archive:
 
 def _may_hold(path: Path, spec: DatasetSpec, modality: Modality) -> bool:
     """Whether a table or store holds a modality that is published as such."""
-    if modality.columns is None and modality.arrays is None:
+    in_stores = modality.arrays is not None and not modality.arrays.are_files
+    if modality.columns is None and not in_stores:
         return False
     try:
         archive = open_archive(path, modality)

@@ -280,9 +280,10 @@ def _open(files: Sequence[Path], modality: Modality | None, on_raw: OnRaw | None
     if files[-1].name.lower().endswith(".zarr.zip"):
         from rico_hdl.sources.zarr.archive import ZarrArchive  # noqa: PLC0415
 
-        if modality is None or modality.arrays is None:
+        arrays = None if modality is None else modality.arrays
+        if modality is None or arrays is None or arrays.are_files:
             _refuse(files, "a Zarr store", modality)
-        return ZarrArchive(files, modality.arrays, modality.files)
+        return ZarrArchive(files, arrays, modality.files)
     from rico_hdl.sources.zip.archive import ZipArchive  # noqa: PLC0415
 
     return ZipArchive(files)

@@ -1,11 +1,10 @@
 """What a dataset is: immutable values without any I/O."""
 
+from rico_hdl.spec.arrays import Arrays, Axis
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
     ALL_BANDS,
     JOINT,
-    Arrays,
-    Axis,
     Band,
     Columns,
     DatasetSpec,

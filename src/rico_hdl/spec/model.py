@@ -15,6 +15,7 @@ from itertools import combinations
 from typing import Literal, get_args
 
 from rico_hdl.errors import SpecError
+from rico_hdl.spec.arrays import Arrays, check_array_files
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.overlap import common_text
 from rico_hdl.spec.template import Template
@@ -107,29 +108,6 @@ class Columns:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """A dimension of an array."""
-
-    name: str
-    """Its name in the file."""
-    field: str = ""
-    """The template field that varies along it, such as ``band``; empty for rows and columns."""
-    labels: str = ""
-    """The path of the array with the values of the field; if empty, they are zero-based
-    positions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrays:
-    """How Zarr stores hold patches: all bands of many patches are one array."""
-
-    path: str
-    """The array's path in the store."""
-    axes: tuple[Axis, ...]
-    """Its dimensions, in order. The last two are rows and columns."""
-
-
 @dataclass(frozen=True)
 class Modality:
     """Patches of one dataset that share their bands and their layout on disk."""
@@ -154,7 +132,8 @@ class Modality:
     columns: Columns | None = None
     """How parquet tables hold it, if it is published as such."""
     arrays: Arrays | None = None
-    """How Zarr stores hold it, if it is published as such; it then has no GeoTIFFs."""
+    """Where its pixels are in array files or Zarr stores, if it is published as such; it then has
+    no images."""
     dtype: str | None = None
     """The numpy name of every band's dtype, enforced; None if no real file was checked."""
     n_published: int | None = None
@@ -207,11 +186,14 @@ class Modality:
         self._check_names_for_readers()
 
     def _check_layouts(self) -> None:
-        """Check that tables and arrays give each field of a path once."""
+        """Check that tables and stores give each field of a path once, and the axes of files."""
+        check_array_files(
+            self.name, self.suffix, self.arrays, self.band_names, is_split=self.one_file_per_band
+        )
         layouts = {}
         if self.columns is not None:
             layouts["columns"] = [BAND_FIELD, *(key.name for key in self.columns.keys)]
-        if self.arrays is not None:
+        if self.arrays is not None and not self.arrays.are_files:
             layouts["arrays"] = [axis.field for axis in self.arrays.axes if axis.field]
         for kind, fields in layouts.items():
             if sorted(fields) != sorted(self.files.fields):
@@ -268,7 +250,10 @@ class Modality:
     def contract(self) -> list[object]:
         """Everything that decides its keys and records, JSON-ready; no titles or presets."""
         bands = [[band.name, band.token, band.index] for band in self.bands]
-        return [self.name, str(self.files), str(self.key), self.dtype, bands]
+        contract: list[object] = [self.name, str(self.files), str(self.key), self.dtype, bands]
+        if self.arrays is not None and self.arrays.are_files:
+            contract.append([self.arrays.path, *self.arrays.axis_names])
+        return contract
 
     @cached_property
     def fingerprint(self) -> str:

@@ -10,10 +10,9 @@ from dataclasses import MISSING, fields
 from typing import Any, Final, TypeVar
 
 from rico_hdl.errors import SpecError
+from rico_hdl.spec.arrays import Arrays, Axis
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
-    Arrays,
-    Axis,
     Band,
     Columns,
     DatasetSpec,

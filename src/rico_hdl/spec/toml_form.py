@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, get_args
 
 from rico_hdl.errors import SpecError
+from rico_hdl.spec.arrays import ARRAY_SUFFIXES, BAND, BAND_IN_PATH, COLUMNS, ROWS, Arrays, Axis
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
     BAND_FIELD,
@@ -86,6 +87,10 @@ def _are_bands(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(b, str | dict) for b in value)
 
 
+def _are_axes(value: object) -> bool:
+    return _are_texts(value) and len(value) == len({*value}) and {*value} <= {BAND, ROWS, COLUMNS}  # type: ignore[arg-type,misc]
+
+
 _TEXT: Final = "text"
 _A_NAME: Final = "a name of lower-case letters, digits and hyphens"
 DATASET_KEYS: Final = {
@@ -132,6 +137,12 @@ MODALITY_KEYS: Final = {
         'downloads = {"chips.zip" = ""}',
     ),
     "n_published": _Rule(_is_count, "a positive number", "n_published = 5000"),
+    "axes": _Rule(
+        _are_axes,
+        f"the axes of the array in its {', '.join(ARRAY_SUFFIXES)} files, in order",
+        'axes = ["band", "y", "x"]',
+    ),
+    "array": _Rule(_is_text, "the name of the array in its .npz or HDF5 files", 'array = "image"'),
 }
 """The keys of a modality."""
 _BAND: Final = {
@@ -234,10 +245,22 @@ def _modality(table: dict[str, Any], where: str, option: str) -> Modality:
         classes=tuple(table.get("classes", ())),
         ignore=table.get("ignore"),
         dtype=table.get("dtype"),
+        arrays=_arrays(table, len(bands) if has_one_file else 1),
         n_published=table.get("n_published"),
         downloads=tuple(Download(name, md5) for name, md5 in table.get("downloads", {}).items()),
         presets=tuple(Preset(n, tuple(bands)) for n, bands in table.get("presets", {}).items()),
     )
+
+
+def _arrays(table: dict[str, Any], n_bands: int) -> Arrays | None:
+    """The arrays of a modality; a single band has rows and columns unless the table says more."""
+    path, axes = table.get("array", ""), table.get("axes")
+    is_array = str(table["files"]).lower().endswith(ARRAY_SUFFIXES)
+    if axes is None and is_array and (n_bands == 1 or BAND_IN_PATH in path):
+        axes = [ROWS, COLUMNS]
+    if axes is None and not path:
+        return None
+    return Arrays(path, tuple(Axis(name) for name in axes or ()))
 
 
 def _band(band: str | dict[str, Any], index: int, where: str) -> Band:
