@@ -150,10 +150,8 @@ KEYS = st.sampled_from(
 @given(rows=st.dictionaries(KEYS, VALUES), table=st.dictionaries(KEYS, VALUES))
 def test_any_values_are_a_spec_or_an_error(rows, table):
     """Whatever a file says, it is a spec or a SpecError, never another exception."""
-    from rico_hdl.spec.toml_form import _dataset
-
     for one in (rows, {"name": "x", "modality": [table]}, {"name": "x", **rows}):
         try:
-            _dataset(one)
+            spec_of(one)
         except SpecError:
             continue
