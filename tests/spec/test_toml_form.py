@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 import rico_hdl
 from rico_hdl.errors import SpecError
 from rico_hdl.spec import Arrays, Axis, Preset
+from rico_hdl.spec.toml_form import spec_of
 
 CHIPS = """
 name = "chips"
