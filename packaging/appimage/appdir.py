@@ -62,7 +62,7 @@ _UNUSED: Final = (
 
 
 CODECS: Final = frozenset(
-    {"blosc", "brotli", "deflate", "jpeg8", "lz4", "png", "snappy", "tiff", "zstd"}
+    {"blosc", "brotli", "deflate", "jpeg8", "lz4", "lzf", "png", "snappy", "tiff", "zstd"}
 )
 """The codecs of imagecodecs that rico-hdl uses; each is a module with its libraries."""
 
