@@ -14,6 +14,8 @@ SPEC = DatasetSpec(
     title="AID (Aerial Image Dataset)",
     summary="Aerial RGB images of 600 x 600 pixels in 30 scene classes.",
     url="https://captain-whu.github.io/AID/",
+    topic="Aerial images",
+    keywords=("classification", "scenes", "VHR"),
     citation=(
         "G.-S. Xia, J. Hu, F. Hu, B. Shi, X. Bai, Y. Zhong, L. Zhang, X. Lu: AID: A Benchmark "
         "Data Set for Performance Evaluation of Aerial Scene Classification. IEEE TGRS 2017."

@@ -95,6 +95,8 @@ SPEC = DatasetSpec(
     title="BigEarthNet v2.0",
     summary="Pairs of Sentinel-1 and Sentinel-2 patches of 1.2 km with land-cover reference maps.",
     url="https://bigearth.net",
+    topic="Sentinel-1 with Sentinel-2",
+    keywords=("SAR", "multispectral", "multi-label", "classification", "segmentation"),
     citation=(
         "K. Clasen, L. Hackel, T. Burgert, G. Sumbul, B. Demir, V. Markl: reBEN: Refined "
         "BigEarthNet Dataset for Remote Sensing Image Analysis. IGARSS 2025."

@@ -86,6 +86,9 @@ SPEC = DatasetSpec(
     title="BigEarthNet v1.0",
     summary="Pairs of Sentinel-1 and Sentinel-2 patches of 1.2 km, as first released.",
     url="https://zenodo.org/records/12687186",
+    topic="Sentinel-1 with Sentinel-2",
+    keywords=("SAR", "multispectral", "multi-label", "classification", "elevation", "land cover"),
+    licence="CDLA-Permissive-1.0",
     citation=(
         "G. Sumbul, A. de Wall, T. Kreuziger, F. Marcelino, H. Costa, P. Benevides, M. Caetano, "
         "B. Demir, V. Markl: BigEarthNet-MM: A Large-Scale, Multimodal, Multilabel Benchmark "

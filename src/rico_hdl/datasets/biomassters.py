@@ -38,6 +38,9 @@ SPEC = DatasetSpec(
     title="BioMassters",
     summary="Monthly Sentinel-1 and Sentinel-2 chips of 256 x 256 pixels with forest biomass.",
     url="https://huggingface.co/datasets/nascetti-a/BioMassters",
+    topic="Sentinel-1 with Sentinel-2",
+    keywords=("SAR", "multispectral", "regression", "trees", "time series"),
+    licence="CC-BY-4.0",
     citation=(
         "A. Nascetti, R. Yadav, K. Brodt, Q. Qu, H. Fan, Y. Shendryk, I. Shah, C. Chung: "
         "BioMassters: A Benchmark Dataset for Forest Biomass Estimation using Multi-modal "
@@ -64,7 +67,6 @@ SPEC = DatasetSpec(
         "Months count from September (00) to August (11), each with a key of its own.",
         "Months of S2 may be missing. A missing orbit of S1 is -9999 in its two bands.",
         "CLP is the probability of clouds in percent; 255 means that it is unknown.",
-        "Licence: CC-BY-4.0.",
         "No file of this release was at hand, and no dtype is enforced.",
     ),
 )

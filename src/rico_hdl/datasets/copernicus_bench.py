@@ -267,6 +267,20 @@ SPEC = DatasetSpec(
     title="Copernicus-Bench",
     summary="Images, masks and targets of ten tasks of the Sentinel missions.",
     url="https://github.com/zhu-xlab/Copernicus-FM",
+    topic="Sentinel-1 with Sentinel-2",
+    keywords=(
+        "SAR",
+        "multispectral",
+        "benchmark",
+        "clouds",
+        "floods",
+        "biomass",
+        "segmentation",
+        "classification",
+        "land cover",
+        "air quality",
+    ),
+    licence="CC-BY-4.0, unless the original dataset says otherwise",
     citation=(
         "Y. Wang, Z. Xiong, C. Liu, A. J. Stewart, T. Dujardin, N. I. Bountos, A. Zavras, "
         "F. Gerken, I. Papoutsis, L. Leal-Taixé, X. X. Zhu: Towards a Unified Copernicus "
@@ -285,7 +299,6 @@ SPEC = DatasetSpec(
         "Sentinel-2 bands of the land-use task end with B8A; elsewhere B8A follows B08.",
         "Images of Sentinel-3 and Sentinel-5P have a key for each date, and may have NaN.",
         "The task of local climate zones is published as HDF5 and not converted.",
-        "Licence: CC-BY-4.0, unless the original dataset says otherwise.",
         "No real file was at hand: bands and names are torchgeo's, and no dtype is enforced.",
     ),
 )

@@ -44,6 +44,9 @@ SPEC = DatasetSpec(
     title="Copernicus-Pretrain",
     summary="Sentinel-1, -2, -3 and -5P patches and elevation on a global grid, as raw GeoTIFFs.",
     url="https://github.com/zhu-xlab/Copernicus-FM",
+    topic="Sentinel-1 with Sentinel-2",
+    keywords=("SAR", "multispectral", "pre-training", "atmosphere", "DEM"),
+    licence="CC-BY-4.0",
     citation=(
         "Y. Wang, Z. Xiong, C. Liu, A. J. Stewart, T. Dujardin, N. I. Bountos, A. Zavras, "
         "F. Gerken, I. Papoutsis, L. Leal-Taixé, X. X. Zhu: Towards a Unified Copernicus "
@@ -115,7 +118,6 @@ SPEC = DatasetSpec(
     notes=(
         "Patches of a place share the part of the key that names the grid cell.",
         "The publisher's WebDataset form holds pickles, which rico-hdl never loads.",
-        "Licence: CC-BY-4.0.",
         (
             "No real file was at hand of modalities other than s2: no dtype is enforced for them, "
             "and the names of their files follow the publisher's repository."

@@ -53,6 +53,8 @@ SPEC = DatasetSpec(
     title="DFC2020",
     summary="Sentinel-1 and Sentinel-2 patches of 256 x 256 pixels with land cover at 10 m.",
     url="https://ieee-dataport.org/competitions/2020-ieee-grss-data-fusion-contest",
+    topic="Sentinel-1 with Sentinel-2",
+    keywords=("SAR", "multispectral", "segmentation"),
     citation=(
         "M. Schmitt, L. Hughes, P. Ghamisi, N. Yokoya, R. Hänsch: 2020 IEEE GRSS Data Fusion "
         "Contest. IEEE DataPort, 2020."

@@ -30,6 +30,9 @@ SPEC = DatasetSpec(
     title="EuroSAT multi-spectral",
     summary="Sentinel-2 L1C patches of 64 x 64 pixels and 13 bands in 10 land-use classes.",
     url="https://github.com/phelber/EuroSAT",
+    topic="Sentinel-1 or Sentinel-2",
+    keywords=("multispectral", "classification", "land cover"),
+    licence="MIT",
     citation=(
         "P. Helber, B. Bischke, A. Dengel, D. Borth: EuroSAT: A Novel Dataset and Deep Learning "
         "Benchmark for Land Use and Land Cover Classification. IEEE JSTARS 2019."

@@ -14,6 +14,9 @@ SPEC = DatasetSpec(
     title="EuroSAT RGB",
     summary="Sentinel-2 patches of 64 x 64 pixels in true colour, in 10 land-use classes.",
     url="https://zenodo.org/records/7711810",
+    topic="Sentinel-1 or Sentinel-2",
+    keywords=("classification", "land cover"),
+    licence="MIT",
     citation=(
         "P. Helber, B. Bischke, A. Dengel, D. Borth: EuroSAT: A Novel Dataset and Deep Learning "
         "Benchmark for Land Use and Land Cover Classification. IEEE JSTARS 2019."

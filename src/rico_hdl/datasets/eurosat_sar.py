@@ -13,6 +13,9 @@ SPEC = DatasetSpec(
     title="EuroSAT-SAR",
     summary="Sentinel-1 patches of 64 x 64 pixels and 2 bands in 10 land-use classes.",
     url="https://github.com/zhu-xlab/FGMAE",
+    topic="Sentinel-1 or Sentinel-2",
+    keywords=("SAR", "classification", "land cover"),
+    licence="MIT",
     citation=(
         "Y. Wang, H. H. Hernández, C. M. Albrecht, X. X. Zhu: Feature Guided Masked Autoencoder "
         "for Self-supervised Learning in Remote Sensing. 2023."
@@ -38,7 +41,6 @@ SPEC = DatasetSpec(
             "convert both into one."
         ),
         "Values are in dB.",
-        "Licence: MIT.",
         "No real file was at hand: bands and names are the authors', and no dtype is enforced.",
     ),
 )

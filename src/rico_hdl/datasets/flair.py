@@ -16,6 +16,9 @@ SPEC = DatasetSpec(
     title="FLAIR",
     summary="Aerial patches of 512 x 512 pixels with elevation and land cover, all over France.",
     url="https://huggingface.co/datasets/IGNF/FLAIR",
+    topic="Aerial images",
+    keywords=("VHR", "segmentation", "infrared"),
+    licence="Licence Ouverte 2.0",
     citation=(
         "A. Garioud, N. Gonthier, L. Landrieu, A. De Wit, M. Valette, M. Poupée, S. Giordano, "
         "B. Wattrelos: FLAIR: a Country-Scale Land Cover Semantic Segmentation Dataset From "
@@ -56,7 +59,6 @@ SPEC = DatasetSpec(
         "The mask of IMG_062613 is MSK_062613. Classes are 1 to 19.",
         "Elevation is the height above ground, in bytes.",
         "The Sentinel-2 series of FLAIR #2 (.npy) are not converted.",
-        "Licence: Licence Ouverte 2.0.",
         "No real file was at hand: bands and names are the publisher's; no dtype is enforced.",
     ),
 )

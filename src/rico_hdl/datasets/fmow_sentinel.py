@@ -25,6 +25,8 @@ SPEC = DatasetSpec(
     title="fMoW-Sentinel",
     summary="Sentinel-2 composites of various sizes with 13 bands in 62 classes of land use.",
     url="https://purl.stanford.edu/vg497cb6002",
+    topic="Sentinel-1 or Sentinel-2",
+    keywords=("multispectral", "classification"),
     citation=(
         "Y. Cong, S. Khanna, C. Meng, P. Liu, E. Rozi, Y. He, M. Burke, D. B. Lobell, S. Ermon: "
         "SatMAE: Pre-training Transformers for Temporal and Multi-Spectral Satellite Imagery. "

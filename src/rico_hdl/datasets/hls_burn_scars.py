@@ -17,6 +17,9 @@ SPEC = DatasetSpec(
     title="HLS Burn Scars",
     summary="Harmonized Landsat and Sentinel-2 chips of 512 x 512 pixels with burned areas.",
     url="https://huggingface.co/datasets/ibm-nasa-geospatial/hls_burn_scars",
+    topic="Floods, fires and water",
+    keywords=("multispectral", "segmentation", "fire"),
+    licence="CC-BY-4.0",
     citation=(
         "C. Phillips, S. Roy, K. Ankur, R. Ramachandran: HLS Foundation Burnscars Dataset. 2023."
     ),
@@ -56,7 +59,6 @@ SPEC = DatasetSpec(
             "Training and validation chips are in folders of these names, which the keys lack; "
             "there is no test set."
         ),
-        "Licence: CC-BY-4.0.",
         "No real file was at hand: bands and names are the publisher's; no dtype is enforced.",
     ),
 )

@@ -20,6 +20,8 @@ SPEC = DatasetSpec(
     title="Hydro",
     summary="Sentinel-2 patches of 256 x 256 pixels and 12 bands around the world's waters.",
     url="https://github.com/isaaccorley/hydro-foundation-model",
+    topic="Sentinel-1 or Sentinel-2",
+    keywords=("multispectral", "pre-training"),
     citation=(
         "I. Corley, C. Robinson: Hydro: A Foundation Model for Water in Satellite Imagery. 2024."
     ),

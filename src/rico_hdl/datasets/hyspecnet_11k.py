@@ -19,6 +19,8 @@ SPEC = DatasetSpec(
     title="HySpecNet-11k",
     summary="Hyperspectral EnMAP patches of 128 x 128 pixels and 224 bands.",
     url="https://hyspecnet.rsim.berlin",
+    topic="Hyperspectral",
+    keywords=("pre-training", "compression"),
     citation=(
         "M. H. P. Fuchs, B. Demir: HySpecNet-11k: A Large-Scale Hyperspectral Dataset for "
         "Benchmarking Learning-Based Hyperspectral Image Compression Methods. IGARSS 2023."

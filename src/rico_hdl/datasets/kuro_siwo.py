@@ -46,6 +46,9 @@ SPEC = DatasetSpec(
     title="Kuro Siwo",
     summary="Sentinel-1 patches of 224 x 224 pixels before and after floods, with masks.",
     url="https://github.com/Orion-AI-Lab/KuroSiwo",
+    topic="Floods, fires and water",
+    keywords=("SAR", "segmentation", "elevation", "time series"),
+    licence="CC-BY",
     citation=(
         "N. I. Bountos, M. Sdraka, A. Zavras, I. Karasante, A. Karavias, T. Herekakis, "
         "A. Thanasou, D. Michail, I. Papoutsis: Kuro Siwo: 33 billion m2 under the water. A global "
@@ -69,7 +72,6 @@ SPEC = DatasetSpec(
             "which a folder's archives are found: name them one by one."
         ),
         "Splits are by event, in the publisher's pickles, which rico-hdl never loads.",
-        "Licence: CC-BY.",
         "No real file was at hand: bands and names are the publisher's; no dtype is enforced.",
     ),
 )

@@ -42,6 +42,8 @@ SPEC = DatasetSpec(
     title="LEVIR-CD",
     summary="Pairs of aerial RGB images of 1024 x 1024 pixels with masks of changed buildings.",
     url="https://chenhao.in/LEVIR/",
+    topic="Aerial images",
+    keywords=("VHR", "change detection", "segmentation"),
     citation=(
         "H. Chen, Z. Shi: A Spatial-Temporal Attention-Based Method and a New Dataset for Remote "
         "Sensing Image Change Detection. Remote Sensing 2020."

@@ -22,6 +22,8 @@ SPEC = DatasetSpec(
     title="LoveDA",
     summary="Aerial RGB images of 1024 x 1024 pixels with masks of land cover.",
     url="https://zenodo.org/records/5706578",
+    topic="Aerial images",
+    keywords=("VHR", "segmentation", "urban", "rural", "domain adaptation"),
     citation=(
         "J. Wang, Z. Zheng, A. Ma, X. Lu, Y. Zhong: LoveDA: A Remote Sensing Land-Cover Dataset "
         "for Domain Adaptive Semantic Segmentation. NeurIPS Datasets and Benchmarks 2021."

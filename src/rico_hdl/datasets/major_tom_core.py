@@ -58,6 +58,8 @@ SPEC = DatasetSpec(
     title="Major-TOM Core",
     summary="Sentinel-1 RTC, Sentinel-2 L2A and L1C products of 10.68 km on a global grid.",
     url="https://github.com/ESA-PhiLab/Major-TOM",
+    topic="Sentinel-1 with Sentinel-2",
+    keywords=("SAR", "multispectral", "pre-training"),
     citation=(
         "A. Francis, M. Czerkawski: Major TOM: Expandable Datasets for Earth Observation. "
         "IGARSS 2024."

@@ -34,6 +34,8 @@ SPEC = DatasetSpec(
     title="MARIDA",
     summary="Sentinel-2 patches of 256 x 256 pixels and 11 bands with masks of marine debris.",
     url="https://zenodo.org/records/5151941",
+    topic="Floods, fires and water",
+    keywords=("multispectral", "segmentation", "plastic", "water"),
     citation=(
         "K. Kikaki, I. Kakogeorgiou, P. Mikeli, D. E. Raitsos, K. Karantzalos: MARIDA: A benchmark "
         "for Marine Debris detection from Sentinel-2 remote sensing data. PLOS ONE, 2022."

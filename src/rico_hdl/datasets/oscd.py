@@ -42,6 +42,8 @@ SPEC = DatasetSpec(
     title="OSCD",
     summary="Pairs of Sentinel-2 images of 24 cities, before and after changes.",
     url="https://rcdaudt.github.io/oscd",
+    topic="Sentinel-1 or Sentinel-2",
+    keywords=("multispectral", "change detection"),
     citation=(
         "R. C. Daudt, B. Le Saux, A. Boulch, Y. Gousseau: Urban Change Detection for Multispectral "
         "Earth Observation Using Convolutional Neural Networks. IGARSS 2018."

@@ -14,6 +14,8 @@ SPEC = DatasetSpec(
     title="PatternNet",
     summary="Aerial RGB images of 256 x 256 pixels in 38 classes, for retrieval.",
     url="https://sites.google.com/view/zhouwx/dataset",
+    topic="Aerial images",
+    keywords=("VHR", "classification"),
     citation=(
         "W. Zhou, S. Newsam, C. Li, Z. Shao: PatternNet: A Benchmark Dataset for Performance "
         "Evaluation of Remote Sensing Image Retrieval. ISPRS Journal of Photogrammetry and Remote "

@@ -14,6 +14,8 @@ SPEC = DatasetSpec(
     title="NWPU-RESISC45",
     summary="Aerial RGB scenes of 256 x 256 pixels in 45 classes.",
     url="https://doi.org/10.1109/JPROC.2017.2675998",
+    topic="Aerial images",
+    keywords=("VHR", "classification"),
     citation=(
         "G. Cheng, J. Han, X. Lu: Remote Sensing Image Scene Classification: Benchmark and State "
         "of the Art. Proceedings of the IEEE 2017."

@@ -21,6 +21,8 @@ SPEC = DatasetSpec(
     title="S2-100K",
     summary="Sentinel-2 patches of 256 x 256 pixels and 12 bands, all over the world.",
     url="https://github.com/microsoft/satclip",
+    topic="Sentinel-1 or Sentinel-2",
+    keywords=("multispectral", "pre-training"),
     citation=(
         "K. Klemmer, E. Rolf, C. Robinson, L. Mackey, M. Rußwurm: SatCLIP: Global, General-Purpose "
         "Location Embeddings with Satellite Imagery. AAAI 2025."

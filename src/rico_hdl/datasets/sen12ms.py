@@ -70,6 +70,8 @@ SPEC = DatasetSpec(
     title="SEN12MS",
     summary="Triplets of Sentinel-1, Sentinel-2 and land-cover patches of 256 x 256 pixels.",
     url="https://mediatum.ub.tum.de/1474000",
+    topic="Sentinel-1 with Sentinel-2",
+    keywords=("SAR", "multispectral", "segmentation"),
     citation=(
         "M. Schmitt, L. H. Hughes, C. Qiu, X. X. Zhu: SEN12MS: A Curated Dataset of Georeferenced "
         "Multi-Spectral Sentinel-1/2 Imagery for Deep Learning and Data Fusion. ISPRS Annals of "

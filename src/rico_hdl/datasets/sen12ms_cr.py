@@ -52,6 +52,8 @@ SPEC = DatasetSpec(
     title="SEN12MS-CR",
     summary="Sentinel-1, cloud-free and cloudy Sentinel-2 patches of 256 x 256 pixels.",
     url="https://mediatum.ub.tum.de/1554803",
+    topic="Sentinel-1 with Sentinel-2",
+    keywords=("SAR", "multispectral", "cloud removal"),
     citation=(
         "P. Ebel, A. Meraner, M. Schmitt, X. X. Zhu: Multisensor Data Fusion for Cloud Removal in "
         "Global and All-Season Sentinel-2 Imagery. IEEE Transactions on Geoscience and Remote "

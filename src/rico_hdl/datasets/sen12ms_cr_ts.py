@@ -53,6 +53,8 @@ SPEC = DatasetSpec(
     title="SEN12MS-CR-TS",
     summary="Sentinel-1 and Sentinel-2 patches of 256 x 256 pixels at 30 times of a year.",
     url="https://mediatum.ub.tum.de/1639953",
+    topic="Sentinel-1 with Sentinel-2",
+    keywords=("SAR", "multispectral", "cloud removal", "time series"),
     citation=(
         "P. Ebel, Y. Xu, M. Schmitt, X. X. Zhu: SEN12MS-CR-TS: A Remote-Sensing Data Set for "
         "Multimodal Multitemporal Cloud Removal. IEEE Transactions on Geoscience and Remote "

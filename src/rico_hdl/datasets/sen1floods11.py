@@ -58,6 +58,8 @@ SPEC = DatasetSpec(
     title="Sen1Floods11",
     summary="Sentinel-1 and Sentinel-2 chips of 512 x 512 pixels with masks of floods and water.",
     url="https://github.com/cloudtostreet/Sen1Floods11",
+    topic="Floods, fires and water",
+    keywords=("SAR", "multispectral", "segmentation"),
     citation=(
         "D. Bonafilia, B. Tellman, T. Anderson, E. Issenberg: Sen1Floods11: A Georeferenced "
         "Dataset to Train and Test Deep Learning Flood Algorithms for Sentinel-1. CVPR Workshops "

@@ -12,6 +12,8 @@ SPEC = DatasetSpec(
     title="SpectralEarth (EnMAP)",
     summary="Hyperspectral EnMAP patches of 128 x 128 pixels and 202 bands.",
     url="https://github.com/AABNassim/spectral_earth",
+    topic="Hyperspectral",
+    keywords=("pre-training",),
     citation=(
         "N. A. A. Braham, C. M. Albrecht, J. Mairal, J. Chanussot, Y. Wang, X. X. Zhu: "
         "SpectralEarth: Training Hyperspectral Foundation Models at Scale. 2024."

@@ -38,6 +38,8 @@ SPEC = DatasetSpec(
     title="SSL4EO-L",
     summary="Landsat 5, 7, 8 and 9 products of 264 x 264 pixels, four seasons at each location.",
     url="https://huggingface.co/datasets/torchgeo/ssl4eo_l",
+    topic="Landsat",
+    keywords=("multispectral", "pre-training"),
     citation=(
         "A. J. Stewart, N. Lehmann, I. A. Corley, Y. Wang, Y.-C. Chang, N. A. Ait Ali Braham, "
         "S. Sehgal, C. Robinson, A. Banerjee: SSL4EO-L: Datasets and Foundation Models for Landsat "

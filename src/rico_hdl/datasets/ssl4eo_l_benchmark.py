@@ -62,6 +62,8 @@ SPEC = DatasetSpec(
     title="SSL4EO-L benchmark",
     summary="Landsat products of 264 x 264 pixels with masks of crops and land cover.",
     url="https://huggingface.co/datasets/torchgeo/ssl4eo-l-benchmark",
+    topic="Landsat",
+    keywords=("multispectral", "segmentation"),
     citation=(
         "A. J. Stewart, N. Lehmann, I. A. Corley, Y. Wang, Y.-C. Chang, N. A. Ait Ali Braham, "
         "S. Sehgal, C. Robinson, A. Banerjee: SSL4EO-L: Datasets and Foundation Models for Landsat "

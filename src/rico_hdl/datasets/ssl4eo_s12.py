@@ -28,6 +28,8 @@ SPEC = DatasetSpec(
     title="SSL4EO-S12 v1.0",
     summary="Sentinel-1 and Sentinel-2 products of 2.64 km, four seasons at each location.",
     url="https://github.com/zhu-xlab/SSL4EO-S12",
+    topic="Sentinel-1 with Sentinel-2",
+    keywords=("SAR", "multispectral", "pre-training"),
     citation=(
         "Y. Wang, N. A. A. Braham, Z. Xiong, C. Liu, C. M. Albrecht, X. X. Zhu: SSL4EO-S12: A "
         "Large-Scale Multimodal, Multitemporal Dataset for Self-Supervised Learning in Earth "

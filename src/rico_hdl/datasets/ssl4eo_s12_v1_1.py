@@ -39,6 +39,8 @@ SPEC = DatasetSpec(
     title="SSL4EO-S12 v1.1",
     summary="Sentinel-1 and Sentinel-2 products of 2.64 km on one grid, four times per location.",
     url="https://github.com/DLR-MF-DAS/SSL4EO-S12-v1.1",
+    topic="Sentinel-1 with Sentinel-2",
+    keywords=("SAR", "multispectral", "pre-training", "Zarr"),
     citation=(
         "B. Blumenstiel, N. Ait Ali Braham, C. M. Albrecht, S. Maurogiovanni, P. Fraccaro: "
         "SSL4EO-S12 v1.1: A Multimodal, Multiseasonal Dataset for Pretraining, Updated. "

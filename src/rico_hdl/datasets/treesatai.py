@@ -49,6 +49,9 @@ SPEC = DatasetSpec(
     title="TreeSatAI",
     summary="Aerial, Sentinel-1 and Sentinel-2 patches of 60 m and 200 m around forest plots.",
     url="https://zenodo.org/records/6780578",
+    topic="Sentinel-1 with Sentinel-2",
+    keywords=("SAR", "multispectral", "multi-label", "classification", "trees", "VHR"),
+    licence="CC-BY-4.0",
     citation=(
         "S. Ahlswede, C. Schulz, C. Gava, P. Helber, B. Bischke, M. Förster, F. Arias, J. Hees, "
         "B. Demir, B. Kleinschmit: TreeSatAI Benchmark Archive: A Multi-Sensor, Multi-Label "
@@ -91,7 +94,6 @@ SPEC = DatasetSpec(
             "An earlier release has files of the same names: compare the archives' sums. A copy in "
             "another benchmark has damaged S1 values."
         ),
-        "Licence: CC-BY-4.0.",
         "No real file was at hand: bands and names are torchgeo's, and no dtype is enforced.",
     ),
 )

@@ -19,6 +19,8 @@ SPEC = DatasetSpec(
     title="UC Merced Land Use",
     summary="Aerial RGB patches of 256 x 256 pixels in 21 land-use classes.",
     url="http://weegee.vision.ucmerced.edu/datasets/landuse.html",
+    topic="Aerial images",
+    keywords=("VHR", "classification"),
     citation=(
         "Y. Yang, S. Newsam: Bag-of-visual-words and spatial extensions for land-use "
         "classification. ACM SIGSPATIAL GIS 2010."

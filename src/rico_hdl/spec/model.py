@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,7 +27,8 @@ ALL_BANDS = "all"
 """Requests every band of a modality, in band order; no band or preset has this name."""
 JOINT = "+"
 """Joins bands and presets that are read together, as in ``10m+20m``; no name contains it."""
-
+NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
+"""The names that users and packages may give to datasets and modalities."""
 
 Role = Literal["image", "mask", "auxiliary"]
 """The roles of modalities in training."""
@@ -281,6 +283,12 @@ class DatasetSpec:
     """The labels of its patches, if their keys name them."""
     notes: tuple[str, ...] = field(default=())
     """Oddities that users should know, a sentence each."""
+    topic: str = ""
+    """The heading under which ``rico-hdl datasets`` lists it, such as ``Hyperspectral``."""
+    keywords: tuple[str, ...] = ()
+    """Words to find it by, in addition to those of names, titles and summary."""
+    licence: str = ""
+    """The licence that the publisher states; empty if unknown."""
     is_original: bool = False
     """Whether the original rico-hdl converts it as well."""
 

@@ -131,7 +131,7 @@ def _plain_kind(name: str) -> type[int | str]:
     return int if name in _NUMBERS else str
 
 
-_TEXTS: Final = frozenset({"aliases", "classes", "bands", "companions", "notes"})
+_TEXTS: Final = frozenset({"aliases", "classes", "bands", "companions", "keywords", "notes"})
 _OPTIONAL: Final = frozenset({"shape", "dtype", "ignore", "n_published", *_SINGLE})
 _FLAGS: Final = frozenset({"is_original"})
 _NUMBERS: Final = frozenset({"ignore", "index", "n_published"})

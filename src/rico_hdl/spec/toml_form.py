@@ -19,6 +19,7 @@ from rico_hdl.spec.arrays import ARRAY_SUFFIXES, BAND, BAND_IN_PATH, COLUMNS, RO
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
     BAND_FIELD,
+    NAME,
     Band,
     DatasetSpec,
     Download,
@@ -30,8 +31,6 @@ from rico_hdl.spec.template import Field, Template
 
 MAX_BYTES: Final = 2**20
 """Largest file that is read: a spec of a thousand bands has less than a tenth of it."""
-
-_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 
 
 class _Rule(NamedTuple):
@@ -70,7 +69,7 @@ def _is_table_of(is_valid: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+    return isinstance(value, str) and NAME.fullmatch(value) is not None
 
 
 def _is_shape(value: object) -> bool:
@@ -100,6 +99,9 @@ DATASET_KEYS: Final = {
     "url": _Rule(_is_text, _TEXT, 'url = "https://example.org/chips"'),
     "citation": _Rule(_is_text, _TEXT, 'citation = "J. Doe: Chips. 2025."'),
     "notes": _Rule(_are_texts, "a list of texts", 'notes = ["Chips of 2019 lack B09."]'),
+    "topic": _Rule(_is_text, "the heading of a list", 'topic = "Hyperspectral"'),
+    "keywords": _Rule(_are_texts, "a list of texts", 'keywords = ["SAR", "water"]'),
+    "licence": _Rule(_is_text, _TEXT, 'licence = "CC-BY-4.0"'),
     "labels": _Rule(_is_table, "a table", 'labels = {field = "country"}'),
     "modality": _Rule(_are(dict), "tables", "[[modality]]", required=True),
 }
@@ -214,6 +216,9 @@ def spec_of(rows: dict[str, Any]) -> DatasetSpec:
         modalities=tuple(modalities),
         labels=_labels(rows.get("labels")),
         notes=tuple(rows.get("notes", ())),
+        topic=rows.get("topic", ""),
+        keywords=tuple(rows.get("keywords", ())),
+        licence=rows.get("licence", ""),
     )
 
 
