@@ -14,8 +14,11 @@ import pytest
 
 import corpus
 from rico_hdl import __version__
+from rico_hdl.cli.datasets import TOPICS, datasets_command
 from rico_hdl.datasets import registry
+from rico_hdl.errors import UsageError
 from rico_hdl.spec import DatasetSpec
+from rico_hdl.spec.portable import as_rows
 from tests.support.reading import records
 from tests.support.running import held_at, run, started
 
@@ -112,7 +115,8 @@ def test_help_imports_no_spec_but_the_examples(line):
     """Help that names no dataset's folders imports at most the one spec of its example."""
     code = (
         f"import sys; from rico_hdl.cli import run; from rico_hdl.cli.commands import root; "
-        f"run(root, {line}); print(sorted(m for m in sys.modules if 'hdl.datasets.' in m))"
+        f"run(root, {line}); "
+        "print(sorted(m for m in sys.modules if 'hdl.datasets.' in m and '._' not in m))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert len(re.findall(r"rico_hdl\.datasets\.\w+", done.stdout.splitlines()[-1])) <= 1
@@ -129,24 +133,98 @@ def test_help_of_every_dataset_says_where_files_are_looked_for(spec):
 
 
 def test_datasets_lists_all():
-    """`rico-hdl datasets` shows layout, key and bands of each dataset, as text and as JSON."""
+    """`rico-hdl datasets` has a line of at most 80 columns for each dataset, below its topic."""
     text = run("datasets").stdout
+    *parts, end = text.removesuffix("\n").split("\n\n")
+    assert [part.partition("\n")[0] for part in parts] == list(TOPICS)
+    assert end.startswith(f"{len(registry())} datasets.")
+    assert max(map(len, text.splitlines())) <= 80
+    found = {
+        part.partition("\n")[0]: re.findall(r"^  (\S+)  +\S", part, re.MULTILINE) for part in parts
+    }
+    assert found == {
+        topic: [spec.name for spec in registry().values() if spec.topic == topic]
+        for topic in TOPICS
+    }
+
+
+def test_datasets_as_json():
+    """`rico-hdl datasets --json` prints the specs of all datasets, or of those that are found."""
     rows = {row["name"]: row for row in json.loads(run("datasets", "--json").stdout)}
-    assert rows.keys() == registry().keys()
-    for spec in registry().values():
-        assert f"{spec.name}: {spec.title}" in text
-        for modality, row in zip(spec.modalities, rows[spec.name]["modalities"], strict=True):
-            assert str(modality.files) in text
-            assert [band["name"] for band in row["bands"]] == list(modality.band_names)
-    assert "    published as  S1GRD/ssl4eos12_*_seasonal_data_*.zarr.zip\n" in text
-    assert "    such as  0080717/0/vv.npy, in a store\n" in text
-    assert "    such as  hydro/patch_0.tif\n" in text
-    one = run("datasets", "hydro").stdout
-    assert one.startswith("hydro: Hydro")
-    assert "bigearthnet" not in one
+    assert rows == {name: as_rows(spec) for name, spec in registry().items()}
+    found = json.loads(run("datasets", "sar", "flood", "--json").stdout)
+    assert {row["name"] for row in found} >= {"kuro-siwo", "sen1floods11"}
+    assert len(found) < 10
+    (one,) = json.loads(run("datasets", "hydro", "--json").stdout)
+    assert one == rows["hydro"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("sar", ["eurosat-sar", "sen1floods11", "bigearthnet"]),  # keywords
+        ("WATER flood", ["sen1floods11"]),  # any case; all words
+        ("uc_merced", []),
+        ("merced", ["uc-merced"]),
+        ("trees", ["biomassters", "treesatai"]),
+        ("s5p-co", ["copernicus-pretrain"]),  # a modality
+        ("hyperspectral", ["hyspecnet-11k", "spectral-earth-enmap"]),
+        ("mages", []),  # only inside of words
+    ],
+)
+def test_datasets_finds_words(words, expected, capsys):
+    """With words, only datasets with all of them in their names, texts or keywords are listed."""
+    if not expected:
+        with pytest.raises(UsageError):
+            datasets_command.main(words.split(), standalone_mode=False)
+        return
+    datasets_command.main(words.split(), standalone_mode=False)
+    found = re.findall(r"^  (\S+)", capsys.readouterr().out, re.MULTILINE)
+    assert set(expected) <= set(found)
+    assert len(found) < len(registry()) * 2 / 3
+
+
+def test_datasets_describes_one(spec, capsys):
+    """`rico-hdl datasets NAME` shows the layout, key, bands, licence and citation of a dataset."""
+    datasets_command.main([spec.name], standalone_mode=False)
+    text = capsys.readouterr().out
+    assert text.startswith(f"{spec.name}: {spec.title}\n")
+    for modality in spec.modalities:
+        assert f"    key    {modality.key}\n" in text
+        assert modality.files.description in text
+    assert f"  licence: {spec.licence}\n" in text or not spec.licence
+    assert f"  cite: {spec.citation}\n" in text
+    assert text.count("\n  cite: ") == 1
+
+
+def test_datasets_shows_paths_as_published():
+    """A page shows files below their folder, patches in their store, and published archives."""
+    zarr = run("datasets", "ssl4eo-s12-v1.1").stdout
+    assert "    published as  S1GRD/ssl4eos12_*_seasonal_data_*.zarr.zip\n" in zarr
+    assert "    such as  0080717/0/vv.npy, in a store\n" in zarr
+    assert "    such as  hydro/patch_0.tif\n" in run("datasets", "hydro").stdout
+
+
+def test_datasets_describes_a_file(tmp_path):
+    """`rico-hdl datasets my.toml` shows a dataset of one's own."""
+    path = tmp_path / "my.toml"
+    path.write_text(
+        'name = "my"\nlicence = "CC0-1.0"\nkeywords = ["lakes"]\n[[modality]]\nname = "rgb"\n'
+        'files = "{id}.tif"\nkey = "{id}"\nbands = ["Red"]\n'
+    )
+    text = run("datasets", path).stdout
+    assert text.startswith("my: my\n")
+    assert text.endswith("  keywords: lakes\n  licence: CC0-1.0\n")
+
+
+def test_an_unknown_dataset_is_guessed():
+    """A name that is nearly right is corrected, and words that occur nowhere are an error."""
     unknown = run("datasets", "hydra")
-    assert unknown.returncode == 2
-    assert "hydro" in unknown.stderr
+    assert (unknown.returncode, "Did you mean hydro?" in unknown.stderr) == (2, True)
+    nothing = run("datasets", "sar", "hydra")
+    assert (nothing.returncode, "'sar', 'hydra'" in nothing.stderr) == (2, True)
+    command = run("hydra")
+    assert (command.returncode, "Did you mean hydro?" in command.stderr) == (2, True)
 
 
 def test_usage_errors_suggest_a_correction(bigearthnet, tmp_path):
@@ -155,7 +233,7 @@ def test_usage_errors_suggest_a_correction(bigearthnet, tmp_path):
     option = "--bigearthnet-s1-dir"
     command = ["bigearthnet", option, s1, "--target-dir", target]
     cases = [
-        (["bigearth"], "No such command 'bigearth'. Commands: bigearthnet"),
+        (["bigearth"], "No such command 'bigearth'. Did you mean bigearthnet?"),
         (["bigearthnet", "--target-dir", target], f"Give {option} or"),
         (["bigearthnet", option, s1], "Missing option '--target-dir'"),
         ([*command, option, s1], "expected one folder, or"),

@@ -12,8 +12,8 @@ import corpus
 import rico_hdl
 from rico_hdl.checking.verification import Kind
 from rico_hdl.datasets import registry
-from rico_hdl.spec.toml_form import DATASET_KEYS, MODALITY_KEYS
 from tests.support.array_files import hdf5
+from rico_hdl.spec.toml_form import DATASET_KEYS, MODALITY_KEYS, load_spec
 from tests.support.documents import DOCS, DOCUMENTS, README, merged, run_section, section, sections
 from tests.support.reading import arrays
 from tests.support.running import python, run
@@ -196,3 +196,26 @@ def test_example_spec_becomes_a_command(tmp_path):
     assert python("-c", start, *arguments, cwd=tmp_path).returncode == 0
     stored = arrays(tmp_path / "store")
     assert set(stored) == {patch.key for patch in corpus.patches(spec, spec.modalities[0], 3)}
+
+
+def test_example_package_adds_a_dataset(tmp_path):
+    """The example of a package is enough for its dataset to be converted by name."""
+    project, module = section(ADDING, "In a package of your own").blocks
+    points = tomllib.loads(project.text)["project"]["entry-points"]
+    ((group, ((name, value),)),) = [(g, tuple(named.items())) for g, named in points.items()]
+    package = tmp_path / value.partition(":")[0]
+    metadata = tmp_path / f"{package.name}-1.0.dist-info"
+    package.mkdir()
+    metadata.mkdir()
+    (package / "__init__.py").write_text(module.text, encoding="utf-8")
+    chips = section(YOUR, "Chips with masks").blocks
+    (described,) = [block.text for block in chips if block.language == "toml"]
+    toml = package / f"{name}.toml"
+    toml.write_text(described.replace('"chips"', f'"{name}"', 1), encoding="utf-8")
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package.name}\n")
+    (metadata / "entry_points.txt").write_text(f"[{group}]\n{name} = {value}\n")
+    corpus.generate(load_spec(toml), tmp_path / "files", 3)
+    start = "import sys; sys.path.insert(0, '.'); from rico_hdl.cli import main; main()"
+    arguments = [name, "--dataset-dir", "files", "--target-dir", "store"]
+    assert python("-c", start, *arguments, cwd=tmp_path).returncode == 0
+    assert len(arrays(tmp_path / "store")) == 6

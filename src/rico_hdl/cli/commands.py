@@ -12,7 +12,7 @@ from rico_hdl.cli.info import info_command
 from rico_hdl.cli.new import new_command
 from rico_hdl.cli.options import Job, job_from, options_for
 from rico_hdl.cli.verify import verify_command
-from rico_hdl.datasets import registry, resolve
+from rico_hdl.datasets import built_in, packaged, registry, resolve, usable
 from rico_hdl.spec import DatasetSpec
 
 
@@ -51,10 +51,10 @@ class _Root(click.Group):
         return [*registry(), *_OTHERS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
         if cmd_name in _OTHERS:
             return _OTHERS[cmd_name]
-        spec = registry().get(cmd_name)
+        # Only names and options are wanted to complete a command line: no package may break that.
+        spec = usable(cmd_name) if ctx.resilient_parsing else registry().get(cmd_name)
         return None if spec is None else _conversion_command(spec)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -73,9 +73,15 @@ class _Root(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            known = ", ".join(self.list_commands(ctx))
+            if args[0] in packaged().refused:
+                raise click.UsageError(packaged().refused[args[0]], ctx) from None
+            from difflib import get_close_matches  # noqa: PLC0415 - for this message only
+
+            known = self.list_commands(ctx)
+            near = get_close_matches(args[0], known, 1)
+            guess = f" Did you mean {near[0]}?" if near else ""
             raise click.UsageError(
-                f"No such command {args[0]!r}. Commands: {known}.", ctx
+                f"No such command {args[0]!r}.{guess} Commands: {', '.join(known)}.", ctx
             ) from None
 
 
@@ -88,9 +94,10 @@ root = _Root(
     name="rico-hdl",
     help="Convert a remote-sensing dataset into one LMDB of safetensors, for fast deep learning.",
     epilog=(
-        f"{_example(registry()[next(iter(registry()))])}\n\n"
+        f"{_example(built_in()[next(iter(built_in()))])}\n\n"
         "Each conversion continues where an earlier run stopped, and adds missing patches. "
-        "See `rico-hdl datasets` for the expected folders of each dataset."
+        "See `rico-hdl datasets` for a list of the datasets, and `rico-hdl datasets NAME` for the "
+        "expected folders of one."
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -136,5 +143,7 @@ def _convert(job: Job) -> int:
         with_all_sources,
     )
 
+    if job.spec.name in built_in() and (refused := packaged().refused.get(job.spec.name)):
+        click.echo(f"warning: {refused}", err=True)
     job = with_all_sources(job)
     return print_dry_run(job) if job.dry_run else run_conversion(job)

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path, PurePath
 
-from rico_hdl.datasets import registry
+from rico_hdl.datasets import all_usable, registry, usable
 from rico_hdl.decoding.foreign import form_of_file
 from rico_hdl.errors import SourceError
 from rico_hdl.patches.walking import FoundPatch, find, find_within, paths_of
@@ -191,15 +191,15 @@ def _dataset_around(
 
     Returns:
         The title of that dataset and modality, and the command to convert them; None if the patch
-        belongs to no other dataset. Patches of a spec that is not built in may belong to any.
+        belongs to no other dataset. Patches of a spec that is not registered may belong to any.
     """
-    if registry().get(spec.name) != spec:
+    if usable(spec.name) != spec:
         return None
     inside = paths_of(modality, found.prefix, found.values)[0]
     path = f"{Path(location).as_posix()}/{inside}".lstrip("/")
     family = spec.name.partition("-")[0]
     names = [name for name in registry() if name.partition("-")[0] == family and name != spec.name]
-    for candidate in map(registry().__getitem__, names):
+    for candidate in filter(None, map(usable, names)):
         for other in candidate.modalities:
             n_folders = len(other.files.segments) - 1
             if n_folders < len(modality.files.segments):
@@ -257,7 +257,7 @@ def suggest_other(
         if other is not modality and holds(spec, other):
             return f"It holds {other.title}: give it as {other.option} {location}"
     commands = []
-    for candidate in registry().values():
+    for candidate in all_usable():
         telling = [m for m in candidate.modalities if candidate.name != spec.name and _tells(m)]
         if options := [m.option for m in telling if holds(candidate, m)]:
             command = f"rico-hdl {candidate.name} {options[0]} {location}"

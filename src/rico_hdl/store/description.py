@@ -5,7 +5,7 @@ In: a manifest. Out: the spec that its records were made with.
 
 from __future__ import annotations
 
-from rico_hdl.datasets import registry
+from rico_hdl.datasets import built_in
 from rico_hdl.errors import SpecError
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.spec.portable import from_rows
@@ -20,9 +20,9 @@ def spec_of(manifest: Manifest | None) -> DatasetSpec | None:
     """
     if manifest is None or manifest.dataset is None:
         return None
-    built_in = registry().get(manifest.dataset)
-    if built_in is not None and _agrees(manifest, built_in):
-        return built_in
+    known = built_in().get(manifest.dataset)
+    if known is not None and _agrees(manifest, known):
+        return known
     try:
         return None if manifest.spec is None else from_rows(manifest.spec)
     except SpecError:  # of a later version, or edited
