@@ -100,7 +100,7 @@ def write(path: Path, storage: dict[str, Any], shape: tuple[int, ...] = SHAPE) -
     """A store whose pixels are noise of 12 bits."""
     import numpy as np
 
-    from corpus.zarrs import Storage, write_store
+    from rico_hdl.testing.zarrs import Storage, write_store
 
     cube = np.random.default_rng(0).integers(0, 4096, shape, np.int16)
     write_store(path, cube, [f"{i:07}" for i in range(shape[0])], BANDS, Storage(**storage))

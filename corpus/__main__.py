@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from corpus.generate import generate
+from corpus import generate
 from rico_hdl.datasets import registry
 
 

@@ -1,37 +1,18 @@
-"""The other files next to the patches in real releases, which must be skipped.
-
-In: a spec and a modality. Out: file names with their bytes; `corpus.generate` writes them.
-"""
+"""The other files next to the patches in real releases, by dataset and modality."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from corpus.encodings import Encoding
-from corpus.tiff import encoded
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from corpus.patches import Patch
-    from rico_hdl.spec import DatasetSpec, Modality
-
-Files = dict[str, bytes]
-"""Names in the patch's folder, with format fields, and contents."""
+from rico_hdl.testing.companions import COMPANIONS, Files
+from rico_hdl.testing.encodings import Encoding
+from rico_hdl.testing.tiff import encoded
 
 # Only the beginnings of files, which is enough for code that checks names or first bytes.
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
-
-
-def companions(spec: DatasetSpec, modality: Modality, patch: Patch) -> Files:
-    """Paths in the source folder, and contents, of the files next to a patch."""
-    make = _COMPANIONS.get((spec.name, modality.name), dict)
-    files = {name.format(**patch.fields): data for name, data in make().items()}
-    return {f"{patch.folder}/{name}".lstrip("/"): data for name, data in files.items()}
 
 
 def _mask(shape: tuple[int, int, int], encoding: Encoding) -> bytes:
@@ -39,12 +20,12 @@ def _mask(shape: tuple[int, int, int], encoding: Encoding) -> bytes:
 
 
 @cache
-def _bigearthnet_v1() -> Files:
+def _label_file() -> Files:
     return {"{patch}_labels_metadata.json": b'{"labels": ["Sea and ocean"]}\n'}
 
 
 @cache
-def _hyspecnet() -> Files:
+def _quality_layers() -> Files:
     lzw = Encoding(compression="lzw", rows_per_strip=6, dtype="uint8")
     deflate = Encoding(
         compression="adobe_deflate", planar="separate", rows_per_strip=6, dtype="uint8"
@@ -58,39 +39,39 @@ def _hyspecnet() -> Files:
 
 
 @cache
-def _major_tom() -> Files:
+def _cloud_mask() -> Files:
     encoding = Encoding(compression="lzw", planar="separate", tile=(1024, 1024), dtype="uint8")
     return {"cloud_mask.tif": _mask((1, 1068, 1068), encoding), "thumbnail.png": _PNG}
 
 
 @cache
-def _ssl4eo() -> Files:
+def _metadata_file() -> Files:
     return {"metadata.json": b'{"type": "Image"}\n'}
 
 
 @cache
-def _kuro_siwo() -> Files:
+def _info_file() -> Files:
     return {"info.json": b"{}\n"}
 
 
 @cache
-def _macos() -> Files:
+def _resource_fork() -> Files:
     # The beginning of a resource fork, which macOS adds to copies of files.
     return {"._{event}_{chip}_S1Hand.tif": b"\x00\x05\x16\x07"}
 
 
-_COMPANIONS: dict[tuple[str, str], Callable[[], Files]] = {
-    ("bigearthnet-v1", "s1"): _bigearthnet_v1,
-    ("bigearthnet-v1", "s2"): _bigearthnet_v1,
-    ("hyspecnet-11k", "enmap"): _hyspecnet,
-    ("major-tom-core", "s2"): _major_tom,
-    ("kuro-siwo", "ms1"): _kuro_siwo,
-    ("sen1floods11", "s1-hand"): _macos,
+COMPANIONS |= {
+    ("bigearthnet-v1", "s1"): _label_file,
+    ("bigearthnet-v1", "s2"): _label_file,
+    ("hyspecnet-11k", "enmap"): _quality_layers,
+    ("major-tom-core", "s2"): _cloud_mask,
+    ("kuro-siwo", "ms1"): _info_file,
+    ("sen1floods11", "s1-hand"): _resource_fork,
     **{
-        ("ssl4eo-l", name): _ssl4eo
+        ("ssl4eo-l", name): _metadata_file
         for name in ("tm-toa", "etm-toa", "etm-sr", "oli-tirs-toa", "oli-sr")
     },
-    ("ssl4eo-s12", "s1"): _ssl4eo,
-    ("ssl4eo-s12", "s2c"): _ssl4eo,
-    ("ssl4eo-s12", "s2a"): _ssl4eo,
+    ("ssl4eo-s12", "s1"): _metadata_file,
+    ("ssl4eo-s12", "s2c"): _metadata_file,
+    ("ssl4eo-s12", "s2a"): _metadata_file,
 }

@@ -1,51 +1,13 @@
-"""The encoding of each dataset's files: a table, and a default for specs that are not in it.
+"""The encoding of each dataset's files; those of other specs have a default.
 
-In: a spec and a modality. Out: an `Encoding`, which `corpus.tiff` turns into bytes. For Zarr
-stores, JPEG and PNG it states the dtype and the noise; see `corpus.zarrs.Storage` and
-`corpus.images` for the rest. The values come from
-files of the publishers' releases; entries without such files say so.
+The values come from files of the publishers' releases; entries without such files say so.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import replace
 
-from corpus.images import kind_of
-
-if TYPE_CHECKING:
-    from rico_hdl.spec import DatasetSpec, Modality
-
-GDAL_STRIP_BYTES: Final = 8192
-"""The size of GDAL's strips in bytes, which have at least one row (libtiff's default)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """The TIFF encoding of a modality's files."""
-
-    compression: Literal["lzw", "adobe_deflate"] | None = None
-    """The compression of strips or tiles; None for none."""
-    predictor: int = 1
-    """TIFF tag 317: 1 for none, 2 for horizontal differences."""
-    planar: Literal["contig", "separate"] = "contig"
-    """TIFF tag 284: bands interleaved by pixel, or one after another."""
-    rows_per_strip: int | None = None
-    """Rows in a strip; None for GDAL's rule."""
-    tile: tuple[int, int] | None = None
-    """(rows, columns) of a tile, which may be larger than the raster; None for strips."""
-    photometric: Literal["minisblack", "rgb", "palette"] = "minisblack"
-    """TIFF tag 262."""
-    geo_tags: bool = True
-    """Whether the file is georeferenced."""
-    nodata: str | None = None
-    """GDAL's nodata value (tag 42113) as text; None for none."""
-    dtype: str = "uint16"
-    """The numpy name of the samples; a dtype in the spec takes precedence."""
-    noise_bits: int = 11
-    """Random bits of a sample of `corpus.noise`, for which compressed files are about as large as
-    real ones."""
-
+from rico_hdl.testing.encodings import ENCODINGS, Encoding
 
 _SSL4EO = Encoding(planar="separate")
 _FLOAT, _BYTE = Encoding(dtype="float32"), Encoding(dtype="uint8", noise_bits=8)
@@ -54,7 +16,7 @@ _LANDSAT = replace(_BYTE, compression="lzw", predictor=2)
 _COG = Encoding(compression="adobe_deflate", planar="separate", tile=(512, 512), noise_bits=9)
 _MAJOR_TOM = Encoding(compression="lzw", tile=(1024, 1024))
 
-_ENCODINGS: Final = {
+ENCODINGS |= {
     ("bigearthnet", "s1"): Encoding(),
     ("bigearthnet", "s2"): Encoding(nodata="0"),
     ("bigearthnet", "reference-maps"): Encoding(
@@ -152,14 +114,3 @@ _ENCODINGS: Final = {
     ("treesatai", "aerial"): _BYTE,
     **{("treesatai", f"s1-{size}"): replace(_FLOAT, nodata="-9999") for size in ("60m", "200m")},
 }
-
-
-_IMAGE: Final = Encoding(dtype="uint8", noise_bits=7)
-"""Of JPEG and PNG files, unless their spec states a dtype."""
-
-
-def encoding_of(spec: DatasetSpec, modality: Modality) -> Encoding:
-    """The encoding of a modality's files, with the dtype that its spec states."""
-    usual = Encoding() if kind_of(modality) == "tiff" else _IMAGE
-    encoding = _ENCODINGS.get((spec.name, modality.name), usual)
-    return replace(encoding, dtype=modality.dtype or encoding.dtype)

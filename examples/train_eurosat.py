@@ -107,7 +107,7 @@ def _sample(folder: Path) -> tuple[Path, Path, Path]:
     """
     sys.path.insert(0, str(_ROOT))  # the corpus is not part of the package
     from corpus import encoding_of, patches  # noqa: PLC0415
-    from corpus.tiff import encoded  # noqa: PLC0415
+    from rico_hdl.testing.tiff import encoded  # noqa: PLC0415
 
     spec = get("eurosat-multi-spectral")
     (modality,) = spec.modalities

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tifffile
 
-from corpus.generate import generate
+from corpus import generate
 from formats.tasks import GROUPS, SIDES
 from rico_hdl.datasets import registry
 

@@ -65,7 +65,7 @@ def test_every_value_of_every_dataset_equals_gdal(spec: DatasetSpec, tmp_path):
     assert summary.n_written == {modality.name: 3 for modality in spec.modalities}
 
 
-def judged_bands(modality: Modality, source: Path, patch: corpus.Patch) -> list[np.ndarray]:
+def judged_bands(modality: Modality, source: Path, patch: corpus.SamplePatch) -> list[np.ndarray]:
     """The bands of a patch as GDAL or Pillow reads them, or the zarr library from a store."""
     if is_lossy(modality):
         return [band for name in patch.files for band in by_pillow((source / name).read_bytes())]

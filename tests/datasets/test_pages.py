@@ -12,7 +12,7 @@ from safetensors.numpy import load
 import corpus
 import rico_hdl
 from corpus.archives import publish
-from corpus.patches import USUAL_SHAPES
+from corpus.shapes import USUAL_SHAPES
 from rico_hdl.cli.text import bytes_text
 from rico_hdl.datasets import registry
 from tests.support.documents import (

@@ -12,8 +12,8 @@ import corpus
 import rico_hdl
 from rico_hdl.checking.verification import Kind
 from rico_hdl.datasets import registry
-from tests.support.array_files import hdf5
 from rico_hdl.spec.toml_form import DATASET_KEYS, MODALITY_KEYS, load_spec
+from tests.support.array_files import hdf5
 from tests.support.documents import DOCS, DOCUMENTS, README, merged, run_section, section, sections
 from tests.support.reading import arrays
 from tests.support.running import python, run
@@ -199,8 +199,8 @@ def test_example_spec_becomes_a_command(tmp_path):
 
 
 def test_example_package_adds_a_dataset(tmp_path):
-    """The example of a package is enough for its dataset to be converted by name."""
-    project, module = section(ADDING, "In a package of your own").blocks
+    """The example of a package is enough to convert its dataset by name, and its test passes."""
+    project, module, test = section(ADDING, "In a package of your own").blocks
     points = tomllib.loads(project.text)["project"]["entry-points"]
     ((group, ((name, value),)),) = [(g, tuple(named.items())) for g, named in points.items()]
     package = tmp_path / value.partition(":")[0]
@@ -219,3 +219,6 @@ def test_example_package_adds_a_dataset(tmp_path):
     arguments = [name, "--dataset-dir", "files", "--target-dir", "store"]
     assert python("-c", start, *arguments, cwd=tmp_path).returncode == 0
     assert len(arrays(tmp_path / "store")) == 6
+    (tmp_path / "test_spec.py").write_text(test.text, encoding="utf-8")
+    done = python("-m", "pytest", "-p", "no:cacheprovider", "test_spec.py", cwd=tmp_path)
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout

@@ -2,7 +2,7 @@
 
 import zipfile
 
-from corpus.zarrs import Storage, write_store
+from rico_hdl.testing.zarrs import Storage, write_store
 from tests.contracts.archives import ArchiveContract, flip
 from tests.support.zarr_files import BANDS, SAMPLES, band_of, cube_of, judged, open_store, write
 

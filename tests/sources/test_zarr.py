@@ -17,7 +17,6 @@ import zarr
 from zarr.storage import ZipStore
 
 import corpus
-from corpus.zarrs import Storage, write_store
 from rico_hdl import convert
 from rico_hdl.checking.comparison import compare_with_sources
 from rico_hdl.datasets import registry
@@ -28,6 +27,7 @@ from rico_hdl.sources.zarr import array as zarr_array
 from rico_hdl.sources.zarr import blocks as zarr_blocks
 from rico_hdl.sources.zarr.archive import ZarrArchive
 from rico_hdl.spec import Arrays, Axis, Template
+from rico_hdl.testing.zarrs import Storage, write_store
 from tests.support.reading import records
 from tests.support.zarr_files import (
     BANDS,

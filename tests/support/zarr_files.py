@@ -7,10 +7,10 @@ import zarr
 from zarr.storage import ZipStore
 
 import corpus
-from corpus.zarrs import write_store
 from rico_hdl.datasets import get
 from rico_hdl.errors import ArchiveError, SourceError
 from rico_hdl.sources.zarr.archive import ZarrArchive
+from rico_hdl.testing.zarrs import write_store
 
 SAMPLES = ["0080717", "0060573", "0179869", "0012333", "0216839"]
 BANDS = ["vv", "vh", "B8A"]

@@ -18,48 +18,14 @@ if TYPE_CHECKING:
 _N_FOLDERS: Final = 4
 """Number of distinct values of every field except the last, unless names are listed below."""
 
-_EUROSAT_CLASSES: Final = (
-    "AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial",
-    "Pasture", "PermanentCrop", "Residential", "River", "SeaLake",
-)  # fmt: skip
-
-_NAMES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
-    ("dfc2020", "roi"): ("ROIs0000_test", "ROIs0000_validation"),
-    ("eurosat-multi-spectral", "class"): _EUROSAT_CLASSES,
-    ("eurosat-rgb", "class"): _EUROSAT_CLASSES,
-    ("uc-merced", "class"): (
-        "airplane", "agricultural", "baseballdiamond", "beach", "buildings", "chaparral",
-        "denseresidential", "forest", "freeway", "golfcourse", "harbor", "intersection",
-        "mediumresidential", "mobilehomepark", "overpass", "parkinglot", "river", "runway",
-        "sparseresidential", "storagetanks", "tenniscourt",
-    ),
-}  # fmt: skip
+NAMES: dict[tuple[str, str], tuple[str, ...]] = {}
 """Values of fields that are names, not numbers, by dataset and field."""
-
-_DEFAULT_SHAPE: Final = (64, 64)
-_10M, _20M, _60M = (264, 264), (132, 132), (44, 44)
-
-USUAL_SHAPES: Final[Mapping[tuple[str, str], Mapping[str, tuple[int, int]]]] = {
-    ("ssl4eo-s12", "s1"): dict.fromkeys(("VH", "VV"), _10M),
-    **dict.fromkeys(
-        (("ssl4eo-s12", "s2c"), ("ssl4eo-s12", "s2a")),
-        dict.fromkeys(("B2", "B3", "B4", "B8"), _10M)
-        | dict.fromkeys(("B5", "B6", "B7", "B8A", "B11", "B12"), _20M)
-        | dict.fromkeys(("B1", "B9", "B10"), _60M),
-    ),
-    ("major-tom-core", "s1"): dict.fromkeys(("vh", "vv"), (1068, 1068)),
-}
+USUAL_SHAPES: dict[tuple[str, str], Mapping[str, tuple[int, int]]] = {}
 """Usual (rows, columns) by dataset, modality and band, if the spec states none."""
-
-_DEVIATIONS: Final[Mapping[tuple[str, str], tuple[int, tuple[int, int], tuple[int, int]]]] = {
-    # (period, nominal shape, deviating shape): one in each period of patches.
-    ("ssl4eo-s12", "s1"): (3, _10M, (265, 264)),
-    ("ssl4eo-s12", "s2c"): (3, _10M, (264, 263)),
-    ("ssl4eo-s12", "s2a"): (3, _10M, (265, 264)),
-    ("uc-merced", "rgb"): (47, (256, 256), (256, 255)),
-    ("major-tom-core", "s1"): (4, (1068, 1068), (1424, 1424)),
-}
-"""Patches of other sizes, as in the releases (44 of UC Merced's 2,100, about one in 47)."""
+DEVIATIONS: dict[tuple[str, str], tuple[int, tuple[int, int], tuple[int, int]]] = {}
+"""Patches of other sizes, by dataset and modality: one in each period of patches. Period, nominal
+shape, deviating shape."""
+_DEFAULT_SHAPE: Final = (64, 64)
 
 _LAST_DIGITS: Final = re.compile(r"[0-9]+(?=[^0-9]*\Z)")
 
@@ -70,7 +36,7 @@ _STEP: Final = 60_577  # coprime to the number above, so no location occurs twic
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class SamplePatch:
     """One sample patch of a modality."""
 
     number: int
@@ -85,7 +51,7 @@ class Patch:
     """Its files, relative to the source folder: one per band in band order, or one for all."""
 
 
-def patches(spec: DatasetSpec, modality: Modality, n: int) -> list[Patch]:
+def patches(spec: DatasetSpec, modality: Modality, n: int) -> list[SamplePatch]:
     """The first `n` sample patches; the same ones begin any longer list.
 
     The example's fields are varied: numbers count up and keep their width, the last run of digits
@@ -112,12 +78,12 @@ def shape_of(spec: DatasetSpec, modality: Modality, band: Band, number: int) -> 
     """The (rows, columns) of one band of the patch with that zero-based number."""
     place = (spec.name, modality.name)
     shape = band.shape or USUAL_SHAPES.get(place, {}).get(band.name, _DEFAULT_SHAPE)
-    period, nominal, deviating = _DEVIATIONS.get(place, (1, None, shape))
+    period, nominal, deviating = DEVIATIONS.get(place, (1, None, shape))
     # The second patch of each period, so that small samples hold both sizes.
     return deviating if shape == nominal and number % period == 1 else shape
 
 
-def _patch(spec: DatasetSpec, modality: Modality, number: int, *, spread: bool) -> Patch:
+def _patch(spec: DatasetSpec, modality: Modality, number: int, *, spread: bool) -> SamplePatch:
     example = _fields_of_example(spec, modality)
     n_above = modality.example.count("/") + 1 - len(modality.files.segments)
     above = modality.example.split("/")[:n_above]
@@ -127,7 +93,7 @@ def _patch(spec: DatasetSpec, modality: Modality, number: int, *, spread: bool) 
     new: dict[str, str] = {}
     rest = number
     for i, (name, value) in enumerate(old.items()):
-        names = _NAMES.get((spec.name, name), ())
+        names = NAMES.get((spec.name, name), ())
         fan = len(names) or _N_FOLDERS
         step = number if not spread else rest if i == len(old) - 1 else rest % fan
         rest //= fan
@@ -142,17 +108,17 @@ def _patch(spec: DatasetSpec, modality: Modality, number: int, *, spread: bool) 
         if modality.files.match(path) != fields | ({"band": token} if token else {}):
             raise ValueError(f"{spec.name} {modality.name}: {path} does not give back {fields}")
     folder = files[0].rpartition("/")[0]
-    return Patch(number, modality.key.format(fields), fields, folder, files)
+    return SamplePatch(number, modality.key.format(fields), fields, folder, files)
 
 
-def _patch_in_store(spec: DatasetSpec, modality: Modality, number: int) -> Patch:
+def _patch_in_store(spec: DatasetSpec, modality: Modality, number: int) -> SamplePatch:
     example = _fields_of_example(spec, modality)
     location, time = divmod(number, N_TIMES)
     place = (int(example["location"]) + location * _STEP) % _N_LOCATIONS
     fields = {"location": f"{place:0{len(example['location'])}}", "time": str(time)}
     files = tuple(modality.files.format({**fields, "band": b.token}) for b in modality.bands)
     folder = files[0].rpartition("/")[0]
-    return Patch(number, modality.key.format(fields), fields, folder, files)
+    return SamplePatch(number, modality.key.format(fields), fields, folder, files)
 
 
 def _fields_of_example(spec: DatasetSpec, modality: Modality) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numcodecs
 import numpy as np
 
-from corpus.patches import N_TIMES, Patch
+from rico_hdl.testing.patches import N_TIMES, SamplePatch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,15 +64,15 @@ class Storage:
 def write_stores(
     modality: Modality,
     folder: Path,
-    patches: Sequence[Patch],
-    pixels: Callable[[Patch, Band], npt.NDArray[Any]],
+    patches: Sequence[SamplePatch],
+    pixels: Callable[[SamplePatch, Band], npt.NDArray[Any]],
 ) -> None:
     """Write patches as stores with the names, arrays and chunks of the published ones.
 
     Args:
         modality: The patches' modality.
         folder: The folder to write to.
-        patches: The patches, all times of a location together, see `corpus.patches`.
+        patches: The patches, all times of a location together, see `rico_hdl.testing.patches`.
         pixels: Returns the pixels of one band of a patch; all bands have the same shape and dtype.
     """
     for number, (start, stop) in enumerate(_stores(len(patches)), 1):

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import tifffile
 
-from corpus.encodings import GDAL_STRIP_BYTES
+from rico_hdl.testing.encodings import GDAL_STRIP_BYTES
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from corpus.encodings import Encoding
+    from rico_hdl.testing.encodings import Encoding
 
 _ASCII, _SHORT, _DOUBLE = 2, 3, 12
 """TIFF field types."""

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from corpus import images
-from corpus.companions import companions
-from corpus.encodings import encoding_of
-from corpus.patches import Patch, patches, shape_of
-from corpus.pixels import noise, pixels
-from corpus.tiff import encoded
+from rico_hdl.testing import images
+from rico_hdl.testing.companions import companions
+from rico_hdl.testing.encodings import encoding_of
+from rico_hdl.testing.extra import extra_needed
+from rico_hdl.testing.patches import SamplePatch, patches, shape_of
+from rico_hdl.testing.pixels import noise, pixels
+from rico_hdl.testing.tiff import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -42,16 +43,18 @@ def generate(
     Args:
         spec: The dataset.
         root: The folder to write to; created if it does not exist.
-        n_patches: The number of patches of each modality; see `corpus.patches` for their names.
+        n_patches: The number of patches of each modality; see `rico_hdl.testing.patches` for
+            their names.
         modalities: Names of the modalities to write; None for all.
-        noise: Write noise instead of `corpus.pixels`, for benchmarks: it is faster to generate,
-            and about as compressible as real pixels. Compressed files then repeat a few contents.
+        noise: Write noise instead of `rico_hdl.testing.pixels`, for benchmarks: it is faster to
+            generate, and about as compressible as real pixels. Compressed files then repeat a few
+            contents.
 
     Returns:
         The source folder of each modality, by name.
 
     Raises:
-        ValueError: Files of two modalities would be the same, or see `corpus.patches`.
+        ValueError: Files of two modalities would be the same, or see `rico_hdl.testing.patches`.
     """
     wanted = [m for m in spec.modalities if modalities is None or m.name in modalities]
     sources = {}
@@ -80,7 +83,7 @@ class _Contents:
         self._noise = noise
         self._compressed: dict[object, bytes] = {}
 
-    def of(self, patch: Patch, bands: tuple[Band, ...]) -> bytes:
+    def of(self, patch: SamplePatch, bands: tuple[Band, ...]) -> bytes:
         """The file with these bands of a patch."""
         shape = shape_of(self._spec, self._modality, bands[0], patch.number)
         is_compressed = self._kind != "tiff" or self._encoding.compression is not None
@@ -92,7 +95,7 @@ class _Contents:
             self._compressed[place] = self._encoded(content, bands, shape)
         return self._compressed[place]
 
-    def pixels(self, patch: Patch, band: Band) -> npt.NDArray[Any]:
+    def pixels(self, patch: SamplePatch, band: Band) -> npt.NDArray[Any]:
         """The pixels of one band of a patch."""
         shape = shape_of(self._spec, self._modality, band, patch.number)
         return self._pixels(patch.key, band, shape)
@@ -132,7 +135,8 @@ def _write_stores(
     spec: DatasetSpec, modality: Modality, source: Path, n_patches: int, contents: _Contents
 ) -> set[Path]:
     """Write the patches of one modality as Zarr stores; return these."""
-    from corpus.zarrs import write_stores  # noqa: PLC0415 - only this form needs numcodecs
+    with extra_needed():
+        from rico_hdl.testing.zarrs import write_stores  # noqa: PLC0415 - for numcodecs
 
     write_stores(modality, source, patches(spec, modality, n_patches), contents.pixels)
     return set(source.iterdir())
