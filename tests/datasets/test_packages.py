@@ -213,6 +213,16 @@ def test_any_use_of_a_broken_package_is_the_same_error(packages):
         assert (done.returncode, "can't be loaded: ModuleNotFoundError" in done.stderr) == (3, True)
 
 
+@pytest.mark.parametrize("command", ["rico-hdl ", "rico-hdl convert "])
+def test_a_broken_package_spoils_no_completion(packages, command):
+    """A shell completes the names of all other datasets."""
+    packages.install("meadows", "import absent_library", "flowers = meadows:SPEC")
+    n = command.count(" ")
+    packages.environment |= {"COMP_WORDS": f"{command}fl", "COMP_CWORD": str(n)}
+    packages.environment["_RICO_HDL_COMPLETE"] = "bash_complete"
+    assert packages.rico().stdout.split() == ["plain,flair"]
+
+
 def test_a_broken_package_spoils_no_hint(packages, tmp_path):
     """Searching for the dataset that files belong to skips those of broken packages."""
     packages.install("meadows", "import absent_library", "flowers = meadows:SPEC")

@@ -23,9 +23,12 @@ class _Convert(click.Group):
         del ctx
         return list(registry())
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        del ctx
-        return _conversion_command(resolve(cmd_name))
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if not ctx.resilient_parsing:
+            return _conversion_command(resolve(cmd_name))
+        # To complete a command line, names suffice: no broken package may prevent it.
+        spec = usable(cmd_name)
+        return None if spec is None else _conversion_command(spec)
 
 
 _OTHERS = {
@@ -53,7 +56,6 @@ class _Root(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in _OTHERS:
             return _OTHERS[cmd_name]
-        # Only names and options are wanted to complete a command line: no package may break that.
         spec = usable(cmd_name) if ctx.resilient_parsing else registry().get(cmd_name)
         return None if spec is None else _conversion_command(spec)
 
