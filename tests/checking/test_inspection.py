@@ -14,7 +14,7 @@ import rico_hdl
 from rico_hdl.checking.inspection import inspect
 from rico_hdl.cli.info import _lines
 from rico_hdl.converting.conversion import convert
-from rico_hdl.datasets import registry
+from rico_hdl.datasets import built_in, registry
 from tests.support.reading import arrays, records
 
 BIGEARTHNET = registry()["bigearthnet"]
@@ -105,8 +105,8 @@ def test_records_that_fit_several_datasets_are_the_originals_or_unnamed(
 ):
     """Without a manifest, of datasets that fit equally only one that the original has is named."""
     twin = replace(registry()[name], name="a-twin", is_original=False)
-    monkeypatch.setitem(registry()._modules, "a-twin", "a_twin")
-    monkeypatch.setitem(registry()._loaded, "a-twin", twin)
+    monkeypatch.setitem(built_in()._modules, "a-twin", "a_twin")
+    monkeypatch.setitem(built_in()._loaded, "a-twin", twin)
     spec = registry()[name]
     sources = corpus.generate(spec, tmp_path / "source", 3, modalities=["s2"])
     convert(spec, sources, tmp_path / "target")
