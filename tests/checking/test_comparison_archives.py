@@ -15,7 +15,7 @@ from rico_hdl import errors
 from rico_hdl.checking.comparison import compare_with_sources
 from rico_hdl.checking.doubts import Doubts
 from rico_hdl.converting.conversion import convert
-from rico_hdl.datasets import get, registry
+from rico_hdl.datasets import built_in, get
 from rico_hdl.store import JournalEntry, journal
 from rico_hdl.values import ArchiveFailure, Origin
 from tests.support.archives import published
@@ -163,7 +163,7 @@ def test_an_archive_whose_sum_is_right_again_proves_its_records(tmp_path, s2, mo
     """After a wrong MD5 sum, an intact copy in another folder is checked and accepted."""
     right = tar_of(s2)
     spec = published(right)
-    monkeypatch.setitem(registry()._loaded, SPEC.name, spec)
+    monkeypatch.setitem(built_in()._loaded, SPEC.name, spec)
     path, copy, target = tmp_path / "x.tar", tmp_path / "copy" / "x.tar", tmp_path / "target"
     path.write_bytes(right + bytes(512))
     assert not convert(spec, {"s2": path}, target, check_archives=True).complete
