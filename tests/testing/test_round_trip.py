@@ -9,6 +9,7 @@ import pytest
 
 from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import resolve
+from rico_hdl.errors import UsageError
 from rico_hdl.testing import check_spec, generate, patches
 from rico_hdl.testing.round_trip import problems_of
 
@@ -126,3 +127,19 @@ def test_the_package_knows_no_dataset():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "{} {}\n"
+
+
+def test_samples_of_array_files_are_refused(tmp_path):
+    """No samples are generated of npy files, rather than files of another format."""
+    text = """
+name = "arrays"
+[[modality]]
+name = "cube"
+files = "{id}.npy"
+key = "{id}"
+axes = ["y", "x", "band"]
+bands = ["a", "b"]
+"""
+    (tmp_path / "arrays.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match="no samples can be generated"):
+        check_spec(tmp_path / "arrays.toml", tmp_path / "work")

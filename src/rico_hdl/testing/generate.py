@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rico_hdl.errors import UsageError
 from rico_hdl.testing import images
 from rico_hdl.testing.companions import companions
 from rico_hdl.testing.encodings import encoding_of
@@ -55,8 +56,17 @@ def generate(
 
     Raises:
         ValueError: Files of two modalities would be the same, or see `rico_hdl.testing.patches`.
+        UsageError: Files of a modality are npy, npz or HDF5, which are not generated.
     """
     wanted = [m for m in spec.modalities if modalities is None or m.name in modalities]
+    arrays = [m.name for m in wanted if m.arrays is not None and m.arrays.are_files]
+    if arrays:
+        raise UsageError(
+            f"{spec.name}: files of {', '.join(arrays)} are npy, npz or HDF5, of which no samples "
+            "can be generated",
+            "Convert a few files of your own instead, and compare them with `rico-hdl verify "
+            "--sources`.",
+        )
     sources = {}
     written: set[Path] = set()
     for modality in wanted:
