@@ -12,13 +12,22 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rico_hdl.datasets import eurosat_multi_spectral, uc_merced
 from rico_hdl.errors import UsageError
 
-EUROSAT_CLASSES: Final = eurosat_multi_spectral.CLASSES
-"""The classes of EuroSAT, in alphabetical order."""
-UC_MERCED_CLASSES: Final = uc_merced.CLASSES
-"""The classes of UC Merced, in alphabetical order."""
+EUROSAT_CLASSES: Final = (
+    "AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial", "Pasture",
+    "PermanentCrop", "Residential", "River", "SeaLake",
+)  # fmt: skip
+"""Helber et al., "EuroSAT", JSTARS 2019 (arXiv:1709.00029), figure 2; the names of the folders."""
+
+UC_MERCED_CLASSES: Final = (
+    "agricultural", "airplane", "baseballdiamond", "beach", "buildings", "chaparral",
+    "denseresidential", "forest", "freeway", "golfcourse", "harbor", "intersection",
+    "mediumresidential", "mobilehomepark", "overpass", "parkinglot", "river", "runway",
+    "sparseresidential", "storagetanks", "tenniscourt",
+)  # fmt: skip
+"""Yang and Newsam, "Bag-of-visual-words and spatial extensions for land-use classification", ACM
+GIS 2010, table 1; the names of the folders."""
 
 
 def class_of_key(key: str) -> str:
