@@ -129,7 +129,7 @@ def test_junk_after_a_tar_is_reported_everywhere(tmp_path, whole, folder, suffix
     """Bytes after a tar make the store incomplete; once cut off, nothing is converted again."""
     path, target = tmp_path / f"x.{suffix}", tmp_path / "target"
     path.write_bytes(COMPRESSIONS[suffix](tar_of(folder) + JUNK))
-    assert_reported(path, target, "incomplete", "1,536 bytes can't be accounted for")
+    assert_reported(path, target, "incomplete", "1,536 bytes can't be accounted for", "appended")
     assert records(target) == records(whole)
     path.write_bytes(COMPRESSIONS[suffix](tar_of(folder)))
     summary = convert(SPEC, {NAME: path}, target)

@@ -114,8 +114,9 @@ class TarArchive:
         if headers.n_lost:
             message += f"; {headers.n_lost:,} bytes can't be accounted for"
         if headers.is_certain:
-            hint = "Download it again, or remove the data appended to it."
-            return IncompleteArchiveError(message, hint)
+            # Failures in reports have no hint, so the message itself says what to do.
+            message += "; remove the data appended to it, or get an intact copy"
+            return IncompleteArchiveError(message)
         return ArchiveError(message, _AGAIN)
 
     def _read(self, content: Stream, path: str, start: int, n_bytes: int) -> bytes:
