@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -136,6 +137,34 @@ def test_a_checking_process_that_hangs_ends_with_its_parent(made, number):
     assert code == 128 + number
     # A process that nobody has waited for yet is a zombie.
     assert not child.exists() or "State:\tZ" in (child / "status").read_text()
+
+
+STARTING = """
+import os, signal, sys
+from rico_hdl.checking import isolated
+from rico_hdl.cli import main
+number, start = int(sys.argv.pop(1)), isolated._started
+def started():
+    child = start()
+    os.kill(child.pid, signal.SIGSTOP)
+    print(child.pid, flush=True)
+    os.kill(os.getpid(), number)
+    return child
+isolated._started = started
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_signal_while_the_checking_process_starts_is_one(made, number):
+    """A signal that waits until the reading process is known ends both, and is not a second one."""
+    done = started("-c", STARTING, int(number), "verify", made["store"])
+    output, errors = done.communicate(timeout=20)
+    assert done.returncode == 128 + number
+    assert "in the middle of an operation" not in errors
+    assert "Traceback" not in errors
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(output), 0)
 
 
 def test_a_second_signal_ends_it_at_once(made, tmp_path):

@@ -101,8 +101,7 @@ def _attempt(request: bytes, observer: Observer) -> Verification | Exception | i
         child = _started()
     with child:
         try:
-            if stop.signal is not None:
-                signal.raise_signal(stop.signal)
+            stop.deliver()
             for name, arguments in _messages(child, request):
                 if name == _END:
                     end: Verification | Exception = arguments[0]

@@ -42,6 +42,19 @@ class StopFlag:
     def __bool__(self) -> bool:
         return self.signal is not None
 
+    def deliver(self) -> None:
+        """Act on the signal, if any, as if it arrived now.
+
+        Its handler is called, and the signal not raised again: that would look like a second one.
+        """
+        if self.signal is None:
+            return
+        handler = signal.getsignal(self.signal)
+        if callable(handler):
+            handler(self.signal, None)
+        else:
+            signal.raise_signal(self.signal)
+
 
 @contextmanager
 def deferred_signals() -> Iterator[StopFlag]:
