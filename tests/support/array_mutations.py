@@ -2,28 +2,22 @@
 
 `python -m tests.support.array_mutations KIND SEED N` decodes N files with limited memory, and
 compares the results with those of `numpy.load` (npy, npz), or of h5py when it reads the file
-through a file object of Python (h5). It prints one line of JSON, as
-`tests.support.image_mutations` does.
+through a file object of Python (h5). It prints one line of JSON.
 """
 
-import json
-import random
 import sys
 import zipfile
 import zlib
-from collections import Counter
+from functools import partial
 from io import BytesIO
-from tempfile import TemporaryFile
 
 import h5py
 import numpy as np
 
 from rico_hdl.decoding.formats import decoder_of
-from rico_hdl.errors import DecodingError
+from tests.support import mutations
 from tests.support.array_files import hdf5, modality_of, npy, npz
 from tests.support.image_files import stacked
-from tests.support.image_mutations import damaged
-from tests.support.tiff_mutations import MAX_MEMORY_BYTES, stderr_to
 
 _ERRORS = (
     *(OSError, ValueError, LookupError, RuntimeError, TypeError, EOFError, SyntaxError),
@@ -68,50 +62,18 @@ def judged(kind, data):
         return None
 
 
-def examine(kind, data, counts):
-    """Decode a file and judge the result; returns a message if it is wrong, else None."""
-    path = {"npy": "", "npz": "image", "h5": "a/image"}[kind]
-    ours, message = None, ""
-    with TemporaryFile() as file, stderr_to(file.fileno()):
-        try:
-            ours = stacked(decoder_of(modality_of(f".{kind}", path=path)).decode(data))
-        except DecodingError as error:
-            message = str(error)
-        file.seek(0)
-        printed = file.read()
-    counts["refused" if ours is None else "decoded"] += 1
-    if printed or "\n" in message:
-        return f"prints, or needs several lines: {printed} {message}"
-    if ours is None:
-        return None
-    theirs = judged(kind, data)
-    if theirs is None:
-        return "is accepted, but the judge refuses it"
-    theirs = theirs.astype(theirs.dtype.newbyteorder("<"))
-    same = (ours.dtype, ours.shape, ours.tobytes()) == (
-        theirs.dtype,
-        theirs.shape,
-        theirs.tobytes(),
-    )
-    return None if same else "differs from what the judge reads"
-
-
 def main(kind, seed, n_files):
-    """Decode damaged files; print the counts and all mistakes."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        pass
-    else:
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    counts, wrong = Counter(), []
-    for i in range(n_files):
-        rng = random.Random(f"{seed} {i}")
-        data = base_file(kind, rng)
-        for number, changed in enumerate([data, *(damaged(kind, data, rng) for _ in range(2))]):
-            message = examine(kind, changed, counts)
-            wrong += [f"{i}, {number}: {message}"] if message else []
-    sys.stdout.write(json.dumps({**counts, "wrong": wrong}))
+    """Decode damaged files of one kind."""
+    path = {"npy": "", "npz": "image", "h5": "a/image"}[kind]
+    decoder = decoder_of(modality_of(f".{kind}", path=path))
+    mutations.run(
+        seed,
+        n_files,
+        base_file=partial(base_file, kind),
+        damaged=mutations.damaged,
+        decode=lambda data: stacked(decoder.decode(data)),
+        judged=partial(judged, kind),
+    )
 
 
 if __name__ == "__main__":

@@ -1,24 +1,20 @@
 """Damaged JPEG and PNG files, and a separate process that decodes them.
 
 `python -m tests.support.image_mutations KIND SEED N` decodes N files with limited memory, and
-compares the results with Pillow's (jpeg) or GDAL's (png). It prints one line of JSON, as
-`tests.support.tiff_mutations` does.
+compares the results with Pillow's (jpeg) or GDAL's (png). It prints one line of JSON.
 """
 
-import json
-import random
 import sys
-from collections import Counter
-from tempfile import TemporaryFile
+from functools import partial
 
 from PIL import Image
 from rasterio.errors import RasterioError
 
 from rico_hdl.decoding.images.jpeg import JpegDecoder
 from rico_hdl.decoding.images.png import PngDecoder
-from rico_hdl.errors import DecodingError
 from tests.support import image_files as files
-from tests.support.tiff_mutations import MAX_MEMORY_BYTES, NULL, stderr_to
+from tests.support import mutations
+from tests.support.tiff_mutations import NULL, stderr_to
 
 _DECODERS = {"jpeg": JpegDecoder, "png": PngDecoder}
 
@@ -43,37 +39,21 @@ def base_file(kind, rng):
     )
 
 
-def damaged(kind, data, rng):
-    """The file with one to three changes, of which some have checksums that fit."""
-    if kind == "png" and rng.random() < 0.6:
-        chunks = files.chunks_of(data)
-        i = rng.randrange(len(chunks))
-        name, body = chunks[i]
-        changed = bytearray(rng.choice([name + body, name + body, body and name + body]) or name)
-        _change(changed, rng)
-        if rng.random() < 0.7 and len(changed) > 3:  # the name is worth less than the content
-            changed[:4] = name
-        chunks[i] = bytes(changed[:4]).ljust(4, b"a"), bytes(changed[4:])
-        if rng.random() < 0.1:
-            rng.shuffle(chunks)
-        return files.PNG + b"".join(files.chunk(*parts) for parts in chunks)
-    changed = bytearray(data)
-    for _ in range(rng.choice([1, 1, 1, 2, 3])):
-        _change(changed, rng)
-    return bytes(changed)
-
-
-def _change(data, rng):
-    """Exchange, remove or insert a few bytes, or cut the data off."""
-    if not data:
-        return
-    at, n = rng.randrange(len(data)), rng.choice([1, 1, 1, 2, 4, 16])
-    kind = rng.choices(("exchange", "clear", "remove", "insert", "cut"), (60, 10, 10, 10, 10))[0]
-    if kind == "cut":
-        del data[at:]
-        return
-    new = {"exchange": rng.randbytes(n), "clear": bytes(n), "insert": rng.randbytes(n)}
-    data[at : at if kind == "insert" else at + n] = new.get(kind, b"")
+def damaged_chunks(data, rng):
+    """The PNG file with damage, of which more than half has checksums that fit."""
+    if rng.random() >= 0.6:
+        return mutations.damaged(data, rng)
+    chunks = files.chunks_of(data)
+    i = rng.randrange(len(chunks))
+    name, body = chunks[i]
+    changed = bytearray(rng.choice([name + body, name + body, body and name + body]) or name)
+    mutations.change(changed, rng)
+    if rng.random() < 0.7 and len(changed) > 3:  # the name is worth less than the content
+        changed[:4] = name
+    chunks[i] = bytes(changed[:4]).ljust(4, b"a"), bytes(changed[4:])
+    if rng.random() < 0.1:
+        rng.shuffle(chunks)
+    return files.PNG + b"".join(files.chunk(*parts) for parts in chunks)
 
 
 def judged(kind, data):
@@ -85,48 +65,17 @@ def judged(kind, data):
         return None
 
 
-def examine(kind, data, counts):
-    """Decode a file and judge the result; returns a message if it is wrong, else None."""
-    ours, message = None, ""
-    with TemporaryFile() as file, stderr_to(file.fileno()):
-        try:
-            ours = files.stacked(_DECODERS[kind]().decode(data))
-        except DecodingError as error:
-            message = str(error)
-        file.seek(0)
-        printed = file.read()
-    counts["refused" if ours is None else "decoded"] += 1
-    if printed or "\n" in message:
-        return f"prints, or needs several lines: {printed} {message}"
-    if ours is None:
-        return None
-    theirs = judged(kind, data)
-    if theirs is None:
-        return "is accepted, but the judge refuses it"
-    same = (ours.dtype, ours.shape, ours.tobytes()) == (
-        theirs.dtype,
-        theirs.shape,
-        theirs.tobytes(),
-    )
-    return None if same else "differs from what the judge reads"
-
-
 def main(kind, seed, n_files):
-    """Decode damaged files; print the counts and all mistakes."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        pass
-    else:
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    counts, wrong = Counter(), []
-    for i in range(n_files):
-        rng = random.Random(f"{seed} {i}")
-        data = base_file(kind, rng)
-        for number, changed in enumerate([data, *(damaged(kind, data, rng) for _ in range(2))]):
-            message = examine(kind, changed, counts)
-            wrong += [f"{i}, {number}: {message}"] if message else []
-    sys.stdout.write(json.dumps({**counts, "wrong": wrong}))
+    """Decode damaged files of one kind."""
+    decoder = _DECODERS[kind]()
+    mutations.run(
+        seed,
+        n_files,
+        base_file=partial(base_file, kind),
+        damaged=damaged_chunks if kind == "png" else mutations.damaged,
+        decode=lambda data: files.stacked(decoder.decode(data)),
+        judged=partial(judged, kind),
+    )
 
 
 if __name__ == "__main__":
