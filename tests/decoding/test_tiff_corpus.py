@@ -19,7 +19,8 @@ from tests.support.tiff_files import (
 from tests.support.tiff_mutations import attempt
 
 STEP = 1 if os.environ.get("TIFF_CORPUS") == "all" else 127
-"""One of how many combinations is tested. All of them, by ``TIFF_CORPUS=all``, take 20 minutes.
+"""One of how many combinations is tested. All of them, by ``TIFF_CORPUS=all``, take about two
+hours on one core, estimated from 40,000 combinations that took 864 s.
 """
 
 N_PARTS = 8
