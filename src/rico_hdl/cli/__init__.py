@@ -46,6 +46,9 @@ _SIGNS_OF_LIMITS: Final = (
 )
 """In the messages of errors that have no number."""
 
+_NO_ARGUMENTS: Final = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""click 8.2 raises it with the help of a command that was called without arguments."""
+
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
@@ -70,9 +73,11 @@ def run(command: click.Command | None, arguments: list[str]) -> int:
             command = root
         result = command.main(arguments, prog_name="rico-hdl", standalone_mode=False)
     except click.ClickException as error:
-        click.echo(f"error: {error.format_message()}", err=True)
+        is_help = isinstance(error, _NO_ARGUMENTS)
+        click.echo(("" if is_help else "error: ") + error.format_message(), err=True)
         context = getattr(error, "ctx", None)
-        click.echo(f"See: {context.command_path if context else 'rico-hdl'} --help", err=True)
+        if not is_help:
+            click.echo(f"See: {context.command_path if context else 'rico-hdl'} --help", err=True)
         return EXIT_USAGE
     except RicoError as error:
         cause = error.__cause__ or error.__context__

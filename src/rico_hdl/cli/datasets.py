@@ -116,10 +116,12 @@ def _overview(specs: Sequence[DatasetSpec]) -> str:
 
 
 def _describe(spec: DatasetSpec) -> str:
-    lines = [f"{spec.name}: {spec.title}", f"  {spec.summary}", f"  {spec.url}"]
+    lines = [f"{spec.name}: {spec.title}"]
+    lines += [f"  {text}" for text in (spec.summary, spec.url) if text]
     for modality in spec.modalities:
+        folder = modality.folder or "FOLDER"
         lines += [
-            f"  {modality.option} {modality.folder}    ({modality.name}: {modality.title})",
+            f"  {modality.option} {folder}    ({modality.name}: {modality.title})",
             f"    files  {modality.files.description}",
             f"    such as  {_example(modality)}",
             *_downloads(modality),
@@ -139,7 +141,7 @@ def _describe(spec: DatasetSpec) -> str:
 def _example(modality: Modality) -> str:
     if modality.arrays is not None and not modality.arrays.are_files:
         return f"{modality.example}, in a store"
-    return f"{modality.folder}/{modality.example}"
+    return "/".join(filter(None, (modality.folder, modality.example)))
 
 
 def _downloads(modality: Modality) -> list[str]:

@@ -191,7 +191,8 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
         target = _target_from_source(spec.modalities[0], given)
     sources = {name: places for name, places in given.items() if places}
     if not sources and place is None:
-        raise click.UsageError(f"Missing source. Give {' or '.join(dict.fromkeys(options))}.")
+        known = dict.fromkeys([*options, FOR_ALL])
+        raise click.UsageError(f"Missing source. Give {' or '.join(known)}.")
     if target is None:
         raise click.UsageError("Missing option '--target-dir': the folder to write to.")
     report = values["report"]
