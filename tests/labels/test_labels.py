@@ -103,6 +103,8 @@ def test_unknown_names_are_named():
 def test_class_is_in_the_key(dataset, classes):
     """The class of a patch is that of its folder, and classes are in alphabetical order."""
     spec = registry()[dataset]
+    assert spec.labels is not None
+    assert spec.labels.classes == classes  # of stores, and of programs that import them
     patches = corpus.patches(spec, spec.modalities[0], 2 * len(classes))
     indexes = labels.class_indexes_of_keys([patch.key for patch in patches], classes)
     assert list(classes) == sorted(classes)

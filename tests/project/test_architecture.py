@@ -210,7 +210,7 @@ def names_in(path):
 
 CLASSES = {"EUROSAT_CLASSES", "UC_MERCED_CLASSES"}
 PUBLIC_SINCE_0_1 = {
-    "labels": CLASSES | {"eurosat_multi_spectral", "uc_merced"},  # where the classes are
+    "labels": CLASSES,
     "torch": CLASSES | {"BigEarthNet", "EuroSAT", "HySpecNet", "UCMerced", "bigearthnet"},
 }
 """Identifiers that name a dataset, by package; version 0.1.0 made them public."""

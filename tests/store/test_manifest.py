@@ -92,13 +92,14 @@ def test_a_spec_of_array_files_survives_as_json():
 
 
 def test_a_spec_from_before_layouts_is_read():
-    """A manifest that says `encoding`, and no layouts of tables and arrays, is read."""
+    """A manifest that says `encoding`, and no layouts of tables and arrays or patterns, is read."""
     rows = json.loads(json.dumps(as_rows(SPEC)))
     for modality in rows["modalities"]:
-        del modality["arrays"], modality["columns"]
+        del modality["arrays"], modality["columns"], modality["patterns"]
         modality["encoding"] = "geotiff"
     found = from_rows(rows)
     assert found.fingerprint == SPEC.fingerprint
+    assert [m.files.patterns for m in found.modalities] == [()] * len(SPEC.modalities)
 
 
 def test_a_store_carries_its_spec(store):

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from itertools import combinations
 from typing import Literal, get_args
@@ -144,18 +144,18 @@ class Modality:
     """The archives in which its files are published, most common first."""
     aliases: tuple[str, ...] = ()
     """Other spellings of the option that users paste, accepted with a notice."""
-    role: Role = "image"
-    """The use of its patches in training: input, target, or neither unless asked for."""
-    classes: tuple[str, ...] = ()
-    """The names of a mask's classes, by pixel value from 0 on."""
-    ignore: int | None = None
-    """The pixel value of a mask that stands for no class."""
     presets: tuple[Preset, ...] = ()
     """Named selections of bands for readers. They have no effect on keys and records."""
     companions: tuple[str, ...] = ()
     """Names, as glob patterns, of files that the publisher ships next to the patches and that
     belong to none: quality layers, thumbnails, metadata. Other files with the extension of
     ``files`` are counted in a warning."""
+    role: Role = "image"
+    """The use of its patches in training: input, target, or neither unless asked for."""
+    classes: tuple[str, ...] = ()
+    """The names of a mask's classes, by pixel value from 0 on."""
+    ignore: int | None = None
+    """The pixel value of a mask that stands for no class."""
 
     def __post_init__(self) -> None:
         above = [segment for segment in self.files.segments[:-1] if BAND_FIELD in segment.fields]
@@ -279,8 +279,6 @@ class DatasetSpec:
     """The publication to cite, which is also the source of the band order."""
     modalities: tuple[Modality, ...]
     """Its modalities, in the order of their command-line options."""
-    labels: Labels | None = None
-    """The labels of its patches, if their keys name them."""
     notes: tuple[str, ...] = field(default=())
     """Oddities that users should know, a sentence each."""
     topic: str = ""
@@ -291,8 +289,12 @@ class DatasetSpec:
     """The licence that the publisher states; empty if unknown."""
     is_original: bool = False
     """Whether the original rico-hdl converts it as well."""
+    labels: Labels | None = None
+    """The labels of its patches, if their keys name them."""
+    stored: InitVar[bool] = False
+    """Whether the spec is read from a store, whose keys are known to differ."""
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, stored: bool) -> None:
         for attribute in ("name", "option"):
             values = [getattr(modality, attribute) for modality in self.modalities]
             if len(set(values)) != len(values):
@@ -302,7 +304,8 @@ class DatasetSpec:
                 f"dataset {self.name!r}: no key has the field {self.labels.field!r} of its labels",
                 f"Keys: {', '.join(str(modality.key) for modality in self.modalities)}.",
             )
-        for one, other in combinations(self.modalities, 2):
+        # The keys of an existing store have not met, whatever later versions know about keys.
+        for one, other in () if stored else combinations(self.modalities, 2):
             if (key := common_text(one.keys, other.keys)) is not None:
                 raise SpecError(
                     f"dataset {self.name!r}: patches of {one.name} and {other.name} may have the "

@@ -90,6 +90,8 @@ def _load(kind: type[_T], rows: object, place: str) -> _T:
     if kind is Modality and rows.get(_PATTERNS):
         patterns = _patterns(rows[_PATTERNS], f"{_PATTERNS} of {place}")
         values["files"] = Template.parse(str(values["files"]), **patterns)
+    if kind is DatasetSpec:
+        values["stored"] = True
     return kind(**values)
 
 

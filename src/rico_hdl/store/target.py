@@ -108,8 +108,8 @@ def _is_own_journal(path: Path) -> bool:
     """Whether a file may be a journal, damaged or not; true if there is none."""
     if _head(path) == b"" or _is_journal(path):
         return True
-    # A journal whose only block is damaged is known by the database next to it, even if a crash took
-    # the manifest. Whatever it holds, blocks are only appended.
+    # A journal whose only block is damaged is known by the database next to it, even if a crash
+    # took the manifest. Whatever it holds, blocks are only appended.
     return (path.parent / DATA_NAME).exists()
 
 
