@@ -4,7 +4,12 @@ In: this package. Out: a table on standard output. A row is a kind of records, o
 number of patches per call and of threads, and an alternative. Its number is the alternative's time
 divided by the package's, the median of neighbouring runs in one process: above 1, the package is
 faster. Remove methods that are in no row 10 % faster than the alternative; adopt those that are
-10 % faster. One thread is measured in processor time, several threads in wall time.
+10 % faster. One thread is measured in processor time, several threads in wall time, which needs an
+idle machine.
+
+Reads by several threads are those of a user's own threads, each with `PatchReader.read_batch`. The
+package's batches already use `gathered` with two threads or more, and `rico_hdl.torch` uses
+`selected`.
 
     make bench-ablation BENCH="--only BigEarthNet"
 """
@@ -19,7 +24,7 @@ import os
 import random
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
@@ -36,7 +41,7 @@ from versions import SIDES
 import rico_hdl
 from rico_hdl.reading import PatchReader, Store
 from rico_hdl.reading.array_plan import ArrayPlan
-from rico_hdl.reading.band_memory import GATHERED_BYTES, RECORD_PLACE
+from rico_hdl.reading.gathering import gather_rows
 from rico_hdl.reading.runs import Run, copy
 
 Array = npt.NDArray[Any]
@@ -183,82 +188,22 @@ def staged(reader: PatchReader) -> bool:
 
 
 def gathered(reader: PatchReader) -> bool:
-    """Copy the pages of a block of records in one call first, instead of record by record."""
-    wanted = [plan for plan in copying(reader) if not plan._resampled]
-
-    def exchange(plan: ArrayPlan) -> None:
-        end = RECORD_PLACE + max(run.span[1] for run in plan._runs)
-        begin = RECORD_PLACE + min(run.span[0] for run in plan._runs)
-        pieces = np.arange(begin // GATHERED_BYTES, -(-end // GATHERED_BYTES))
-        n_bytes = len(pieces) * GATHERED_BYTES
-        skipped = RECORD_PLACE - int(pieces[0]) * GATHERED_BYTES
-        n_block = max(1, 3 * 2**20 // n_bytes)
-
-        def fill_rows(
-            data: mmap.mmap, starts: npt.NDArray[np.int64], rows: Sequence[int], out: Array
-        ) -> None:
-            whole = len(data) // GATHERED_BYTES * GATHERED_BYTES
-            file = np.frombuffer(data, np.uint8, whole).reshape(-1, GATHERED_BYTES)
-            for i in range(0, len(rows), n_block):
-                first = starts[i : i + n_block] // GATHERED_BYTES
-                block = file.take(first[:, None] + pieces, axis=0, mode="clip")
-                for shape, dtype, offset, strides, region in plan._runs:
-                    bands = np.ndarray(
-                        (len(first), *shape), dtype, block, skipped + offset, (n_bytes, *strides)
-                    )
-                    out[(slice(i, i + n_block), *region)] = bands
-
-        plan.fill_rows = fill_rows  # type: ignore[method-assign]
-
-    for plan in wanted:
-        exchange(plan)
-    return bool(wanted)
+    """Copy the pages of a block of records first, as batches do that several threads read."""
+    reader._copy_rows = gather_rows
+    return bool(copying(reader))
 
 
 def selected(reader: PatchReader) -> bool:
-    """Copy a band of all records of a batch in one call of torch, instead of with NumPy."""
+    """Copy a band of all records of a batch in one call of torch, as `rico_hdl.torch` does."""
     try:
         import torch  # noqa: PLC0415 - optional
+
+        from rico_hdl.torch.selecting import select_rows  # noqa: PLC0415
     except ModuleNotFoundError:
         return False
     torch.set_num_threads(1)  # as in a loader's threads
-    wanted = [
-        plan
-        for plan in copying(reader)
-        if not plan._resampled and all(run.dtype == plan.dtype for run in plan._runs)
-    ]
-
-    def exchange(plan: ArrayPlan) -> None:
-        runs = [one for run in plan._runs for one in separate(run)]
-
-        def fill_rows(
-            data: mmap.mmap, starts: npt.NDArray[np.int64], rows: Sequence[int], out: Array
-        ) -> None:
-            file = torch.from_numpy(np.asarray(Writable(data)))
-            numbers = torch.from_numpy(starts // GATHERED_BYTES)
-            images = torch.from_numpy(out.view(np.uint8))
-            for run in runs:
-                begin, end = run.span
-                begin, n_bytes = begin + RECORD_PLACE, end - begin
-                n = (len(file) - begin - n_bytes) // GATHERED_BYTES + 1
-                pages = file.as_strided((n, n_bytes), (GATHERED_BYTES, 1), begin)
-                into = images[: len(rows), run.region[0]].flatten(1)
-                torch.index_select(pages, 0, numbers, out=into)
-
-        plan.fill_rows = fill_rows  # type: ignore[method-assign]
-
-    for plan in wanted:
-        exchange(plan)
-    return bool(wanted)
-
-
-class Writable:
-    """Read-only memory that claims to be writable, as torch demands although it does not write."""
-
-    def __init__(self, data: mmap.mmap) -> None:
-        self._held = np.frombuffer(data, np.uint8)
-        known = self._held.__array_interface__
-        self.__array_interface__ = known | {"data": (known["data"][0], False)}
+    reader._copy_rows = select_rows
+    return any(run.dtype == plan.dtype for plan in copying(reader) for run in plan._runs)
 
 
 SINGLE: Final[tuple[Way, ...]] = (band_by_band, staged)

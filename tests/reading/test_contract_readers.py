@@ -82,6 +82,15 @@ class TestBatches(ReaderContract):
             return np.concatenate([batch.images for batch in batches])
 
 
+class TestLargeBatches(ReaderContract):
+    """Reads batches in threads that are large enough to be gathered in blocks."""
+
+    def read(self, folder, keys, bands):
+        with rico_hdl.open(folder) as store:
+            batches = store.batches(keys, batch_size=16, bands=list(bands), n_threads=2, copy=True)
+            return np.concatenate([batch.images for batch in batches])
+
+
 class TestPickledReader(ReaderContract):
     """Reads through a pickled reader, as worker processes do."""
 

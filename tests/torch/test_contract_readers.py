@@ -29,6 +29,15 @@ class TestLoader(ReaderContract):
             return np.concatenate([batch["image"].numpy().copy() for batch in batches])
 
 
+class TestLoaderOfLargeBatches(ReaderContract):
+    """Reads batches that are large enough to be copied by one call for all patches."""
+
+    def read(self, folder, keys, bands):
+        dataset = PatchDataset(folder, keys, list(bands))
+        with loader(dataset, 16, n_threads=2) as batches:
+            return np.concatenate([batch["image"].numpy().copy() for batch in batches])
+
+
 class TestDataLoader(ReaderContract):
     """Reads batches with PyTorch's DataLoader."""
 

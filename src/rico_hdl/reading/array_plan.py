@@ -32,7 +32,7 @@ import numpy.typing as npt
 
 from rico_hdl.reading.layouts import little
 from rico_hdl.reading.resampling import Resampling, resampler, working_dtype
-from rico_hdl.reading.runs import Array, Run, Size, copy, copy_rows, runs_of
+from rico_hdl.reading.runs import Array, CopiesRows, Run, Size, copy, runs_of
 from rico_hdl.record import Tensor
 
 _BLOCK_BYTES: Final = 2 * 2**20
@@ -119,6 +119,7 @@ class ArrayPlan:
         starts: npt.NDArray[np.int64],
         rows: Sequence[int],
         out: Array,
+        copy_rows: CopiesRows,
     ) -> None:
         """Copy several records into rows of an array of shape (N, C, H, W).
 
@@ -127,16 +128,17 @@ class ArrayPlan:
             starts: Zero-based offset of each record's first byte.
             rows: Zero-based position of each record in the array.
             out: The array; each row has the plan's shape and dtype.
+            copy_rows: Copies the pixels of many records.
         """
-        begins = starts.tolist()
         for first, last in _stretches(rows):
-            some = begins[first:last]
+            some = starts[first:last]
             images = out[rows[first] : rows[first] + last - first]
             for bands in self._padded:
                 images[:, bands] = 0
-            copy_rows(self._runs, data, some, images)
+            if self._runs:
+                copy_rows(self._runs, data, some, images)
             for group in self._resampled:
-                group.fill_rows(data, some, images)
+                group.fill_rows(data, some, images, copy_rows)
 
 
 class _ResampledBands:
@@ -184,7 +186,9 @@ class _ResampledBands:
         copy(self._runs, data, start, memory)
         self._finish(memory, out[self._bands])
 
-    def fill_rows(self, data: mmap.mmap, starts: Sequence[int], out: Array) -> None:
+    def fill_rows(
+        self, data: mmap.mmap, starts: npt.NDArray[np.int64], out: Array, copy_rows: CopiesRows
+    ) -> None:
         """Fill the bands of an array of shape (N, bands, rows, columns)."""
         for i in range(0, len(starts), self._n_records):
             some = starts[i : i + self._n_records]

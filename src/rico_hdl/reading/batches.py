@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from rico_hdl.errors import UsageError
 from rico_hdl.reading.band_memory import BandArrays
+from rico_hdl.reading.gathering import gather_rows
 from rico_hdl.reading.keys import Keys
 from rico_hdl.reading.reader import Batch, PatchReader
 from rico_hdl.reading.record_plan import Images
@@ -44,13 +45,16 @@ class Batches(Iterator[Batch]):
         n_threads: int,
         copy: bool,
     ) -> None:
+        n_threads = min(n_threads, len(chunks))
+        if n_threads > 1:
+            reader = reader.copying(gather_rows)
         self._work = _Work(reader, chunks, prefetch, copy=copy)
         self._prefetch = prefetch
         self._lent: deque[_Slot] = deque()
         self._process = os.getpid()
         self._threads = [
             threading.Thread(target=self._work.run, name=f"rico-hdl batches {i}", daemon=True)
-            for i in range(min(n_threads, len(chunks)))
+            for i in range(n_threads)
         ]
         for thread in self._threads:
             thread.start()

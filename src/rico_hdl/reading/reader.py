@@ -21,6 +21,7 @@ from rico_hdl.reading.layouts import RecordLayout
 from rico_hdl.reading.options import Options
 from rico_hdl.reading.protocol import Located, Records
 from rico_hdl.reading.record_plan import NO_PLAN, UNGROUPED, Images, RecordPlan, plan_of
+from rico_hdl.reading.runs import CopiesRows, copy_rows
 
 _MAX_PLANS: Final = 1024
 _N_NAMED: Final = 5
@@ -54,17 +55,24 @@ class PatchReader:
     It can be pickled, and used from several threads.
     """
 
-    def __init__(self, records: Records, options: Options) -> None:
+    def __init__(
+        self, records: Records, options: Options, copy_rows: CopiesRows = copy_rows
+    ) -> None:
         # Not the store: it keeps its readers, and the cycle would keep the file open.
         self.records = records
         """The records that it reads."""
         self.options = options
         """The options of reading."""
+        self._copy_rows = copy_rows
         self._plans: dict[RecordLayout, RecordPlan] = {}
         self._last = (RecordLayout(b"", -1, []), NO_PLAN)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PatchReader, (self.records, self.options)
+        return PatchReader, (self.records, self.options, self._copy_rows)
+
+    def copying(self, copy_rows: CopiesRows) -> PatchReader:
+        """A reader with the same options that copies batches in another way."""
+        return PatchReader(self.records, self.options, copy_rows)
 
     def read(self, key: str, out: Images | None = None) -> Images:
         """Read one patch.
@@ -161,7 +169,7 @@ class PatchReader:
         else:
             arrays = plan.empty(n) if out is None else plan.checked(out, n)
             for rows, file, places in located:
-                plan.fill_rows(file.data, places[:, 0], rows, arrays)
+                plan.fill_rows(file.data, places[:, 0], rows, arrays, self._copy_rows)
             batch = Batch(_fixed(keys), plan.unwrapped(arrays))
         if perf_counter() - begin > n * plan.patience:
             ahead.cold = True
@@ -184,7 +192,7 @@ class PatchReader:
             for plan in dict.fromkeys(plans[i] for i in rows if i in row_of):
                 some = [j for j, i in enumerate(rows) if plans[i] is plan]
                 wanted = [row_of[rows[j]] for j in some]
-                plan.fill_rows(file.data, places[some, 0], wanted, arrays)
+                plan.fill_rows(file.data, places[some, 0], wanted, arrays, self._copy_rows)
         if len(kept) < len(keys):
             arrays = {name: array[: len(kept)] for name, array in arrays.items()}
         return Batch(names, first.unwrapped(arrays)), first

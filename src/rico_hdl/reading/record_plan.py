@@ -21,7 +21,7 @@ from rico_hdl.reading.catalogue import ModalityContents
 from rico_hdl.reading.layouts import RecordLayout
 from rico_hdl.reading.options import BY_BAND, Options
 from rico_hdl.reading.readahead import PIECE_BYTES, Span, patience, spans_of
-from rico_hdl.reading.runs import Array, Size
+from rico_hdl.reading.runs import Array, CopiesRows, Size
 from rico_hdl.reading.selection import chosen
 from rico_hdl.record import Tensor
 
@@ -70,6 +70,7 @@ class RecordPlan:
         starts: npt.NDArray[np.int64],
         rows: Sequence[int],
         arrays: Mapping[str, Array],
+        copy_rows: CopiesRows,
     ) -> None:
         """Copy several records into rows of arrays; see `ArrayPlan.fill_rows`."""
         if (
@@ -80,7 +81,7 @@ class RecordPlan:
             return
         for name, plan in self.arrays.items():
             array = arrays[name][:, None] if self.by_band else arrays[name]
-            plan.fill_rows(data, starts, rows, array)
+            plan.fill_rows(data, starts, rows, array, copy_rows)
 
     def empty(self, *rows: int) -> dict[str, Array]:
         """New, uninitialised arrays for patches.

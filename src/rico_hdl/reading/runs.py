@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import mmap
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -86,11 +86,30 @@ def copy(runs: Iterable[Run], data: mmap.mmap, start: int, out: Array) -> None:
         out[region] = np.ndarray(shape, dtype, data, start + offset, strides)
 
 
-def copy_rows(runs: Iterable[Run], data: mmap.mmap, starts: Sequence[int], out: Array) -> None:
-    """Copy many records as `copy` does, each into a row of an array of four axes.
+class CopiesRows(Protocol):
+    """A way to copy records into rows; safe for threads, and picklable."""
+
+    def __call__(
+        self, runs: Sequence[Run], data: mmap.mmap, starts: npt.NDArray[np.int64], out: Array
+    ) -> None:
+        """Copy many records as `copy` does, each into a row of an array.
+
+        Args:
+            runs: The runs.
+            data: The file.
+            starts: Zero-based offset of each record's first byte.
+            out: The array, of shape (records, bands, rows, columns).
+        """
+
+
+def copy_rows(
+    runs: Sequence[Run], data: mmap.mmap, starts: npt.NDArray[np.int64], out: Array
+) -> None:
+    """Copy record by record; see `CopiesRows`.
 
     It goes run by run, which makes the loop over records cheapest.
     """
+    begins = starts.tolist()
     for shape, dtype, offset, strides, region in runs:
-        for start, image in zip(starts, out[(slice(None), *region)], strict=True):
+        for start, image in zip(begins, out[(slice(None), *region)], strict=True):
             image[...] = np.ndarray(shape, dtype, data, start + offset, strides)

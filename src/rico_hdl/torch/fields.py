@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from rico_hdl.errors import UsageError
 from rico_hdl.reading import ArraySpec, Keys, PatchReader
+from rico_hdl.torch.selecting import select_rows
 
 Positions = Sequence[int] | npt.NDArray[np.intp]
 """Zero-based positions of patches in a dataset."""
@@ -47,13 +48,19 @@ class SampleField(Protocol):
         ...
 
 
-class Channels(NamedTuple):
-    """Some channels of an image, all from one modality."""
+class Channels:
+    """Some channels of an image, all from one modality.
 
-    reader: PatchReader
-    """The reader, with its store, bands and options."""
-    keys: Keys
-    """The key at each position."""
+    Args:
+        reader: A reader with its store, bands and options.
+        keys: The key at each position.
+    """
+
+    def __init__(self, reader: PatchReader, keys: Keys) -> None:
+        self.reader = reader.copying(select_rows)
+        """A reader with the same options, which copies batches with torch."""
+        self.keys = keys
+        """The key at each position."""
 
 
 @dataclass(frozen=True)
