@@ -81,8 +81,8 @@ class _Root(click.Group):
 
             known = self.list_commands(ctx)
             near = get_close_matches(args[0], known, 1)
-            guess = f"Did you mean {near[0]}?" if near else "rico-hdl --help lists all commands."
-            raise click.UsageError(f"No such command {args[0]!r}. {guess}", ctx) from None
+            guess = f" Did you mean {near[0]}?" if near else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{guess}", ctx) from None
 
 
 def _example(spec: DatasetSpec) -> str:
