@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -17,6 +17,7 @@ from typing import Literal, get_args
 
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.arrays import Arrays, check_array_files
+from rico_hdl.spec.columns import Columns
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.overlap import common_text
 from rico_hdl.spec.template import Template
@@ -73,41 +74,6 @@ class Preset:
     """The name that readers request, such as ``rgb``."""
     bands: tuple[str, ...]
     """The safetensors keys, in the order in which they are read."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyColumn:
-    """The column of a parquet table that holds a field of patches' paths."""
-
-    name: str
-    """The template field."""
-    column: str
-    """The name of the column."""
-    until: str = ""
-    """The field is the part of a value before this text first occurs; the whole value if empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """How parquet tables hold patches: each patch is a row, and each of its files a cell.
-
-    The column of a band has the band's token as its name.
-    """
-
-    keys: tuple[KeyColumn, ...]
-    """The columns with the fields of a path, one for each field except the band."""
-
-    def fields(self, values: Mapping[str, str]) -> dict[str, str]:
-        """The fields of a row, by name.
-
-        Args:
-            values: The row's values in the key columns, by column name.
-        """
-        found = {}
-        for key in self.keys:
-            value = values[key.column]
-            found[key.name] = value.partition(key.until)[0] if key.until else value
-        return found
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,12 @@ from typing import Any, Final, TypeVar
 
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.arrays import Arrays, Axis
+from rico_hdl.spec.columns import Columns, KeyColumn
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
     Band,
-    Columns,
     DatasetSpec,
     Download,
-    KeyColumn,
     Modality,
     Preset,
 )
