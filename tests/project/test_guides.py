@@ -15,6 +15,8 @@ from rico_hdl.datasets import registry
 from rico_hdl.spec.toml_form import DATASET_KEYS, MODALITY_KEYS, load_spec
 from tests.support.array_files import hdf5
 from tests.support.documents import DOCS, DOCUMENTS, README, merged, run_section, section, sections
+from tests.support.image_files import jpeg
+from tests.support.parquet_files import write_images
 from tests.support.reading import arrays
 from tests.support.running import python, run
 from tests.support.stores import converted
@@ -109,6 +111,21 @@ def test_own_arrays_are_converted_as_shown(tmp_path):
         path.write_bytes(hdf5({name: np.ones(shape)}))
     run_section(part, tmp_path)
     assert set(arrays(tmp_path / "Encoded-Slides")) == {"image_train_1", "mask_train_1"}
+
+
+def test_own_tables_are_converted_as_shown(tmp_path):
+    """The description of a dataset of parquet tables, and the commands below it, work on such."""
+    part = section(YOUR, "Tables with images")
+    (described,) = [block.text for block in part.blocks if block.language == "toml"]
+    (tmp_path / "views.toml").write_text(described, encoding="utf-8")
+    (tmp_path / "views").mkdir()
+    for split in ("train", "test"):
+        path = tmp_path / "views" / f"{split}-00000-of-00001.parquet"
+        write_images(path, [jpeg(np.ones((3, 8, 8), "u1"))] * 2)
+    run_section(part, tmp_path)
+    assert set(arrays(tmp_path / "Encoded-Views")) == {
+        f"{split}-00000-of-00001_{i}_{i}" for split in ("train", "test") for i in range(2)
+    }
 
 
 def test_keys_of_own_datasets_are_those_of_the_code():

@@ -270,8 +270,11 @@ def _archives_of(modality: Modality, folder: Path) -> tuple[list[Path], int]:
         found = archives_in(folder)
     except OSError:
         return [], 0  # opening a folder that can't be listed raises the error
+    # Without published names, any table may hold the patches that a spec finds in tables.
+    is_table = modality.columns is not None and not modality.downloads
+    others = (".zarr.zip",) if is_table else (".parquet", ".zarr.zip")
     chosen = _published(modality, found) or [
-        path for path in found if not path.name.lower().endswith((".parquet", ".zarr.zip"))
+        path for path in found if not path.name.lower().endswith(others)
     ]
     if not chosen:
         return [], 0

@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.arrays import Arrays, check_array_files
-from rico_hdl.spec.columns import Columns
+from rico_hdl.spec.columns import Columns, check_columns
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.overlap import common_text
 from rico_hdl.spec.template import Template
@@ -158,15 +158,19 @@ class Modality:
         check_array_files(
             self.name, self.suffix, self.arrays, self.band_names, is_split=self.one_file_per_band
         )
-        layouts = {}
         if self.columns is not None:
-            layouts["columns"] = [BAND_FIELD, *(key.name for key in self.columns.keys)]
+            check_columns(
+                self.name,
+                self.columns,
+                self.patch_fields,
+                str(self.files),
+                is_split=self.one_file_per_band,
+            )
         if self.arrays is not None and not self.arrays.are_files:
-            layouts["arrays"] = [axis.field for axis in self.arrays.axes if axis.field]
-        for kind, fields in layouts.items():
+            fields = [axis.field for axis in self.arrays.axes if axis.field]
             if sorted(fields) != sorted(self.files.fields):
                 raise SpecError(
-                    f"modality {self.name!r}: its {kind} give the fields {', '.join(fields)}",
+                    f"modality {self.name!r}: its arrays give the fields {', '.join(fields)}",
                     f"Expected those of {self.files}: {', '.join(self.files.fields)}.",
                 )
 
@@ -221,6 +225,8 @@ class Modality:
         contract: list[object] = [self.name, str(self.files), str(self.key), self.dtype, bands]
         if self.arrays is not None and self.arrays.are_files:
             contract.append([self.arrays.path, *self.arrays.axis_names])
+        if self.columns is not None and self.columns.pinned:
+            contract.append(self.columns.contract)
         return contract
 
     @cached_property

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple, get_args
 
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.arrays import ARRAY_SUFFIXES, BAND, BAND_IN_PATH, COLUMNS, ROWS, Arrays, Axis
+from rico_hdl.spec.columns import GIVEN_FIELDS, Columns, KeyColumn
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
     BAND_FIELD,
@@ -145,6 +146,9 @@ MODALITY_KEYS: Final = {
         'axes = ["band", "y", "x"]',
     ),
     "array": _Rule(_is_text, "the name of the array in its .npz or HDF5 files", 'array = "image"'),
+    "columns": _Rule(
+        _is_table, "a table of the columns of parquet files", 'columns = {files = "image"}'
+    ),
 }
 """The keys of a modality."""
 _BAND: Final = {
@@ -152,6 +156,19 @@ _BAND: Final = {
     "token": _Rule(_is_text, "the band's spelling in file names", 'token = "blue"'),
     "shape": _Rule(_is_shape, "rows and columns", "shape = [120, 120]"),
     "aliases": _Rule(_are_texts, "a list of texts", 'aliases = ["blue"]'),
+}
+_COLUMNS: Final = {
+    "files": _Rule(_is_text, "the name of the column with the files", 'files = "image"'),
+    "fields": _Rule(
+        _is_table_of(lambda value: _is_text(value) or _is_table(value)),
+        "a table of columns, by field",
+        'fields = {id = "image_id"}',
+    ),
+}
+_FIELD: Final = {
+    "column": _Rule(_is_text, "the name of a column", 'column = "image.path"', required=True),
+    "until": _Rule(_is_text, "the text that ends the value", 'until = "_"'),
+    "stem": _Rule(lambda value: isinstance(value, bool), "true or false", "stem = true"),
 }
 
 _LABELS: Final = {
@@ -250,11 +267,30 @@ def _modality(table: dict[str, Any], where: str, option: str) -> Modality:
         classes=tuple(table.get("classes", ())),
         ignore=table.get("ignore"),
         dtype=table.get("dtype"),
+        columns=_columns(table.get("columns"), files, where),
         arrays=_arrays(table, len(bands) if has_one_file else 1),
         n_published=table.get("n_published"),
         downloads=tuple(Download(name, md5) for name, md5 in table.get("downloads", {}).items()),
         presets=tuple(Preset(n, tuple(bands)) for n, bands in table.get("presets", {}).items()),
     )
+
+
+def _columns(table: dict[str, Any] | None, files: Template, where: str) -> Columns | None:
+    """The columns of a modality: fields that the table leaves out are called as their columns."""
+    if table is None:
+        return None
+    _check(table, _COLUMNS, f"{where}, columns")
+    named: dict[str, str | dict[str, Any]] = dict(table.get("fields", {}))
+    for name in files.fields:
+        if name != BAND_FIELD:
+            named.setdefault(name, {} if name in GIVEN_FIELDS else name)
+    keys = []
+    for name, value in named.items():
+        row = {"column": value} if isinstance(value, str) else value
+        if row:
+            _check(row, _FIELD, f"{where}, columns, field {name}")
+        keys.append(KeyColumn(name, **row))
+    return Columns(tuple(keys), table.get("files", ""), pinned=True)
 
 
 def _arrays(table: dict[str, Any], n_bands: int) -> Arrays | None:
