@@ -37,6 +37,9 @@ ENCODINGS |= {
     # Not read from real files of the S1 products, which are described as RTC backscatter.
     ("major-tom-core", "s1"): replace(_MAJOR_TOM, dtype="float32"),
     ("major-tom-core", "s2"): replace(_MAJOR_TOM, noise_bits=9),
+    # The publisher shows the beginning of a DEM: 32 bits, LZW.
+    ("major-tom-core", "dem"): Encoding(compression="lzw", dtype="float32"),
+    ("major-tom-core", "cloud-mask"): replace(_MAJOR_TOM, planar="separate", noise_bits=1),
     # Not read from real files: EnMAP's dtype, GDAL's default encoding.
     ("spectral-earth-enmap", "enmap"): Encoding(dtype="int16"),
     ("ssl4eo-s12", "s1"): _SSL4EO,

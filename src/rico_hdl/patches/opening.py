@@ -113,14 +113,16 @@ def named_sources(
 
     Returns:
         The sources by modality, and the names of the modalities that the place does not hold.
+        Those that are converted on request only are among neither.
 
     Raises:
         SourceError: The place holds no patch of any modality.
     """
     if isinstance(sources, Mapping):
         return sources, []
-    found = sources_in(spec, sources, spec.modalities)
-    return found, [one.name for one in spec.modalities if one.name not in found]
+    wanted = [one for one in spec.modalities if not one.on_request]
+    found = sources_in(spec, sources, wanted)
+    return found, [one.name for one in wanted if one.name not in found]
 
 
 def sources_in(

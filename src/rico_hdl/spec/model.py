@@ -122,6 +122,9 @@ class Modality:
     """The names of a mask's classes, by pixel value from 0 on."""
     ignore: int | None = None
     """The pixel value of a mask that stands for no class."""
+    on_request: bool = False
+    """Whether it is converted only if its own source is named, and not from a place that is given
+    for all modalities: for files next to the patches that few people need."""
 
     def __post_init__(self) -> None:
         above = [segment for segment in self.files.segments[:-1] if BAND_FIELD in segment.fields]

@@ -134,7 +134,7 @@ def _plain_kind(name: str) -> type[int | str]:
 
 _TEXTS: Final = frozenset({"aliases", "classes", "bands", "companions", "keywords", "notes"})
 _OPTIONAL: Final = frozenset({"shape", "dtype", "ignore", "n_published", *_SINGLE})
-_FLAGS: Final = frozenset({"is_original", "pinned", "stem"})
+_FLAGS: Final = frozenset({"is_original", "on_request", "pinned", "stem"})
 _NUMBERS: Final = frozenset({"ignore", "index", "n_published"})
 
 

@@ -57,6 +57,10 @@ def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
 def _is_table(value: object) -> bool:
     return isinstance(value, dict)
 
@@ -124,6 +128,7 @@ MODALITY_KEYS: Final = {
     "classes": _Rule(
         _are_texts, "the names of a mask's classes", 'classes = ["background", "water"]'
     ),
+    "on_request": _Rule(_is_flag, "true or false", "on_request = true"),
     "ignore": _Rule(_is_integer, "a pixel value", "ignore = 255"),
     "folder": _Rule(_is_text, "the name of a folder", 'folder = "s2"'),
     "dtype": _Rule(_is_text, "the numpy name of a dtype", 'dtype = "uint16"'),
@@ -168,7 +173,7 @@ _COLUMNS: Final = {
 _FIELD: Final = {
     "column": _Rule(_is_text, "the name of a column", 'column = "image.path"', required=True),
     "until": _Rule(_is_text, "the text that ends the value", 'until = "_"'),
-    "stem": _Rule(lambda value: isinstance(value, bool), "true or false", "stem = true"),
+    "stem": _Rule(_is_flag, "true or false", "stem = true"),
 }
 
 _LABELS: Final = {
@@ -266,6 +271,7 @@ def _modality(table: dict[str, Any], where: str, option: str) -> Modality:
         role=table.get("role", "image"),
         classes=tuple(table.get("classes", ())),
         ignore=table.get("ignore"),
+        on_request=table.get("on_request", False),
         dtype=table.get("dtype"),
         columns=_columns(table.get("columns"), files, where),
         arrays=_arrays(table, len(bands) if has_one_file else 1),
