@@ -90,7 +90,7 @@ PUBLISHED: Final[Mapping[str, Mapping[str, str]]] = {
     "patternnet": {"rgb": "zip"},
     "resisc45": {"rgb": "zip"},
     "ssl4eo-s12": {"s1": "tar.gz, split", "s2c": "tar.gz, split", "s2a": "tar.gz, split"},
-    "ssl4eo-s12-v1.1": {"s1": "zarr", "s2c": "zarr", "s2a": "zarr"},
+    "ssl4eo-s12-v1.1": dict.fromkeys(("s1", "s2c", "s2a", "cloud-mask"), "zarr"),
     "uc-merced": {"rgb": "zip"},
 }
 """The form of each modality's archives, by dataset and modality; those of others are unknown."""
@@ -123,6 +123,7 @@ _NAMES: Final = {
     ("ssl4eo-s12-v1.1", "s1"): ("train/S1GRD", ""),
     ("ssl4eo-s12-v1.1", "s2c"): ("train/S2L1C", ""),
     ("ssl4eo-s12-v1.1", "s2a"): ("train/S2L2A", ""),
+    ("ssl4eo-s12-v1.1", "cloud-mask"): ("train/S2L2A", ""),
     ("uc-merced", "rgb"): ("UCMerced_LandUse.zip", "UCMerced_LandUse"),
     ("biomassters", "s1"): ("train_features.zip", ""),
     ("biomassters", "s2"): ("train_features.zip", ""),

@@ -49,6 +49,7 @@ ENCODINGS |= {
     # expected codec compresses the noise as well as patches of v1.0 (0.73).
     ("ssl4eo-s12-v1.1", "s2c"): Encoding(dtype="int16", noise_bits=9),
     ("ssl4eo-s12-v1.1", "s2a"): Encoding(noise_bits=9),
+    ("ssl4eo-s12-v1.1", "cloud-mask"): Encoding(noise_bits=2),
     ("uc-merced", "rgb"): Encoding(
         photometric="rgb", rows_per_strip=256, geo_tags=False, noise_bits=8
     ),

@@ -43,7 +43,8 @@ class Arrays:
     """The array's path in the store; the name of the array in an ``.npz`` file, or of the dataset
     in an HDF5 file, with ``{band}`` if each band has its own. Empty for ``.npy`` files."""
     axes: tuple[Axis, ...]
-    """Its dimensions, in order. In Zarr stores, the last two are rows and columns."""
+    """Its dimensions, in order. In Zarr stores, the last two are rows and columns, after that of
+    the bands if there are several."""
 
     @property
     def are_files(self) -> bool:
