@@ -239,3 +239,15 @@ def test_example_package_adds_a_dataset(tmp_path):
     (tmp_path / "test_spec.py").write_text(test.text, encoding="utf-8")
     done = python("-m", "pytest", "-p", "no:cacheprovider", "test_spec.py", cwd=tmp_path)
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
+
+
+def test_example_reader_passes_its_contract(tmp_path):
+    """The example of a reader inherits the whole suite and passes; a wrong order of bands fails."""
+    (block,) = section(ADDING, "Formats and readers of your own").blocks
+    path = tmp_path / "test_reader.py"
+    for order, codes in (("bands]", {0}), ("sorted(bands)]", {1})):
+        path.write_text(block.text.replace("bands]", order), encoding="utf-8")
+        done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", path.name, cwd=tmp_path)
+        assert done.returncode in codes, done.stdout
+        n_passed = int(re.search(r"([0-9]+) passed", done.stdout)[1])
+        assert n_passed >= 30 if codes == {0} else "order_and_repetition" in done.stdout

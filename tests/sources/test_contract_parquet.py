@@ -5,7 +5,7 @@ import random
 import pyarrow.parquet as pq
 
 from rico_hdl.spec import Columns, KeyColumn
-from tests.contracts.archives import ArchiveContract, all_bytes
+from rico_hdl.testing.contracts.archives import ArchiveContract, all_bytes
 from tests.support.parquet_files import open_images, open_part, write_images, write_part
 
 PATHS = Columns((KeyColumn("name", "image.path"), KeyColumn("row")), files="image")
