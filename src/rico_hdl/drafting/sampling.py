@@ -122,7 +122,7 @@ class Sample:
         if not isinstance(content, bytes):
             return
         try:
-            self._facts[path] = _facts(path, content)
+            self._facts[path] = facts_of(path, content)
         except RicoError as error:
             self.problems.append(f"{path}: {error.message}")
 
@@ -203,7 +203,7 @@ def _form(path: str) -> tuple[str, ...]:
     return (*[f for f in folders if sum(c.isdigit() for c in f) < 5], *letters, *short)
 
 
-def _facts(path: str, data: bytes) -> Facts:
+def facts_of(path: str, data: bytes) -> Facts:
     """Decode a file.
 
     Raises:

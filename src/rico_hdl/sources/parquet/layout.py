@@ -57,7 +57,7 @@ def layout_of(path: Path, leaves: Sequence[Leaf], columns: Columns) -> TableLayo
         return TableLayout({}, ())
     tops = list(dict.fromkeys(leaf.name for leaf in leaves))
     named = _named(path, leaves, columns, tops)
-    files = [one for one in _with_files(leaves) if one.content not in named.values()]
+    files = [one for one in files_in(leaves) if one.content not in named.values()]
     if columns.files:
         wanted = [one for one in files if one.name == columns.files]
         if len(wanted) != 1:
@@ -94,8 +94,8 @@ def _named(
     return found
 
 
-def _with_files(leaves: Sequence[Leaf]) -> list[FileColumn]:
-    """All columns of bytes, and all of structs with bytes."""
+def files_in(leaves: Sequence[Leaf]) -> list[FileColumn]:
+    """All columns that may hold files: of bytes, and of structs with bytes."""
     found = []
     for leaf in leaves:
         is_whole = len(leaf.path) == 1

@@ -70,6 +70,12 @@ def _named(path: Path, group: int, leaf: Leaf, values: ColumnValues) -> Iterator
         ) from error
 
 
+def field_name(column: str) -> str:
+    """The name of a column as a template field."""
+    name = _OTHER.sub("_", column.lower()).strip("_")
+    return name if name and not name[0].isdigit() else f"_{name}"
+
+
 def _names_of(leaves: Sequence[Leaf]) -> list[str]:
     """The names of columns as template fields, each of its own."""
     taken = {FOLDER, FILE, ROW}
@@ -77,8 +83,7 @@ def _names_of(leaves: Sequence[Leaf]) -> list[str]:
     for leaf in leaves:
         # The parts of the path below a list only make up the list.
         label = leaf.name if leaf.n_repetitions else "_".join(leaf.path)
-        name = _OTHER.sub("_", label.lower()).strip("_")
-        name = name if name and not name[0].isdigit() else f"_{name}"
+        name = field_name(label)
         n, unique = 1, name
         while unique in taken:
             n += 1
