@@ -90,6 +90,13 @@ LAYOUTS = {
     "small pages": {"use_dictionary": False, "data_page_size": 100, "rows_per_group": 100},
     "checksums": {"write_page_checksum": True},
     "no schema of arrow": {"store_schema": False},
+    "delta": {"use_dictionary": False, "column_encoding": "DELTA_BYTE_ARRAY"},
+    "delta of lengths": {
+        "use_dictionary": False,
+        "column_encoding": "DELTA_LENGTH_BYTE_ARRAY",
+        "data_page_version": "2.0",
+        "rows_per_group": 100,
+    },
 }
 
 
@@ -362,14 +369,17 @@ def test_no_parquet_file(tmp_path, data, kind, what):
 
 def test_other_encodings(tmp_path):
     """Cells in an unsupported encoding are errors that name it, never other bytes."""
-    encodings = dict.fromkeys(BANDS, "DELTA_BYTE_ARRAY")
+    encodings = dict.fromkeys(BANDS, "BYTE_STREAM_SPLIT")
     options = {"use_dictionary": False, "column_encoding": encodings}
+    products = [
+        (cell, product, dict.fromkeys(BANDS, b"12345678")) for cell, product, _ in some_products(2)
+    ]
     contents, failures, error = outcome(
-        write_part(tmp_path / "x.parquet", some_products(2), **options)
+        write_part(tmp_path / "x.parquet", products, kind=pa.binary(8), **options)
     )
     assert (contents, error) == ([], "")
     assert len(failures) == 2 * len(BANDS)
-    assert all("its encoding is 7, expected plain or a dictionary" in f for f in failures)
+    assert all("its encoding is 9, expected plain, delta or a dictionary" in f for f in failures)
 
 
 def test_a_huge_table_of_contents_is_not_read(tmp_path):

@@ -217,6 +217,55 @@ def test_rows_are_those_that_pyarrow_wrote(
     assert found == [given | {"row": i} | row for i, row in enumerate(table.to_pylist())]
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.none() | st.integers(-(2**63), 2**63 - 1),
+            st.none() | st.integers(0, 2**32 - 1),
+            st.none() | st.text("ab", max_size=9),
+            st.lists(st.integers(-(2**31), 2**31 - 1), max_size=3),
+        ),
+        min_size=1,
+        max_size=40,
+    ),
+    st.sampled_from(("DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY")),
+    st.integers(1, 60),
+)
+@settings(max_examples=30)
+def test_delta_encodings(tmp_path_factory, rows, of_text, n_times):
+    """Differences of integers, lengths and beginnings are those that pyarrow wrote."""
+    kinds = {"a": pa.int64(), "b": pa.uint32(), "c": pa.string(), "d": pa.list_(pa.int32())}
+    table = pa.table(
+        {
+            name: pa.array([row[i] for row in rows] * n_times, kind)
+            for i, (name, kind) in enumerate(kinds.items())
+        }
+    )
+    filler = [f"{i:08}" for i in range(len(table))]  # a table has no more rows than bytes
+    path = tmp_path_factory.mktemp("delta") / "x.parquet"
+    encodings = dict.fromkeys(("a", "b", "d.list.element"), "DELTA_BINARY_PACKED") | {"c": of_text}
+    whole = table.append_column("filler", pa.array(filler))
+    pq.write_table(whole, path, use_dictionary=False, column_encoding=encodings, compression="none")
+    found = [{name: row[name] for name in kinds} for row in open_images(path).rows()]
+    assert found == table.to_pylist()
+
+
+def test_a_bomb_of_differences(tmp_path):
+    """A page of a few bytes that claims many equal differences is refused, or is as written."""
+    path = tmp_path / "x.parquet"
+    table = pa.table({"a": pa.array([5] * 10)})
+    encodings = {"a": "DELTA_BINARY_PACKED"}
+    pq.write_table(table, path, use_dictionary=False, column_encoding=encodings, compression="none")
+    data = bytearray(path.read_bytes())
+    for at in range(4, 60):
+        for change in (0x01, 0x10, 0x7F, 0x80, 0xFF):
+            data[at] ^= change
+            path.write_bytes(data)
+            data[at] ^= change
+            with suppress(ArchiveError):
+                assert len(list(open_images(path).rows())) == 10
+
+
 def test_names_of_columns(tmp_path):
     """Names become fields of templates, and no two are equal; other columns are omitted."""
     image = {"bytes": b"x", "path": "0.jpg"}

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 from rico_hdl.errors import ArchiveError
 from rico_hdl.sources.parquet import thrift
+from rico_hdl.sources.parquet.delta import delta_values
 from rico_hdl.sources.parquet.table import MAGIC, Leaf, ParquetTable, RowGroup
 
 MAX_PAGE_BYTES: Final = 96 * 2**20
@@ -217,8 +218,10 @@ class Cells:
                 values = map([convert(value) for value in known].__getitem__, numbers)
             else:
                 values = (convert(known[number]) for number in numbers)
+        elif (deltas := delta_values(encoding, data, n_bytes, page.n_values)) is not None:
+            values = map(convert, deltas)
         else:
-            raise ValueError(f"its encoding is {encoding}, expected plain or a dictionary")
+            raise ValueError(f"its encoding is {encoding}, expected plain, delta or a dictionary")
         return values, islice(repetitions, page.n_values), islice(definitions, page.n_values)
 
     def _encoding(self, page: Page) -> int:

@@ -112,7 +112,7 @@ class ColumnValues(Cells):
             yield row
 
     def _of_page(self, page: Page) -> tuple[Iterator[Value], Iterator[int], Iterator[int]]:
-        """ColumnValues, repetition levels and definition levels of a page."""
+        """Values, repetition levels and definition levels of a page."""
         if self._convert is not None:
             return self._decoded(page, self._convert)
         import numpy as np  # noqa: PLC0415 - a tenth of a second that other sources never need
