@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rico_hdl.errors import ArchiveError, MemberError, SourceError
+from rico_hdl.sources.parquet import cells
 from rico_hdl.sources.parquet import rows as rows_module
 from rico_hdl.sources.parquet.archive import ParquetArchive
 from rico_hdl.spec import Columns, KeyColumn, Template
@@ -390,3 +391,58 @@ def test_a_page_that_claims_more_cells_is_damaged(tmp_path):
     path.write_bytes(data[: at + 1] + b"\x08" + data[at + 2 :])
     with pytest.raises(ArchiveError, match="3 cells in a page that claims 4"):
         list(open_images(path).rows())
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"data_page_version": "2.0"}, {"write_page_checksum": True}]
+)
+def test_large_pages_that_are_not_compressed(tmp_path, monkeypatch, options):
+    """The cells of a page above the limit are read one by one if it is not compressed."""
+    monkeypatch.setattr(cells, "MAX_PAGE_BYTES", 600)
+    contents = contents_of(40)
+    contents[3] = contents[17] = None
+    path = tmp_path / "x.parquet"
+    write_images(path, contents, use_dictionary=False, compression="none", **options)
+    found = read(open_images(path))
+    assert len(found) == 40
+    for i, content in enumerate(contents):
+        if content is None:
+            assert isinstance(found[f"x/{i}.tif"], MemberError)
+        else:
+            assert found[f"x/{i}.tif"] == content
+    few = {m.path: m.read() for m in open_images(path).members() if "5.tif" in m.path}
+    assert few == {f"x/{i}.tif": contents[i] for i in (5, 15, 25, 35)}
+    same = [b"a" * 500] * 40  # version 2 leaves what can't be compressed as it is
+    write_images(path, same, use_dictionary=False, compression="snappy", **options)
+    assert all("a page of" in error.message for error in read(open_images(path)).values())
+
+
+def test_a_cell_above_the_limit_is_not_read(tmp_path, monkeypatch):
+    """A cell that is larger than a page may be is an error, as is a length beyond the page."""
+    monkeypatch.setattr(cells, "MAX_PAGE_BYTES", 600)
+    path = tmp_path / "x.parquet"
+    options = {"use_dictionary": False, "compression": "none", "write_statistics": False}
+    write_images(path, [b"a" * 500, b"b" * 700], **options)
+    found = read(open_images(path))
+    assert found["x/0.tif"] == b"a" * 500
+    assert "a value of 700 bytes, expected at most 600" in found["x/1.tif"].message
+    data = bytearray(path.read_bytes())
+    at = data.index(b"b" * 700) - 4
+    data[at : at + 4] = (70_000).to_bytes(4, "little")
+    path.write_bytes(data)
+    assert "a value of 70,000 bytes at byte" in read(open_images(path))["x/1.tif"].message
+
+
+def test_damage_in_a_large_page_is_noticed(tmp_path, monkeypatch):
+    """The checksum of a page that is read cell by cell is verified before its first cell."""
+    monkeypatch.setattr(cells, "MAX_PAGE_BYTES", 600)
+    path = tmp_path / "x.parquet"
+    options = {"use_dictionary": False, "compression": "none", "write_statistics": False}
+    options["write_page_checksum"] = True
+    write_images(path, [bytes([65 + i]) * 500 for i in range(4)], **options)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"D" * 500) + 100] ^= 1
+    path.write_bytes(data)
+    found = read(open_images(path))
+    assert all(isinstance(error, ArchiveError) for error in found.values())
+    assert "doesn't match its checksum" in found["x/0.tif"].message

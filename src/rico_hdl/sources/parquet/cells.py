@@ -17,12 +17,15 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain, islice, pairwise, repeat
 from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 from rico_hdl.errors import ArchiveError
 from rico_hdl.sources.parquet import thrift
+from rico_hdl.sources.parquet.codecs import UNCOMPRESSED, decompressed
 from rico_hdl.sources.parquet.delta import delta_values
+from rico_hdl.sources.parquet.stored import StoredPage
 from rico_hdl.sources.parquet.table import MAGIC, Leaf, ParquetTable, RowGroup
 
 MAX_PAGE_BYTES: Final = 96 * 2**20
@@ -37,8 +40,6 @@ _NUMBERS_OF: Final = {_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}
 """The field of a page's header that is specific to its type."""
 PLAIN, _PLAIN_DICTIONARY, RLE, _RLE_DICTIONARY = 0, 2, 3, 8
 """Encodings; the two dictionary encodings are the same for cells."""
-_UNCOMPRESSED, _SNAPPY, _GZIP, _BROTLI, _ZSTD, _LZ4 = 0, 1, 2, 4, 6, 7
-"""Compression codecs."""
 _MAX_WIDTH: Final = 32
 """Largest width of a packed number, in bits."""
 _LENGTH: Final = struct.Struct("<I")
@@ -120,9 +121,7 @@ class Cells:
             self._stop += self._page.n_values
         with damage():
             if self._cells is None and self._page is not None:
-                values, _, definitions = self._decoded(self._page, bytes)
-                top = self._column.n_definitions
-                self._cells = (next(values) if level == top else None for level in definitions)
+                self._cells = self._cells_of(self._page)
                 self._next = self._stop - self._page.n_values
             value = next(islice(self._cells or (), row - self._next, None))
         self._next = row + 1
@@ -224,6 +223,27 @@ class Cells:
             raise ValueError(f"its encoding is {encoding}, expected plain, delta or a dictionary")
         return values, islice(repetitions, page.n_values), islice(definitions, page.n_values)
 
+    def _cells_of(self, page: Page) -> Iterator[bytes | None]:
+        """The cells of a page, for a column without lists."""
+        top = self._column.n_definitions
+        values: Iterator[bytes]
+        is_stored = self._codec == UNCOMPRESSED or page.more.get(7, True) is False
+        is_plain = self._encoding(page) == PLAIN and self._column.n_bytes is None
+        if page.n_bytes <= MAX_PAGE_BYTES or not is_stored or not is_plain:
+            values, _, definitions = self._decoded(page, bytes)
+        else:
+            read, start = partial(_bytes_at, self._file), page.start + page.n_header_bytes
+            stored = StoredPage(read, start, page.stop, MAX_PAGE_BYTES)
+            if page.crc is not None and stored.crc() != page.crc:
+                raise ValueError(f"the page at byte {page.start:,} doesn't match its checksum")
+            n, at = (page.more[5], page.more[6]) if page.kind == _DATA_V2 else (0, 0)
+            if top and page.kind != _DATA_V2:
+                n, at = int.from_bytes(stored.part(0, _LENGTH.size), "little"), _LENGTH.size
+            levels = memoryview(stored.part(at, n))
+            definitions = packed_numbers(levels, top.bit_length()) if top else repeat(0)
+            definitions, values = islice(definitions, page.n_values), stored.values(at + n)
+        return (next(values) if level == top else None for level in definitions)
+
     def _encoding(self, page: Page) -> int:
         found: int = page.more[4 if page.kind == _DATA_V2 else 2]
         return found
@@ -260,29 +280,11 @@ class Cells:
         n_levels = page.more[5] + page.more[6] if page.kind == _DATA_V2 else 0
         data = stored[n_levels:]
         found: bytes | bytearray = data
-        if self._codec != _UNCOMPRESSED and page.more.get(7, True) is not False and data:
-            found = _decompressed(self._codec, data, page.n_bytes - n_levels)
+        if self._codec != UNCOMPRESSED and page.more.get(7, True) is not False and data:
+            found = decompressed(self._codec, data, page.n_bytes - n_levels)
         if n_levels + len(found) != page.n_bytes:
             raise ValueError(f"{n_levels + len(found):,} bytes, expected {page.n_bytes:,}")
         return memoryview(stored[:n_levels] + found if n_levels else found)
-
-
-def _decompressed(codec: int, data: bytes, n_bytes: int) -> bytes | bytearray:
-    import imagecodecs  # noqa: PLC0415 - slow to import, for few sources
-
-    if codec == _SNAPPY:
-        found = imagecodecs.snappy_decode(data, out=n_bytes)
-    elif codec == _GZIP:
-        found = zlib.decompressobj(wbits=31).decompress(data, n_bytes)
-    elif codec == _BROTLI:
-        found = imagecodecs.brotli_decode(data, out=n_bytes)
-    elif codec == _ZSTD:
-        found = imagecodecs.zstd_decode(data, out=n_bytes)
-    elif codec == _LZ4:
-        found = imagecodecs.lz4_decode(data, header=False, out=n_bytes)
-    else:
-        raise ValueError(f"its compression codec has the unknown number {codec}")
-    return found
 
 
 def text_of(value: memoryview) -> str:
