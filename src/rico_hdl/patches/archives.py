@@ -18,13 +18,13 @@ from rico_hdl.errors import (
     IncompleteArchiveError,
     UnsupportedArchiveError,
 )
+from rico_hdl.patches.found import every_path_of, two_files
 from rico_hdl.patches.member_files import MemberFiles
 from rico_hdl.patches.unmatched import UnmatchedFiles
-from rico_hdl.patches.walking import paths_of
 from rico_hdl.sources import Archive, Content, Member
 from rico_hdl.sources.leftovers import LeftoverPaths
 from rico_hdl.spec import Modality
-from rico_hdl.spec.model import BAND_FIELD
+from rico_hdl.spec.bands import BAND_FIELD, BandFile
 from rico_hdl.system.hashes import HashSet
 from rico_hdl.values import (
     ArchiveFailure,
@@ -69,7 +69,10 @@ class _Waiting:
 
     key: str
     paths: dict[str, int]
-    """The position of each of its files, by path."""
+    """The position of each of its files, by path; a file that may be spelled in several ways has
+    several paths, of which one is met."""
+    n_files: int
+    """The number of files that the patch has."""
     files: dict[str, Content | Member] | None
     """The files found so far, by path; None if the patch is passed over."""
     met: set[str] = field(default_factory=set)
@@ -118,8 +121,12 @@ class Assembly:
         self._met = HashSet() if met is None else met
         self._unmatched = UnmatchedFiles(modality) if unmatched is None else unmatched
         self._max_waiting_bytes = max_waiting_bytes
-        self._template = modality.files.at_any_depth()
-        self._tokens = {band.token for band in modality.bands}
+        self._template = modality.paths_anywhere
+        self._is_split = modality.is_split
+        self._has_folders = modality.has_band_folders
+        self._n_files = len(modality.band_files)
+        self._tokens = {token for file in modality.band_files for token in file.tokens}
+        self._used = HashSet()  # hashes of the paths of patches whose files have several spellings
         self._waiting: dict[_PatchPlace, _Waiting] = {}
         self._waiting_bytes = 0
         self._leftovers = LeftoverPaths()
@@ -149,7 +156,7 @@ class Assembly:
                         last, last_place = self._waiting_for(place), place
                     self._meet(last, member)
                     patch = None
-                    if len(last.met) == len(last.paths):
+                    if len(last.met) == last.n_files:
                         patch = self._complete(last_place, last)
                         last = None
                     if self._out:
@@ -189,7 +196,9 @@ class Assembly:
         values = self._template.match(path)
         if values is None:
             return None
-        if self._modality.one_file_per_band and values[BAND_FIELD] not in self._tokens:
+        if self._is_split and values[BAND_FIELD] not in self._tokens:
+            return None
+        if self._has_folders and self._modality.file_of(values) is None:
             return None
         prefix = path[: len(path) - len(self._template.format(values))]
         return prefix, tuple([values[name] for name in self._modality.patch_fields])
@@ -200,8 +209,8 @@ class Assembly:
             return found
         prefix, values = place
         key = self._modality.key.format(dict(zip(self._modality.patch_fields, values, strict=True)))
-        paths = paths_of(self._modality, prefix, values)
-        made = _Waiting(key, {path: i for i, path in enumerate(paths)}, None)
+        paths = every_path_of(self._modality, prefix, values)
+        made = _Waiting(key, paths, self._n_files, None)
         if hash(place) in self._passed_over:
             return made
         self.n_found += 1
@@ -214,7 +223,7 @@ class Assembly:
             return made
         made.files = {}
         if problem:
-            made.problem = (paths[0], problem)
+            made.problem = (next(iter(paths)), problem)
         self._waiting[place] = made
         if self._archive.sequential:
             self._make_room(made, WAITING_COST_BYTES)
@@ -224,6 +233,10 @@ class Assembly:
     def _meet(self, waiting: _Waiting, member: Member) -> None:
         """Note a file, and read it now if it is wanted and can't be read later."""
         if member.path not in waiting.paths:
+            return
+        if len(waiting.paths) > waiting.n_files and (other := _spelled_otherwise(waiting, member)):
+            if waiting.files is not None and not waiting.problem:
+                self._leave(waiting, member.path, self._two_files(other, member.path))
             return
         again = member.path in waiting.met
         if waiting.files is None or waiting.problem or member.problem:
@@ -270,6 +283,11 @@ class Assembly:
     def _complete(self, place: _PatchPlace, waiting: _Waiting) -> Patch | None:
         self._waiting.pop(place, None)
         self._waiting_bytes -= waiting.n_bytes
+        paths = tuple(waiting.paths)
+        if len(paths) > waiting.n_files:
+            paths = tuple(sorted(waiting.met, key=waiting.paths.__getitem__))
+            for path in paths:
+                self._used.add(hash(path))
         if waiting.files is None:
             self._passed_over.discard(hash(place))
             return None
@@ -280,7 +298,7 @@ class Assembly:
             self._repeat(waiting, is_whole=True)
         held = waiting.n_bytes if self._archive.sequential else 0
         source = MemberFiles(self._archive.location, waiting.files, held)
-        return Patch(waiting.key, self._modality, source, tuple(waiting.paths))
+        return Patch(waiting.key, self._modality, source, paths)
 
     def _make_room(self, newest: _Waiting, n_bytes: int) -> bool:
         """Give up the patches that have waited longest, until there is room for more bytes.
@@ -296,7 +314,7 @@ class Assembly:
             del self._waiting[place]
             self._passed_over.add(hash(place))
             self._waiting_bytes -= waiting.n_bytes
-            n = len(waiting.paths) - len(waiting.met)
+            n = waiting.n_files - len(waiting.met)
             self._fail(
                 waiting,
                 next(iter(waiting.paths)),
@@ -314,18 +332,39 @@ class Assembly:
                 self._fail(waiting, *waiting.problem)
                 continue
             if waiting.is_repeated:
-                self._repeat(waiting, is_whole=False)
+                self._leave_repeated(waiting)
                 continue
-            missing = [
-                self._modality.bands[i].name
-                for path, i in waiting.paths.items()
-                if path not in waiting.met
-            ]
-            path = f"{self._archive.location}/{next(iter(waiting.paths))}"
+            there = {waiting.paths[path] for path in waiting.met}
+            absent = [path for path, number in waiting.paths.items() if number not in there]
+            numbers = dict.fromkeys(waiting.paths[path] for path in absent)
+            missing = [name for n in numbers for name in self._modality.band_files[n].names]
+            path = f"{self._archive.location}/{absent[0]}"
             why = f": the archive is {self.failure.state}" if self.failure else ""
             self._out.append(incomplete(waiting.key, self._modality.name, path, missing, why))
         self._waiting.clear()
         self._waiting_bytes = 0
+
+    def _leave_repeated(self, waiting: _Waiting) -> None:
+        """Report files of a patch that came before."""
+        for path in waiting.met if len(waiting.paths) > waiting.n_files else ():
+            number = waiting.paths[path]
+            for other, its_number in waiting.paths.items():
+                if number == its_number and other != path and self._used.add(hash(other)):
+                    waiting.is_repeated = False
+                    self._fail(waiting, path, self._two_files(other, path))
+                    return
+        self._repeat(waiting, is_whole=False)
+
+    def _two_files(self, one: str, other: str) -> str:
+        """The reason why a patch with two files for the same bands is left out."""
+        tokens = []
+        file: BandFile | None = None
+        for path in (one, other):
+            place = self._modality.file_of(self._template.match(path) or {})
+            if place is not None:
+                file = self._modality.band_files[place[0]]
+                tokens.append(file.tokens[place[1]])
+        return two_files(() if file is None else file.names, tokens[0], tokens[-1])
 
     def _repeat(self, waiting: _Waiting, *, is_whole: bool) -> None:
         path = printable(f"{self._archive.location}/{next(iter(waiting.paths))}")
@@ -336,12 +375,19 @@ class Assembly:
             self._repeat(waiting, is_whole=False)
             return
         band = None
-        if self._modality.one_file_per_band and waiting.problem:
-            band = self._modality.bands[waiting.paths[path]].name
+        if waiting.problem:
+            band = self._modality.band_files[waiting.paths[path]].only_band
         where = printable(f"{self._archive.location}/{path}")
         self._out.append(
             PatchFailure(printable(waiting.key), self._modality.name, where, band, reason)
         )
+
+
+def _spelled_otherwise(waiting: _Waiting, member: Member) -> str:
+    """The path of the same file in another spelling that was met before; empty if there is none."""
+    number = waiting.paths[member.path]
+    others = (path for path in waiting.met if waiting.paths[path] == number)
+    return next((path for path in others if path != member.path), "")
 
 
 def _n_bytes(content: Content | Member) -> int:

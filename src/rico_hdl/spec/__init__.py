@@ -1,11 +1,11 @@
 """What a dataset is: immutable values without any I/O."""
 
 from rico_hdl.spec.arrays import Arrays, Axis
+from rico_hdl.spec.bands import Band, BandFile
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
     ALL_BANDS,
     JOINT,
-    Band,
     Columns,
     DatasetSpec,
     Download,
@@ -21,6 +21,7 @@ __all__ = [
     "Arrays",
     "Axis",
     "Band",
+    "BandFile",
     "Columns",
     "DatasetSpec",
     "Download",

@@ -11,9 +11,9 @@ from typing import Any, Final, TypeVar
 
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.arrays import Arrays, Axis
+from rico_hdl.spec.bands import Band
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
-    Band,
     Columns,
     DatasetSpec,
     Download,
@@ -133,9 +133,11 @@ def _plain_kind(name: str) -> type[int | str]:
     return int if name in _NUMBERS else str
 
 
-_TEXTS: Final = frozenset({"aliases", "classes", "bands", "companions", "keywords", "notes"})
+_TEXTS: Final = frozenset(
+    {"aliases", "classes", "bands", "companions", "keywords", "notes", "other_tokens"}
+)
 _OPTIONAL: Final = frozenset({"shape", "dtype", "ignore", "n_published", *_SINGLE})
-_FLAGS: Final = frozenset({"is_original"})
+_FLAGS: Final = frozenset({"archive_names_folder", "is_original"})
 _NUMBERS: Final = frozenset({"ignore", "index", "n_published"})
 
 
