@@ -106,15 +106,17 @@ class ArchiveFromAbove:
         return self._archive.n_bytes_read
 
     def members(self) -> Generator[Member]:
-        """The members; those that fit the template only below the archive's name begin with it."""
+        """The members. Those whose path does not fit the template begin with the names above.
+
+        That is so for those that fit it neither way, too, since siblings of the modality have the
+        same names above.
+        """
         with closing(self._archive.members()) as members:
             for member in members:
                 path = member.path
                 if self._template.match(path) is None:
-                    for start in self._starts:
-                        if self._template.match(start + path) is not None:
-                            path = start + path
-                            break
+                    fits = (s for s in self._starts if self._template.match(s + path) is not None)
+                    path = next(fits, self._starts[-1]) + path
                 yield member if path is member.path else member._replace(path=path)
 
 
