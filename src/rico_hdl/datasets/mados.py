@@ -100,8 +100,8 @@ SPEC = DatasetSpec(
             "wavelength, which depends on the satellite."
         ),
         (
-            "Keys are the rows of splits/*_X.txt. The keys of a patch's masks are its own with _cl, "
-            "_conf or _rep."
+            "Keys are the rows of splits/*_X.txt. The keys of masks are those of their patch with "
+            "_cl, _conf or _rep."
         ),
         "Values are reflectance and may be NaN.",
         "No real file was at hand: names are the authors', and no dtype is enforced.",

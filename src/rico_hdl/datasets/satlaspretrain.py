@@ -11,12 +11,13 @@ _SHAPE = (512, 512)
 _ARCHIVE = "satlas-dataset-v1"
 
 
-def _sensor(  # noqa: PLR0913 - all by name
+def _sensor(  # noqa: PLR0913 - a sensor has that much of its own
     name: str,
     title: str,
     bands: tuple[Band, ...],
     example: str,
     downloads: tuple[Download, ...],
+    *,
     presets: tuple[Preset, ...] = (),
 ) -> Modality:
     return Modality(
@@ -63,7 +64,7 @@ SPEC = DatasetSpec(
                 Download(f"{_ARCHIVE}-sentinel2-a.tar", md5="7e1c6a1e322807fb11df8c0c062545ca"),
                 Download(f"{_ARCHIVE}-sentinel2-b.tar", md5="6636b8ecf2fff1d6723ecfef55a4876d"),
             ),
-            (Preset("rgb", ("B04", "B03", "B02")),),
+            presets=(Preset("rgb", ("B04", "B03", "B02")),),
         ),
         _sensor(
             "sentinel1",
@@ -78,7 +79,7 @@ SPEC = DatasetSpec(
             tuple(_band(f"B{n}", f"b{n}") for n in range(1, 12)),
             "LC08_L1TP_199024_20160401_20200907_02_T1/b1/1867_3287",
             (Download(f"{_ARCHIVE}-landsat.tar"),),
-            (Preset("rgb", ("B4", "B3", "B2")),),
+            presets=(Preset("rgb", ("B4", "B3", "B2")),),
         ),
         _sensor(
             "naip",
@@ -89,7 +90,7 @@ SPEC = DatasetSpec(
             ),
             "m_3807504_ne_18_1_20110529/tci/29872_52592",
             (Download(f"{_ARCHIVE}-naip-*.tar"),),
-            (Preset("rgb", ("Red", "Green", "Blue")),),
+            presets=(Preset("rgb", ("Red", "Green", "Blue")),),
         ),
     ),
     notes=(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass, field
 from typing import Final
 
 from rico_hdl.errors import (
@@ -21,7 +20,8 @@ from rico_hdl.errors import (
 from rico_hdl.patches.found import every_path_of, two_files
 from rico_hdl.patches.member_files import MemberFiles
 from rico_hdl.patches.unmatched import UnmatchedFiles
-from rico_hdl.sources import Archive, Content, Member
+from rico_hdl.patches.waiting import Waiting, n_bytes_of
+from rico_hdl.sources import Archive, Member
 from rico_hdl.sources.leftovers import LeftoverPaths
 from rico_hdl.spec import Modality
 from rico_hdl.spec.bands import BAND_FIELD, BandFile
@@ -57,31 +57,14 @@ archives a patch's files are adjacent, so a few hundred kilobytes would do."""
 WAITING_COST_BYTES: Final = 6_000
 """Bytes counted for each waiting patch in addition to its files, for keys, paths and the like:
 measured with twelve paths of 180 characters."""
+_COST_BYTES: Final = 600
+"""The same where files are read later, as from zips; measured with one to twelve paths."""
+_PATH_COST_BYTES: Final = 500
+"""Bytes counted in addition for each of its paths."""
 
 
 _PatchPlace = tuple[str, tuple[str, ...]]
 """A patch's place in an archive: the folders before the template, and the values of the fields."""
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A patch that waits for some of its files."""
-
-    key: str
-    paths: dict[str, int]
-    """The position of each of its files, by path; a file that may be spelled in several ways has
-    several paths, of which one is met."""
-    n_files: int
-    """The number of files that the patch has."""
-    files: dict[str, Content | Member] | None
-    """The files found so far, by path; None if the patch is passed over."""
-    met: set[str] = field(default_factory=set)
-    problem: tuple[str, str] | None = None
-    """The path of a file that can't be read, and the reason."""
-    is_repeated: bool = False
-    """Whether its key was found before."""
-    n_bytes: int = 0
-    """Memory that it takes while it waits."""
 
 
 class Assembly:
@@ -125,9 +108,13 @@ class Assembly:
         self._is_split = modality.is_split
         self._has_folders = modality.has_band_folders
         self._n_files = len(modality.band_files)
+        n_paths = sum(len(file.tokens) for file in modality.band_files)
+        self._cost = WAITING_COST_BYTES
+        if not archive.sequential:
+            self._cost = _COST_BYTES + _PATH_COST_BYTES * n_paths
         self._tokens = {token for file in modality.band_files for token in file.tokens}
         self._used = HashSet()  # hashes of the paths of patches whose files have several spellings
-        self._waiting: dict[_PatchPlace, _Waiting] = {}
+        self._waiting: dict[_PatchPlace, Waiting] = {}
         self._waiting_bytes = 0
         self._leftovers = LeftoverPaths()
         self._passed_over: set[int] = set()  # hashes of places: unwanted, or given up
@@ -135,7 +122,7 @@ class Assembly:
         self._out: list[PatchFailure | Repeated] = []  # to be yielded after the current member
 
     def __iter__(self) -> Generator[Patch | PatchFailure | Repeated | Position]:
-        last: _Waiting | None = None
+        last: Waiting | None = None
         last_place: _PatchPlace = ("", ())
         n_bytes = sum(path.stat().st_size for path in self._archive.files if path.exists())
         next_position = 0.0
@@ -203,14 +190,14 @@ class Assembly:
         prefix = path[: len(path) - len(self._template.format(values))]
         return prefix, tuple([values[name] for name in self._modality.patch_fields])
 
-    def _waiting_for(self, place: _PatchPlace) -> _Waiting:
+    def _waiting_for(self, place: _PatchPlace) -> Waiting:
         found = self._waiting.get(place)
         if found is not None:
             return found
         prefix, values = place
         key = self._modality.key.format(dict(zip(self._modality.patch_fields, values, strict=True)))
         paths = every_path_of(self._modality, prefix, values)
-        made = _Waiting(key, paths, self._n_files, None)
+        made = Waiting(key, paths, self._n_files, None)
         if hash(place) in self._passed_over:
             return made
         self.n_found += 1
@@ -225,16 +212,15 @@ class Assembly:
         if problem:
             made.problem = (next(iter(paths)), problem)
         self._waiting[place] = made
-        if self._archive.sequential:
-            self._make_room(made, WAITING_COST_BYTES)
-            self._add(made, WAITING_COST_BYTES)
+        self._make_room(made, self._cost)
+        self._add(made, self._cost)
         return made
 
-    def _meet(self, waiting: _Waiting, member: Member) -> None:
+    def _meet(self, waiting: Waiting, member: Member) -> None:
         """Note a file, and read it now if it is wanted and can't be read later."""
         if member.path not in waiting.paths:
             return
-        if len(waiting.paths) > waiting.n_files and (other := _spelled_otherwise(waiting, member)):
+        if waiting.has_variants and (other := waiting.spelled_otherwise(member.path)):
             if waiting.files is not None and not waiting.problem:
                 self._leave(waiting, member.path, self._two_files(other, member.path))
             return
@@ -255,23 +241,23 @@ class Assembly:
         data = member.read()  # if this fails, the file is not noted
         waiting.met.add(member.path)
         if again:  # the later file wins, as in unpacking
-            self._add(waiting, -_n_bytes(waiting.files[member.path]))
+            self._add(waiting, -n_bytes_of(waiting.files[member.path]))
         waiting.files[member.path] = data
-        self._add(waiting, _n_bytes(data))
+        self._add(waiting, n_bytes_of(data))
         if not self._make_room(waiting, 0):
             self._leave(waiting, member.path, self._too_large(waiting.n_bytes))
 
-    def _add(self, waiting: _Waiting, n_bytes: int) -> None:
+    def _add(self, waiting: Waiting, n_bytes: int) -> None:
         """Count memory that a patch takes while it waits."""
         waiting.n_bytes += n_bytes
         self._waiting_bytes += n_bytes
 
-    def _leave(self, waiting: _Waiting, path: str, problem: str) -> None:
+    def _leave(self, waiting: Waiting, path: str, problem: str) -> None:
         """Leave out a patch because of one of its files, and release the others."""
         waiting.problem = (path, problem)
         waiting.files = {}
         if waiting.n_bytes:
-            self._add(waiting, WAITING_COST_BYTES - waiting.n_bytes)
+            self._add(waiting, self._cost - waiting.n_bytes)
 
     def _too_large(self, n_bytes: int) -> str:
         return (
@@ -280,14 +266,15 @@ class Assembly:
             "--memory, or unpack the archive"
         )
 
-    def _complete(self, place: _PatchPlace, waiting: _Waiting) -> Patch | None:
+    def _complete(self, place: _PatchPlace, waiting: Waiting) -> Patch | None:
         self._waiting.pop(place, None)
         self._waiting_bytes -= waiting.n_bytes
-        paths = tuple(waiting.paths)
-        if len(paths) > waiting.n_files:
-            paths = tuple(sorted(waiting.met, key=waiting.paths.__getitem__))
+        paths = waiting.met_paths()
+        if waiting.has_variants:
             for path in paths:
                 self._used.add(hash(path))
+            if waiting.problem:  # further files of it need not be reported
+                self._passed_over.add(hash(place))
         if waiting.files is None:
             self._passed_over.discard(hash(place))
             return None
@@ -300,7 +287,7 @@ class Assembly:
         source = MemberFiles(self._archive.location, waiting.files, held)
         return Patch(waiting.key, self._modality, source, paths)
 
-    def _make_room(self, newest: _Waiting, n_bytes: int) -> bool:
+    def _make_room(self, newest: Waiting, n_bytes: int) -> bool:
         """Give up the patches that have waited longest, until there is room for more bytes.
 
         Returns:
@@ -344,12 +331,11 @@ class Assembly:
         self._waiting.clear()
         self._waiting_bytes = 0
 
-    def _leave_repeated(self, waiting: _Waiting) -> None:
+    def _leave_repeated(self, waiting: Waiting) -> None:
         """Report files of a patch that came before."""
-        for path in waiting.met if len(waiting.paths) > waiting.n_files else ():
-            number = waiting.paths[path]
-            for other, its_number in waiting.paths.items():
-                if number == its_number and other != path and self._used.add(hash(other)):
+        for path in waiting.met if waiting.has_variants else ():
+            for other in waiting.others(path):
+                if self._used.add(hash(other)):
                     waiting.is_repeated = False
                     self._fail(waiting, path, self._two_files(other, path))
                     return
@@ -366,11 +352,11 @@ class Assembly:
                 tokens.append(file.tokens[place[1]])
         return two_files(() if file is None else file.names, tokens[0], tokens[-1])
 
-    def _repeat(self, waiting: _Waiting, *, is_whole: bool) -> None:
+    def _repeat(self, waiting: Waiting, *, is_whole: bool) -> None:
         path = printable(f"{self._archive.location}/{next(iter(waiting.paths))}")
         self._out.append(Repeated(waiting.key, path, is_whole))
 
-    def _fail(self, waiting: _Waiting, path: str, reason: str) -> None:
+    def _fail(self, waiting: Waiting, path: str, reason: str) -> None:
         if waiting.is_repeated:
             self._repeat(waiting, is_whole=False)
             return
@@ -381,17 +367,3 @@ class Assembly:
         self._out.append(
             PatchFailure(printable(waiting.key), self._modality.name, where, band, reason)
         )
-
-
-def _spelled_otherwise(waiting: _Waiting, member: Member) -> str:
-    """The path of the same file in another spelling that was met before; empty if there is none."""
-    number = waiting.paths[member.path]
-    others = (path for path in waiting.met if waiting.paths[path] == number)
-    return next((path for path in others if path != member.path), "")
-
-
-def _n_bytes(content: Content | Member) -> int:
-    """Bytes of a content in memory."""
-    if isinstance(content, Member):
-        return 0
-    return len(content if isinstance(content, bytes) else content.data)
