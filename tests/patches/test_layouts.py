@@ -220,3 +220,25 @@ def test_two_spellings_of_one_file_say_so():
         (failure,) = [item for item in items if isinstance(item, PatchFailure)]
         assert "two files for band" in failure.reason
         assert failure.key == "s1_1"
+
+
+@pytest.mark.parametrize("sequential", [True, False])
+def test_files_far_apart_are_bounded(sequential):
+    """If the files of too many patches are far apart, some are left out; later runs find them."""
+    made = modality("{band}/{p}.tif", "{p}", TWO)
+    paths = [f"{band}/{n:03}.tif" for band in "AE" for n in range(40)]
+    stored, n_left_out = set(), []
+    while n_left_out[-1:] != [0]:
+        found = Assembly(
+            made,
+            Listed(paths, sequential=sequential),
+            is_wanted=lambda key, _: key not in stored,
+            max_waiting_bytes=30_000,
+        )
+        items = list(found)
+        failures = [item for item in items if isinstance(item, PatchFailure)]
+        assert all("too far from the others" in failure.reason for failure in failures)
+        n_left_out.append(len(failures))
+        stored |= {item.key for item in items if isinstance(item, Patch)}
+        assert len(n_left_out) < 20
+    assert (len(stored), len(n_left_out) > 1) == (40, True)
