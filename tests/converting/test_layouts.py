@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tarfile
 import zipfile
 
@@ -12,11 +13,15 @@ import pytest
 import tifffile
 from safetensors.numpy import load
 
+import corpus
 import rico_hdl
+from corpus.archives import publish
+from rico_hdl.datasets import registry
 from rico_hdl.errors import SourceError
 from rico_hdl.spec.toml_form import spec_of
 from rico_hdl.testing import check_spec
-from tests.support.running import run
+from tests.support.reading import assert_same
+from tests.support.running import driven, run
 
 
 def modality(files, key, bands, **options):
@@ -313,6 +318,26 @@ def test_fields_of_paths_are_known_for_each_patch(tmp_path):
         found = {item.key: item.fields["class"] for item in items if isinstance(item, Patch)}
         # Folders that may belong to the class do.
         assert found == {"P0": f"{above}a", "P1": f"{above}a/b", "P2": f"{above}c/d/e"}
+
+
+@pytest.mark.parametrize("name", ["ftw", "mados", "million-aid", "seasonet"])
+@pytest.mark.parametrize("form", ["folders", "archives"])
+def test_killed_and_continued(tmp_path, name, form):
+    """A conversion that was killed after some commits continues, and stores the same records."""
+    spec = registry()[name]
+    sources = corpus.generate(spec, tmp_path / "source", 6)
+    places = sources if form == "folders" else publish(spec, sources, tmp_path / "downloads")
+    options = [part for m in spec.modalities for part in (m.option, places[m.name])]
+    target = tmp_path / "store"
+    killed = subprocess.run(
+        driven("journal", 1, spec.name, *options, "--target-dir", target), check=False
+    )
+    assert killed.returncode == -9
+    summary = rico_hdl.convert(spec, places, target)
+    assert (summary.failures, summary.complete) == ([], True)
+    rico_hdl.convert(spec, sources, tmp_path / "whole")
+    assert_same(target, tmp_path / "whole")
+    assert rico_hdl.compare_with_sources(target).findings == []
 
 
 def test_archives_of_all_splits_are_read(tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rico_hdl.patches.archives import Assembly
 from rico_hdl.patches.found import every_path_of, paths_of
-from rico_hdl.patches.opening import PathListing
+from rico_hdl.patches.path_listing import PathListing
 from rico_hdl.patches.unmatched import UnmatchedFiles
 from rico_hdl.patches.walking import find, find_within
 from rico_hdl.sources import Member
@@ -232,7 +232,7 @@ def test_files_far_apart_are_bounded(sequential):
         found = Assembly(
             made,
             Listed(paths, sequential=sequential),
-            is_wanted=lambda key, _: key not in stored,
+            is_wanted=lambda key, _, known=frozenset(stored): key not in known,
             max_waiting_bytes=30_000,
         )
         items = list(found)

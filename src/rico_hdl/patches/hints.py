@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePath
 
 from rico_hdl.datasets import all_usable, registry, usable
@@ -19,6 +19,7 @@ from rico_hdl.errors import SourceError
 from rico_hdl.patches.found import FoundPatch, paths_of
 from rico_hdl.patches.walking import find, find_within
 from rico_hdl.sources import FolderEntry, FolderSource, Lists
+from rico_hdl.sources.above import ListingFromAbove, above_of
 from rico_hdl.sources.leftovers import is_leftover
 from rico_hdl.sources.opening import is_called_archive, shell_command
 from rico_hdl.spec import DatasetSpec, Modality
@@ -347,6 +348,9 @@ def _holds_patches(
     listing = BoundedListing(source)
     if within is None:
         patches = find(listing, modality, n_threads=1)
+        for names in above_of(modality, Path(source.location).parts[1:]):
+            seen = BoundedListing(ListingFromAbove(source, names))
+            patches = chain(patches, find(seen, modality, n_threads=1))
     else:
         folder = within.relative_to(source.location).as_posix()
         patches = find_within(listing, modality, folder)

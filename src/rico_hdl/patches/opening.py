@@ -28,9 +28,10 @@ from rico_hdl.patches.hints import (
     suggest_inner,
     suggest_other,
 )
+from rico_hdl.patches.path_listing import PathListing
 from rico_hdl.patches.walking import find
-from rico_hdl.sources import Archive, FolderEntry, FolderSource, Source
-from rico_hdl.sources.above import FolderFromAbove, above_of
+from rico_hdl.sources import Archive, FolderSource, Source
+from rico_hdl.sources.above import FolderFromAbove, above_of, stem_of
 from rico_hdl.sources.leftovers import is_in_leftover
 from rico_hdl.sources.opening import archives_in, is_source, open_archive, parts_of
 from rico_hdl.spec import DatasetSpec, Modality
@@ -79,29 +80,6 @@ class _Beginning:
     """Whether these are all members."""
     damage: ArchiveError | None = None
     """Why reading can't continue, if so."""
-
-
-class PathListing:
-    """A listing of the folders implied by some paths."""
-
-    def __init__(self, location: str, paths: Sequence[str]) -> None:
-        self.location = location
-        self._folders: dict[str, set[FolderEntry]] = {"": set()}
-        for path in paths:
-            folder, _, name = path.rpartition("/")
-            self._folders.setdefault(folder, set()).add(FolderEntry(name, is_folder=False))
-            while folder:
-                parent, _, name = folder.rpartition("/")
-                self._folders.setdefault(parent, set()).add(FolderEntry(name, is_folder=True))
-                folder = parent
-
-    def entries(self, folder: str) -> list[FolderEntry]:
-        """See `Lists.entries`."""
-        return sorted(self._folders.get(folder, ()))
-
-    def names(self, folder: str) -> list[str]:
-        """See `Lists.names`."""
-        return [entry.name for entry in self.entries(folder)]
 
 
 def named_sources(
@@ -239,7 +217,7 @@ def open_sources(
     return Opened(modality, None, archives)
 
 
-def _folder_of(modality: Modality, place: Path) -> FolderSource:
+def _folder_of(modality: Modality, place: Path) -> Source:
     """A folder as a source: seen from above if it is one that the template begins with."""
     source = FolderSource(place)
     above = above_of(modality, place.parts[1:])
@@ -252,7 +230,7 @@ def _folder_of(modality: Modality, place: Path) -> FolderSource:
     return source
 
 
-def _has_patch(source: FolderSource, modality: Modality) -> bool:
+def _has_patch(source: Source, modality: Modality) -> bool:
     return next(find(BoundedListing(source), modality, n_threads=1), None) is not None
 
 
@@ -395,5 +373,10 @@ def _first_patch(listed: PathListing, modality: Modality) -> FoundPatch | None:
 
 def _holds(listed: PathListing, spec: DatasetSpec, modality: Modality) -> bool:
     """Whether an archive's beginning holds a complete patch of a modality."""
+    name = Path(listed.location).name
+    names = [stem_of(name) if modality.archive_names_folder else name]
     found = _first_patch(listed, modality)
+    for (start,) in above_of(modality, names) if found is None else ():
+        listed = PathListing(listed.location, [f"{start}/{path}" for path in listed.paths])
+        found = _first_patch(listed, modality)
     return found is not None and holds_complete(spec, modality, listed.location, [found])

@@ -6,6 +6,8 @@ in ``s2/60m/{patch}.tif``, or an archive that is called like the folder it shoul
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -17,6 +19,7 @@ from rico_hdl.sources.protocol import (
     MAX_MEMBER_BYTES,
     Archive,
     FolderEntry,
+    Lists,
     Member,
     Reads,
 )
@@ -30,7 +33,53 @@ _EXTENSION: Final = re.compile(
 """The end of an archive's name, as `rico_hdl.sources.opening` knows it."""
 
 
-class FolderFromAbove(FolderSource):
+class ListingFromAbove:
+    """A source's listing, with paths that begin with the names of folders above its content.
+
+    Args:
+        source: The source.
+        names: The names, of which the last one is the source's own.
+    """
+
+    def __init__(self, source: Lists, names: Sequence[str]) -> None:
+        self._source = source
+        self._names = tuple(names)
+
+    @property
+    def location(self) -> str:
+        """See `Lists.location`: that of the source itself."""
+        return self._source.location
+
+    def entries(self, folder: str) -> list[FolderEntry]:
+        """See `Lists.entries`."""
+        if (name := self._next(folder)) is not None:
+            return [FolderEntry(name, is_folder=True)]
+        return self._source.entries(self._inside(folder))
+
+    def names(self, folder: str) -> list[str]:
+        """See `Lists.names`."""
+        name = self._next(folder)
+        return self._source.names(self._inside(folder)) if name is None else [name]
+
+    def _next(self, folder: str) -> str | None:
+        """The only name in a folder above the source; None for the source and what is below it."""
+        names = tuple(folder.split("/")) if folder else ()
+        is_above = len(names) < len(self._names) and names == self._names[: len(names)]
+        return self._names[len(names)] if is_above else None
+
+    def _inside(self, path: str) -> str:
+        """The path from the source itself.
+
+        Raises:
+            FileNotFoundError: It does not lead into the source.
+        """
+        names, n = path.split("/"), len(self._names)
+        if tuple(names[:n]) != self._names:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return "/".join(names[n:])
+
+
+class FolderFromAbove(ListingFromAbove):
     """A folder on disk, with paths that begin with the names of its last folders.
 
     Args:
@@ -38,37 +87,23 @@ class FolderFromAbove(FolderSource):
         n_folders: The number of folders, of which the last one is the folder itself.
     """
 
+    n_bytes_held = 0
+
     def __init__(self, path: Path, n_folders: int) -> None:
-        super().__init__(path)
-        self._names = path.parts[-n_folders:]
+        self._folder = FolderSource(path)
+        super().__init__(self._folder, path.parts[-n_folders:])
 
     def place_of(self, path: str) -> str:
         """Where a file is on disk."""
         return f"{self.location}/{self._inside(path)}"
 
-    def entries(self, folder: str) -> list[FolderEntry]:
-        """See `Source.entries`."""
-        if (name := self._next(folder)) is not None:
-            return [FolderEntry(name, is_folder=True)]
-        return super().entries(self._inside(folder))
-
-    def names(self, folder: str) -> list[str]:
-        """See `Source.names`."""
-        name = self._next(folder)
-        return super().names(self._inside(folder)) if name is None else [name]
-
     def read(self, path: str, max_bytes: int = MAX_MEMBER_BYTES) -> bytes:
         """See `Source.read`."""
-        return super().read(self._inside(path), max_bytes)
+        return self._folder.read(self._inside(path), max_bytes)
 
-    def _next(self, folder: str) -> str | None:
-        """The only name in a folder above the source; None for the source and what is below it."""
-        depth = folder.count("/") + 1 if folder else 0
-        return self._names[depth] if depth < len(self._names) else None
-
-    def _inside(self, path: str) -> str:
-        """The path from the folder itself."""
-        return "/".join(path.split("/")[len(self._names) :])
+    def check(self) -> None:
+        """See `Source.check`."""
+        self._folder.check()
 
 
 class ArchiveFromAbove:
