@@ -107,6 +107,7 @@ class Assembly:
         self._template = modality.paths_anywhere
         self._is_split = modality.is_split
         self._has_folders = modality.has_band_folders
+        self._has_variants = modality.has_variants
         self._n_files = len(modality.band_files)
         n_paths = sum(len(file.tokens) for file in modality.band_files)
         self._cost = WAITING_COST_BYTES
@@ -220,7 +221,7 @@ class Assembly:
         """Note a file, and read it now if it is wanted and can't be read later."""
         if member.path not in waiting.paths:
             return
-        if waiting.has_variants and (other := waiting.spelled_otherwise(member.path)):
+        if self._has_variants and (other := waiting.spelled_otherwise(member.path)):
             if waiting.files is not None and not waiting.problem:
                 self._leave(waiting, member.path, self._two_files(other, member.path))
             return
@@ -270,7 +271,7 @@ class Assembly:
         self._waiting.pop(place, None)
         self._waiting_bytes -= waiting.n_bytes
         paths = waiting.met_paths()
-        if waiting.has_variants:
+        if self._has_variants:
             for path in paths:
                 self._used.add(hash(path))
             if waiting.problem:  # further files of it need not be reported
@@ -333,7 +334,7 @@ class Assembly:
 
     def _leave_repeated(self, waiting: Waiting) -> None:
         """Report files of a patch that came before."""
-        for path in waiting.met if waiting.has_variants else ():
+        for path in waiting.met if self._has_variants else ():
             for other in waiting.others(path):
                 if self._used.add(hash(other)):
                     waiting.is_repeated = False
