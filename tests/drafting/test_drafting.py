@@ -67,7 +67,7 @@ def test_drafts_lose_no_band(name, tmp_path):
     sources = corpus.generate(spec, tmp_path / "source", 3)
     made = converted(draft_spec(tmp_path / "source"), tmp_path / "source", tmp_path / "drafted")
     rico_hdl.convert(spec, sources, tmp_path / "expected")
-    assert bands(tmp_path / "expected") == bands(made)
+    assert bands(tmp_path / "expected") - bands(made) == Counter()
 
 
 def write(root, files):
