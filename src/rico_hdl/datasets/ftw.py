@@ -79,7 +79,7 @@ def _mask(name: str, folder: str, title: str, classes: tuple[str, ...] = ()) -> 
 
 SPEC = DatasetSpec(
     name="ftw",
-    title="Fields of The World",
+    title="FTW (Fields of The World)",
     summary="Sentinel-2 chips of 2.56 km in two seasons with masks of fields, in 25 countries.",
     url="https://fieldsofthe.world",
     topic="Sentinel-1 or Sentinel-2",
