@@ -25,6 +25,7 @@ def axes(names, path=""):
         (S2, {"files": "{scene}/{patch}_{band_folder}.tif"}, "but no {band}"),
         (S2, {"files": "{patch}/{band_folder}_{band}.tif"}, "has the folder ''"),
         (S2, {"files": "{a:*}/{patch}_{band}.tif", "key": "{a}"}, "which spans folders"),
+        (S2, {"files": "{a}/{p}_{band}.tif", "key": "{a:*}/{p}"}, "which spans folders"),
         (S2, {"bands": (Band("A", "X"), Band("B", "Y", other_tokens=("X",)))}, "several files: X"),
         (S2, {"bands": (Band("A", "X"), Band("B", "X", index=3))}, r"\[1, 3\].* in the file of X"),
         (S2, {"bands": (Band("A", "X", folder="f"),)}, "has the folder 'f'"),

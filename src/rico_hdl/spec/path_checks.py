@@ -24,10 +24,10 @@ def check_key(modality: str, files: Template, key: Template) -> None:
             f"modality {modality!r}: key {key} needs fields that {files} lacks",
             f"Fields that can be used: {', '.join(usable)}.",
         )
-    if files.span in key.fields:
-        # Its values would be of any number of folders, which keys' own fields are not.
+    if spanning := key.span or (files.span if files.span in key.fields else ""):
+        # The check that keys of modalities differ is for fields without a slash.
         raise SpecError(
-            f"modality {modality!r}: key {key} has the field {files.span}, which spans folders",
+            f"modality {modality!r}: key {key} has the field {spanning}, which spans folders",
             "Make keys of the other fields; this one may be the field of labels.",
         )
 
