@@ -72,11 +72,19 @@ PUBLISHED: Final[Mapping[str, Mapping[str, str]]] = {
     "copernicus-pretrain": dict.fromkeys(_PRETRAIN, "tar.zst"),
     "eurosat-sar": {"s1": "zip"},
     "flair": {"aerial": "zip", "mask": "zip"},
+    "ftw": dict.fromkeys(
+        ("s2-a", "s2-b", "2class", "3class", "instance"), "zip, for each folder, without it"
+    ),
     "fmow-sentinel": {"s2": "tar.gz"},
     "hls-burn-scars": {"hls": "tar.gz", "mask": "tar.gz"},
+    "mados": dict.fromkeys(("s2", "cl", "conf", "rep"), "zip"),
+    "million-aid": {"rgb": "zip, for each folder"},
     "marida": dict.fromkeys(("s2", "cl", "conf"), "zip"),
     "oscd": {"before": "zip", "after": "zip"},
     "s2-100k": {"s2": "tar"},
+    "satlaspretrain": dict.fromkeys(("sentinel2", "sentinel1", "landsat", "naip"), "tar"),
+    "seasonet": dict.fromkeys(("s2", "labels"), "zip, for each folder"),
+    "seco": {"s2": "zip"},
     "sen12ms": dict.fromkeys(("s1", "s2", "lc"), "tar.gz, for each folder"),
     "sen12ms-cr": dict.fromkeys(("s1", "s2", "s2-cloudy"), "tar.gz, for each folder"),
     "sen12ms-cr-ts": {"s1": "tar.gz", "s2": "tar.gz"},
@@ -133,6 +141,20 @@ _NAMES: Final = {
         ("copernicus-pretrain", name): (f"{stem}_chunk001.tar.zst", "")
         for name, stem in _PRETRAIN.items()
     },
+    **{("ftw", name): ("", "") for name in ("s2-a", "s2-b", "2class", "3class", "instance")},
+    **{("mados", name): ("MADOS.zip", "MADOS") for name in ("s2", "cl", "conf", "rep")},
+    ("million-aid", "rgb"): ("", ""),
+    **{
+        ("satlaspretrain", name): (f"satlas-dataset-v1-{archive}.tar", "")
+        for name, archive in {
+            "sentinel2": "sentinel2-a",
+            "sentinel1": "sentinel1-new",
+            "landsat": "landsat",
+            "naip": "naip-2011",
+        }.items()
+    },
+    **{("seasonet", name): ("", "") for name in ("s2", "labels")},
+    ("seco", "s2"): ("seco_100k.zip", "seasonal_contrast_100k"),
     ("eurosat-sar", "s1"): ("EuroSAT-SAR.zip", "EuroSAT-SAR"),
     ("flair", "aerial"): ("D012_2019.zip", ""),
     ("flair", "mask"): ("D012_2019.zip", ""),
@@ -353,6 +375,19 @@ def _write_zip(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Pat
     return path
 
 
+def _write_zip_for_each_folder(
+    folder: Path, path: Path, top: str, paths: Sequence[Path], *, is_inside: bool = True
+) -> Path:
+    """A zip of each folder of the first level, called like it; it may lack the folder itself."""
+    del top
+    path.mkdir(parents=True, exist_ok=True)
+    for first in sorted({one.parts[0] for one in paths}):
+        inside = [one.relative_to(first) for one in paths if one.parts[0] == first]
+        data = zip_of(folder / first, first if is_inside else "", paths=inside)
+        (path / f"{first}.zip").write_bytes(data)
+    return path
+
+
 def _write_volumes(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:
     return volumes(zip_of(folder, top, paths=paths), path, _N_PARTS)[-1]
 
@@ -418,4 +453,6 @@ _WRITERS: Final[Mapping[str, Callable[[Path, Path, str, Sequence[Path]], Path]]]
     "volumes": _write_volumes,
     "zarr": _write_zarr,
     "zip": _write_zip,
+    "zip, for each folder": _write_zip_for_each_folder,
+    "zip, for each folder, without it": partial(_write_zip_for_each_folder, is_inside=False),
 }

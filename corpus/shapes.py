@@ -15,6 +15,10 @@ NAMES |= {
     ("dfc2020", "roi"): ("ROIs0000_test", "ROIs0000_validation"),
     ("eurosat-multi-spectral", "class"): _EUROSAT_CLASSES,
     ("eurosat-rgb", "class"): _EUROSAT_CLASSES,
+    ("ftw", "country"): ("austria", "south_africa"),
+    ("million-aid", "split"): ("train", "test"),
+    ("million-aid", "class"): ("agriculture_land/grassland/meadow", "water_area/beach"),
+    ("seasonet", "season"): ("spring", "summer", "fall", "winter", "snow"),
     ("uc-merced", "class"): (
         "airplane", "agricultural", "baseballdiamond", "beach", "buildings", "chaparral",
         "denseresidential", "forest", "freeway", "golfcourse", "harbor", "intersection",

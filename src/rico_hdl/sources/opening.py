@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, NoReturn
 
 from rico_hdl.decoding.foreign import HEAD_BYTES, foreign_form
 from rico_hdl.errors import SourceError, UnsupportedArchiveError
+from rico_hdl.sources.above import archive_from_above
 from rico_hdl.sources.files import hint_for, open_regular
 from rico_hdl.sources.folder import is_folder
 from rico_hdl.sources.leftovers import is_leftover
@@ -140,12 +141,13 @@ def open_archive(path: Path, modality: Modality | None, on_raw: OnRaw | None = N
         SourceError: There is no such file, a part of it is missing, or it is no archive of which it
             is known how it holds the modality's patches.
     """
-    if os.path.isfile(path):  # noqa: PTH113 - as in `is_source`
-        return _open(parts_of(path), modality, on_raw)
-    for parent in path.parents:
-        if os.path.isfile(parent):  # noqa: PTH113 - as above
-            inner = path.relative_to(parent).as_posix()
-            return InnerFolder(_open(parts_of(parent), modality, on_raw), inner)
+    for place in (path, *path.parents):
+        if os.path.isfile(place):  # noqa: PTH113 - as in `is_source`
+            archive = _open(parts_of(place), modality, on_raw)
+            inner = path.relative_to(place)
+            if place != path:
+                archive = InnerFolder(archive, inner.as_posix())
+            return archive_from_above(archive, modality, place.name, inner.parts)
     if os.path.lexists(path):
         raise SourceError(
             f"{path} is neither a file nor a folder, or a link that leads nowhere",
