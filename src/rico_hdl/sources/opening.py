@@ -20,6 +20,8 @@ from rico_hdl.sources.files import hint_for, open_regular
 from rico_hdl.sources.folder import is_folder
 from rico_hdl.sources.leftovers import is_leftover
 from rico_hdl.sources.protocol import Archive, Member
+from rico_hdl.sources.tortilla import parts as tortillas
+from rico_hdl.sources.tortilla.header import is_one as is_tortilla
 from rico_hdl.spec import Modality
 
 OnRaw = Callable[[bytes], object]
@@ -27,7 +29,7 @@ OnRaw = Callable[[bytes], object]
 
 _SUFFIXES: Final = (
     *(".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz", ".txz"),
-    *(".tar.bz2", ".tbz2", ".tbz", ".zip", ".parquet"),
+    *(".tar.bz2", ".tbz2", ".tbz", ".zip", ".tacozip", ".parquet", ".tortilla", ".taco"),
 )
 _SPLIT: Final = re.compile(
     r"(?P<stem>.+\.(?:tar|zip|tgz|tzst|txz|tbz2?|tar\.(?:gz|zst|xz|bz2)))"
@@ -56,7 +58,8 @@ _SKIPPABLE: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")  # RFC 8878, 3.1.2: 
 _TAR_MAGIC: Final = slice(257, 262)  # "ustar"; tar before 1988 has none, and is known by its name
 
 FORMATS: Final = (
-    ".tar, .tar.gz, .tar.zst, .tar.xz, .tar.bz2 (also split), .zip (also in volumes), .parquet"
+    ".tar, .tar.gz, .tar.zst, .tar.xz, .tar.bz2 (also split), .zip (also in volumes), .parquet, "
+    ".tortilla and .taco (also in parts)"
 )
 _SUPPORTED: Final = f"Archives that can be read: {FORMATS}. Unpack others, and name the folder."
 
@@ -196,7 +199,10 @@ def first_parts(files: Iterable[Path]) -> list[Path]:
     seen: set[tuple[Path, str, str, str]] = set()
     for path in sorted(files, key=lambda path: (path.parent, len(path.name), path.name)):
         part = _part(path.name)
-        if path.name.lower().endswith(_SUFFIXES):
+        if (names := tortillas.set_of(path)) is not None:
+            found += [path] if (path.parent, *names, "") not in seen else []
+            seen.add((path.parent, *names, ""))
+        elif path.name.lower().endswith(_SUFFIXES):
             found.append(path)
         elif part is not None and part.position <= 1:
             split = (path.parent, part.stem, part.mark, part.end)
@@ -216,6 +222,8 @@ def parts_of(path: Path) -> tuple[Path, ...]:
 
     if path.name.lower().endswith(".zip") or _ZIP_VOLUME.fullmatch(path.name):
         return volumes_of(path)
+    if path.name.lower().endswith(tortillas.SUFFIXES):
+        return tortillas.parts_of(path)
     part = None if path.name.lower().endswith(_SUFFIXES) else _part(path.name)
     if part is None:
         return (path,)
@@ -271,6 +279,10 @@ def _open(files: Sequence[Path], modality: Modality | None, on_raw: OnRaw | None
 
         _check_content(files)
         return TarArchive(files, on_raw=on_raw)
+    if kind == "tortilla":
+        from rico_hdl.sources.tortilla.archive import TortillaArchive  # noqa: PLC0415
+
+        return TortillaArchive(files)
     if kind == "parquet":
         from rico_hdl.sources.parquet.archive import ParquetArchive  # noqa: PLC0415
 
@@ -366,6 +378,8 @@ def _kind(path: Path) -> str:
     for magic, kind in _MAGIC.items():
         if head.startswith(magic):
             return kind
+    if is_tortilla(head) or (head and path.name.lower().endswith(tortillas.SUFFIXES)):
+        return "tortilla"
     if head and ".tar" in path.name.lower():
         return "tar"
     if _ZIP_VOLUME.fullmatch(path.name) or path.name.lower().endswith(".zip"):

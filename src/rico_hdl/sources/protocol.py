@@ -146,3 +146,14 @@ class Archive(Protocol):
             ArchiveError: The archive is damaged; the message gives the offset or the member. Later
                 members can't be read, or all were yielded but their content is in doubt.
         """
+
+
+class HasRows(Protocol):
+    """What an archive can say about its samples beyond their pixels: ids, splits, labels."""
+
+    def rows(self) -> Generator[dict[str, object]]:
+        """Yield what the archive says about each of its samples, in order.
+
+        By column: text, numbers, or lists of them. Names of columns are valid fields of templates.
+        `file` is the archive's name without its extension.
+        """

@@ -34,7 +34,7 @@ _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
 """Page types."""
 _NUMBERS_OF: Final = {_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}
 """The field of a page's header that is specific to its type."""
-_PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY = 0, 2, 3, 8
+PLAIN, _PLAIN_DICTIONARY, RLE, _RLE_DICTIONARY = 0, 2, 3, 8
 """Encodings; the two dictionary encodings are the same for cells."""
 _UNCOMPRESSED, _SNAPPY, _GZIP, _BROTLI, _ZSTD, _LZ4 = 0, 1, 2, 4, 6, 7
 """Compression codecs."""
@@ -51,7 +51,7 @@ MAX_DICTIONARY: Final = 2**20
 _T = TypeVar("_T")
 
 
-class _Page(NamedTuple):
+class Page(NamedTuple):
     """The location of a page, and the fields of its header."""
 
     kind: int
@@ -94,8 +94,8 @@ class Cells:
         self._group = group
         self._column = column
         self._pages = self._walk()
-        self._page: _Page | None = None
-        self._dictionary: _Page | None = None
+        self._page: Page | None = None
+        self._dictionary: Page | None = None
         self._cells: Iterator[bytes | None] | None = None
         self._next = self._stop = 0
         self.n_held_bytes = 0
@@ -117,7 +117,7 @@ class Cells:
             if self._page is None:
                 raise ArchiveError(f"is damaged: the row group ends after {self._stop} rows")
             self._stop += self._page.n_values
-        with _damage():
+        with damage():
             if self._cells is None and self._page is not None:
                 values, _, definitions = self._decoded(self._page, bytes)
                 top = self._column.n_definitions
@@ -146,9 +146,9 @@ class Cells:
         repetitions: list[int] = []
         definitions: list[int] = []
         top = self._column.n_definitions
-        with _damage():
+        with damage():
             for page in self._pages:
-                decoded, repeated, defined = self._decoded(page, _text)
+                decoded, repeated, defined = self._decoded(page, text_of)
                 levels = list(defined)
                 values += islice(decoded, levels.count(top))
                 definitions += levels
@@ -180,9 +180,9 @@ class Cells:
             rows[i] = None
         return rows
 
-    def _walk(self) -> Iterator[_Page]:
+    def _walk(self) -> Iterator[Page]:
         """Yield the pages with cells."""
-        with _damage():
+        with damage():
             meta = self._group.columns[self._column.position][3]
             self._codec: int = meta[4]
             at = min(meta[number] for number in (9, 11) if meta.get(number))
@@ -198,22 +198,22 @@ class Cells:
                 at = page.stop
 
     def _decoded(
-        self, page: _Page, convert: Callable[[memoryview], _T]
+        self, page: Page, convert: Callable[[memoryview], _T]
     ) -> tuple[Iterator[_T], Iterator[int], Iterator[int]]:
         """The values of a page, and the repetition and definition level of each of its cells."""
         n_bytes = self._column.n_bytes
         repetitions, definitions, data = self._parts(page)
         self.n_held_bytes = len(data)
-        encoding = page.more[4 if page.kind == _DATA_V2 else 2]
+        encoding = self._encoding(page)
         values: Iterator[_T]
-        if encoding == _PLAIN:
+        if encoding == PLAIN:
             values = map(convert, _plain(data, n_bytes))
         elif encoding in {_PLAIN_DICTIONARY, _RLE_DICTIONARY} and self._dictionary is not None:
             content = self._content(self._dictionary)
             self.n_held_bytes += len(content)
             known = list(islice(_plain(content, n_bytes), MAX_DICTIONARY))
-            numbers = _numbers(data[1:], data[0]) if data else iter(())
-            if convert is _text:  # convert each value only once; they are small
+            numbers = packed_numbers(data[1:], data[0]) if data else iter(())
+            if convert is text_of:  # convert each value only once; they are small
                 values = map([convert(value) for value in known].__getitem__, numbers)
             else:
                 values = (convert(known[number]) for number in numbers)
@@ -221,7 +221,11 @@ class Cells:
             raise ValueError(f"its encoding is {encoding}, expected plain or a dictionary")
         return values, islice(repetitions, page.n_values), islice(definitions, page.n_values)
 
-    def _parts(self, page: _Page) -> tuple[Iterator[int], Iterator[int], memoryview]:
+    def _encoding(self, page: Page) -> int:
+        found: int = page.more[4 if page.kind == _DATA_V2 else 2]
+        return found
+
+    def _parts(self, page: Page) -> tuple[Iterator[int], Iterator[int], memoryview]:
         """Repetition levels, definition levels and values of a page."""
         levels: list[Iterator[int]] = []
         tops = (self._column.n_repetitions, self._column.n_definitions)
@@ -231,15 +235,15 @@ class Cells:
             n = page.more[size] if is_v2 else 0
             if top and not is_v2:
                 n, data = int.from_bytes(data[:4], "little"), data[4:]
-                if page.more[encoding] != _RLE:
-                    raise ValueError(f"levels in encoding {page.more[encoding]}, expected {_RLE}")
+                if page.more[encoding] != RLE:
+                    raise ValueError(f"levels in encoding {page.more[encoding]}, expected {RLE}")
             if not 0 <= n <= len(data):
                 raise ValueError(f"{n:,} bytes of levels in a page with {len(data):,} bytes left")
-            levels.append(_numbers(data[:n], top.bit_length()) if top else repeat(0))
+            levels.append(packed_numbers(data[:n], top.bit_length()) if top else repeat(0))
             data = data[n:]
         return levels[0], levels[1], data
 
-    def _content(self, page: _Page) -> memoryview:
+    def _content(self, page: Page) -> memoryview:
         """The content of a page, decompressed."""
         if max(page.n_bytes, page.n_stored_bytes) > MAX_PAGE_BYTES:
             raise ValueError(
@@ -278,7 +282,8 @@ def _decompressed(codec: int, data: bytes, n_bytes: int) -> bytes | bytearray:
     return found
 
 
-def _text(value: memoryview) -> str:
+def text_of(value: memoryview) -> str:
+    """A value as text."""
     return str(value, "utf-8")
 
 
@@ -297,7 +302,7 @@ def _plain(data: memoryview, n_bytes: int | None) -> Iterator[memoryview]:
         at += length
 
 
-def _numbers(data: memoryview, width: int) -> Iterator[int]:
+def packed_numbers(data: memoryview, width: int) -> Iterator[int]:
     """Packed numbers of ``width`` bits, in parquet's hybrid of runs and groups of eight."""
     if width > _MAX_WIDTH:
         raise ValueError(f"numbers of {width} bits, expected at most {_MAX_WIDTH}")
@@ -330,7 +335,7 @@ def _runs(data: memoryview, width: int) -> Iterator[Iterable[int]]:
         at = stop
 
 
-def _page_at(file: BinaryIO, start: int, stop: int) -> _Page:
+def _page_at(file: BinaryIO, start: int, stop: int) -> Page:
     """Parse the header of a page.
 
     Args:
@@ -351,7 +356,7 @@ def _page_at(file: BinaryIO, start: int, stop: int) -> _Page:
     kind, n_bytes, n_stored = (header[number] for number in (1, 2, 3))
     crc = header[4] & 0xFFFFFFFF if 4 in header else None
     more = header[_NUMBERS_OF[kind]] if kind in _NUMBERS_OF else {1: 0}
-    page = _Page(kind, start, reader.position, n_stored, n_bytes, crc, more)
+    page = Page(kind, start, reader.position, n_stored, n_bytes, crc, more)
     if min(n_bytes, n_stored, page.n_values) < 0 or page.stop > stop:
         raise ValueError(f"the page at byte {start:,} claims {n_stored:,} bytes")
     return page
@@ -366,7 +371,7 @@ def _bytes_at(file: BinaryIO, start: int, stop: int) -> bytes:
 
 
 @contextmanager
-def _damage() -> Iterator[None]:
+def damage() -> Iterator[None]:
     """Turn the errors that a damaged file causes into an ArchiveError."""
     try:
         yield
