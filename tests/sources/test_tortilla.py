@@ -13,7 +13,7 @@ import pytest
 
 from corpus.tortillas import HEADER_BYTES, Piece, footer_of, nested, tortilla_of, write_parts
 from rico_hdl.errors import ArchiveError, IncompleteArchiveError, SourceError
-from rico_hdl.sources.opening import archives_in, open_archive, parts_of
+from rico_hdl.sources.opening import archives_in, open_archive
 from rico_hdl.sources.tortilla import footer as footers
 from rico_hdl.sources.tortilla.archive import MAX_DEPTH, TortillaArchive
 from tests.contracts.archives import outcome_of
@@ -300,6 +300,15 @@ class TestPlaces:
         ]  # fmt: skip
         assert "x.tortilla/s1 is not a tortilla: it begins with" in found.error
 
+    def test_a_file_that_becomes_shorter(self, tmp_path):
+        """A leaf that is not there any more is an error, never a part of it."""
+        archive = write(tmp_path / "x.tortilla", tortilla_of(pieces_of()))
+        members = list(archive.members())
+        os.truncate(tmp_path / "x.tortilla", 260)
+        assert members[0].read() == pieces_of()[0].data
+        with pytest.raises(ArchiveError, match=r"sample_1\.tif: the file ends after 20 of its 41"):
+            members[1].read()
+
     def test_a_footer_that_is_no_table(self, tmp_path):
         """A footer in another format is damage, described in a sentence."""
         data = tortilla_of(pieces_of(), footer=b"not parquet at all")
@@ -365,29 +374,47 @@ class TestSets:
         assert {row["file"] for row in open_archive(files[0], None).rows()} == {"x"}
 
     def test_missing_parts_are_named(self, tmp_path):
-        """A gap, or parts that only the header tells of, are refused with their names."""
+        """A gap, or parts that only the headers tell of, are named after the last member."""
         files = self.write(tmp_path, 5)
         files[1].unlink()
         files[4].unlink()
         for file in (files[0], files[2], files[3]):
-            with pytest.raises(SourceError) as raised:
-                parts_of(file)
-            assert "2 of 5 parts are missing: x.0001.part.tortilla, x.0004.part" in str(
-                raised.value
-            )
+            found = []
+            with pytest.raises(IncompleteArchiveError) as raised:
+                found += open_archive(file, None).members()
+            reason = "2 of 5 parts are missing: x.0001.part.tortilla, x.0004.part.tortilla"
+            assert reason in raised.value.message
+            members = open_archive(file, None).members()
+            assert [next(members).path for _ in range(6)] == [
+                f"part{part}_{i}.tif" for part in (0, 2, 3) for i in range(2)
+            ]
 
-    def test_a_part_under_another_name_is_refused(self, tmp_path):
-        """A renamed part is not taken for the whole."""
+    def test_parts_that_nobody_publishes_are_not_missing(self, tmp_path):
+        """If a dataset's published files are known, these are all parts of the set."""
+        files = self.write(tmp_path, 5)
+        for file in files[2:]:
+            file.unlink()
+        names = [file.name for file in files]
+        assert len(list(TortillaArchive(files[:2], names[:2]).members())) == 4
+        with pytest.raises(IncompleteArchiveError, match=r"1 of 3 parts are missing: x\.0002"):
+            list(TortillaArchive(files[:2], names[:3]).members())
+        with pytest.raises(IncompleteArchiveError, match="3 of 5 parts are missing"):
+            list(TortillaArchive(files[:2], ["x*.tortilla", "y.0000.part.tortilla"]).members())
+
+    def test_a_part_under_another_name_is_not_the_whole(self, tmp_path):
+        """A renamed part is read, but not taken for complete."""
         files = self.write(tmp_path)
         renamed = files[0].rename(tmp_path / "renamed.tortilla")
-        with pytest.raises(SourceError, match="is one of 3 parts, found 1"):
+        with pytest.raises(IncompleteArchiveError, match="one of 3 parts, of which its name says"):
             list(open_archive(renamed, None).members())
 
-    def test_a_whole_file_under_a_parts_name_is_refused(self, tmp_path):
+    def test_a_whole_file_under_a_parts_name_is_doubtful(self, tmp_path):
         """A file that says that it is complete belongs to no set."""
         files = self.write(tmp_path)
         files[1].write_bytes(tortilla_of(pieces_of()))
-        with pytest.raises(SourceError, match=r"0001\.part\.tortilla: is one of 1 parts, found 3"):
+        with pytest.raises(
+            IncompleteArchiveError, match=r"0001\.part\.tortilla: is one of 1 part, found 3"
+        ):
             list(open_archive(files[0], None).members())
 
     def test_sets_next_to_each_other(self, tmp_path):

@@ -282,7 +282,7 @@ def _open(files: Sequence[Path], modality: Modality | None, on_raw: OnRaw | None
     if kind == "tortilla":
         from rico_hdl.sources.tortilla.archive import TortillaArchive  # noqa: PLC0415
 
-        return TortillaArchive(files)
+        return TortillaArchive(files, [one.name for one in modality.downloads] if modality else ())
     if kind == "parquet":
         from rico_hdl.sources.parquet.archive import ParquetArchive  # noqa: PLC0415
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from rico_hdl.decoding.raster import Raster
 
@@ -148,12 +148,16 @@ class Archive(Protocol):
         """
 
 
+@runtime_checkable
 class HasRows(Protocol):
-    """What an archive can say about its samples beyond their pixels: ids, splits, labels."""
+    """An archive that has a table about its samples, in addition to pixels."""
 
     def rows(self) -> Generator[dict[str, object]]:
         """Yield what the archive says about each of its samples, in order.
 
-        By column: text, numbers, or lists of them. Names of columns are valid fields of templates.
-        `file` is the archive's name without its extension.
+        That is text, numbers, or lists of them, by column; `file` is the archive's name without its
+        extension. Columns have names of lower-case letters, digits and ``_``.
+
+        Raises:
+            ArchiveError: The archive is damaged.
         """

@@ -38,6 +38,11 @@ _STRUCTS: Final[dict[Form, struct.Struct]] = {
 }
 
 
+def number_of(column: Leaf) -> struct.Struct | None:
+    """How a column of integers stores them; None if it holds none."""
+    return _STRUCTS[column.form] if "int" in column.form else None
+
+
 def has_values(column: Leaf) -> bool:
     """Whether `ColumnValues` can give a column's values: it holds no bytes, structs or maps."""
     if column.form == "other" or column.n_repetitions > 1:
@@ -86,7 +91,9 @@ class ColumnValues(Cells):
         is_begun = False
         for page in self._pages:
             values, repetitions, definitions = self._of_page(page)
-            for repetition, definition in zip(repetitions, definitions, strict=False):
+            n_cells = 0
+            for repetition, definition in zip(repetitions, definitions, strict=True):
+                n_cells += 1
                 if repetition == 0:
                     if is_begun:
                         yield row
@@ -99,11 +106,13 @@ class ColumnValues(Cells):
                     row.append(value)
                 else:
                     row = value
+            if n_cells != page.n_values:
+                raise ValueError(f"{n_cells:,} cells in a page that claims {page.n_values:,}")
         if is_begun:
             yield row
 
     def _of_page(self, page: Page) -> tuple[Iterator[Value], Iterator[int], Iterator[int]]:
-        """ColumnValues, repetition levels and definition levels of a page."""
+        """Values, repetition levels and definition levels of a page."""
         if self._convert is not None:
             return self._decoded(page, self._convert)
         import numpy as np  # noqa: PLC0415 - a tenth of a second that other sources never need

@@ -15,16 +15,17 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from rico_hdl.errors import ArchiveError, IncompleteArchiveError, SourceError
+from rico_hdl.errors import ArchiveError, IncompleteArchiveError
 from rico_hdl.sources.protocol import Member
 from rico_hdl.sources.tortilla.footer import Tortilla
 from rico_hdl.sources.tortilla.header import HEADER_BYTES, parse_header
-from rico_hdl.sources.tortilla.parts import stem_of
+from rico_hdl.sources.tortilla.parts import problem_of, stem_of
 from rico_hdl.sources.volumes import Volumes
 from rico_hdl.system.hashes import HashSet
 
@@ -46,12 +47,14 @@ class TortillaArchive:
 
     Args:
         files: The file, or the parts of a set in order; see `rico_hdl.sources.tortilla.parts`.
+        published: The names of files that are known to be published.
     """
 
     sequential = False
 
-    def __init__(self, files: Sequence[Path]) -> None:
+    def __init__(self, files: Sequence[Path], published: Collection[str] = ()) -> None:
         self._files = tuple(files)
+        self._published = published
         self._n_bytes_read = 0
 
     @property
@@ -72,10 +75,13 @@ class TortillaArchive:
     def members(self) -> Generator[Member]:
         """See `Archive.members`."""
         self._n_bytes_read = 0
+        n_parts: dict[Path, int] = {}
         with Volumes(self._files) as volumes:
             walk = _NestedTortillas(volumes)
             try:
                 for file, start, stop in self._places(volumes):
+                    with suppress(ArchiveError):  # the walk will say what is wrong
+                        n_parts[file] = parse_header(volumes.pread(start, HEADER_BYTES)).n_parts
                     for member, end in walk.below(
                         _Location(str(file), "", start, stop - start, "", 0)
                     ):
@@ -86,9 +92,12 @@ class TortillaArchive:
                 raise _unreadable(self.location, error) from error
         if walk.lost:
             raise ArchiveError(_first_of(walk.lost), _AGAIN)
+        if problem := problem_of(self._files, n_parts, self._published):
+            walk.unknown.insert(0, problem)
         if walk.unknown:
             raise IncompleteArchiveError(
-                f"{_first_of(walk.unknown)}: samples may be missing", _AGAIN
+                f"{_first_of(walk.unknown)}: samples may be missing",
+                "Download it again; if parts are missing, into the same folder.",
             )
 
     def rows(self) -> Generator[dict[str, object]]:
@@ -115,23 +124,9 @@ class TortillaArchive:
                     raise _unreadable(str(file), error) from error
 
     def _places(self, volumes: Volumes) -> Iterator[tuple[Path, int, int]]:
-        """Each file, and where its bytes start and end.
-
-        Raises:
-            SourceError: A file belongs to another set.
-        """
+        """Each file, and where its bytes start and end."""
         bounds = [*volumes.starts, volumes.size]
-        for i, file in enumerate(self._files):
-            try:
-                n_parts = parse_header(volumes.pread(bounds[i], HEADER_BYTES)).n_parts
-            except ArchiveError:
-                n_parts = len(self._files)  # reading it will say what is wrong
-            if n_parts != len(self._files):
-                raise SourceError(
-                    f"{file}: is one of {n_parts} parts, found {len(self._files)}",
-                    "Keep all parts in one folder, under their published names.",
-                )
-            yield file, bounds[i], bounds[i + 1]
+        yield from zip(self._files, bounds[:-1], bounds[1:], strict=True)
 
 
 class _Location(NamedTuple):

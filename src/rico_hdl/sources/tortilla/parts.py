@@ -1,19 +1,17 @@
 """The files of a set of tortillas.
 
-In: any file of a set, such as ``x.0001.part.tortilla``. Out: all of them, in order. pytortilla
-divides samples into files of up to 20 GB (`pytortilla/create/main.py`): each is a tortilla with a
-footer of its own, and each header states into how many files the samples were divided.
+In: any file of a set, such as ``x.0001.part.tortilla``. Out: all of them, in order, and whether any
+are missing. pytortilla divides samples into files of up to 20 GB (`pytortilla/create/main.py`):
+each is a tortilla with a footer of its own, so it can be read without the others, and each header
+states into how many files the samples were divided.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
-
-from rico_hdl.errors import ArchiveError, SourceError
-from rico_hdl.sources.tortilla.header import HEADER_BYTES, parse_header
-from rico_hdl.sources.volumes import Volumes
 
 SUFFIXES: Final = (".tortilla", ".taco")
 _PART: Final = re.compile(
@@ -35,39 +33,44 @@ def set_of(path: Path) -> tuple[str, str] | None:
 
 
 def parts_of(path: Path) -> tuple[Path, ...]:
-    """The files of the set that a tortilla belongs to, in order; itself if it is complete.
-
-    Raises:
-        SourceError: Files of the set are missing.
-    """
-    match = _PART.fullmatch(path.name)
-    n_parts = _n_parts(path)
-    if match is None:
+    """The files of the set that a tortilla belongs to which are there, in order."""
+    if set_of(path) is None:
         return (path,)
-    found = {}
-    for other in path.parent.iterdir():
-        of_other = _PART.fullmatch(other.name)
-        if of_other is not None and set_of(other) == set_of(path):
-            found[int(of_other["number"])] = other
-    n_parts = max(n_parts, max(found) + 1)
-    missing = [
-        f"{match['stem']}.{number:04}.part{match['suffix']}"
-        for number in range(n_parts)
-        if number not in found
-    ]
-    if missing:
-        shown = ", ".join(missing[:_N_SHOWN]) + (", …" if len(missing) > _N_SHOWN else "")
-        raise SourceError(
-            f"{path}: {len(missing)} of {n_parts} parts are missing: {shown}",
-            "Download them into the same folder.",
-        )
-    return tuple(found[number] for number in range(n_parts))
+    found = [other for other in path.parent.iterdir() if set_of(other) == set_of(path)]
+    return tuple(sorted(found, key=_number))
 
 
-def _n_parts(path: Path) -> int:
-    """The number of parts that a file's header states; 1 if it is damaged."""
-    try:
-        with Volumes([path]) as volumes:
-            return parse_header(volumes.pread(0, HEADER_BYTES)).n_parts
-    except (ArchiveError, SourceError, OSError):
-        return 1  # reading it will say what is wrong
+def problem_of(
+    files: Sequence[Path], n_parts: Mapping[Path, int], published: Collection[str]
+) -> str:
+    """Why a set is not complete; empty if it is.
+
+    Args:
+        files: Its files.
+        n_parts: For each file whose header is intact, the number of parts that it states.
+        published: The names of published files. Those of the same set are all that there are,
+            whatever headers state: a publisher may offer some parts only.
+    """
+    first = files[0]
+    expected = {name for name in published if set_of(first) == set_of(Path(name)) is not None}
+    if not expected:
+        for file, n in n_parts.items():
+            if set_of(file) is None and n > 1:
+                return f"{file}: is one of {n} parts, of which its name says nothing"
+            if n < len(files):
+                return f"{file}: is one of {n} part{'s' * (n > 1)}, found {len(files)}"
+        if set_of(first) is None:
+            return ""
+        stem, suffix = set_of(first) or ("", "")
+        n = max([_number(files[-1]) + 1, *n_parts.values()])
+        expected = {f"{stem}.{number:04}.part{suffix}" for number in range(n)}
+    missing = sorted(expected - {file.name for file in files})
+    if not missing:
+        return ""
+    shown = ", ".join(missing[:_N_SHOWN]) + (", …" if len(missing) > _N_SHOWN else "")
+    return f"{first}: {len(missing)} of {len(expected)} parts are missing: {shown}"
+
+
+def _number(path: Path) -> int:
+    match = _PART.fullmatch(path.name)
+    return 0 if match is None else int(match["number"])
