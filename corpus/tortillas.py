@@ -11,6 +11,7 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,13 +34,25 @@ def footer_of(pieces: Sequence[Piece], **options: Any) -> bytes:  # noqa: ANN401
     import pyarrow as pa  # noqa: PLC0415 - only these files need it
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    rows, offset = [], HEADER_BYTES
-    for piece in pieces:
-        row = {"tortilla:id": piece.id, "tortilla:file_format": piece.format, **piece.metadata}
-        rows.append({**row, "tortilla:offset": offset, "tortilla:length": len(piece.data)})
-        offset += len(piece.data)
-    names = dict.fromkeys(name for row in rows for name in row)
-    table = pa.table({name: [row.get(name) for row in rows] for name in names})
+    text, number = pa.string(), pa.int64()
+    kinds = {"id": text, "file_format": text, "offset": number, "length": number}
+    offsets = list(accumulate((len(piece.data) for piece in pieces), initial=HEADER_BYTES))
+    rows = [
+        {
+            "tortilla:id": piece.id,
+            "tortilla:file_format": piece.format,
+            "tortilla:offset": offset,
+            "tortilla:length": len(piece.data),
+            **piece.metadata,
+        }
+        for piece, offset in zip(pieces, offsets, strict=False)
+    ]
+    names = dict.fromkeys([*(f"tortilla:{name}" for name in kinds), *(n for r in rows for n in r)])
+    columns = {}
+    for name in names:
+        kind = kinds.get(name.removeprefix("tortilla:"))
+        columns[name] = pa.array([row.get(name) for row in rows], kind)
+    table = pa.table(columns)
     buffer = io.BytesIO()
     usual = {"compression": "zstd", "use_dictionary": False}
     pq.write_table(table, buffer, **{**usual, **options})
