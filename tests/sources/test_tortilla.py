@@ -338,6 +338,16 @@ class TestPlaces:
         with pytest.raises(ArchiveError, match="lists 3 samples, expected at most 2"):
             list(write(tmp_path / "x.tortilla", tortilla_of(pieces_of())).members())
 
+    def test_ids_and_collections_are_bounded(self, tmp_path, monkeypatch):
+        """Ids of absurd length, and a huge collection, are refused."""
+        monkeypatch.setattr(footers, "MAX_TEXT_BYTES", 30)
+        assert len(list(write(tmp_path / "x.tortilla", tortilla_of(pieces_of(3))).members())) == 3
+        with pytest.raises(ArchiveError, match="texts take more than 30 bytes"):
+            list(write(tmp_path / "x.tortilla", tortilla_of(pieces_of(4))).members())
+        monkeypatch.setattr(footers, "MAX_COLLECTION_BYTES", 10)
+        with pytest.raises(ArchiveError, match=r"collection of \d+ bytes, expected at most 10"):
+            list(write(tmp_path / "x.taco", tortilla_of(pieces_of(), 1, COLLECTION)).members())
+
     def test_an_early_form_is_named(self, tmp_path):
         """Files by an early pytortilla have a text where the number of parts is now."""
         data = bytearray(tortilla_of(pieces_of()))
@@ -438,6 +448,9 @@ class TestSets:
         found = outcome_of(open_archive(files[0], None))
         assert len(found.contents) == 4
         assert "x.0001.part.tortilla has a footer that can't be read" in found.error
+        files[2].unlink()
+        error = outcome_of(open_archive(files[0], None)).error
+        assert "and 1 more" in error  # the missing part
 
 
 class TestOpening:

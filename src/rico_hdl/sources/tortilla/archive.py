@@ -90,10 +90,10 @@ class TortillaArchive:
                     self._n_bytes_read = stop
             except OSError as error:
                 raise _unreadable(self.location, error) from error
-        if walk.lost:
-            raise ArchiveError(_first_of(walk.lost), _AGAIN)
         if problem := problem_of(self._files, n_parts, self._published):
             walk.unknown.insert(0, problem)
+        if walk.lost:
+            raise ArchiveError(_first_of([*walk.lost, *walk.unknown]), _AGAIN)
         if walk.unknown:
             raise IncompleteArchiveError(
                 f"{_first_of(walk.unknown)}: samples may be missing",

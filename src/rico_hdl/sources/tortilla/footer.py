@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import starmap
 from pathlib import Path
@@ -26,6 +26,10 @@ from rico_hdl.sources.volumes import Volumes
 
 MAX_FOOTER_BYTES: Final = 2**26
 """Largest footer that is read: published ones take less than 100 bytes for each sample."""
+MAX_COLLECTION_BYTES: Final = 2**22
+"""Largest collection that is read."""
+MAX_TEXT_BYTES: Final = 2**26
+"""Maximum length of all ids of a tortilla together: they are kept."""
 MAX_SAMPLES: Final = 500_000
 """Maximum number of samples in a tortilla, each of which takes about 100 bytes of memory."""
 
@@ -79,7 +83,7 @@ class TortillaSample(NamedTuple):
 
 
 class Tortilla:
-    """TortillaHeader and footer of a tortilla.
+    """The header and the footer of a tortilla.
 
     Args:
         volumes: The file.
@@ -215,11 +219,12 @@ def _check_size(header: TortillaHeader, n_bytes: int) -> None:
         )
     if header.stop < n_bytes:
         raise ArchiveError(f"has {n_bytes:,} bytes, but its header states {header.stop:,}")
-    for what, n in ("footer", header.footer_bytes), ("collection", header.collection_bytes):
-        if n > MAX_FOOTER_BYTES:
-            raise ArchiveError(
-                f"has a {what} of {n:,} bytes, expected at most {MAX_FOOTER_BYTES:,}"
-            )
+    for what, n, limit in (
+        ("footer", header.footer_bytes, MAX_FOOTER_BYTES),
+        ("collection", header.collection_bytes, MAX_COLLECTION_BYTES),
+    ):
+        if n > limit:
+            raise ArchiveError(f"has a {what} of {n:,} bytes, expected at most {limit:,}")
 
 
 def _columns(table: ParquetTable) -> tuple[list[str], list[str], list[int], list[int]]:
@@ -239,16 +244,32 @@ def _columns(table: ParquetTable) -> tuple[list[str], list[str], list[int], list
                 f"expected a column {name} of {'text' if 'text' in forms else 'integers'}, found "
                 f"the columns {shown or '(none)'}"
             )
-    known: dict[object, object] = {}  # formats recur: one object for each keeps memory small
     for group in table.groups():
         for name in found:
-            column = ColumnValues(table, group, leaves[name])
-            found[name] += (known.setdefault(v, v) for v in column) if name == _FORMAT else column
+            found[name] += _bounded(ColumnValues(table, group, leaves[name]))
     for name, values in found.items():
         if None in values:
             raise ArchiveError(f"sample {values.index(None) + 1} has no {name}")
     ids, formats, offsets, lengths = found.values()
     return ids, formats, offsets, lengths
+
+
+def _bounded(values: Iterable[Any]) -> Iterator[Any]:
+    """The values, each text once, as long as they fit into memory.
+
+    Raises:
+        ArchiveError: They don't.
+    """
+    known: dict[str, str] = {}  # formats recur; ids don't
+    n_left = MAX_TEXT_BYTES
+    for value in values:
+        if isinstance(value, str):
+            n_left -= len(value) if value not in known else 0
+            if n_left < 0:
+                raise ArchiveError(f"its texts take more than {MAX_TEXT_BYTES:,} bytes")
+            yield known.setdefault(value, value)
+        else:
+            yield value
 
 
 def _readable(table: ParquetTable) -> list[Leaf]:
