@@ -65,14 +65,14 @@ _GEO_BENCH: Final = {
     "biomassters": ("tortilla, a part of seven", ("s1", "s2", "agbm")),
     "burn_scars": ("tortilla", ("hls", "mask")),
     "caffe": ("tortilla", ("sar", "zones")),
-    "cloudsen12": ("tortilla", ("s2", "mask")),
+    "cloudsen12": ("tortilla", ("s2", "clouds")),
     "dynamic_earthnet": ("tortilla, in parts", ("planet", "s1", "s2", "label")),
     "flair2": ("tortilla", ("aerial", "mask")),
     "fotw": ("tortilla", ("window-a", "window-b", "instances", "mask")),
     "kuro_siwo": (
         "tortilla", ("pre-event-1", "pre-event-2", "post-event", "dem", "mask", "invalid-data")
     ),
-    "spacenet2": ("tortilla, in parts", ("worldview", "pan", "mask", "instances")),
+    "spacenet2": ("tortilla, in parts", ("worldview", "pan", "mask", "buildings")),
     "treesatai": ("tortilla", ("aerial", "s1", "s2")),
 }  # fmt: skip
 """The form of GEO-Bench-2's archives, and the modalities in them, by the publisher's name."""

@@ -70,7 +70,7 @@ ENCODINGS |= {
             "biomassters": {"s1": _ZSTD_FLOAT, "s2": _ZSTD, "agbm": _ZSTD_FLOAT},
             "burn-scars": {"hls": _ZSTD_FLOAT, "mask": replace(_ZSTD, dtype="int16")},
             "caffe": {"sar": _ZSTD_BYTE, "zones": _ZSTD_BYTE},
-            "cloudsen12": {"s2": _ZSTD, "mask": _ZSTD_BYTE},
+            "cloudsen12": {"s2": _ZSTD, "clouds": _ZSTD_BYTE},
             "dynamic-earthnet": {
                 "planet": replace(_ZSTD, dtype="int16"),
                 "s1": _ZSTD_FLOAT,
@@ -88,7 +88,7 @@ ENCODINGS |= {
                 **dict.fromkeys(("pre-event-1", "pre-event-2", "post-event", "dem"), _ZSTD_FLOAT),
                 **dict.fromkeys(("mask", "invalid-data"), _ZSTD_BYTE),
             },
-            "spacenet2": {"worldview": _ZSTD, "pan": _ZSTD, "mask": _ZSTD_BYTE, "instances": _ZSTD},
+            "spacenet2": {"worldview": _ZSTD, "pan": _ZSTD, "mask": _ZSTD_BYTE, "buildings": _ZSTD},
         }.items()
         for modality, encoding in encodings.items()
     },

@@ -43,10 +43,10 @@ SPEC = DatasetSpec(
             example="ROI_00103/s2l2a.tif",
         ),
         Modality(
-            name="mask",
+            name="clouds",
             role="mask",
             title="masks of clouds",
-            option="--mask-dir",
+            option="--clouds-dir",
             files=Template.parse("{patch}/target.tif"),
             key=Template.parse("{patch}_target"),
             bands=(Band("Data", shape=_SHAPE),),

@@ -67,10 +67,10 @@ SPEC = DatasetSpec(
             example="sample_0/semantic_mask.tif",
         ),
         Modality(
-            name="instances",
+            name="buildings",
             role="mask",
             title="masks of single buildings",
-            option="--instances-dir",
+            option="--buildings-dir",
             files=Template.parse("sample_{number:d}/instance_mask.tif"),
             key=Template.parse("sample_{number:d}_instance_mask"),
             bands=(Band("Data", shape=_SHAPE),),
