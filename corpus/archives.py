@@ -21,6 +21,7 @@ from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING, Final
 
+from corpus.tortillas import of_folder, tortilla_of, write_parts
 from corpus.volumes import volumes
 
 if sys.version_info >= (3, 14):
@@ -59,6 +60,22 @@ _PRETRAIN: Final = {
 """The beginning of the names of Copernicus-Pretrain's archives, by modality."""
 _LANDSAT: Final = ("tm-toa", "etm-toa", "etm-sr", "oli-tirs-toa", "oli-sr")
 _LANDSAT_MASKS: Final = ("tm-cdl", "tm-nlcd", "etm-cdl", "etm-nlcd", "oli-cdl", "oli-nlcd")
+_GEO_BENCH: Final = {
+    "benv2": ("tortilla", ("s1", "s2")),
+    "biomassters": ("tortilla, a part of seven", ("s1", "s2", "agbm")),
+    "burn_scars": ("tortilla", ("hls", "mask")),
+    "caffe": ("tortilla", ("sar", "zones")),
+    "cloudsen12": ("tortilla", ("s2", "clouds")),
+    "dynamic_earthnet": ("tortilla, in parts", ("planet", "s1", "s2", "label")),
+    "flair2": ("tortilla", ("aerial", "mask")),
+    "fotw": ("tortilla", ("window-a", "window-b", "instances", "mask")),
+    "kuro_siwo": (
+        "tortilla", ("pre-event-1", "pre-event-2", "post-event", "dem", "mask", "invalid-data")
+    ),
+    "spacenet2": ("tortilla, in parts", ("worldview", "pan", "mask", "buildings")),
+    "treesatai": ("tortilla", ("aerial", "s1", "s2")),
+}  # fmt: skip
+"""The form of GEO-Bench-2's archives, and the modalities in them, by the publisher's name."""
 _OSCD: Final = "Onera Satellite Change Detection dataset - Images"
 
 PUBLISHED: Final[Mapping[str, Mapping[str, str]]] = {
@@ -70,6 +87,11 @@ PUBLISHED: Final[Mapping[str, Mapping[str, str]]] = {
     "biomassters": dict.fromkeys(("s1", "s2", "agbm"), "zip"),
     "copernicus-bench": dict.fromkeys(chain.from_iterable(_BENCH.values()), "zip"),
     "copernicus-pretrain": dict.fromkeys(_PRETRAIN, "tar.zst"),
+    "cloudsen12-plus": dict.fromkeys(("l1c", "l2a", "mask"), "taco, in parts"),
+    **{
+        f"geo-bench-2-{name.replace('_', '-')}": dict.fromkeys(modalities, form)
+        for name, (form, modalities) in _GEO_BENCH.items()
+    },
     "eurosat-sar": {"s1": "zip"},
     "flair": {"aerial": "zip", "mask": "zip"},
     "ftw": dict.fromkeys(
@@ -155,6 +177,17 @@ _NAMES: Final = {
     },
     **{("seasonet", name): ("", "") for name in ("s2", "labels")},
     ("seco", "s2"): ("seco_100k.zip", "seasonal_contrast_100k"),
+    ("cloudsen12-plus", "l1c"): ("cloudsen12-l1c.0000.part.taco", ""),
+    ("cloudsen12-plus", "l2a"): ("cloudsen12-l2a.0000.part.taco", ""),
+    ("cloudsen12-plus", "mask"): ("cloudsen12-l1c.0000.part.taco", ""),
+    **{
+        (f"geo-bench-2-{name.replace('_', '-')}", modality): (
+            f"geobench_{name}.{'tortilla' if form == 'tortilla' else '0000.part.tortilla'}",
+            "",
+        )
+        for name, (form, modalities) in _GEO_BENCH.items()
+        for modality in modalities
+    },
     ("eurosat-sar", "s1"): ("EuroSAT-SAR.zip", "EuroSAT-SAR"),
     ("flair", "aerial"): ("D012_2019.zip", ""),
     ("flair", "mask"): ("D012_2019.zip", ""),
@@ -442,8 +475,35 @@ def _write_zarr(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Pa
     return path.parents[1]
 
 
+def _write_tortilla(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:
+    del top
+    path.write_bytes(tortilla_of(of_folder(folder, paths)))
+    return path
+
+
+def _write_first_tortilla(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:
+    """The first part of a set, of which the others are not published."""
+    del top
+    path.write_bytes(tortilla_of(of_folder(folder, paths), n_parts=7))
+    return path
+
+
+def _write_tortillas(
+    collection: Mapping[str, str] | None, folder: Path, path: Path, top: str, paths: Sequence[Path]
+) -> Path:
+    del top
+    pieces = of_folder(folder, paths)
+    whole = path.with_name(path.name.replace(".0000.part", ""))
+    groups = [pieces[i::_N_PARTS] for i in range(_N_PARTS)]
+    return write_parts(whole, groups, collection)[0]
+
+
 _WRITERS: Final[Mapping[str, Callable[[Path, Path, str, Sequence[Path]], Path]]] = {
     "parquet": _write_parquet,
+    "taco, in parts": partial(_write_tortillas, {"id": "sample", "dataset_version": "1.0.0"}),
+    "tortilla": _write_tortilla,
+    "tortilla, a part of seven": _write_first_tortilla,
+    "tortilla, in parts": partial(_write_tortillas, None),
     "tar": partial(_write_tar, "tar"),
     "tar.gz, for each folder": _write_tar_gz_for_each_folder,
     "tar.gz, several": _write_several_tar_gz,

@@ -27,9 +27,13 @@ NAMES |= {
     ),
 }  # fmt: skip
 
+_CLOUDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
 _10M, _20M, _60M = (264, 264), (132, 132), (44, 44)
 
 USUAL_SHAPES |= {
+    ("cloudsen12-plus", "l1c"): dict.fromkeys((*_CLOUDS, "B10"), (512, 512)),
+    ("cloudsen12-plus", "l2a"): dict.fromkeys((*_CLOUDS, "AOT", "WVP"), (512, 512)),
+    ("cloudsen12-plus", "mask"): {"Data": (512, 512)},
     ("ssl4eo-s12", "s1"): dict.fromkeys(("VH", "VV"), _10M),
     **dict.fromkeys(
         (("ssl4eo-s12", "s2c"), ("ssl4eo-s12", "s2a")),

@@ -209,10 +209,11 @@ def _are_of_bands(folders: Sequence[str]) -> bool:
 def _form(path: str) -> tuple[str, ...]:
     """A path without what numbers it: the names of its folders and the words of its file."""
     *folders, name = path.split("/")
-    words = name.replace("-", "_").split("_")
+    stem, _, extension = name.rpartition(".")
+    words = stem.replace("-", "_").split("_")
     letters = [word for word in words if not any(c.isdigit() for c in word)]
     short = [word for word in words if len(word) <= 4 and not word.isdigit()]
-    return (*[f for f in folders if sum(c.isdigit() for c in f) < 5], *letters, *short)
+    return (*[f for f in folders if sum(c.isdigit() for c in f) < 5], *letters, *short, extension)
 
 
 def facts_of(path: str, data: bytes) -> Facts:
