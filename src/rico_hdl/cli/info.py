@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -39,6 +40,8 @@ def _lines(info: StoreInfo) -> list[str]:
         f"  {info.n_records} patches, {bytes_text(info.n_file_bytes)}",
         f"  written by {info.tool or 'another tool'}",
     ]
+    if info.made_of is not None:
+        lines += _made_of_lines(info.made_of)
     if info.n_looked_at is not None:
         lines.append(f"  no complete journal: {info.n_looked_at} records were inspected")
     for name, part in info.modalities.items():
@@ -61,6 +64,22 @@ def _lines(info: StoreInfo) -> list[str]:
         lines.append(f"  not complete ({why}): run the same command again to continue")
     if info.content_digest:
         lines.append(f"  {info.content_digest}")
+    return lines
+
+
+def _made_of_lines(made_of: Mapping[str, Any]) -> list[str]:
+    """The stores that a store was made of, and what was selected."""
+    stores = [store["path"] for store in made_of["stores"]]
+    verb = "selected from" if made_of["selection"] else "merged from"
+    lines = [f"  {verb} {store}" for store in stores[:_N_SOURCES]]
+    if len(stores) > _N_SOURCES:
+        lines.append(f"  and {len(stores) - _N_SOURCES} more: use --json")
+    for name, value in made_of["selection"].items():
+        if isinstance(value, Mapping):
+            shown = f"{value['n']:,} of a list"
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        lines.append(f"    {name}: {shown}")
     return lines
 
 
