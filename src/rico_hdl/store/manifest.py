@@ -158,7 +158,7 @@ class Manifest:
             "content_digest": self.content_digest,
             "n_patches": self.n_patches,
             "complete": self.complete,
-            **({} if self.made_of is None else {"made_of": self.made_of}),
+            "made_of": self.made_of,
             **self._unknown_at(),
         }
         text = printable(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))
