@@ -54,7 +54,7 @@ def test_records_are_copied_byte_for_byte(store, tmp_path) -> None:
     assert info.complete
     assert info.dataset == "bigearthnet"
     assert info.made_of["stores"][0]["path"] == str(store)
-    assert info.made_of["selection"] == {"modalities": ["s2"]}
+    assert info.selection == {"modalities": ["s2"]}
 
 
 def test_digests_add_up(store, tmp_path) -> None:

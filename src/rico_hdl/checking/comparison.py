@@ -103,8 +103,8 @@ def compare_with_sources(  # noqa: PLR0913 - all but two by name
             watcher.on_start(sum(len(plan) + plan.n_copies for plan in supply.plans))
         result = Verification(str(folder), spec.name)
         comparison = _Comparison(records, result, watcher, manifest.failures)
-        # A store with a part of another one lacks patches on purpose.
-        is_part = bool(manifest.made_of and manifest.made_of.get("selection"))
+        # A part of a dataset lacks patches on purpose.
+        is_part = manifest.selection is not None
         items = supply.items(
             (lambda key, _: key in records) if is_part else wants_all,
             sums_in_doubt=comparison.sums_in_doubt,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -40,8 +40,7 @@ def _lines(info: StoreInfo) -> list[str]:
         f"  {info.n_records} patches, {bytes_text(info.n_file_bytes)}",
         f"  written by {info.tool or 'another tool'}",
     ]
-    if info.made_of is not None:
-        lines += _made_of_lines(info.made_of)
+    lines += _origin_lines(info)
     if info.n_looked_at is not None:
         lines.append(f"  no complete journal: {info.n_looked_at} records were inspected")
     for name, part in info.modalities.items():
@@ -67,14 +66,14 @@ def _lines(info: StoreInfo) -> list[str]:
     return lines
 
 
-def _made_of_lines(made_of: Mapping[str, Any]) -> list[str]:
+def _origin_lines(info: StoreInfo) -> list[str]:
     """The stores that a store was made of, and what was selected."""
-    stores = [store["path"] for store in made_of["stores"]]
-    verb = "selected from" if made_of["selection"] else "merged from"
+    stores = [store["path"] for store in (info.made_of or {}).get("stores", [])]
+    verb = "merged from" if info.selection is None else "selected from"
     lines = [f"  {verb} {store}" for store in stores[:_N_SOURCES]]
     if len(stores) > _N_SOURCES:
         lines.append(f"  and {len(stores) - _N_SOURCES} more: use --json")
-    for name, value in made_of["selection"].items():
+    for name, value in (info.selection or {}).items():
         if isinstance(value, Mapping):
             shown = f"{value['n']:,} of a list"
         else:

@@ -115,9 +115,10 @@ class Manifest:
     """All records."""
     spec: dict[str, Any] | None = None
     """The spec that the store was made with; see `rico_hdl.spec.portable`."""
+    selection: dict[str, Any] | None = None
+    """The criteria that its patches meet; None if it holds everything that its sources do."""
     made_of: dict[str, Any] | None = None
-    """The stores that this one was made of, and what was selected of them; None for a
-    conversion."""
+    """The stores that it was made of; None for a conversion."""
     whole_fingerprint: str | None = None
     """The fingerprint of the whole dataset in a manifest of version 0.1.0, if it doesn't belong to
     a built-in dataset; None as soon as the store is written to."""
@@ -158,6 +159,7 @@ class Manifest:
             "content_digest": self.content_digest,
             "n_patches": self.n_patches,
             "complete": self.complete,
+            "selection": self.selection,
             "made_of": self.made_of,
             **self._unknown_at(),
         }
@@ -226,6 +228,7 @@ class Manifest:
             content_digest=fields.text("content_digest"),
             n_patches=fields.count("n_patches"),
             spec=fields.anything("spec"),
+            selection=fields.anything("selection"),
             made_of=fields.anything("made_of"),
             whole_fingerprint=fields.text_or_none(format_1.WHOLE_FINGERPRINT),
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +45,8 @@ class Origins:
     """Their manifests; empty ones for stores without one."""
     spec: DatasetSpec | None
     """Their dataset; None if it is unknown."""
-    selection: Mapping[str, Any]
-    """What was selected of them, JSON-ready; empty for everything."""
+    selection: dict[str, Any] | None
+    """What was selected of them, JSON-ready; None for everything."""
 
     @property
     def made_of(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class Origins:
             }
             for store, manifest in zip(self.stores, self.manifests, strict=True)
         ]
-        return {"stores": stores, "selection": dict(self.selection)}
+        return {"stores": stores}
 
 
 def records_of(
@@ -132,9 +132,8 @@ def write_store(  # noqa: PLR0913 - the last two by name
     """
     start = time.monotonic()
     folder = checked_target(target, origins.stores)
-    made_of = origins.made_of
     found = None if overwrite or not folder.is_dir() else Manifest.read(folder)
-    _check_made_of(folder, found, made_of)
+    _check_origins(folder, found, origins)
     n_written: Counter[str] = Counter()
     n_present = n_bytes = 0
     namer = modality_namer(origins.spec)
@@ -148,7 +147,7 @@ def write_store(  # noqa: PLR0913 - the last two by name
             raise StoreError(f"{folder} holds records without a manifest", _OTHER_TARGET)
         if n_present:
             observer.on_records(n_present, 0)
-        manifest = Manifest(made_of=made_of)
+        manifest = Manifest(selection=origins.selection, made_of=origins.made_of)
         _save(manifest, writer, origins, finished=False)
         with closing(iter(records(lambda key: key not in writer))) as copies:  # type: ignore[type-var]
             for record in copies:
@@ -193,20 +192,22 @@ def checked_target(target: str | os.PathLike[str], stores: Iterable[Store]) -> P
     return folder
 
 
-def _check_made_of(folder: Path, found: Manifest | None, made_of: Mapping[str, Any]) -> None:
+def _check_origins(folder: Path, found: Manifest | None, origins: Origins) -> None:
     """Refuse to continue a store that was made of something else.
 
     Raises:
         StoreError: The target holds such a store.
     """
-    if found is None or found.made_of == made_of:
+    if found is None:
         return
     if found.made_of is None:
         what = f"holds a conversion of {found.dataset or 'an unknown dataset'}"
-    elif found.made_of.get("selection") != made_of["selection"]:
-        what = f"holds another selection: {found.made_of.get('selection') or 'everything'}"
-    else:
+    elif found.selection != origins.selection:
+        what = f"holds another selection: {found.selection or 'everything'}"
+    elif found.made_of != origins.made_of:
         what = "is made of other stores, or of other states of these"
+    else:
+        return
     raise StoreError(f"{folder} {what}", _OTHER_TARGET)
 
 

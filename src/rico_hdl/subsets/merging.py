@@ -50,7 +50,7 @@ def merge(
     with ExitStack() as stack:
         opened = [stack.enter_context(open_store(store)) for store in stores]
         manifests = tuple(Manifest.read(store.path) or Manifest() for store in opened)
-        origins = Origins(tuple(opened), manifests, _common_spec(opened, manifests), {})
+        origins = Origins(tuple(opened), manifests, _common_spec(opened, manifests), None)
 
         def records(is_wanted: Callable[[bytes], bool]) -> Iterator[Record]:
             read_bytes = READ_BYTES // len(opened)
