@@ -25,6 +25,7 @@ ADDING = DOCS / "adding-a-dataset.md"
 MOVING = DOCS / "moving.md"
 NETWORK = DOCS / "network.md"
 START = DOCS / "start.md"
+SUBSETS = DOCS / "subsets.md"
 VERIFY = DOCS / "verify.md"
 YOUR = DOCS / "your-dataset.md"
 
@@ -37,7 +38,7 @@ RUN_BY = {
     README: "test_readme.py",
 }
 """The documents whose code other tests run; datasets/test_pages.py runs those of the datasets."""
-ON_THEIR_OWN = {ADDING, START, NETWORK, YOUR}
+ON_THEIR_OWN = {ADDING, START, NETWORK, SUBSETS, YOUR}
 """Documents whose code needs more than `run_section` generates; see below."""
 RUNNABLE = [
     part
@@ -77,6 +78,18 @@ def test_a_store_on_a_network_is_read_as_shown(tmp_path):
     sources = corpus.generate(spec, tmp_path, 2)
     rico_hdl.convert(spec, sources, tmp_path / "Encoded-BigEarthNet")
     run_section(section(NETWORK, "Read"), tmp_path)
+
+
+def test_parts_of_a_store_are_selected_and_merged_as_shown(tmp_path):
+    """The page about parts of a store runs from its first command to its last."""
+    spec = registry()["bigearthnet"]
+    sources = corpus.generate(spec, tmp_path, 8)
+    rico_hdl.convert(spec, sources, tmp_path / "Encoded-BigEarthNet")
+    with rico_hdl.open(tmp_path / "Encoded-BigEarthNet") as store:
+        (tmp_path / "keys.txt").write_text("\n".join(store.keys("s1")[:2]), encoding="utf-8")
+    run_section(merged(sections(SUBSETS)), tmp_path)
+    assert len(arrays(tmp_path / "Encoded-Mine")) == 2
+    assert len(arrays(tmp_path / "Encoded-Whole")) == 24
 
 
 @pytest.mark.parametrize(
