@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rico_hdl.errors import (
     ArchiveError,
@@ -38,6 +38,9 @@ from rico_hdl.values import (
     printable,
     problem_of_key,
 )
+
+if TYPE_CHECKING:
+    from rico_hdl.labels.gathering import Gathering
 
 Wanted = Callable[[str, Modality], bool]
 """Whether a patch is wanted, given its key and modality."""
@@ -94,6 +97,7 @@ class Assembly:
             found again is always wanted, after a `Repeated`.
         unmatched: Counts the files that belong to no patch.
         max_waiting_bytes: See `MAX_WAITING_BYTES`.
+        labels: Is given the path of each patch, and the members that are tables.
     """
 
     def __init__(  # noqa: PLR0913 - all but two by name
@@ -105,6 +109,7 @@ class Assembly:
         met: HashSet | None = None,
         unmatched: UnmatchedFiles | None = None,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
+        labels: Gathering | None = None,
     ) -> None:
         self.n_found = 0
         """Number of patches with at least one file in the archive."""
@@ -119,6 +124,7 @@ class Assembly:
         self._met = HashSet() if met is None else met
         self._unmatched = UnmatchedFiles(modality) if unmatched is None else unmatched
         self._max_waiting_bytes = max_waiting_bytes
+        self._labels = labels
         self._template = modality.files.at_any_depth()
         self._tokens = {band.token for band in modality.bands}
         self._waiting: dict[_PatchPlace, _Waiting] = {}
@@ -144,8 +150,7 @@ class Assembly:
                             continue
                         place = self._place_of(member.path)
                         if place is None:
-                            self.n_unread += bool(member.problem)
-                            self._unmatched.meet(member.path)
+                            self._meet_other(member)
                             continue
                         last, last_place = self._waiting_for(place), place
                     self._meet(last, member)
@@ -163,6 +168,15 @@ class Assembly:
         self._leave_incomplete()
         yield from self._out
         yield self._position(self._archive.n_bytes_read if self.damage else n_bytes, n_bytes)
+
+    def _meet_other(self, member: Member) -> None:
+        """Note a member that belongs to no patch."""
+        self.n_unread += bool(member.problem)
+        labels = self._labels
+        if labels is not None and not member.problem and labels.wants(member.path):
+            labels.take(self._archive.location, member)
+        else:
+            self._unmatched.meet(member.path)
 
     def _position(self, n_bytes_read: int, n_bytes: int) -> Position:
         n_passed, self._n_passed = self._n_passed, 0
@@ -207,6 +221,8 @@ class Assembly:
             return made
         self.n_found += 1
         problem = problem_of_key(key)
+        if self._labels is not None and not problem:
+            self._labels.meet(self._modality, key, paths[0])
         made.is_repeated = not problem and self._met.add(hash(key))
         if not problem and not made.is_repeated and not self._is_wanted(key, self._modality):
             # Decided at its first file; for the other files, only their paths are noted.

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.arrays import Arrays, Axis
 from rico_hdl.spec.columns import Columns, KeyColumn
-from rico_hdl.spec.labels import Labels
+from rico_hdl.spec.labels import KeyForm, Labels, LabelTable, MappedValue
 from rico_hdl.spec.model import (
     Band,
     DatasetSpec,
@@ -23,7 +23,19 @@ from rico_hdl.spec.model import (
 from rico_hdl.spec.template import Template
 
 Value = (
-    Arrays | Axis | Band | Columns | DatasetSpec | Download | KeyColumn | Labels | Modality | Preset
+    Arrays
+    | Axis
+    | Band
+    | Columns
+    | DatasetSpec
+    | Download
+    | KeyColumn
+    | KeyForm
+    | LabelTable
+    | Labels
+    | MappedValue
+    | Modality
+    | Preset
 )
 _T = TypeVar("_T", bound=Value)
 _C = TypeVar("_C")
@@ -34,10 +46,13 @@ _NESTED: Final[dict[str, type[Value]]] = {
     "bands": Band,
     "columns": Columns,
     "downloads": Download,
+    "key_forms": KeyForm,
     "keys": KeyColumn,
     "labels": Labels,
+    "mapping": MappedValue,
     "modalities": Modality,
     "presets": Preset,
+    "tables": LabelTable,
 }
 """The fields that hold values of these classes."""
 _PLAIN: Final = frozenset({Axis, Preset})
@@ -125,6 +140,8 @@ def _value(kind: type, name: str, value: object, place: str) -> object:
         return sides
     if name in _TEXTS:
         return tuple(_checked(text, str, place) for text in _checked(value, list, place))
+    if kind is Labels and name == "kind":
+        return None if value is None else _checked(value, str, place)
     return value is True if name in _FLAGS else _checked(value, _plain_kind(name), place)
 
 
@@ -132,9 +149,16 @@ def _plain_kind(name: str) -> type[int | str]:
     return int if name in _NUMBERS else str
 
 
-_TEXTS: Final = frozenset({"aliases", "classes", "bands", "companions", "keywords", "notes"})
+_TEXTS: Final = frozenset(
+    {
+        *("aliases", "bands", "classes", "colours", "companions", "header", "keywords", "label"),
+        *("notes", "pairs_by"),
+    }
+)
 _OPTIONAL: Final = frozenset({"shape", "dtype", "ignore", "n_published", *_SINGLE})
-_FLAGS: Final = frozenset({"is_original", "on_request", "pinned", "stem"})
+_FLAGS: Final = frozenset(
+    {"is_hot", "is_original", "is_record", "on_request", "pinned", "stem"}
+)
 _NUMBERS: Final = frozenset({"ignore", "index", "n_published"})
 
 
@@ -180,6 +204,7 @@ def _combined(old: object, new: Any) -> Any:  # noqa: ANN401 - JSON
             if isinstance(row, dict) and isinstance(row.get("name"), str)
         }
         return [
-            _combined(before.get(row["name"]), row) if isinstance(row, dict) else row for row in new
+            _combined(before.get(row.get("name")), row) if isinstance(row, dict) else row
+            for row in new
         ]
     return new

@@ -115,6 +115,8 @@ class Manifest:
     """All records."""
     spec: dict[str, Any] | None = None
     """The spec that the store was made with; see `rico_hdl.spec.portable`."""
+    labels: dict[str, Any] | None = None
+    """What the file with the labels is; see `rico_hdl.store.labelling`. None without labels."""
     whole_fingerprint: str | None = None
     """The fingerprint of the whole dataset in a manifest of version 0.1.0, if it doesn't belong to
     a built-in dataset; None as soon as the store is written to."""
@@ -155,6 +157,7 @@ class Manifest:
             "content_digest": self.content_digest,
             "n_patches": self.n_patches,
             "complete": self.complete,
+            **({} if self.labels is None else {"labels": self.labels}),
             **self._unknown_at(),
         }
         text = printable(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))
@@ -165,10 +168,14 @@ class Manifest:
         """The unknown fields of the manifest itself, or of a modality, layout or failure."""
         return self.unknown.get(place, {})
 
-    def describe(self, totals: Totals, spec: DatasetSpec) -> None:
-        """Fill in what a store holds, according to its journal."""
+    def describe_spec(self, spec: DatasetSpec) -> None:
+        """Fill in the dataset, and the tool that writes."""
         self.dataset, self.spec = spec.name, combined(self.spec, as_rows(spec))
         self.tool = f"{_OWN} {__version__}"
+
+    def describe(self, totals: Totals, spec: DatasetSpec) -> None:
+        """Fill in what a store holds, according to its journal."""
+        self.describe_spec(spec)
         self.content_digest = digest.to_text(totals.digest)
         self.n_patches = totals.n_records
         known = {modality.name: modality for modality in spec.modalities}
@@ -215,6 +222,7 @@ class Manifest:
             content_digest=fields.text("content_digest"),
             n_patches=fields.count("n_patches"),
             spec=fields.anything("spec"),
+            labels=fields.anything("labels"),
             whole_fingerprint=fields.text_or_none(format_1.WHOLE_FINGERPRINT),
         )
         digest.from_text(found.content_digest)
