@@ -91,6 +91,9 @@ class StoreInfo:
     those that were read are not in doubt."""
     complete: bool | None = None
     """Whether nothing is missing; None if unknown."""
+    labels: dict[str, Any] | None = None
+    """What the manifest says about labels: numbers of samples and of labels, classes, splits; None
+    without labels."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -124,7 +127,7 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
     info.dataset = spec.name if spec else None
     _describe(info, totals, spec)
     if manifest is not None:
-        info.tool = manifest.tool
+        info.tool, info.labels = manifest.tool, manifest.labels
         archives = [f for f in manifest.failures if isinstance(f, ArchiveFailure)]
         info.damaged = [str(f) for f in archives if f.leaves_doubt]
         info.incomplete = [str(f) for f in archives if not f.leaves_doubt]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from rico_hdl.converting.converter import PatchConverter
-from rico_hdl.converting.labelling import Labelling, add_labels
+from rico_hdl.converting.labelling import Labelling, add_labels, count_labels
 from rico_hdl.converting.ledger import Ledger
 from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES, Pipeline, waiting_bytes
 from rico_hdl.converting.summary import Summary
@@ -132,6 +132,7 @@ def convert(  # noqa: PLR0913 - each is the user's choice
                 doubt = labelling.doubt(folder, manifest, writer.__contains__)
                 ledger.warn(*filter(None, [doubt]))
     summary = ledger.summary(finished=finished, seconds=time.monotonic() - start)
+    count_labels(summary, manifest)
     if stop.signal is not None and not finished:
         raise _interrupted(stop.signal.name, manifest, summary)
     return summary
@@ -148,7 +149,7 @@ def _only_labels(
     manifest, warnings = add_labels(spec, labels, target)
     for message in warnings:
         watcher.on_warning(message)
-    return Summary(
+    summary = Summary(
         dataset=spec.name,
         target=str(_absolute(target)),
         warnings=warnings,
@@ -156,6 +157,8 @@ def _only_labels(
         complete=True,
         content_digest=manifest.content_digest,
     )
+    count_labels(summary, manifest)
+    return summary
 
 
 def _interrupted(signal: str, manifest: Manifest, summary: Summary) -> InterruptedRunError:

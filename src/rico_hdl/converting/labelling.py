@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rico_hdl.converting.summary import Summary
 from rico_hdl.errors import SourceError, StoreError, UsageError
 from rico_hdl.patches.opening import Opened, StrPath
 from rico_hdl.sources.label_files import files_in
@@ -157,6 +158,13 @@ def add_labels(
         manifest.describe_spec(spec)
         _write(folder, manifest, samples)
     return manifest, gathering.warnings
+
+
+def count_labels(summary: Summary, manifest: Manifest) -> None:
+    """Add the numbers of a store's samples and labels to a summary."""
+    about = manifest.labels
+    if about is not None and isinstance(n := about.get("n_samples"), int):
+        summary.n_samples, summary.n_labelled = n, int(about.get("n_labelled", 0))
 
 
 def stored_labels(target: Path, manifest: Manifest) -> Samples | None:

@@ -12,11 +12,11 @@ from typing import Final
 
 from rico_hdl.errors import ArchiveError, RicoError, SourceError, UsageError
 from rico_hdl.labels.joining import joined
-from rico_hdl.sources.label_files import files_given, files_in, is_beyond_doubt
 from rico_hdl.labels.samples import Collector, Samples
 from rico_hdl.labels.table_files import MAX_JSON_BYTES, Row, rows_of
 from rico_hdl.labels.table_rows import TableRows
 from rico_hdl.sources import Archive, Member
+from rico_hdl.sources.label_files import files_given, files_in, is_beyond_doubt
 from rico_hdl.sources.protocol import HasRows
 from rico_hdl.spec import DatasetSpec, Labels, LabelTable, Modality
 from rico_hdl.spec.labels import split_name

@@ -159,7 +159,7 @@ class Collector:
             SourceError: The label does not fit the classes or the other rows.
         """
         for data, ends, key in zip(self._data, self._ends, keys, strict=True):
-            data += key.encode(errors="surrogateescape")
+            data.extend(key.encode(errors="surrogateescape"))
             ends.append(len(data))
         self._anchors.append(anchor)
         self._splits.append(self._index(self._split_of, split, "splits") if split else NONE)

@@ -207,8 +207,6 @@ def _parsed(data: memoryview) -> tuple[Mapping[str, str], dict[str, npt.NDArray[
     if not 2 <= n_header <= min(MAX_HEADER_BYTES, len(data) - 8):
         raise ValueError(f"a header of {n_header} bytes in a file of {len(data)} bytes")
     header = json.loads(str(data[8 : 8 + n_header], "utf-8"))
-    if not isinstance(header, dict):
-        raise ValueError("its header is not an object")
     texts = header.pop("__metadata__", None)
     if not isinstance(texts, dict) or not all(isinstance(t, str) for t in texts.values()):
         raise ValueError("it lacks the metadata of labels")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import tempfile
 from collections.abc import Generator, Iterator
@@ -77,7 +78,7 @@ def _text_rows(table: LabelTable, place: str, content: Path | bytes, suffix: str
             reader = ([line.strip()] if line.strip() else [] for line in lines)
         names = [column_name(name) for name in table.header] or ([] if delimiter else [NAME])
         number = 0
-        for number, values in enumerate(reader, 1):  # noqa: B007 - used behind the loop
+        for number, values in enumerate(reader, 1):
             if not any(value.strip() for value in values):
                 continue
             if not names:
@@ -107,9 +108,7 @@ def _text_of(place: str, content: Path | bytes) -> Generator[io.TextIOWrapper]:
         binary = (
             io.BytesIO(content)
             if isinstance(content, bytes)
-            else open(  # noqa: SIM115
-                open_regular(content), "rb"
-            )
+            else os.fdopen(open_regular(content), "rb")
         )
     except OSError as error:
         raise SourceError(f"{place}: can't be read: {error.strerror}", hint_for(error)) from error

@@ -126,7 +126,7 @@ def _load_each(kind: type[_T], rows: object, place: str) -> tuple[_T, ...]:
 
 def _value(kind: type, name: str, value: object, place: str) -> object:
     """The value of a field, from its JSON."""
-    if value is None and name in _OPTIONAL:
+    if value is None and (name in _OPTIONAL or (kind is Labels and name == "kind")):
         return None
     if kind is Modality and name in _TEMPLATES:
         return Template.parse(_checked(value, str, place))
@@ -140,8 +140,6 @@ def _value(kind: type, name: str, value: object, place: str) -> object:
         return sides
     if name in _TEXTS:
         return tuple(_checked(text, str, place) for text in _checked(value, list, place))
-    if kind is Labels and name == "kind":
-        return None if value is None else _checked(value, str, place)
     return value is True if name in _FLAGS else _checked(value, _plain_kind(name), place)
 
 

@@ -23,6 +23,7 @@ from rico_hdl.system.durable import sync_folder
 LABELS_NAME: Final = "labels.safetensors"
 LABELS_DRAFT_NAME: Final = f".{LABELS_NAME}.part"
 _PREFIX: Final = "xxh3-128:"
+_N_ATTEMPTS: Final = 3
 _PIECE: Final = 2**22
 
 
@@ -115,6 +116,38 @@ def mapped_labels(target: Path) -> memoryview | None:
         return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
     finally:
         os.close(descriptor)
+
+
+def read_labels(target: Path) -> memoryview | None:
+    """The bytes of a store's labels, after a comparison with their digest; None if it has none.
+
+    Raises:
+        StoreError: The file is missing, damaged, or can't be read.
+    """
+    reason = ""
+    for _ in range(_N_ATTEMPTS):
+        digests = known_digests(Manifest.read(target))
+        if not digests:
+            return None
+        try:
+            data = mapped_labels(target)
+        except OSError as error:
+            raise StoreError(f"{target / LABELS_NAME} can't be read: {error.strerror}") from error
+        if data is None and None in digests:
+            return None
+        if data is not None:
+            found = f"{_PREFIX}{xxhash.xxh3_128(data).hexdigest()}"
+            if found in digests:
+                return data
+            reason = f"its digest is {found}, expected {' or '.join(map(str, digests))}"
+        else:
+            reason = "it is missing"
+    # Several attempts, since a conversion may have replaced it meanwhile.
+    raise StoreError(
+        f"{target / LABELS_NAME} is damaged: {reason}",
+        "Restore it from a copy; or remove it, and run the conversion's command again with "
+        "--labels.",
+    )
 
 
 def check_labels_are_ours(target: Path, manifest: Manifest) -> None:
