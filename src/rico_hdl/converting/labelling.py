@@ -48,7 +48,7 @@ class Labelling:
     ) -> None:
         self.gathering: Gathering | None = None
         """Is given what is met in the sources; None if the dataset has no labels there."""
-        self._spec = spec
+        self._samples: Samples | None = None
         inside = [Path(one.folder.location) for one in opened if one.folder is not None]
         archives = [archive for one in opened for archive in one.archives]
         beside = [folder.parent for folder in inside]
@@ -62,6 +62,16 @@ class Labelling:
         if not given:
             self.gathering.read_found(inside, beside)
         self.gathering.read_rows({archive.location: archive for archive in archives}.values())
+        self._gather()
+
+    def _gather(self) -> None:
+        """Join the rows so far.
+
+        Raises:
+            SourceError: They contradict each other.
+        """
+        if self.gathering is not None and len(self.gathering):
+            self._samples = self.gathering.samples()
 
     def apply(self, target: Path, manifest: Manifest) -> list[str]:
         """Write what was gathered so far into the store, whose journal is locked.
@@ -78,12 +88,26 @@ class Labelling:
             return []
         if gathering.problem is not None:
             raise gathering.problem
-        if len(gathering):
-            check_labels_are_ours(target, manifest)
-            samples = gathering.samples(stored_labels(target, manifest))
+        self._gather()
+        if (samples := self.merged(target, manifest)) is not None:
             _write(target, manifest, samples)
+            self._samples = None
         warnings, gathering.warnings = gathering.warnings, []
         return warnings
+
+    def merged(self, target: Path, manifest: Manifest) -> Samples | None:
+        """The labels that were gathered so far, with those of the store; None if there are none.
+
+        Raises:
+            SourceError: They are of different kinds.
+            StoreError: Those in the store are damaged.
+        """
+        new, gathering = self._samples, self.gathering
+        if new is None or gathering is None:
+            return None
+        check_labels_are_ours(target, manifest)
+        stored = stored_labels(target, manifest)
+        return new if stored is None else gathering.merged(new, stored)
 
     def doubt(self, target: Path, manifest: Manifest, has: Callable[[bytes], bool]) -> str:
         """Why the labels can't be those of the patches in the store; empty if they can."""
@@ -146,18 +170,16 @@ def add_labels(
                 "Run the conversion's command with its sources first: it writes the manifest.",
             )
         check_same_dataset(manifest, spec, folder)
-        gathering = labelling.gathering
-        if gathering is None:
+        samples = labelling.merged(folder, manifest)
+        if samples is None or labelling.gathering is None:
             raise UsageError("no label file is given", "Give at least one with --labels.")
-        check_labels_are_ours(folder, manifest)
-        samples = gathering.samples(stored_labels(folder, manifest))
         pages = Pages(folder)
         doubt = _doubt(samples, manifest, lambda key: pages.search(key) is not None)
         if doubt:
             raise SourceError(doubt, "Check that the file belongs to this dataset.")
         manifest.describe_spec(spec)
         _write(folder, manifest, samples)
-    return manifest, gathering.warnings
+    return manifest, labelling.gathering.warnings
 
 
 def count_labels(summary: Summary, manifest: Manifest) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from rico_hdl.errors import ArchiveError, RicoError, SourceError, UsageError
-from rico_hdl.labels.joining import joined
+from rico_hdl.labels.joining import joined, merged
 from rico_hdl.labels.samples import Collector, Samples
 from rico_hdl.labels.table_files import MAX_JSON_BYTES, Row, rows_of
 from rico_hdl.labels.table_rows import TableRows
@@ -46,7 +46,7 @@ class Gathering:
         names = [modality.name for modality in spec.modalities]
         self._collector = Collector(names, labels.kind, labels.classes)
         self._readers = [TableRows(spec, table, self._collector) for table in labels.tables]
-        self._met: set[tuple[str, str]] = set()
+        self._owners: dict[str, str] = {}
         self._paths: dict[str, Callable[[str, str], None] | None] = {
             modality.name: self._reader_of_paths(i, modality)
             for i, modality in enumerate(spec.modalities)
@@ -144,18 +144,21 @@ class Gathering:
         """Whether a member of an archive is a table."""
         return any(reader.table.fields_of(path) is not None for reader in self._readers)
 
-    def take(self, location: str, member: Member) -> None:
+    def take(self, location: str, member: Member, modality: str) -> None:
         """Read a member of an archive that is a table; a problem is noted in `problem`.
 
         Args:
             location: The archive.
             member: The member.
+            modality: The modality that the archive is read for; if it is read for several, tables
+                are read the first time.
 
         Raises:
             ArchiveError: The archive is damaged there.
         """
         path = member.path
-        if self.problem is not None or (location, path) in self._met:
+        is_first = self._owners.setdefault(location, modality) == modality
+        if self.problem is not None or not is_first:
             return
         place = f"{location}/{path}"
         try:
@@ -172,8 +175,6 @@ class Gathering:
                 fields = reader.table.fields_of(path)
                 if fields is not None:
                     reader.read(place, rows_of(reader.table, place, data), fields)
-                    if not reader.table.is_record:
-                        self._met.add((location, path))
                     return
         except ArchiveError:
             raise
@@ -224,13 +225,13 @@ class Gathering:
 
     # The result
 
-    def samples(self, stored: Samples | None) -> Samples:
-        """All labels, together with those that a store has; the rows are released.
+    def samples(self) -> Samples:
+        """All labels so far; the rows are released.
 
         Raises:
             SourceError: Rows contradict each other.
         """
-        found, n_repeated = joined(self._collector, stored, self._labels.classes)
+        found, n_repeated = joined(self._collector, self._labels.classes)
         for reader in self._readers:
             if reader.n_unlabelled:
                 place = reader.table.file or "the archives"
@@ -239,3 +240,11 @@ class Gathering:
             self.warnings.append(f"{n_repeated} rows with labels only repeat others")
         self._begin()
         return found
+
+    def merged(self, new: Samples, stored: Samples) -> Samples:
+        """New labels, together with those that a store has.
+
+        Raises:
+            SourceError: They are of different kinds.
+        """
+        return merged(new, stored, self._collector.modalities, self._labels.classes)

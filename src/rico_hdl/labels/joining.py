@@ -1,6 +1,6 @@
 """Joining rows that name the same sample.
 
-In: the rows of all tables, and what a store has from earlier. Out: `Samples`, sorted, each once.
+In: the rows of all tables, or samples from earlier. Out: `Samples`, sorted, each once.
 Rows that contradict each other are an error; new rows take precedence over stored samples.
 """
 
@@ -19,36 +19,50 @@ from rico_hdl.spec.labels import LabelKind
 _TWICE = "Correct one of the rows, or leave out one of the files."
 
 
-def joined(
-    collector: Collector, stored: Samples | None, classes: tuple[str, ...]
-) -> tuple[Samples, int]:
+def joined(collector: Collector, classes: tuple[str, ...]) -> tuple[Samples, int]:
     """All samples, and the number of rows that only repeat others.
 
     Args:
-        collector: The new rows.
-        stored: The samples from earlier; None if there are none.
+        collector: The rows.
         classes: The classes in order; if empty, those that occur, sorted.
 
     Raises:
-        SourceError: Two rows contradict each other, or the labels are of another kind than those
-            in the store.
+        SourceError: Two rows contradict each other.
     """
     table = _Rows([collector.samples()], collector.modalities, classes)
     leaders, group = _groups(table)
     chosen = {name: _chosen(group, len(leaders), has) for name, has in table.present.items()}
     n_repeated = _check(table, collector, group, chosen)
-    new = table.pick(leaders, chosen)
-    if stored is None:
-        return new, n_repeated
-    _check_kinds(collector, [new, stored])
-    rest = _not_in(stored, new, collector.modalities)
+    return table.pick(leaders, chosen), n_repeated
+
+
+def merged(
+    new: Samples, stored: Samples, modalities: tuple[str, ...], classes: tuple[str, ...]
+) -> Samples:
+    """New samples, and what is known of them and of others from earlier.
+
+    Args:
+        new: The new samples, which take precedence.
+        stored: The samples in the store.
+        modalities: The names of the dataset's modalities.
+        classes: See `joined`.
+
+    Raises:
+        SourceError: The labels are of another kind than those in the store.
+    """
+    if None not in (new.kind, stored.kind) and new.kind != stored.kind:
+        raise SourceError(
+            f"the labels are of kind {new.kind}, and those in the store of kind {stored.kind}",
+            "Remove the store's labels.safetensors to start over, or say in the spec which kind "
+            "it is: kind = ...",
+        )
+    rest = _not_in(stored, new, modalities)
     if not len(rest):
-        return new, n_repeated
-    del table, leaders, group, chosen
-    both = _Rows([new, rest], collector.modalities, classes)
+        return new
+    both = _Rows([new, rest], modalities, classes)
     leaders, group = _groups(both)
     chosen = {name: _chosen(group, len(leaders), has) for name, has in both.present.items()}
-    return both.pick(leaders, chosen), n_repeated
+    return both.pick(leaders, chosen)
 
 
 def _not_in(stored: Samples, new: Samples, modalities: tuple[str, ...]) -> Samples:
@@ -68,17 +82,6 @@ def _not_in(stored: Samples, new: Samples, modalities: tuple[str, ...]) -> Sampl
             has_new = mine.present.get(what, np.zeros(len(new), np.bool_))
             needed[rows] |= has[rows] & ~has_new[found]
     return stored.take(np.flatnonzero(needed))
-
-
-def _check_kinds(collector: Collector, parts: list[Samples]) -> None:
-    kinds = [part.kind for part in parts if part.kind is not None]
-    if len({*kinds}) > 1:
-        raise SourceError(
-            f"{collector.where(0)}: labels are of kind {kinds[0]}, and those in the store of kind "
-            f"{kinds[1]}",
-            "Remove the store's labels.safetensors to start over, or say in the spec which kind "
-            "it is: kind = ...",
-        )
 
 
 class _Rows:

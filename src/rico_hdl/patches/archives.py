@@ -174,7 +174,7 @@ class Assembly:
         self.n_unread += bool(member.problem)
         labels = self._labels
         if labels is not None and not member.problem and labels.wants(member.path):
-            labels.take(self._archive.location, member)
+            labels.take(self._archive.location, member, self._modality.name)
         else:
             self._unmatched.meet(member.path)
 
