@@ -18,8 +18,8 @@ from tests.support.label_files import (
     CLASSES,
     FORMS,
     MODALITIES,
-    N,
     SPLITS,
+    N,
     class_of,
     classes_of,
     key_of,
@@ -290,7 +290,7 @@ def test_numbers(chips, tmp_path):
     rows = [{"country": name_of(i)[0], "id": name_of(i)[1], "t": number_of(i)} for i in range(N)]
     for name, content, more in (
         ("t.csv", text, {"kind": "number"}),
-        ("t.json", json.dumps(rows[:-1] + [{**rows[-1], "t": None}]), {}),
+        ("t.json", json.dumps([*rows[:-1], {**rows[-1], "t": None}]), {}),
     ):
         (chips / name).write_text(content, encoding="utf-8")
         table = {"file": name, "label": "t", **({"delimiter": ";"} if name == "t.csv" else {})}
@@ -529,7 +529,7 @@ def test_damaged_parquet(chips, tmp_path):
         rico_hdl.convert(spec_with({"table": [table_of("parquet")]}), chips, tmp_path / "target")
 
 
-def test_labels_that_no_table_describes(chips, tmp_path):
+def test_labels_that_no_table_describes(tmp_path):
     """--labels needs a table in the spec that has this name, and a store."""
     target = tmp_path / "target"
     other = tmp_path / "other.json"

@@ -92,7 +92,7 @@ def write_images(folder: Path, n: int = N) -> Path:
 
 def spec_with(labels: dict[str, Any], **more: Any) -> DatasetSpec:
     """The spec of the chips with these labels."""
-    import tomllib  # noqa: PLC0415
+    import tomllib
 
     return spec_of({**tomllib.loads(MODALITIES), "labels": labels, **more})
 

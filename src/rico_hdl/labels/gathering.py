@@ -16,7 +16,7 @@ from rico_hdl.labels.samples import Collector, Samples
 from rico_hdl.labels.table_files import MAX_JSON_BYTES, Row, rows_of
 from rico_hdl.labels.table_rows import TableRows
 from rico_hdl.sources import Archive, Member
-from rico_hdl.sources.label_files import files_given, files_in, is_beyond_doubt
+from rico_hdl.sources.label_files import files_given, files_in
 from rico_hdl.sources.protocol import HasRows
 from rico_hdl.spec import DatasetSpec, Labels, LabelTable, Modality
 from rico_hdl.spec.labels import split_name
@@ -105,8 +105,7 @@ class Gathering:
                 continue
             for folder in beside:
                 for path, fields in files_in(folder, table):
-                    if is_beyond_doubt(table, fields):
-                        self._try(table, path, fields)
+                    self._try(table, path, fields)
 
     def read_rows(self, archives: Iterable[Archive]) -> None:
         """Read what archives say about their samples.

@@ -62,7 +62,7 @@ def rows_of(table: LabelTable, place: str, content: Path | bytes) -> Generator[R
     suffix = Path(place).suffix.lower()
     if suffix == ".parquet":
         yield from _parquet_rows(place, content)
-    elif suffix in {".json", ".geojson"}:
+    elif table.is_json or suffix in {".json", ".geojson"}:
         yield from _json_rows(table, place, content)
     else:
         yield from _text_rows(table, place, content, suffix)

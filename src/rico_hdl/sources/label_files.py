@@ -15,7 +15,6 @@ from rico_hdl.errors import SourceError, UsageError
 from rico_hdl.sources.leftovers import is_leftover
 from rico_hdl.sources.opening import is_called_archive, open_archive
 from rico_hdl.spec import LabelTable
-from rico_hdl.spec.labels import is_split_name
 from rico_hdl.spec.template import Segment
 
 
@@ -45,7 +44,8 @@ def files_in(folder: Path, table: LabelTable) -> Iterator[tuple[Path, dict[str, 
             yield path, {}
         return
     try:
-        yield from _below(folder, table.path.segments, {})
+        found = _below(folder, table.path.segments, {})
+        yield from ((path, fields) for path, fields in found if table.accepts(fields))
     except OSError as error:
         raise SourceError(
             f"{error.filename}: can't be listed: {error.strerror}",
@@ -70,11 +70,6 @@ def _below(
             yield path, values
         elif rest and path.is_dir():
             yield from _below(path, rest, values)
-
-
-def is_beyond_doubt(table: LabelTable, fields: dict[str, str]) -> bool:
-    """Whether a file outside of the sources is likely the table: its split is one of the usual."""
-    return table.split not in fields or is_split_name(fields[table.split])
 
 
 def files_given(dataset: str, path: Path, tables: Sequence[LabelTable]) -> Iterator[Given]:
@@ -121,7 +116,9 @@ def _by_name(table: LabelTable, place: Path) -> dict[str, str] | None:
         return {} if table.file.rpartition("/")[2] == place.name else None
     last = table.path.segments[-1]
     values = last.match(place.name, {})
-    return values if values is not None and last.fields == {*table.path.fields} else None
+    if values is None or last.fields != {*table.path.fields}:
+        return None
+    return values if table.accepts(values) else None
 
 
 def _members(place: Path, tables: Sequence[LabelTable]) -> Iterator[Given]:

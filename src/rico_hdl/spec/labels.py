@@ -14,7 +14,7 @@ from rico_hdl.errors import SpecError
 from rico_hdl.spec.template import Template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 LabelKind = Literal["single", "multi", "number"]
 """One class for each patch, any number of classes, or a number."""
@@ -22,7 +22,7 @@ TABLE_SUFFIXES: Final = (".csv", ".tsv", ".txt", ".lst", ".json", ".geojson", ".
 """The extensions of label tables, lower-case."""
 _COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
 _SPLITS: Final = {"training": "train", "val": "validation", "valid": "validation",
-                  "dev": "validation", "testing": "test"}  # fmt: skip
+                  "dev": "validation", "testing": "test", "test_gt": "test"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,11 @@ class LabelTable:
     """The column that it splits; the first one if empty."""
     is_record: bool = False
     """Whether each JSON file is one row, with the names of its object as columns."""
+    splits: tuple[str, ...] = ()
+    """The names of splits in the path, besides train, validation and test; files of others are not
+    of this table."""
+    is_json: bool = False
+    """Whether the files are JSON, whatever their extension."""
 
     def __post_init__(self) -> None:
         if self.file and not self.file.lower().endswith(TABLE_SUFFIXES):
@@ -113,7 +118,13 @@ class LabelTable:
             return None
         if self.path is None:
             return {} if path == self.file or path.endswith("/" + self.file) else None
-        return self.path.at_any_depth().match(path)
+        fields = self.path.at_any_depth().match(path)
+        return fields if fields is not None and self.accepts(fields) else None
+
+    def accepts(self, fields: Mapping[str, str]) -> bool:
+        """Whether a path with these fields is of this table: its split has a known name."""
+        name = fields.get(self.split)
+        return name is None or name in self.splits or split_name(name) in _USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +191,6 @@ def split_name(name: str) -> str:
     """The usual name of a split: ``validation`` for ``val``, say. Others stay as they are."""
     plain = name.strip()
     return _SPLITS.get(plain.lower(), plain.lower() if plain.lower() in _USUAL else plain)
-
-
-def is_split_name(name: str) -> bool:
-    """Whether a name is one that is usual for a split."""
-    return split_name(name) in _USUAL
 
 
 _USUAL: Final = frozenset({"train", "validation", "test"})

@@ -150,12 +150,12 @@ def _plain_kind(name: str) -> type[int | str]:
 _TEXTS: Final = frozenset(
     {
         *("aliases", "bands", "classes", "colours", "companions", "header", "keywords", "label"),
-        *("notes", "pairs_by"),
+        *("notes", "pairs_by", "splits"),
     }
 )
 _OPTIONAL: Final = frozenset({"shape", "dtype", "ignore", "n_published", *_SINGLE})
 _FLAGS: Final = frozenset(
-    {"is_hot", "is_original", "is_record", "on_request", "pinned", "stem"}
+    {"is_hot", "is_json", "is_original", "is_record", "on_request", "pinned", "stem"}
 )
 _NUMBERS: Final = frozenset({"ignore", "index", "n_published"})
 

@@ -72,6 +72,8 @@ TABLE_KEYS: Final = {
     "row": Rule(is_text, "a template", 'row = "{country}/{id}_s2.tif"'),
     "column": Rule(is_text, "the name of a column", 'column = "image"'),
     "record": Rule(is_flag, "true or false", "record = true"),
+    "splits": Rule(are_texts, "a list of texts", 'splits = ["fold1", "fold2"]'),
+    "json": Rule(is_flag, "true or false", "json = true"),
 }
 """The keys of a label table."""
 
@@ -126,4 +128,6 @@ def _table(table: dict[str, Any], where: str, modalities: list[Any]) -> LabelTab
         row=table.get("row", ""),
         column=table.get("column", ""),
         is_record=table.get("record", False),
+        splits=tuple(table.get("splits", ())),
+        is_json=table.get("json", False),
     )
