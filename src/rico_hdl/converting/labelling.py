@@ -202,7 +202,7 @@ def stored_labels(target: Path, manifest: Manifest) -> Samples | None:
     try:
         data = mapped_labels(target)
         return None if data is None else load(data)
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise StoreError(
             f"{target / LABELS_NAME} is damaged: {error}",
             "Restore it from a copy; or remove it, and run the same command again with all label "

@@ -70,7 +70,9 @@ SPEC = DatasetSpec(
     labels=Labels(
         kind="multi",
         tables=(
-            LabelTable("labels/TreeSatBA_v9_60m_multi_labels.json", row="{patch}.tif", label=("value",)),
+            LabelTable(
+                "labels/TreeSatBA_v9_60m_multi_labels.json", row="{patch}.tif", label=("value",)
+            ),
             LabelTable("{split}_filenames.lst", row="{patch}.tif", split="split"),
         ),
     ),

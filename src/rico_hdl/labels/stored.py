@@ -124,6 +124,13 @@ def load(data: memoryview) -> Samples:
     Raises:
         ValueError: It is no such file, or damaged; the message says how.
     """
+    try:
+        return _load(data)
+    except (LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"its header is not that of labels: {error!r}") from error
+
+
+def _load(data: memoryview) -> Samples:
     texts, tensors = _parsed(data)
     kind = texts["kind"] or None
     if kind not in (None, *get_args(LabelKind)):

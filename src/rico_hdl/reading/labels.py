@@ -59,7 +59,7 @@ class StoreLabels:
         try:
             data = read_labels(self._path)
             return None if data is None else load(data)
-        except (ValueError, LookupError, TypeError) as error:
+        except ValueError as error:
             raise StoreError(
                 f"{self._path}: its labels are damaged: {error}",
                 "Run rico-hdl verify. Restore them from a copy, or run the conversion's command "
