@@ -11,7 +11,7 @@ from rico_hdl.labels.joining import joined, merged
 from rico_hdl.labels.names import Names
 from rico_hdl.labels.samples import Collector
 from rico_hdl.labels.stored import chunks_of, load
-from rico_hdl.labels.table_files import Row
+from rico_hdl.labels.table_files import TableRow
 from rico_hdl.labels.table_rows import TableRows
 from rico_hdl.spec import KeyForm, LabelTable
 from tests.support.label_files import spec_with
@@ -62,7 +62,7 @@ def test_keys_of_rows(country, number):
         LabelTable("a.csv", (KeyForm("", "{country}_{id}_s2"), *forms[1:])),
     ):
         collector = Collector([one.name for one in spec.modalities], None, ())
-        row = Row(1, {"country": country, "id": number, "split": "val"})
+        row = TableRow(1, {"country": country, "id": number, "split": "val"})
         TableRows(spec, table, collector).read("a.csv", [row], {})
         samples = collector.samples()
         assert [samples.names[one.name][0] for one in spec.modalities] == expected
@@ -75,7 +75,7 @@ def test_keys_of_parsed_rows(country, number):
     table = LabelTable("a.txt", row="{country}/{id:3d}_s2.tif", split="split")
     collector = Collector(["s2", "mask"], None, ())
     for prefix in ("", "/", "some/folder/"):
-        row = Row(1, {"name": f"{prefix}{country}/{number:03}_s2.tif", "split": "x"})
+        row = TableRow(1, {"name": f"{prefix}{country}/{number:03}_s2.tif", "split": "x"})
         TableRows(spec, table, collector).read("a.txt", [row], {})
     samples, n_repeated = joined(collector, ())
     assert (len(samples), n_repeated) == (1, 2)

@@ -163,6 +163,18 @@ def test_unlabelled_patches(store):
         store.labels(["nothing"])
 
 
+def test_a_file_as_split(store, tmp_path):
+    """The path of a publisher's split file selects the patches that it names."""
+    path = tmp_path / "labels.csv"
+    rows = "country,id,Land Cover,split\naustria,004,forest,train\nnorth,007,forest,train\n"
+    path.write_text(rows, encoding="utf-8")
+    expected = ["austria_004_mask", "north_007_mask"]
+    assert list(store.keys("mask", split=str(path))) == expected
+    assert list(store.pairs("s2", "mask", split=str(path))["mask"]) == expected
+    with pytest.raises(rico_hdl.SourceError, match="can't be read: No such file"):
+        store.keys("mask", split=str(tmp_path / "no" / "labels.csv"))
+
+
 def test_labels_can_be_pickled_with_the_store(store):
     """A store that was used for labels can be passed to other processes."""
     import pickle

@@ -13,7 +13,7 @@ from typing import Final
 from rico_hdl.errors import ArchiveError, RicoError, SourceError, UsageError
 from rico_hdl.labels.joining import joined, merged
 from rico_hdl.labels.samples import Collector, Samples
-from rico_hdl.labels.table_files import MAX_JSON_BYTES, Row, rows_of
+from rico_hdl.labels.table_files import MAX_JSON_BYTES, TableRow, rows_of
 from rico_hdl.labels.table_rows import TableRows
 from rico_hdl.sources import Archive, Member
 from rico_hdl.sources.label_files import files_given, files_in
@@ -119,7 +119,7 @@ class Gathering:
                 continue
             for archive in archives:
                 if isinstance(archive, HasRows):
-                    rows = (Row(i, values) for i, values in enumerate(archive.rows(), 1))
+                    rows = (TableRow(i, values) for i, values in enumerate(archive.rows(), 1))
                     reader.read(archive.location, rows, {})
 
     def _read(

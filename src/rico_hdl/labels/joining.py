@@ -29,7 +29,7 @@ def joined(collector: Collector, classes: tuple[str, ...]) -> tuple[Samples, int
     Raises:
         SourceError: Two rows contradict each other.
     """
-    table = _Rows([collector.samples()], collector.modalities, classes)
+    table = _AllRows([collector.samples()], collector.modalities, classes)
     leaders, group = _groups(table)
     chosen = {name: _chosen(group, len(leaders), has) for name, has in table.present.items()}
     n_repeated = _check(table, collector, group, chosen)
@@ -59,7 +59,7 @@ def merged(
     rest = _not_in(stored, new, modalities)
     if not len(rest):
         return new
-    both = _Rows([new, rest], modalities, classes)
+    both = _AllRows([new, rest], modalities, classes)
     leaders, group = _groups(both)
     chosen = {name: _chosen(group, len(leaders), has) for name, has in both.present.items()}
     return both.pick(leaders, chosen)
@@ -67,7 +67,7 @@ def merged(
 
 def _not_in(stored: Samples, new: Samples, modalities: tuple[str, ...]) -> Samples:
     """The stored samples that have something which the new samples lack."""
-    mine, theirs = _Rows([new], modalities, ()), _Rows([stored], modalities, ())
+    mine, theirs = _AllRows([new], modalities, ()), _AllRows([stored], modalities, ())
     needed = np.ones(len(stored), np.bool_)
     for anchor in np.unique(stored.anchors):
         rows = np.flatnonzero(stored.anchors == anchor)
@@ -84,7 +84,7 @@ def _not_in(stored: Samples, new: Samples, modalities: tuple[str, ...]) -> Sampl
     return stored.take(np.flatnonzero(needed))
 
 
-class _Rows:
+class _AllRows:
     """Rows of several parts as if they were one."""
 
     def __init__(
@@ -232,7 +232,7 @@ def _ranks(names: Names) -> Positions:
     return ranks
 
 
-def _groups(table: _Rows) -> tuple[Positions, Positions]:
+def _groups(table: _AllRows) -> tuple[Positions, Positions]:
     """The first row of each sample, and the sample of each row."""
     first = np.arange(table.n)
     names = table.anchor_names()
@@ -253,7 +253,7 @@ def _chosen(group: Positions, n: int, has: npt.NDArray[np.bool_]) -> Positions:
 
 
 def _check(
-    table: _Rows, collector: Collector, group: Positions, chosen: dict[str, Positions]
+    table: _AllRows, collector: Collector, group: Positions, chosen: dict[str, Positions]
 ) -> int:
     """Make sure that rows of the same sample agree; returns the number of mere repetitions.
 
@@ -270,7 +270,7 @@ def _check(
     return int((~adds).sum())
 
 
-def _check_pair(table: _Rows, collector: Collector, what: str, row: int, other: int) -> None:
+def _check_pair(table: _AllRows, collector: Collector, what: str, row: int, other: int) -> None:
     """Compare a value of two rows of the same sample."""
     found: Any
     expected: Any

@@ -35,7 +35,7 @@ _NAME_OF: Final = {dtype: name for name, dtype in _DTYPES.items()}
 _FIELDS: Final = frozenset({"format", "kind", "classes", "splits", "modalities"})
 
 
-class _Tensor(NamedTuple):
+class _StoredTensor(NamedTuple):
     """A tensor to be written."""
 
     name: str
@@ -60,17 +60,17 @@ def chunks_of(samples: Samples) -> Iterator[bytes]:
         samples: The samples, in their order in the file.
     """
     tensors = [
-        _Tensor("anchors", samples.anchors.astype("u1")),
-        _Tensor("splits", samples.split.astype("<i2")),
+        _StoredTensor("anchors", samples.anchors.astype("u1")),
+        _StoredTensor("splits", samples.split.astype("<i2")),
     ]
     for name, names in samples.names.items():
-        tensors.append(_Tensor(f"{_ENDS}{name}", np.cumsum(names.ends - names.begins)))
-        tensors.append(_Tensor(f"{_PREFIX}{name}", names))
+        tensors.append(_StoredTensor(f"{_ENDS}{name}", np.cumsum(names.ends - names.begins)))
+        tensors.append(_StoredTensor(f"{_PREFIX}{name}", names))
     if samples.kind is not None:
         dtype = "<f8" if samples.kind == "number" else "<i4"
-        tensors.append(_Tensor("labels", samples.values.astype(dtype)))
+        tensors.append(_StoredTensor("labels", samples.values.astype(dtype)))
         if samples.ends is not None:
-            tensors.append(_Tensor("label_ends", samples.ends.astype("<i8")))
+            tensors.append(_StoredTensor("label_ends", samples.ends.astype("<i8")))
     # As the safetensors library orders them: by falling alignment, then by name.
     tensors.sort(key=lambda one: (-_DTYPES[one.dtype].itemsize, one.name))
     yield _header(samples, tensors)
@@ -81,7 +81,7 @@ def chunks_of(samples: Samples) -> Iterator[bytes]:
             yield tensor.values.tobytes()
 
 
-def _header(samples: Samples, tensors: list[_Tensor]) -> bytes:
+def _header(samples: Samples, tensors: list[_StoredTensor]) -> bytes:
     texts = {
         "format": FORMAT,
         "kind": samples.kind or "",

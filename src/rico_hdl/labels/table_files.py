@@ -33,7 +33,7 @@ VALUE: Final = "value"
 _AGAIN: Final = "Check that it is the publisher's file, and download it again if it is damaged."
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """A row of a table."""
 
     number: int
@@ -48,7 +48,7 @@ def column_name(name: str) -> str:
     return f"_{plain}" if plain[:1].isdigit() else plain
 
 
-def rows_of(table: LabelTable, place: str, content: Path | bytes) -> Generator[Row]:
+def rows_of(table: LabelTable, place: str, content: Path | bytes) -> Generator[TableRow]:
     """Yield the rows of a file.
 
     Args:
@@ -68,7 +68,9 @@ def rows_of(table: LabelTable, place: str, content: Path | bytes) -> Generator[R
         yield from _text_rows(table, place, content, suffix)
 
 
-def _text_rows(table: LabelTable, place: str, content: Path | bytes, suffix: str) -> Generator[Row]:
+def _text_rows(
+    table: LabelTable, place: str, content: Path | bytes, suffix: str
+) -> Generator[TableRow]:
     delimiter = table.delimiter or {".csv": ",", ".tsv": "\t"}.get(suffix, "")
     with _text_of(place, content) as lines, _problems(place):
         reader: Iterator[list[str]]
@@ -98,7 +100,7 @@ def _text_rows(table: LabelTable, place: str, content: Path | bytes, suffix: str
                     else "Is it a file without a header? Then name the "
                     "columns in the spec: header = [...].",
                 )
-            yield Row(number, dict(zip(names, (v.strip() for v in values), strict=True)))
+            yield TableRow(number, dict(zip(names, (v.strip() for v in values), strict=True)))
 
 
 @contextmanager
@@ -134,7 +136,7 @@ def _problems(place: str) -> Generator[None]:
         raise SourceError(f"{place}: can't be read: {error.strerror}", hint_for(error)) from error
 
 
-def _json_rows(table: LabelTable, place: str, content: Path | bytes) -> Generator[Row]:
+def _json_rows(table: LabelTable, place: str, content: Path | bytes) -> Generator[TableRow]:
     limit = MAX_RECORD_BYTES if table.is_record else MAX_JSON_BYTES
     with _problems(place):
         try:
@@ -149,7 +151,7 @@ def _json_rows(table: LabelTable, place: str, content: Path | bytes) -> Generato
             found = json.loads(text)
             if not isinstance(found, dict):
                 raise SourceError(f"{place}: expected an object with the values of one row", _AGAIN)
-            yield Row(1, _columns(found))
+            yield TableRow(1, _columns(found))
             return
         is_geojson = place.lower().endswith(".geojson")
         number = 0
@@ -157,7 +159,7 @@ def _json_rows(table: LabelTable, place: str, content: Path | bytes) -> Generato
             if name is not None and is_geojson:
                 continue  # what GeoJSON says besides its features
             number += 1
-            yield Row(number, _json_row(name, value))
+            yield TableRow(number, _json_row(name, value))
 
 
 def _too_large(place: str, n_bytes: int, limit: int) -> SourceError:
@@ -182,7 +184,7 @@ def _columns(values: dict[str, Any]) -> dict[str, Any]:
     return {column_name(name): value for name, value in values.items() if name != FEATURES}
 
 
-def _parquet_rows(place: str, content: Path | bytes) -> Generator[Row]:
+def _parquet_rows(place: str, content: Path | bytes) -> Generator[TableRow]:
     from rico_hdl.sources.parquet.rows import rows_of as rows_in  # noqa: PLC0415 - few need it
 
     if isinstance(content, bytes):
@@ -193,7 +195,7 @@ def _parquet_rows(place: str, content: Path | bytes) -> Generator[Row]:
         return
     try:
         for number, values in enumerate(rows_in(content), 1):
-            yield Row(number, values)
+            yield TableRow(number, values)
     except (ArchiveError, SourceError) as error:
         message = error.message.removeprefix(f"{content}: ")
         raise SourceError(f"{place}: can't be read as a table: {message}", _AGAIN) from error

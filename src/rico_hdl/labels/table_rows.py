@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from rico_hdl.errors import SourceError
 from rico_hdl.labels.samples import Collector
-from rico_hdl.labels.table_files import Row, column_name
+from rico_hdl.labels.table_files import TableRow, column_name
 from rico_hdl.spec import DatasetSpec, Labels, LabelTable, Modality, Template
 from rico_hdl.spec.labels import LabelKind, split_name
 
@@ -47,7 +47,7 @@ class TableRows:
             for form in table.key_forms
         ] or [_keys_of_fields(spec.modalities)]
 
-    def read(self, place: str, rows: Iterable[Row], fields: Mapping[str, str]) -> int:
+    def read(self, place: str, rows: Iterable[TableRow], fields: Mapping[str, str]) -> int:
         """Add all rows of a file; returns their number.
 
         Args:
@@ -76,7 +76,7 @@ class TableRows:
             n += 1
         return n
 
-    def _parsed(self, place: str, row: Row) -> dict[str, str]:
+    def _parsed(self, place: str, row: TableRow) -> dict[str, str]:
         """The columns that the table's template finds in one of the row's columns."""
         column = column_name(self.table.column) or next(iter(row.values), "")
         text = str(_value(place, row.number, row.values, column)).replace("\\", "/")

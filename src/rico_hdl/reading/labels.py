@@ -14,19 +14,20 @@ import numpy as np
 import numpy.typing as npt
 
 from rico_hdl.errors import StoreError, UsageError
+from rico_hdl.labels.gathering import Gathering
 from rico_hdl.labels.names import Names, Positions
 from rico_hdl.labels.samples import NONE, Samples
 from rico_hdl.labels.stored import load
 from rico_hdl.reading.classes import class_indexes, classes_in
 from rico_hdl.reading.keys import Keys
 from rico_hdl.spec import DatasetSpec
-from rico_hdl.spec.labels import split_name
+from rico_hdl.spec.labels import TABLE_SUFFIXES, split_name
 from rico_hdl.store.labelling import read_labels
 
 What = Literal["label", "split"]
 
 
-class _Index(NamedTuple):
+class _LabelIndex(NamedTuple):
     """The samples of one modality that have a label, or a split."""
 
     names: Names
@@ -47,7 +48,7 @@ class StoreLabels:
     def __init__(self, path: Path, spec: DatasetSpec | None) -> None:
         self._path = path
         self._spec = spec
-        self._indexes: dict[tuple[str, What], _Index] = {}
+        self._indexes: dict[tuple[str, What], _LabelIndex] = {}
 
     @cached_property
     def samples(self) -> Samples | None:
@@ -141,11 +142,14 @@ class StoreLabels:
         return (*usual, *sorted(found - {*usual}))
 
     def in_split(self, keys: Keys, split: str) -> npt.NDArray[np.bool_]:
-        """Whether each key is in a split.
+        """Whether each key is in a split, or named in a publisher's split file.
 
         Raises:
-            UsageError: There is no such split.
+            UsageError: There is no such split, or the dataset has no such file.
+            SourceError: The file can't be read.
         """
+        if Path(split).suffix.lower() in TABLE_SUFFIXES:
+            return self._in_file(keys, Path(split))
         name = split_name(split)
         samples = self.samples
         if samples is not None and samples.splits:
@@ -158,6 +162,18 @@ class StoreLabels:
         if name not in names:
             self._refuse_split(split, tuple(sorted({*names} - {""})))
         return np.fromiter((one == name for one in names), np.bool_, len(keys))
+
+    def _in_file(self, keys: Keys, path: Path) -> npt.NDArray[np.bool_]:
+        """Whether each key is named in a file of the form that the dataset's spec describes."""
+        if self._spec is None:
+            raise UsageError(
+                f"{self._path}: nothing describes its dataset, so {path} can't be read"
+            )
+        gathering = Gathering(self._spec)
+        gathering.read_given([path])
+        wanted = names_of(keys)
+        found = [names.find(wanted) >= 0 for names in gathering.samples().names.values()]
+        return np.asarray(np.any(found, axis=0))
 
     def _refuse_split(self, split: str, known: Sequence[str]) -> NoReturn:
         raise UsageError(
@@ -218,7 +234,7 @@ class StoreLabels:
         alike = {one.name for one in self._spec.modalities if one.may_have(key)}
         return sorted(known, key=lambda name: name not in alike)
 
-    def _index(self, name: str, what: What) -> _Index:
+    def _index(self, name: str, what: What) -> _LabelIndex:
         found = self._indexes.get((name, what))
         if found is None:
             assert self.samples is not None  # noqa: S101 - only modalities of the samples
@@ -226,7 +242,7 @@ class StoreLabels:
             has = samples.is_labelled if what == "label" else samples.split != NONE
             rows = np.flatnonzero((names.ends > names.begins) & has)
             own = names.take(rows)
-            found = _Index(own, rows, _ambiguous(samples, own, rows, what))
+            found = _LabelIndex(own, rows, _ambiguous(samples, own, rows, what))
             self._indexes[name, what] = found
         return found
 

@@ -16,7 +16,7 @@ from rico_hdl.reading.joins import joined_by_fields
 from rico_hdl.reading.keys import Keys
 from rico_hdl.reading.labels import StoreLabels, names_of
 from rico_hdl.spec import DatasetSpec, Modality
-from rico_hdl.spec.labels import split_name
+from rico_hdl.spec.labels import TABLE_SUFFIXES, split_name
 
 if TYPE_CHECKING:
     from rico_hdl.labels.names import Positions
@@ -96,7 +96,12 @@ def _by_tables(
     rows = np.flatnonzero(np.all([n.ends > n.begins for n in names.values()], axis=0))
     if not len(rows):
         return None
-    if split is not None:
+    if split is not None and Path(split).suffix.lower() in TABLE_SUFFIXES:
+        first = next(iter(keys))
+        at = names_of(keys[first]).find(names[first].take(rows))
+        is_in = labels.in_split(keys[first], split)
+        rows = rows[(at >= 0) & is_in[at]]
+    elif split is not None:
         number = {name: i for i, name in enumerate(samples.splits)}.get(split_name(split))
         if number is None:
             raise UsageError(

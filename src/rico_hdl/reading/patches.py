@@ -56,37 +56,35 @@ class PatchPlan:
 
 
 class WholePatches:
-    """Reads whole patches of a store, whatever their layout.
+    """Reads whole patches of a store, whatever their layout."""
 
-    Args:
-        records: The records.
-    """
-
-    def __init__(self, records: Records) -> None:
-        self._records = records
+    def __init__(self) -> None:
         self._plans: dict[RecordLayout, PatchPlan] = {}
 
-    def read(self, key: str) -> dict[str, npt.NDArray[Any]]:
+    def read(self, records: Records, key: str) -> dict[str, npt.NDArray[Any]]:
         """All bands of a patch, by name, as stored: copies that share one block of memory."""
-        pages, start, stop = self._records.place(key)
+        pages, start, stop = records.place(key)
         try:
-            patch = self._patch(key, pages, start, stop)
+            patch = self._patch(records, key, pages, start, stop)
         except Exception:
             if pages.certain:
                 raise
         else:
             if pages.certain:
                 return patch
-        return self._records.settled([key], partial(self._located_patch, key))
+        return records.settled([key], partial(self._located_patch, records, key))
 
-    def _located_patch(self, key: str, located: Sequence[Located]) -> dict[str, npt.NDArray[Any]]:
+    def _located_patch(
+        self, records: Records, key: str, located: Sequence[Located]
+    ) -> dict[str, npt.NDArray[Any]]:
         """All bands of the patch, once its place is known."""
         (_, file, places), *_ = located
-        return self._patch(key, file, *places[0].tolist())
+        return self._patch(records, key, file, *places[0].tolist())
 
-    def _patch(self, key: str, file: File, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
+    def _patch(
+        self, records: Records, key: str, file: File, start: int, stop: int
+    ) -> dict[str, npt.NDArray[Any]]:
         """All bands of the patch whose record is at a place of a file."""
-        records = self._records
         if records.ahead.cold:
             records.ahead.announce(file, [(start, stop)], spans_of([(0, stop - start)]))
         begin = perf_counter()

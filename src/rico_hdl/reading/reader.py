@@ -359,20 +359,18 @@ def _shown(arrays: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> str:
 
 
 class Readers:
-    """The readers of a store, one for each combination of options.
+    """The readers of a store, one for each combination of options."""
 
-    Args:
-        records: The records.
-    """
-
-    def __init__(self, records: Records) -> None:
-        self._records = records
+    def __init__(self) -> None:
         self._known: dict[object, PatchReader] = {}
 
-    def get(self, method: str, known: type, options: dict[str, Any]) -> PatchReader:
+    def get(
+        self, records: Records, method: str, known: type, options: dict[str, Any]
+    ) -> PatchReader:
         """The reader with a method's options; the same one for the same options.
 
         Args:
+            records: The records of the store.
             method: The name of the method, for errors.
             known: The options that it has.
             options: The given options.
@@ -394,5 +392,5 @@ class Readers:
             options["on_size"] = "keep"
         if len(self._known) >= _MAX_READERS:
             self._known.clear()
-        reader = PatchReader(self._records, Options.of(**options))
+        reader = PatchReader(records, Options.of(**options))
         return self._known.setdefault(choice, reader) if choice else reader

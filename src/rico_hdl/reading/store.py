@@ -69,8 +69,8 @@ class Store(Mapping[str, dict[str, Array]]):
 
     def _begin(self) -> None:
         """Set the attributes that are not pickled."""
-        self._patches = WholePatches(self.records)
-        self._readers = Readers(self.records)
+        self._patches = WholePatches()
+        self._readers = Readers()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"records": self.records}
@@ -127,7 +127,8 @@ class Store(Mapping[str, dict[str, Array]]):
 
         Args:
             modality: Its name; None for all.
-            split: The name of a split in `splits`; ``val`` is ``validation``.
+            split: The name of a split in `splits`, with ``val`` for ``validation``; or the path of
+                a publisher's split file.
             labelled: Whether to leave out patches without a label.
 
         Raises:
@@ -269,7 +270,7 @@ class Store(Mapping[str, dict[str, Array]]):
 
     def __getitem__(self, key: str) -> dict[str, Array]:
         """All bands of a patch, by name, as stored: copies that share one block of memory."""
-        return self._patches.read(key)
+        return self._patches.read(self.records, key)
 
     def read(self, key: str, *, out: Array | None = None, **options: Unpack[ReadOptions]) -> Array:
         """Read some bands of a patch as one array, whatever the size of the patch.
@@ -291,7 +292,7 @@ class Store(Mapping[str, dict[str, Array]]):
         """
         if out is not None and options.get("dtype") is None:
             options["dtype"] = out.dtype
-        reader = self._readers.get("read", ReadOptions, {**options})
+        reader = self._readers.get(self.records, "read", ReadOptions, {**options})
         image: Any = reader.read(key, out)
         return image  # type: ignore[no-any-return]
 
@@ -323,7 +324,9 @@ class Store(Mapping[str, dict[str, Array]]):
         if isinstance(out, np.ndarray) and options.get("dtype") is None:
             options["dtype"] = out.dtype
         return (
-            self._readers.get("read_batch", BatchOptions, {**options}).read_batch(keys, out).images
+            self._readers.get(self.records, "read_batch", BatchOptions, {**options})
+            .read_batch(keys, out)
+            .images
         )
 
     def batches(  # noqa: PLR0913 - one argument for each option
@@ -363,7 +366,7 @@ class Store(Mapping[str, dict[str, Array]]):
         for name, value in (("batch_size", batch_size), ("prefetch", prefetch)):
             if value < 1:
                 raise UsageError(f"{name}={value} is less than 1", "Give at least 1.")
-        reader = self._readers.get("batches", BatchOptions, {**options})
+        reader = self._readers.get(self.records, "batches", BatchOptions, {**options})
         wanted = self.keys() if keys is None else keys
         order = np.arange(len(wanted))
         if shuffle:
@@ -398,4 +401,4 @@ class Store(Mapping[str, dict[str, Array]]):
         Raises:
             UsageError: An option does not fit.
         """
-        return self._readers.get("reader", BatchOptions, {**options})
+        return self._readers.get(self.records, "reader", BatchOptions, {**options})

@@ -300,7 +300,7 @@ class DatasetSpec:
                 )
 
     def _check_fields(self) -> None:
-        """Check that the fields of labels and pairs exist, and the modalities of label tables."""
+        """Check that the fields of labels and pairs exist."""
         keys = f"Keys: {', '.join(str(modality.key) for modality in self.modalities)}."
         known = {name for one in self.modalities for name in (*one.key.fields, *one.patch_fields)}
         labels = self.labels or Labels(next(iter(known)))
@@ -309,9 +309,6 @@ class DatasetSpec:
                 raise SpecError(
                     f"dataset {self.name!r}: no key has the field {name!r} of its labels", keys
                 )
-        forms = [form.name for table in labels.tables for form in table.key_forms if form.name]
-        for name in forms:
-            self.modality(name)
         for name in self.pairs_by:
             if not any(name in one.key.fields for one in self.modalities):
                 raise SpecError(
