@@ -18,13 +18,18 @@ from rico_hdl.patches.opening import Opened, StrPath
 from rico_hdl.sources.label_files import files_in
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import LABELS_NAME, Manifest, Pages, mapped_labels
-from rico_hdl.store.labelling import check_labels_are_ours, known_digests, replace_labels
+from rico_hdl.store.labelling import (
+    check_labels_are_ours,
+    digest_of_chunks,
+    known_digests,
+    replace_labels,
+)
 from rico_hdl.store.manifest import check_same_dataset
 from rico_hdl.store.target import DATA_NAME, check_target, open_journal
 
 if TYPE_CHECKING:
     from rico_hdl.labels.gathering import Gathering
-    from rico_hdl.labels.samples import Samples
+    from rico_hdl.labels.samples import SampleTable
 
 _N_TRIED: Final = 1000
 """Keys that are looked for in the store, to notice the labels of another dataset."""
@@ -48,7 +53,7 @@ class Labelling:
     ) -> None:
         self.gathering: Gathering | None = None
         """Is given what is met in the sources; None if the dataset has no labels there."""
-        self._samples: Samples | None = None
+        self._samples: SampleTable | None = None
         inside = [Path(one.folder.location) for one in opened if one.folder is not None]
         archives = [archive for one in opened for archive in one.archives]
         beside = [folder.parent for folder in inside]
@@ -95,7 +100,7 @@ class Labelling:
         warnings, gathering.warnings = gathering.warnings, []
         return warnings
 
-    def merged(self, target: Path, manifest: Manifest) -> Samples | None:
+    def merged(self, target: Path, manifest: Manifest) -> SampleTable | None:
         """The labels that were gathered so far, with those of the store; None if there are none.
 
         Raises:
@@ -106,6 +111,11 @@ class Labelling:
         if new is None or gathering is None:
             return None
         check_labels_are_ours(target, manifest)
+        from rico_hdl.labels.stored import chunks_of  # noqa: PLC0415 - takes numpy
+
+        # Mostly, the same tables are met again; comparing them takes much less memory than merging.
+        if digest_of_chunks(chunks_of(new)) in known_digests(manifest):
+            return new
         stored = stored_labels(target, manifest)
         return new if stored is None else gathering.merged(new, stored)
 
@@ -189,7 +199,7 @@ def count_labels(summary: Summary, manifest: Manifest) -> None:
         summary.n_samples, summary.n_labelled = n, int(about.get("n_labelled", 0))
 
 
-def stored_labels(target: Path, manifest: Manifest) -> Samples | None:
+def stored_labels(target: Path, manifest: Manifest) -> SampleTable | None:
     """The labels that a store has; None if it has none.
 
     Raises:
@@ -210,13 +220,13 @@ def stored_labels(target: Path, manifest: Manifest) -> Samples | None:
         ) from error
 
 
-def _write(target: Path, manifest: Manifest, samples: Samples) -> None:
+def _write(target: Path, manifest: Manifest, samples: SampleTable) -> None:
     from rico_hdl.labels.stored import chunks_of  # noqa: PLC0415 - takes numpy
 
     replace_labels(target, manifest, chunks_of(samples), _about(samples))
 
 
-def _about(samples: Samples) -> dict[str, Any]:
+def _about(samples: SampleTable) -> dict[str, Any]:
     """What the manifest says about labels."""
     counts = Counter(samples.split.tolist())
     return {
@@ -232,7 +242,7 @@ def _about(samples: Samples) -> dict[str, Any]:
     }
 
 
-def _doubt(samples: Samples, manifest: Manifest, has: Callable[[bytes], bool]) -> str:
+def _doubt(samples: SampleTable, manifest: Manifest, has: Callable[[bytes], bool]) -> str:
     """Why labels can't be those of a store: it has none of their patches."""
     tried = 0
     for name, names in samples.names.items():

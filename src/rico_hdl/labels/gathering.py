@@ -1,7 +1,7 @@
 """Gathering the labels of a dataset from everything that has some.
 
 In: files that users give, files in and next to the sources, members of archives that are read for
-their patches, and the paths of patches. Out: `Samples`.
+their patches, and the paths of patches. Out: `SampleTable`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from rico_hdl.errors import ArchiveError, RicoError, SourceError, UsageError
 from rico_hdl.labels.joining import joined, merged
-from rico_hdl.labels.samples import Collector, Samples
+from rico_hdl.labels.samples import Collector, SampleTable
 from rico_hdl.labels.table_files import MAX_JSON_BYTES, TableRow, rows_of
 from rico_hdl.labels.table_rows import TableRows
 from rico_hdl.sources import Archive, Member
@@ -224,7 +224,7 @@ class Gathering:
 
     # The result
 
-    def samples(self) -> Samples:
+    def samples(self) -> SampleTable:
         """All labels so far; the rows are released.
 
         Raises:
@@ -240,7 +240,7 @@ class Gathering:
         self._begin()
         return found
 
-    def merged(self, new: Samples, stored: Samples) -> Samples:
+    def merged(self, new: SampleTable, stored: SampleTable) -> SampleTable:
         """New labels, together with those that a store has.
 
         Raises:

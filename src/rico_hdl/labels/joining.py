@@ -1,6 +1,6 @@
 """Joining rows that name the same sample.
 
-In: the rows of all tables, or samples from earlier. Out: `Samples`, sorted, each once.
+In: the rows of all tables, or samples from earlier. Out: `SampleTable`, sorted, each once.
 Rows that contradict each other are an error; new rows take precedence over stored samples.
 """
 
@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from rico_hdl.errors import SourceError
 from rico_hdl.labels.names import Names, Positions
-from rico_hdl.labels.samples import NONE, Collector, Samples
+from rico_hdl.labels.samples import NONE, Collector, SampleTable
 from rico_hdl.spec.labels import LabelKind
 
 _TWICE = "Correct one of the rows, or leave out one of the files."
 
 
-def joined(collector: Collector, classes: tuple[str, ...]) -> tuple[Samples, int]:
+def joined(collector: Collector, classes: tuple[str, ...]) -> tuple[SampleTable, int]:
     """All samples, and the number of rows that only repeat others.
 
     Args:
@@ -37,8 +37,8 @@ def joined(collector: Collector, classes: tuple[str, ...]) -> tuple[Samples, int
 
 
 def merged(
-    new: Samples, stored: Samples, modalities: tuple[str, ...], classes: tuple[str, ...]
-) -> Samples:
+    new: SampleTable, stored: SampleTable, modalities: tuple[str, ...], classes: tuple[str, ...]
+) -> SampleTable:
     """New samples, and what is known of them and of others from earlier.
 
     Args:
@@ -65,7 +65,7 @@ def merged(
     return both.pick(leaders, chosen)
 
 
-def _not_in(stored: Samples, new: Samples, modalities: tuple[str, ...]) -> Samples:
+def _not_in(stored: SampleTable, new: SampleTable, modalities: tuple[str, ...]) -> SampleTable:
     """The stored samples that have something which the new samples lack."""
     mine, theirs = _AllRows([new], modalities, ()), _AllRows([stored], modalities, ())
     needed = np.ones(len(stored), np.bool_)
@@ -88,7 +88,7 @@ class _AllRows:
     """Rows of several parts as if they were one."""
 
     def __init__(
-        self, parts: list[Samples], modalities: tuple[str, ...], classes: tuple[str, ...]
+        self, parts: list[SampleTable], modalities: tuple[str, ...], classes: tuple[str, ...]
     ) -> None:
         self.parts = parts
         self.modalities = modalities
@@ -155,7 +155,7 @@ class _AllRows:
             offset += names.n_bytes
         return Names(blocks, ends, begins)
 
-    def pick(self, leaders: Positions, chosen: dict[str, Positions]) -> Samples:
+    def pick(self, leaders: Positions, chosen: dict[str, Positions]) -> SampleTable:
         """The samples: of each, the row of each value; sorted by name."""
         names = self.anchor_names().take(leaders)
         order = np.lexsort([self.anchors[leaders], _ranks(names)])
@@ -164,7 +164,7 @@ class _AllRows:
         split = np.where(rows < 0, NONE, self.split[rows]).astype(np.int16)
         rows = chosen["label"][order]
         if self.kind is None:
-            return Samples(found, self.anchors[leaders][order], self.splits, split, None)
+            return SampleTable(found, self.anchors[leaders][order], self.splits, split, None)
         lengths = np.where(rows < 0, 1, self.ends[rows] - self.begins[rows])
         ends = np.cumsum(lengths)
         at = np.repeat(self.begins[rows] - (ends - lengths), lengths) + np.arange(lengths.sum())
@@ -172,7 +172,7 @@ class _AllRows:
         at[np.repeat(rows < 0, lengths)] = 0
         values: Any = self.values[at] if len(self.values) else self.values
         values[np.repeat(rows < 0, lengths)] = none
-        return Samples(
+        return SampleTable(
             found,
             self.anchors[leaders][order],
             self.splits,

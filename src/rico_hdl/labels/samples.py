@@ -1,6 +1,7 @@
 """The samples of a dataset: their patches, labels and splits, as arrays.
 
-In: rows of tables, one after another. Out: `Samples`, in which rows that name the same sample are
+In: rows of tables, one after another. Out: `SampleTable`, in which rows that name the same sample
+are
 one. Half a million samples take about as much memory as the names of their patches.
 """
 
@@ -27,11 +28,11 @@ Integers = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Samples:
+class SampleTable:
     """Samples, with indexes into names of classes and splits.
 
-    Samples of one label have one entry in `values`; samples without a label have the entry `NONE`,
-    or NaN for numbers; samples of several labels have any number of entries.
+    With one label each, samples have one entry in `values`, which is `NONE`, or NaN for numbers, if
+    a sample has no label. With several, they have any number of entries.
     """
 
     names: dict[str, Names]
@@ -70,7 +71,7 @@ class Samples:
         found[some] = self.values[begins[some]] != NONE
         return found
 
-    def take(self, rows: npt.NDArray[np.int64]) -> Samples:
+    def take(self, rows: npt.NDArray[np.int64]) -> SampleTable:
         """The samples at some zero-based positions."""
         values, ends = self.values, self.ends
         if self.kind is not None and ends is not None:
@@ -230,7 +231,7 @@ class Collector:
         place, number = self.places[self.place_of[row]], self.number_of[row]
         return f"{place}, row {number}" if number else place
 
-    def samples(self) -> Samples:
+    def samples(self) -> SampleTable:
         """All rows, one sample each; nothing can be added afterwards."""
         names = {
             name: Names(np.frombuffer(data, np.uint8), np.frombuffer(ends, np.int64))
@@ -243,7 +244,7 @@ class Collector:
         if kind == "number":
             values = np.full(len(self), np.nan)
             values[: len(self._numbers)] = self._numbers
-        return Samples(
+        return SampleTable(
             names,
             np.frombuffer(self._anchors, np.uint8),
             tuple(self._split_of),

@@ -1,6 +1,7 @@
 """Samples as the file ``labels.safetensors``, and back; ``docs/format.md`` specifies it.
 
-In: `Samples`. Out: bytes, the same for the same samples; or the reverse, with every number checked.
+In: `SampleTable`. Out: bytes, the same for the same samples; or the reverse, with all numbers
+checked.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rico_hdl.labels.names import Names
-from rico_hdl.labels.samples import MAX_CLASSES, NONE, Samples
+from rico_hdl.labels.samples import MAX_CLASSES, NONE, SampleTable
 from rico_hdl.spec.labels import LabelKind
 
 FORMAT: Final = "1"
@@ -53,7 +54,7 @@ class _StoredTensor(NamedTuple):
         return len(self.values)
 
 
-def chunks_of(samples: Samples) -> Iterator[bytes]:
+def chunks_of(samples: SampleTable) -> Iterator[bytes]:
     """Yield the bytes of the file, in pieces.
 
     Args:
@@ -81,7 +82,7 @@ def chunks_of(samples: Samples) -> Iterator[bytes]:
             yield tensor.values.tobytes()
 
 
-def _header(samples: Samples, tensors: list[_StoredTensor]) -> bytes:
+def _header(samples: SampleTable, tensors: list[_StoredTensor]) -> bytes:
     texts = {
         "format": FORMAT,
         "kind": samples.kind or "",
@@ -115,7 +116,7 @@ def _pieces(names: Names) -> Iterator[bytes]:
     yield b"".join(piece)
 
 
-def load(data: memoryview) -> Samples:
+def load(data: memoryview) -> SampleTable:
     """The samples that a file holds. Arrays are views of the file's bytes.
 
     Args:
@@ -130,7 +131,7 @@ def load(data: memoryview) -> Samples:
         raise ValueError(f"its header is not that of labels: {error!r}") from error
 
 
-def _load(data: memoryview) -> Samples:
+def _load(data: memoryview) -> SampleTable:
     texts, tensors = _parsed(data)
     kind = texts["kind"] or None
     if kind not in (None, *get_args(LabelKind)):
@@ -152,7 +153,7 @@ def _load(data: memoryview) -> Samples:
     }
     for name, one in names.items():
         _check_ends(one.ends, n, one.n_bytes, name)
-    samples = Samples(
+    samples = SampleTable(
         names,
         tensors["anchors"],
         splits,
@@ -166,7 +167,7 @@ def _load(data: memoryview) -> Samples:
     return samples
 
 
-def _check(samples: Samples, n: int) -> None:
+def _check(samples: SampleTable, n: int) -> None:
     """Check that the numbers of samples are consistent."""
     _check_indexes(samples.split, len(samples.splits), "splits")
     if len(samples.anchors) != n:

@@ -19,7 +19,7 @@ _NONE = "\0"
 """Separates values of fields; no key contains it."""
 
 
-class Series(Sequence[Keys]):
+class TimeSeries(Sequence[Keys]):
     """The patches of each place, in the order of time.
 
     Args:
@@ -55,7 +55,7 @@ class Series(Sequence[Keys]):
         return f"<{len(self)} series of {len(self.keys)} patches>"
 
 
-def series_of(keys: Keys, modality: Modality) -> Series:
+def series_of(keys: Keys, modality: Modality) -> TimeSeries:
     """The patches of each place, ordered by the modality's time.
 
     Places are in the order of their first keys. Times that are numbers are compared as such, and
@@ -79,7 +79,7 @@ def series_of(keys: Keys, modality: Modality) -> Series:
         times.append(values[modality.time])
     order = np.lexsort([_ranks(times), place_of])
     starts = np.searchsorted(place_of[order], np.arange(len(places) + 1))
-    return Series(keys[order], starts.astype(np.int64))
+    return TimeSeries(keys[order], starts.astype(np.int64))
 
 
 def _ranks(times: Sequence[str]) -> Positions:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from rico_hdl.errors import StoreError, UsageError
 from rico_hdl.labels.gathering import Gathering
 from rico_hdl.labels.names import Names, Positions
-from rico_hdl.labels.samples import NONE, Samples
+from rico_hdl.labels.samples import NONE, SampleTable
 from rico_hdl.labels.stored import load
 from rico_hdl.reading.classes import class_indexes, classes_in
 from rico_hdl.reading.keys import Keys
@@ -51,7 +51,7 @@ class StoreLabels:
         self._indexes: dict[tuple[str, What], _LabelIndex] = {}
 
     @cached_property
-    def samples(self) -> Samples | None:
+    def samples(self) -> SampleTable | None:
         """The samples of the store's labels; None without any.
 
         Raises:
@@ -255,7 +255,7 @@ def names_of(keys: Iterable[str]) -> Names:
 
 
 def _ambiguous(
-    samples: Samples, names: Names, rows: Positions, what: What
+    samples: SampleTable, names: Names, rows: Positions, what: What
 ) -> npt.NDArray[np.bool_] | None:
     """Whether other samples with the same name say something else; None if no name recurs."""
     if len(np.unique(names.hashes)) == len(names):

@@ -18,7 +18,7 @@ import numpy as np
 from rico_hdl.errors import UsageError
 from rico_hdl.reading.batches import Batches, Chunks
 from rico_hdl.reading.catalogue import ModalityContents
-from rico_hdl.reading.joins import Series, series_of
+from rico_hdl.reading.joins import TimeSeries, series_of
 from rico_hdl.reading.keys import Keys
 from rico_hdl.reading.labels import StoreLabels
 from rico_hdl.reading.modalities import keys_of
@@ -210,7 +210,7 @@ class Store(Mapping[str, dict[str, Array]]):
         """
         return pairs_of(self, self._labels, modalities, split)
 
-    def series(self, modality: str | None = None, *, split: str | None = None) -> Series:
+    def series(self, modality: str | None = None, *, split: str | None = None) -> TimeSeries:
         """The patches of each place, in the order of time: a sequence of `Keys`.
 
         Args:

@@ -87,10 +87,15 @@ def digest_of(path: Path) -> str:
     Raises:
         OSError: It can't be read.
     """
-    state = xxhash.xxh3_128()
     with os.fdopen(open_regular(path), "rb") as file:
-        while piece := file.read(_PIECE):
-            state.update(piece)
+        return digest_of_chunks(iter(lambda: file.read(_PIECE), b""))
+
+
+def digest_of_chunks(chunks: Iterable[bytes]) -> str:
+    """The digest of a file, given its bytes in pieces."""
+    state = xxhash.xxh3_128()
+    for chunk in chunks:
+        state.update(chunk)
     return f"{_PREFIX}{state.hexdigest()}"
 
 
