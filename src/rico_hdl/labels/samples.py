@@ -1,8 +1,7 @@
 """The samples of a dataset: their patches, labels and splits, as arrays.
 
-In: rows of tables, one after another. Out: `SampleTable`, in which rows that name the same sample
-are
-one. Half a million samples take about as much memory as the names of their patches.
+In: rows of tables, one after another. Out: a `SampleTable`. Half a million samples take
+about as much memory as the names of their patches.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Samples as the file ``labels.safetensors``, and back; ``docs/format.md`` specifies it.
 
-In: `SampleTable`. Out: bytes, the same for the same samples; or the reverse, with all numbers
+In: a `SampleTable`. Out: bytes, the same for the same samples; or the reverse, with all numbers
 checked.
 """
 
