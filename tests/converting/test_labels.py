@@ -133,14 +133,18 @@ def test_a_table_next_to_the_source(chips, tmp_path):
 
 def test_a_foreign_table_next_to_the_source_is_a_warning(chips, tmp_path):
     """A file that happens to have the name of a table prevents no conversion."""
-    (tmp_path / "labels.csv").write_text("a,b\n1,2\n", encoding="utf-8")
-    summary = rico_hdl.convert(spec_with(CSV), chips, tmp_path / "target")
-    assert summary.complete
+    rows = "country,id,Land Cover,split\naustria,000,ice,train\nnorth,,rock,test\n"
+    (tmp_path / "labels.csv").write_text(rows, encoding="utf-8")
+    (chips / "splits.txt").write_text("austria/002\n", encoding="utf-8")
+    lists = {"file": "splits.txt", "row": "{country}/{id}", "keys": "{country}_{id}_s2"}
+    spec = spec_with({"table": [table_of("csv"), lists]})
+    summary = rico_hdl.convert(spec, chips, tmp_path / "target")
+    assert (summary.complete, summary.n_samples, summary.n_labelled) == (True, 1, 0)
     (warning,) = summary.warnings
     assert "labels were not read" in warning
-    assert f"{tmp_path / 'labels.csv'}, row 2" in warning
-    assert rico_hdl.open(tmp_path / "target").classes == ()
-    assert not (tmp_path / "target" / "labels.safetensors").exists()
+    assert f"{tmp_path / 'labels.csv'}, row 3: names no patch" in warning
+    store = rico_hdl.open(tmp_path / "target")
+    assert (store.classes, store.splits) == ((), ())
 
 
 def test_a_wrong_table_in_the_source_is_an_error_before_anything_is_written(chips, tmp_path):
@@ -575,7 +579,8 @@ def test_the_command_line(chips, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("point", "number"), [*(("manifest", number) for number in range(1, 5)), ("labels", 1)]
+    ("point", "number"),
+    [*(("manifest", number) for number in range(1, 5)), ("draft", 1), ("labels", 1)],
 )
 @pytest.mark.parametrize("kind", ["folder", "tar.gz"])
 def test_killed_while_labels_are_written(chips, tmp_path, point, number, kind):
@@ -599,7 +604,9 @@ def test_killed_while_labels_are_written(chips, tmp_path, point, number, kind):
     assert names[0].read_bytes() == names[1].read_bytes()
 
 
-@pytest.mark.parametrize(("point", "number"), [("manifest", 1), ("labels", 1), ("manifest", 2)])
+@pytest.mark.parametrize(
+    ("point", "number"), [("manifest", 1), ("draft", 1), ("labels", 1), ("manifest", 2)]
+)
 def test_killed_while_labels_are_replaced(chips, tmp_path, point, number):
     """If adding labels is killed, the store has the old or the new ones, and verify says so."""
     write_tables(chips, "csv")

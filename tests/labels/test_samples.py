@@ -171,10 +171,13 @@ def test_damaged_files_are_refused_or_whole(data):
     rows = [(i, 0, True, True, True) for i in range(4)]
     kind = data.draw(KINDS)
     content = bytearray(b"".join(chunks_of(joined(collect(rows, kind, range(4)), ())[0])))
+    whole = bytes(content)
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(content) - 1))
         content[at] = data.draw(st.integers(0, 255))
     stop = data.draw(st.one_of(st.just(len(content)), st.integers(0, len(content))))
+    with pytest.raises(ValueError, match="bytes"):
+        load(memoryview(whole + b"x"))
     try:
         samples = load(memoryview(bytes(content[:stop])))
     except ValueError:

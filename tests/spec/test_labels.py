@@ -93,7 +93,10 @@ ERRORS = {
     "nothing": ({}, "labels come from nowhere"),
     "field": ({"field": "town"}, "no key has the field 'town' of its labels"),
     "split": ({"split": "town"}, "no key has the field 'town' of its labels"),
-    "suffix": ({"table": [{"file": "a.pkl", "label": "x"}]}, "'a.pkl': expected the name of a file"),
+    "suffix": (
+        {"table": [{"file": "a.pkl", "label": "x"}]},
+        "'a.pkl': expected the name of a file",
+    ),
     "empty": ({"table": [{"file": "a.csv"}]}, "has neither a label nor a split nor keys"),
     "depth": ({"table": [{"file": "**/{a}.csv", "split": "a"}]}, r"begins with \*\*/"),
     "mapping": (

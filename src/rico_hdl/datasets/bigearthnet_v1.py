@@ -159,7 +159,7 @@ SPEC = DatasetSpec(
         tables=(
             # The labels of an S1 patch name its S2 patch; those of an S2 patch don't have the name.
             LabelTable(
-                "{patch}/{name}_labels_metadata.json",
+                "{patch}/{patch}_labels_metadata.json",
                 (KeyForm("s2", "{corresponding_s2_patch}"), KeyForm("", "{patch}")),
                 label=("labels",),
                 is_record=True,

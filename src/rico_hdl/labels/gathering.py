@@ -6,16 +6,19 @@ their patches, and the paths of patches. Out: `SampleTable`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.errors import ArchiveError, RicoError, SourceError, UsageError
+from rico_hdl.errors import ArchiveError, MemoryLimitError, RicoError, SourceError, UsageError
 from rico_hdl.labels.joining import joined, merged
 from rico_hdl.labels.samples import Collector, SampleTable
-from rico_hdl.labels.table_files import MAX_JSON_BYTES, TableRow, rows_of
+from rico_hdl.labels.table_files import MAX_JSON_BYTES, MAX_RECORD_BYTES, TableRow, rows_of
 from rico_hdl.labels.table_rows import TableRows
 from rico_hdl.sources import Archive, Member
+from rico_hdl.sources.files import read_regular
 from rico_hdl.sources.label_files import files_given, files_in
 from rico_hdl.sources.protocol import HasRows
 from rico_hdl.spec import DatasetSpec, Labels, LabelTable, Modality
@@ -23,6 +26,10 @@ from rico_hdl.spec.labels import split_name
 
 MAX_TABLE_BYTES: Final = MAX_JSON_BYTES
 """Largest table that is read from an archive, where it is held in memory."""
+_N_READERS: Final = 8
+"""Threads that read files of one row each: on a network mount each read waits for an answer."""
+_N_AHEAD: Final = 32
+"""Such files that are held at most."""
 
 
 class Gathering:
@@ -99,13 +106,13 @@ class Gathering:
         for reader in self._readers:
             table, n_before = reader.table, len(self)
             for folder in inside:
-                for path, fields in files_in(folder, table):
-                    self._read(table, str(path), path, fields)
+                for path, content, fields in _contents(table, files_in(folder, table)):
+                    self._read(table, str(path), content, fields)
             if len(self) > n_before:
                 continue
             for folder in beside:
-                for path, fields in files_in(folder, table):
-                    self._try(table, path, fields)
+                for path, content, fields in _contents(table, files_in(folder, table)):
+                    self._try(table, path, content, fields)
 
     def read_rows(self, archives: Iterable[Archive]) -> None:
         """Read what archives say about their samples.
@@ -128,11 +135,13 @@ class Gathering:
         reader = self._readers[self._labels.tables.index(table)]
         reader.read(place, rows_of(table, place, content), fields)
 
-    def _try(self, table: LabelTable, path: Path, fields: dict[str, str]) -> None:
+    def _try(
+        self, table: LabelTable, path: Path, content: Path | bytes, fields: dict[str, str]
+    ) -> None:
         """Read a file that may be of another dataset."""
         mark = self._collector.mark()
         try:
-            self._read(table, str(path), path, fields)
+            self._read(table, str(path), content, fields)
         except RicoError as error:
             self._collector.go_back(mark)
             self.warnings.append(f"labels were not read: {error.message}. {error.hint}".strip())
@@ -247,3 +256,25 @@ class Gathering:
             SourceError: They are of different kinds.
         """
         return merged(new, stored, self._collector.modalities, self._labels.classes)
+
+
+def _contents(
+    table: LabelTable, files: Iterable[tuple[Path, dict[str, str]]]
+) -> Iterator[tuple[Path, Path | bytes, dict[str, str]]]:
+    """The files of a table; if each is only a row, with their bytes, which threads read ahead."""
+    if not table.is_record:
+        yield from ((path, path, fields) for path, fields in files)
+        return
+    waiting = iter(files)
+    with ThreadPoolExecutor(_N_READERS, "rico-hdl-labels") as pool:
+        while some := list(islice(waiting, _N_AHEAD)):
+            # A file that can't be read is given as a path, to raise the error in its turn.
+            for (path, fields), data in zip(some, pool.map(_bytes_of, some), strict=True):
+                yield path, path if data is None else data, fields
+
+
+def _bytes_of(file: tuple[Path, dict[str, str]]) -> bytes | None:
+    try:
+        return read_regular(file[0], MAX_RECORD_BYTES)
+    except (OSError, MemoryLimitError):
+        return None

@@ -18,6 +18,8 @@ Keys = tuple[list[str], int]
 """The key in each modality, empty if there is none, and the position of the modality that names
 the sample."""
 _N_SHOWN: Final = 60
+_GIVEN: Final = frozenset({"folder", "file", "row"})
+"""Columns that rows of archives have in addition to their own."""
 
 
 class TableRows:
@@ -78,7 +80,8 @@ class TableRows:
 
     def _parsed(self, place: str, row: TableRow) -> dict[str, str]:
         """The columns that the table's template finds in one of the row's columns."""
-        column = column_name(self.table.column) or next(iter(row.values), "")
+        own = sorted(row.values, key=lambda name: name in _GIVEN)  # given columns come last
+        column = column_name(self.table.column) or next(iter(own), "")
         text = str(_value(place, row.number, row.values, column)).replace("\\", "/")
         found = self._row.match(text.lstrip("/")) if self._row else None
         if found is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,8 +33,7 @@ class Given(NamedTuple):
 def files_in(folder: Path, table: LabelTable) -> Iterator[tuple[Path, dict[str, str]]]:
     """Yield the files of a table below a folder, and the fields of their paths.
 
-    Raises:
-        SourceError: A folder can't be listed.
+    Folders that can't be listed have none.
     """
     if not table.file:
         return
@@ -43,14 +42,9 @@ def files_in(folder: Path, table: LabelTable) -> Iterator[tuple[Path, dict[str, 
         if path.is_file():
             yield path, {}
         return
-    try:
+    with suppress(OSError):
         found = _below(folder, table.path.segments, {})
         yield from ((path, fields) for path, fields in found if table.accepts(fields))
-    except OSError as error:
-        raise SourceError(
-            f"{error.filename}: can't be listed: {error.strerror}",
-            "Check the permissions, and that the disk or network share is mounted.",
-        ) from error
 
 
 def _below(
@@ -81,6 +75,8 @@ def files_given(dataset: str, path: Path, tables: Sequence[LabelTable]) -> Itera
     """
     place = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - keeps links
     if place.is_dir():
+        if not os.access(place, os.R_OK | os.X_OK):
+            raise SourceError(f"{place}: can't be listed", "Check the permissions.")
         for table in tables:
             for file, fields in files_in(place, table):
                 yield Given(table, str(file), file, fields)
