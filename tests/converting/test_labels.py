@@ -32,7 +32,7 @@ from tests.support.label_files import (
     write_images,
     write_tables,
 )
-from tests.support.running import driven, run
+from tests.support.running import driven, measured, run
 
 CSV = {"table": [table_of("csv")]}
 
@@ -270,7 +270,7 @@ def test_several_labels(chips, tmp_path):
     pairs = {"/".join(name_of(i)): [[name, 0.5] for name in classes_of(i)] for i in range(N)}
     expected = np.array([[c in classes_of(i) for c in CLASSES] for i in range(N)], np.uint8)
     forms = {
-        "text.csv": (text, {"label": "classes", "separator": ","}, range(1, N)),
+        "text.csv": (text, {"label": "classes", "separator": ","}, range(1, 8)),
         "lists.json": (json.dumps(lists), {"label": "classes"}, range(N)),
         "hot.csv": (hot, {"label": ["x", "y", "z"], "hot": True}, range(N)),
         "pairs.json": (json.dumps(pairs), {"label": "value", "row": "{country}/{id}"}, range(N)),
@@ -284,6 +284,7 @@ def test_several_labels(chips, tmp_path):
         found = store.labels([key_of(i) for i in known])
         assert (found.dtype, store.classes) == (np.uint8, CLASSES)
         assert np.array_equal(found, expected[list(known)])
+        assert len(store.keys("s2", labelled=True)) == len(known)
 
 
 def test_numbers(chips, tmp_path):
@@ -441,6 +442,11 @@ ERRORS = {
         {"row": "{country}/{id}.tif"},
         r"row 2: name is 'x-y', expected .*\{country\}/\{id\}.tif",
     ),
+    "form": (
+        "name,Land Cover\naustria,water\n",
+        {"keys": {"s2": "{name}"}},
+        r"row 2: 'austria' is not the key of a patch of s2, which has the form \{country\}_",
+    ),
     "unknown-class": (
         "country,id,Land Cover\naustria,000,ice\n",
         {"classes": ["water", "forest"]},
@@ -545,6 +551,9 @@ def test_labels_that_no_table_describes(tmp_path):
     write_tables(tmp_path, "csv")
     with pytest.raises(StoreError, match="holds no store"):
         rico_hdl.convert(spec_with(CSV), {}, target, labels=[tmp_path / "labels.csv"])
+    with pytest.raises(UsageError, match="overwriting takes sources"):
+        labels = [tmp_path / "labels.csv"]
+        rico_hdl.convert(spec_with(CSV), {}, target, labels=labels, overwrite=True)
     missing = tmp_path / "no" / "labels.csv"
     with pytest.raises(SourceError, match="can't be read: No such file"):
         rico_hdl.convert(spec_with(CSV), {}, target, labels=[missing])
@@ -654,6 +663,30 @@ def test_stores_of_earlier_versions(chips, tmp_path):
     write_tables(chips, "csv")
     rico_hdl.convert(spec_with(CSV), {}, target, labels=[chips / "labels.csv"])
     check_all(target)
+
+
+def test_memory_of_large_tables(chips, tmp_path):
+    """A table of 100,000 rows adds a fraction of the memory that a conversion may take."""
+    path = tmp_path / "labels.csv"
+    with path.open("w", encoding="utf-8") as file:
+        file.write("country,id,Land Cover,split\n")
+        for i in range(100_000):
+            number = f"{i:03}_with_a_name_as_long_as_those_of_satellite_products"
+            file.write(f"austria,{number if i else '000'},{class_of(i)},{split_of(i)}\n")
+    rico_hdl.convert(spec_with(CSV), chips, tmp_path / "target")
+    code = (
+        "import sys, rico_hdl, numpy\n"
+        "from tests.support.label_files import spec_with, table_of\n"
+        "spec = spec_with({'table': [table_of('csv')]})\n"
+        "before = peak()\n"
+        "for _ in range(2):\n"
+        "    summary = rico_hdl.convert(spec, {}, sys.argv[1], labels=[sys.argv[2]])\n"
+        "assert summary.n_samples == 100_000\n"
+        "print(peak() - before)\n"
+    )
+    n_kilobytes = int(measured(code, tmp_path / "target", path))
+    assert n_kilobytes < 80_000
+    assert rico_hdl.verify(tmp_path / "target").n_absent == 2 * (100_000 - 1)
 
 
 def test_no_numpy_without_labels(tmp_path):

@@ -79,6 +79,12 @@ def test_pairs_that_nothing_says(months):
         store.pairs("s1", "target", split="train")
 
 
+def test_a_store_without_labels(months):
+    """Asking for labels that nobody gave is an error that says how to add them."""
+    with pytest.raises(UsageError, match="keys name no classes"):
+        months().labels(["a_target"])
+
+
 def test_series(months):
     """Patches of a place are in the order of time; numbers are compared as numbers."""
     store = months()

@@ -92,6 +92,11 @@ def convert(  # noqa: PLR0913 - each is the user's choice
     keep_freed_memory()
     spec = resolve(dataset)
     if labels and isinstance(sources, Mapping) and not sources:
+        if overwrite:
+            raise UsageError(
+                "overwriting takes sources, and only labels are given",
+                "Give the sources, or leave out --overwrite to add labels to the store.",
+            )
         return _only_labels(spec, labels, target, observing(observer), start)
     pipeline = Pipeline(PatchConverter(), checked_workers(n_workers), in_flight_bytes)
     folder = _checked_target(target)

@@ -5,7 +5,7 @@ In: rows, and what the spec says about their table. Out: rows of a `Collector`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from rico_hdl.errors import SourceError
@@ -18,6 +18,8 @@ Keys = tuple[list[str], int]
 """The key in each modality, empty if there is none, and the position of the modality that names
 the sample."""
 _N_SHOWN: Final = 60
+_N_CHECKED: Final = 100
+"""Rows at the beginning of each file whose keys are compared with the form of keys."""
 _GIVEN: Final = frozenset({"folder", "file", "row"})
 """Columns that rows of archives have in addition to their own."""
 
@@ -70,6 +72,8 @@ class TableRows:
             if self._row is not None:
                 values.update(self._parsed(place, row))
             keys, anchor = self._keys(place, row.number, values)
+            if n < _N_CHECKED:
+                self._check(place, row.number, keys)
             label = self._label_of(place, row.number, values)
             self.n_unlabelled += bool(self._label) and label is None
             split = self._split_of(place, row.number, values)
@@ -77,6 +81,18 @@ class TableRows:
             collector.add(keys, anchor, label, split, (file, number))
             n += 1
         return n
+
+    def _check(self, place: str, number: int, keys: Sequence[str]) -> None:
+        """Check that keys are such as the modalities have, so no other dataset's table is used."""
+        for modality, key in zip(self._spec.modalities, keys, strict=True):
+            if key and modality.keys.match(key) is None:
+                raise SourceError(
+                    f"{place}, row {number}: {key!r} is not the key of a patch of {modality.name}, "
+                    f"which has the form {modality.key}, with fields as in "
+                    f"{modality.files.description}",
+                    "Correct keys or row of the table in the spec, or check that the file belongs "
+                    "to this dataset.",
+                )
 
     def _parsed(self, place: str, row: TableRow) -> dict[str, str]:
         """The columns that the table's template finds in one of the row's columns."""
@@ -130,10 +146,10 @@ class TableRows:
         value: Any = found if len(found) > 1 or self.table.is_hot else found[0]
         if self.table.is_hot:
             return self._hot(place, number, value)
-        if self.table.separator and isinstance(value, str):
-            value = [part for text in value.split(self.table.separator) if (part := text.strip())]
         if value is None or value == "":
             return None
+        if self.table.separator and isinstance(value, str):
+            value = [part for text in value.split(self.table.separator) if (part := text.strip())]
         kind = self._collector.settle(self._labels.kind or _kind(value, self._labels))
         if kind == "number":
             return _number(place, number, self._label[0], value)

@@ -89,6 +89,12 @@ class StoreLabels:
         """The labels of some keys; see `Store.labels`."""
         samples = self.samples
         if samples is None or samples.kind is None:
+            if self._spec is not None and self._spec.labels and not self._spec.labelled:
+                raise UsageError(
+                    f"{self._path}: it has no labels",
+                    "Add the publisher's: rico-hdl DATASET --labels FILE --target-dir STORE. For "
+                    "your own dataset, [labels] in its description says where they are.",
+                )
             return class_indexes(self._spec, self.classes(all_keys), keys, str(self._path))
         names = names_of(keys)
         rows = self.find(names, "label")
