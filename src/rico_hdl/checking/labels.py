@@ -44,7 +44,7 @@ def check_labels(
         result.findings.append(Finding("damaged", "", reason))
         return
     if found not in expected:
-        known = " or ".join(one for one in expected if one is not None) or "none"
+        known = " or ".join(str(one) for one in expected if one is not None) or "none"
         reason = f"{LABELS_NAME}: its digest is {found}, but the manifest says {known}"
         result.findings.append(Finding("damaged", "", reason))
         return

@@ -195,8 +195,9 @@ def add_labels(
 def count_labels(summary: Summary, manifest: Manifest) -> None:
     """Add the numbers of a store's samples and labels to a summary."""
     about = manifest.labels
-    if about is not None and isinstance(n := about.get("n_samples"), int):
-        summary.n_samples, summary.n_labelled = n, int(about.get("n_labelled", 0))
+    numbers = [(about or {}).get(name) for name in ("n_samples", "n_labelled")]
+    if all(isinstance(number, int) for number in numbers):
+        summary.n_samples, summary.n_labelled = numbers[0], numbers[1] or 0
 
 
 def stored_labels(target: Path, manifest: Manifest) -> SampleTable | None:

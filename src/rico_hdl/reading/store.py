@@ -127,8 +127,7 @@ class Store(Mapping[str, dict[str, Array]]):
 
         Args:
             modality: Its name; None for all.
-            split: The name of a split in `splits`, with ``val`` for ``validation``; or the path of
-                a publisher's split file.
+            split: One of `splits` (``val`` is ``validation``), or the path of a split file.
             labelled: Whether to leave out patches without a label.
 
         Raises:
@@ -189,7 +188,7 @@ class Store(Mapping[str, dict[str, Array]]):
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The names of the splits, such as ``train``; empty if nothing says them."""
+        """The names of the splits, such as ``train``; empty without splits."""
         return self._labels.splits(self.records.keys())
 
     def pairs(self, *modalities: str, split: str | None = None) -> dict[str, Keys]:
@@ -200,13 +199,11 @@ class Store(Mapping[str, dict[str, Array]]):
             split: The name of a split; None for all.
 
         Returns:
-            The keys of each modality, all of the same number and in the same order: those that the
-            store's label tables put into one row; without such tables, those whose keys share the
-            fields that the dataset is paired by.
+            The keys of each modality, of the same number and order: those that a row of the store's
+            label tables names, or without such tables, those whose keys share fields.
 
         Raises:
             UsageError: The store has no such modality, or nothing says what belongs together.
-            StoreError: The store is closed or damaged.
         """
         return pairs_of(self, self._labels, modalities, split)
 
@@ -215,11 +212,10 @@ class Store(Mapping[str, dict[str, Array]]):
 
         Args:
             modality: Its name; None for the store's only one.
-            split: The name of a split; None for all.
+            split: See `keys`.
 
         Raises:
             UsageError: The store has no such modality, or nothing says which field is the time.
-            StoreError: The store is closed or damaged.
         """
         self._contents(modality)
         name = modality if modality is not None else self.modalities[0]

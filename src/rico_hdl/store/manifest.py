@@ -168,14 +168,8 @@ class Manifest:
         """The unknown fields of the manifest itself, or of a modality, layout or failure."""
         return self.unknown.get(place, {})
 
-    def describe_spec(self, spec: DatasetSpec) -> None:
-        """Fill in the dataset, and the tool that writes."""
-        self.dataset, self.spec = spec.name, combined(self.spec, as_rows(spec))
-        self.tool = f"{_OWN} {__version__}"
-
     def describe(self, totals: Totals, spec: DatasetSpec) -> None:
         """Fill in what a store holds, according to its journal."""
-        self.describe_spec(spec)
         self.content_digest = digest.to_text(totals.digest)
         self.n_patches = totals.n_records
         known = {modality.name: modality for modality in spec.modalities}
@@ -188,10 +182,16 @@ class Manifest:
             state.n_patches, state.n_bytes = part.n_patches, part.n_bytes
             state.n_constant = part.n_constant
             state.layouts = layouts_of(part, known[name].band_names)
-        for name in self.modalities.keys() & known.keys():
-            state, modality = self.modalities[name], known[name]
-            state.spec_fingerprint = modality.fingerprint
-            state.decoded_by = format_of(str(modality.files)).decoded_by
+        self.describe_spec(spec)
+
+    def describe_spec(self, spec: DatasetSpec) -> None:
+        """Fill in the dataset, and the tool that writes."""
+        self.dataset, self.spec = spec.name, combined(self.spec, as_rows(spec))
+        self.tool = f"{_OWN} {__version__}"
+        for modality in spec.modalities:
+            if state := self.modalities.get(modality.name):
+                state.spec_fingerprint = modality.fingerprint
+                state.decoded_by = format_of(str(modality.files)).decoded_by
         self.whole_fingerprint = None
 
     @classmethod
