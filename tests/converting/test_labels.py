@@ -8,12 +8,15 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
 import rico_hdl
 from rico_hdl.errors import SourceError, StoreError, UsageError
 from rico_hdl.store import labelling
+from tests.support.image_files import jpeg
 from tests.support.label_files import (
     CLASSES,
     FORMS,
@@ -663,6 +666,49 @@ def test_stores_of_earlier_versions(chips, tmp_path):
     write_tables(chips, "csv")
     rico_hdl.convert(spec_with(CSV), {}, target, labels=[chips / "labels.csv"])
     check_all(target)
+
+
+VIEWS = """
+name = "views"
+
+[[modality]]
+name = "rgb"
+files = "{folder}/{file}/{id}.jpg"
+key = "{folder}_{file}_{id}"
+bands = ["Red", "Green", "Blue"]
+columns = {files = "image", fields = {id = {column = "image.path", stem = true}}}
+
+[labels]
+classes = ["river", "forest"]
+
+[[labels.table]]
+file = ""
+row = "{id}.jpg"
+column = "image.path"
+label = "label"
+split = "folder"
+"""
+
+
+def test_labels_in_the_tables_of_the_images(tmp_path):
+    """Parquet tables of images, as on Hugging Face, have labels in a column of their own."""
+    (tmp_path / "views.toml").write_text(VIEWS, encoding="utf-8")
+    image = jpeg(np.full((3, 8, 8), 7, np.uint8))
+    for folder in ("train", "test"):
+        rows = [
+            {"image": {"bytes": image, "path": f"x/view_{i}.jpg"}, "label": i % 2} for i in range(5)
+        ]
+        (tmp_path / "hub" / folder).mkdir(parents=True)
+        table = pa.Table.from_pylist(rows)
+        pq.write_table(table, tmp_path / "hub" / folder / "0000.parquet", row_group_size=2)
+    rico_hdl.convert(tmp_path / "views.toml", tmp_path / "hub", tmp_path / "target")
+    store = rico_hdl.open(tmp_path / "target")
+    assert (store.classes, store.splits) == (("river", "forest"), ("train", "test"))
+    for split in ("train", "test"):
+        keys = store.keys("rgb", split=split)
+        assert list(keys) == [f"{split}_0000_view_{i}" for i in range(5)]
+        assert store.labels(keys).tolist() == [0, 1, 0, 1, 0]
+    assert rico_hdl.verify(tmp_path / "target").findings == []
 
 
 def test_memory_of_large_tables(chips, tmp_path):
