@@ -45,6 +45,7 @@ def _lines(info: StoreInfo) -> list[str]:
         lines.append(f"  no complete journal: {info.n_looked_at} records were inspected")
     for name, part in info.modalities.items():
         lines += _modality_lines(name, part)
+    lines += _label_lines(info)
     if info.complete is None:
         lines.append("  complete: unknown")
     elif info.complete:
@@ -79,6 +80,20 @@ def _origin_lines(info: StoreInfo) -> list[str]:
         else:
             shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         lines.append(f"    {name}: {shown}")
+    return lines
+
+
+def _label_lines(info: StoreInfo) -> list[str]:
+    labels = info.labels
+    if labels is None:
+        return []
+    lines = [f"  labels: {labels.get('n_labelled', 0)} of {labels.get('n_samples', 0)} samples"]
+    classes, splits = labels.get("classes"), labels.get("splits")
+    if isinstance(classes, list) and classes:
+        shown = ", ".join(map(str, classes[:_N_BANDS])) + (", …" if len(classes) > _N_BANDS else "")
+        lines.append(f"    {len(classes)} classes: {shown}")
+    if isinstance(splits, dict) and splits:
+        lines.append(f"    splits: {', '.join(f'{name} {n}' for name, n in splits.items())}")
     return lines
 
 

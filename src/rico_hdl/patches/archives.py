@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rico_hdl.errors import (
     ArchiveError,
@@ -38,6 +38,9 @@ from rico_hdl.values import (
     printable,
     problem_of_key,
 )
+
+if TYPE_CHECKING:
+    from rico_hdl.labels.gathering import Gathering
 
 Wanted = Callable[[str, Modality], bool]
 """Whether a patch is wanted, given its key and modality."""
@@ -80,6 +83,7 @@ class Assembly:
             found again is always wanted, after a `Repeated`.
         unmatched: Counts the files that belong to no patch.
         max_waiting_bytes: See `MAX_WAITING_BYTES`.
+        labels: Is given the path of each patch, and the members that are tables.
     """
 
     def __init__(  # noqa: PLR0913 - all but two by name
@@ -91,6 +95,7 @@ class Assembly:
         met: HashSet | None = None,
         unmatched: UnmatchedFiles | None = None,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
+        labels: Gathering | None = None,
     ) -> None:
         self.n_found = 0
         """Number of patches with at least one file in the archive."""
@@ -117,6 +122,7 @@ class Assembly:
         self._tokens = {token for file in modality.band_files for token in file.tokens}
         self._used = HashSet()  # hashes of the paths of patches whose files have several spellings
         self._waiting: dict[_PatchPlace, Waiting] = {}
+        self._labels = labels
         self._waiting_bytes = 0
         self._leftovers = LeftoverPaths()
         self._passed_over: set[int] = set()  # hashes of places: unwanted, or given up
@@ -139,8 +145,7 @@ class Assembly:
                             continue
                         place = self._place_of(member.path)
                         if place is None:
-                            self.n_unread += bool(member.problem)
-                            self._unmatched.meet(member.path)
+                            self._meet_other(member)
                             continue
                         last, last_place = self._waiting_for(place), place
                     self._meet(last, member)
@@ -158,6 +163,15 @@ class Assembly:
         self._leave_incomplete()
         yield from self._out
         yield self._position(self._archive.n_bytes_read if self.damage else n_bytes, n_bytes)
+
+    def _meet_other(self, member: Member) -> None:
+        """Note a member that belongs to no patch."""
+        self.n_unread += bool(member.problem)
+        labels = self._labels
+        if labels is not None and not member.problem and labels.wants(member.path):
+            labels.take(self._archive.location, member, self._modality.name)
+        else:
+            self._unmatched.meet(member.path)
 
     def _position(self, n_bytes_read: int, n_bytes: int) -> Position:
         n_passed, self._n_passed = self._n_passed, 0
@@ -204,6 +218,8 @@ class Assembly:
             return made
         self.n_found += 1
         problem = problem_of_key(key)
+        if self._labels is not None and not problem:
+            self._labels.meet(self._modality, key, next(iter(paths)))
         made.is_repeated = not problem and self._met.add(hash(key))
         if not problem and not made.is_repeated and not self._is_wanted(key, self._modality):
             # Decided at its first file; for the other files, only their paths are noted.

@@ -119,6 +119,8 @@ class Manifest:
     """The criteria that its patches meet; None if it holds everything that its sources do."""
     made_of: dict[str, Any] | None = None
     """The stores that it was made of; None for a conversion."""
+    labels: dict[str, Any] | None = None
+    """What the file with the labels is; see `rico_hdl.store.labelling`. None without labels."""
     whole_fingerprint: str | None = None
     """The fingerprint of the whole dataset in a manifest of version 0.1.0, if it doesn't belong to
     a built-in dataset; None as soon as the store is written to."""
@@ -161,6 +163,7 @@ class Manifest:
             "complete": self.complete,
             "selection": self.selection,
             "made_of": self.made_of,
+            **({} if self.labels is None else {"labels": self.labels}),
             **self._unknown_at(),
         }
         text = printable(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))
@@ -183,7 +186,6 @@ class Manifest:
         self.n_patches = totals.n_records
         if spec is None:
             return
-        self.dataset, self.spec = spec.name, combined(self.spec, as_rows(spec))
         known = {modality.name: modality for modality in spec.modalities}
         for name, part in totals.modalities.items():
             if name not in known or not part.n_patches:
@@ -194,10 +196,16 @@ class Manifest:
             state.n_patches, state.n_bytes = part.n_patches, part.n_bytes
             state.n_constant = part.n_constant
             state.layouts = layouts_of(part, known[name].band_names)
-        for name in self.modalities.keys() & known.keys():
-            state, modality = self.modalities[name], known[name]
-            state.spec_fingerprint = modality.fingerprint
-            state.decoded_by = format_of(str(modality.files)).decoded_by
+        self.describe_spec(spec)
+
+    def describe_spec(self, spec: DatasetSpec) -> None:
+        """Fill in the dataset, and the tool that writes."""
+        self.dataset, self.spec = spec.name, combined(self.spec, as_rows(spec))
+        self.tool = f"{_OWN} {__version__}"
+        for modality in spec.modalities:
+            if state := self.modalities.get(modality.name):
+                state.spec_fingerprint = modality.fingerprint
+                state.decoded_by = format_of(str(modality.files)).decoded_by
         self.whole_fingerprint = None
 
     @classmethod
@@ -230,6 +238,7 @@ class Manifest:
             spec=fields.anything("spec"),
             selection=fields.anything("selection"),
             made_of=fields.anything("made_of"),
+            labels=fields.anything("labels"),
             whole_fingerprint=fields.text_or_none(format_1.WHOLE_FINGERPRINT),
         )
         digest.from_text(found.content_digest)
