@@ -18,7 +18,7 @@ from rico_hdl.errors import (
     MemberError,
     UnsupportedArchiveError,
 )
-from rico_hdl.patches.found import every_path_of, two_files
+from rico_hdl.patches.found import every_path_of, paths_of, two_files
 from rico_hdl.patches.member_files import MemberFiles
 from rico_hdl.patches.unmatched import UnmatchedFiles
 from rico_hdl.patches.waiting import Waiting, n_bytes_of
@@ -212,7 +212,10 @@ class Assembly:
             return found
         prefix, values = place
         key = self._modality.key.format(dict(zip(self._modality.patch_fields, values, strict=True)))
-        paths = every_path_of(self._modality, prefix, values)
+        if self._has_variants:
+            paths = every_path_of(self._modality, prefix, values)
+        else:
+            paths = {path: i for i, path in enumerate(paths_of(self._modality, prefix, values))}
         made = Waiting(key, paths, self._n_files, None)
         if hash(place) in self._passed_over:
             return made
@@ -295,8 +298,9 @@ class Assembly:
     def _complete(self, place: _PatchPlace, waiting: Waiting) -> Patch | None:
         self._waiting.pop(place, None)
         self._waiting_bytes -= waiting.n_bytes
-        paths = waiting.met_paths()
+        paths = tuple(waiting.paths)
         if self._has_variants:
+            paths = waiting.met_paths()
             for path in paths:
                 self._used.add(hash(path))
             if waiting.problem:  # further files of it need not be reported
