@@ -115,7 +115,7 @@ class PatchConverter:
         """
         if self._make_decoder is None:
             return decoder_of(modality)
-        if modality.arrays is not None and modality.arrays.are_files:
+        if modality.arrays is not None and (modality.arrays.are_files or modality.container):
             raise UsageError(
                 f"{modality.suffix} files are arrays, which decoders of images can't read",
                 "Leave out --decoder, or make_decoder in Python.",
@@ -142,8 +142,11 @@ class PatchConverter:
                 if modality.one_file_per_band:
                     band = modality.bands[i].name
                 content = patch.source.read(path, allowance.n_left)
+                found: tuple[Raster, ...]
                 if isinstance(content, Raster):
-                    found: tuple[Raster, ...] = (content,)
+                    found = (content,)
+                elif not isinstance(content, bytes):
+                    found = content
                 else:
                     n_bytes = 0 if patch.source.n_bytes_held else len(content)
                     allowance.held += n_bytes

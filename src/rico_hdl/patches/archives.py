@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Final
 
+from rico_hdl.decoding.raster import Raster
 from rico_hdl.errors import (
     ArchiveError,
     IncompleteArchiveError,
@@ -348,4 +349,7 @@ def _n_bytes(content: Content | Member) -> int:
     """Bytes of a content in memory."""
     if isinstance(content, Member):
         return 0
-    return len(content if isinstance(content, bytes) else content.data)
+    if isinstance(content, bytes):
+        return len(content)
+    rasters = (content,) if isinstance(content, Raster) else content
+    return sum(len(raster.data) for raster in rasters)

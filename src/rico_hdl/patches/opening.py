@@ -29,6 +29,7 @@ from rico_hdl.patches.hints import (
 )
 from rico_hdl.patches.walking import FoundPatch, find
 from rico_hdl.sources import Archive, FolderEntry, FolderSource, Source
+from rico_hdl.sources.arrays.containers import ContainerFiles, container_at, containers_below
 from rico_hdl.sources.leftovers import is_in_leftover
 from rico_hdl.sources.opening import archives_in, is_source, open_archive, parts_of
 from rico_hdl.spec import DatasetSpec, Modality
@@ -226,6 +227,11 @@ def open_sources(
             f"found {', '.join(map(str, places))}",
             "Give one folder that holds them all, or every archive.",
         )
+    if folders and modality.container is not None:
+        archives, n_ignored = _containers_in(modality, folders[0])
+        if archives:
+            _look_into(spec, modality, archives, thorough=thorough)
+            return Opened(modality, None, archives, n_ignored)
     if folders:
         found, n_ignored = _archives_of(modality, folders[0])
         if not found:
@@ -235,6 +241,24 @@ def open_sources(
     archives = tuple(_opened(spec, modality, path) for path in found)
     _look_into(spec, modality, archives, thorough=thorough)
     return Opened(modality, None, archives)
+
+
+def _containers_in(modality: Modality, folder: Path) -> tuple[tuple[Archive, ...], int]:
+    """The files in a folder that hold many patches each, as archives; and how many to ignore.
+
+    Files that the publisher offers one by one are archives of their own, with their own sums.
+    """
+    try:
+        names = containers_below(folder, modality)
+        n_ignored = len(archives_in(folder)) if names else 0
+    except OSError:
+        return (), 0  # opening a folder that can't be listed raises the error
+    if not names:
+        return (), 0
+    paths = [folder / name for name in names]
+    if _published(modality, paths) == paths:
+        return tuple(container_at(path, modality) for path in paths), n_ignored
+    return (ContainerFiles(folder, folder, names, modality),), n_ignored
 
 
 def _opened(spec: DatasetSpec, modality: Modality, path: Path) -> Archive:

@@ -260,11 +260,20 @@ def _part(name: str) -> _PartName | None:
 
 def is_stream(archive: Archive) -> bool:
     """Whether an archive is read from its beginning to its end, each byte once."""
-    return _kind(archive.files[0]) == "tar"
+    return archive.sequential and _kind(archive.files[0]) == "tar"
 
 
 def _open(files: Sequence[Path], modality: Modality | None, on_raw: OnRaw | None) -> Archive:
     # Each kind is imported where it is met: they bring libraries that others need not pay for.
+    if modality is not None and modality.container is not None:
+        from rico_hdl.sources.arrays.containers import container_at  # noqa: PLC0415
+        from rico_hdl.sources.arrays.inside import ContainersInArchive  # noqa: PLC0415
+
+        if files[-1].name.lower().endswith(modality.suffix):
+            _head(files[-1])  # an error if it can't be read
+            return container_at(files[-1], modality)
+        outer = _open(files, None, on_raw)
+        return ContainersInArchive(outer, modality)
     kind = _kind(files[0])
     if kind == "tar":
         from rico_hdl.sources.tar.archive import TarArchive  # noqa: PLC0415

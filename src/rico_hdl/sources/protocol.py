@@ -22,8 +22,9 @@ class FolderEntry(NamedTuple):
     """Whether it can be listed in turn; links are followed."""
 
 
-Content = bytes | Raster
-"""The content of a file: its bytes, or a single band if the source has already decoded it."""
+Content = bytes | Raster | tuple[Raster, ...]
+"""The content of a file: its bytes, or, if the source has already decoded it, a single band, or all
+bands of a patch in the order of the spec."""
 
 
 class Lists(Protocol):
@@ -105,6 +106,17 @@ class Member(NamedTuple):
     If set, `read` must not be called."""
     n_bytes: int = 0
     """The memory that reading it takes, in bytes; 0 if unknown."""
+
+
+class HasRows(Protocol):
+    """An archive that has a table about its samples, beyond their pixels."""
+
+    def rows(self) -> Generator[dict[str, object]]:
+        """Yield what the archive says about each of its samples, by column, in order.
+
+        Values are text, numbers, or lists of them. `file` is the archive's name without its
+        extension.
+        """
 
 
 class Archive(Protocol):

@@ -17,6 +17,7 @@ from typing import Literal, get_args
 
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.arrays import Arrays, check_array_files
+from rico_hdl.spec.containers import check_containers, container_of, suffix_of
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.overlap import common_text
 from rico_hdl.spec.template import Template
@@ -122,7 +123,8 @@ class Modality:
     """The command-line option that names its source folder, such as ``--s2-dir``."""
     files: Template
     """The paths of its files below the source folder. With ``{band}`` in the last segment, there is
-    one file for each band; without it, one file holds all bands."""
+    one file for each band; without it, one file holds all bands. If files hold many patches, their
+    paths go on with the places of patches, as in ``{split}.h5/{sample:d}``."""
     key: Template
     """How a patch's key is made from the fields of ``files``."""
     bands: tuple[Band, ...]
@@ -189,14 +191,17 @@ class Modality:
 
     def _check_layouts(self) -> None:
         """Check that tables and stores give each field of a path once, and the axes of files."""
-        check_array_files(
-            self.name, self.suffix, self.arrays, self.band_names, is_split=self.one_file_per_band
-        )
+        check_containers(self.name, self.files, self.arrays, self.band_names)
+        if self.container is None:
+            is_split = self.one_file_per_band
+            check_array_files(
+                self.name, self.suffix, self.arrays, self.band_names, is_split=is_split
+            )
         layouts = {}
         if self.columns is not None:
             layouts["columns"] = [BAND_FIELD, *(key.name for key in self.columns.keys)]
-        if self.arrays is not None and not self.arrays.are_files:
-            layouts["arrays"] = [axis.field for axis in self.arrays.axes if axis.field]
+        if self.arrays is not None and not self.arrays.are_files and self.container is None:
+            layouts["arrays"] = list(self.arrays.fields)
         for kind, fields in layouts.items():
             if sorted(fields) != sorted(self.files.fields):
                 raise SpecError(
@@ -223,8 +228,15 @@ class Modality:
         return BAND_FIELD in self.files.fields
 
     @cached_property
+    def container(self) -> Template | None:
+        """The paths of its files if each holds many patches, in arrays; else None."""
+        return container_of(self.files)
+
+    @cached_property
     def suffix(self) -> str:
         """The extension of its files, such as ``.tif``; empty if their names end in a field."""
+        if self.container is not None:
+            return suffix_of(self.container)
         last = self.files.segments[-1].parts[-1]
         _, dot, extension = last.rpartition(".") if isinstance(last, str) else ("", "", "")
         return dot + extension
@@ -255,6 +267,9 @@ class Modality:
         contract: list[object] = [self.name, str(self.files), str(self.key), self.dtype, bands]
         if self.arrays is not None and self.arrays.are_files:
             contract.append([self.arrays.path, *self.arrays.axis_names])
+        elif self.arrays is not None and self.container is not None:
+            axes = [[axis.name, axis.field, axis.labels] for axis in self.arrays.axes]
+            contract.append([self.arrays.path, *axes])
         return contract
 
     @cached_property

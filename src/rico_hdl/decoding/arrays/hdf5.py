@@ -57,7 +57,7 @@ class Hdf5Decoder:
         rasters: list[Raster] = []
         n_held = 2 * len(data)
         try:
-            with h5py.File(_opened(data)) as file:
+            with h5py.File(opened_in_memory(data)) as file:
                 for path in self._paths:
                     bands = self._bands(file, path, allowance, n_held)
                     n_held += sum(len(raster.data) for raster in bands)
@@ -100,7 +100,7 @@ class Hdf5Decoder:
         return bands_in(dataset[()], self._arrays)
 
 
-def _opened(data: bytes) -> Any:  # noqa: ANN401 - h5py ships no types
+def opened_in_memory(data: bytes) -> Any:  # noqa: ANN401 - h5py ships no types
     """The identifier of a file in memory."""
     import h5py  # noqa: PLC0415 - see `Hdf5Decoder.decode`
 
