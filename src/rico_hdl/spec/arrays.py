@@ -17,7 +17,10 @@ from rico_hdl.errors import SpecError
 
 BAND, ROWS, COLUMNS = "band", "y", "x"
 """The names of the axes of array files."""
-ARRAY_SUFFIXES: Final = (".npy", ".npz", ".h5", ".hdf5")
+NPY_SUFFIX: Final = ".npy"
+NPZ_SUFFIX: Final = ".npz"
+HDF5_SUFFIXES: Final = (".h5", ".hdf5")
+ARRAY_SUFFIXES: Final = (NPY_SUFFIX, NPZ_SUFFIX, *HDF5_SUFFIXES)
 """The extensions of array files, lower-case; those of numpy and of HDF5."""
 _FIELD: Final = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 BAND_IN_PATH: Final = "{band}"
@@ -95,7 +98,7 @@ def check_array_files(
             f"{place}: it has axes, and its files are {suffix or 'of any kind'}",
             f"Axes are those of array files: {', '.join(ARRAY_SUFFIXES)}.",
         )
-    if bool(arrays.path) == (suffix.lower() == ".npy"):
+    if bool(arrays.path) == (suffix.lower() == NPY_SUFFIX):
         raise SpecError(
             f"{place}: its array is named {arrays.path!r}",
             "Name no array: an .npy file holds one."

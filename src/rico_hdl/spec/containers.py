@@ -19,6 +19,7 @@ from rico_hdl.spec.arrays import (
     BAND,
     BAND_IN_PATH,
     COLUMNS,
+    NPY_SUFFIX,
     ROWS,
     Arrays,
 )
@@ -28,8 +29,6 @@ ZARR_SUFFIX: Final = ".zarr.zip"
 """The extension of zipped Zarr stores, lower-case."""
 CONTAINER_SUFFIXES: Final = (*ARRAY_SUFFIXES, ZARR_SUFFIX)
 """The extensions of files that may hold many patches, lower-case."""
-_NPY: Final = ".npy"
-_WITH_LABELS: Final = (".h5", ".hdf5", ".npz", ZARR_SUFFIX)
 
 
 @lru_cache(maxsize=1024)
@@ -75,7 +74,7 @@ def check_containers(
         )
     _check_fields(place, files, container, arrays)
     _check_axes(place, arrays, bands)
-    if bool(arrays.path) == (suffix == _NPY):
+    if bool(arrays.path) == (suffix == NPY_SUFFIX):
         raise SpecError(
             f"{place}: its array is named {arrays.path!r}",
             "Name no array: an .npy file holds one."
@@ -85,7 +84,7 @@ def check_containers(
     if suffix == ZARR_SUFFIX and "{" in arrays.path:
         raise SpecError(f"{place}: the array {arrays.path!r} of a Zarr store can't have fields")
     labelled = [axis.name for axis in arrays.axes if axis.labels]
-    if labelled and suffix not in _WITH_LABELS:
+    if labelled and suffix == NPY_SUFFIX:
         raise SpecError(
             f"{place}: its axes {', '.join(labelled)} have labels, but {suffix} files hold none"
         )

@@ -10,11 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from rico_hdl.errors import (
     ArchiveError,
-    DecodingError,
     IncompleteArchiveError,
     RicoError,
     SourceError,
@@ -22,6 +21,7 @@ from rico_hdl.errors import (
 from rico_hdl.sources.arrays.patches import ContainerReader
 from rico_hdl.sources.arrays.rows import rows_of
 from rico_hdl.sources.arrays.stored import StoredFile
+from rico_hdl.sources.files import hint_for
 from rico_hdl.sources.folder import FolderSource
 from rico_hdl.sources.leftovers import is_leftover
 from rico_hdl.sources.protocol import Member
@@ -71,7 +71,7 @@ class ContainerFiles:
         """See `Archive.members`. A file that can't be opened is left out, and named at the end."""
         self._n_bytes_read = n_before = 0
         reader = ContainerReader(self._modality)
-        unread: list[tuple[str, Exception]] = []
+        unread: list[_Unread] = []
         for name in self._names:
             stored = StoredFile(self._root / name)
             try:
@@ -82,7 +82,7 @@ class ContainerFiles:
                 n_before += n_bytes
                 self._n_bytes_read = n_before
             except (RicoError, OSError) as error:
-                unread.append((name, error))
+                unread.append(_Unread.because(self._root / name, error))
         if unread:
             raise _failure(self.location, unread, len(self._names))
 
@@ -93,36 +93,39 @@ class ContainerFiles:
             yield from rows_of(reader, StoredFile(self._root / name), name)
 
 
-def _failure(location: str, unread: Sequence[tuple[str, Exception]], n_files: int) -> RicoError:
+class _Unread(NamedTuple):
+    """A file that can't be read. Not its error, which would keep what was opened alive."""
+
+    message: str
+    hint: str
+    is_damaged: bool = False
+
+    @classmethod
+    def because(cls, path: Path, error: RicoError | OSError) -> _Unread:
+        """A file at a path that can't be read because of an error."""
+        if isinstance(error, RicoError):
+            is_named = error.message.startswith(str(path))
+            message = error.message if is_named else f"{path}: {error.message}"
+            return cls(message, error.hint, isinstance(error, ArchiveError))
+        return cls(f"{path}: can't be read: {error.strerror or error}", hint_for(error))
+
+
+def _failure(location: str, unread: Sequence[_Unread], n_files: int) -> RicoError:
     """The error for files that can't be read."""
-    reasons = [_reason(location, name, error) for name, error in unread[:_N_NAMED]]
-    more = f"; and {len(unread) - _N_NAMED} more" if len(unread) > _N_NAMED else ""
+    reasons = "; ".join(one.message for one in unread[:_N_NAMED])
+    reasons += f"; and {len(unread) - _N_NAMED} more" if len(unread) > _N_NAMED else ""
     if len(unread) < n_files:
         return IncompleteArchiveError(
             f"{location}: {len(unread)} of {n_files} files can't be read, so their patches are "
-            f"missing: {'; '.join(reasons)}{more}",
+            f"missing: {reasons}",
             "Download them again.",
         )
-    first = unread[0][1]
-    hint = first.hint if isinstance(first, RicoError) else ""
-    if any(isinstance(error, ArchiveError) for _, error in unread):
-        return ArchiveError("; ".join(reasons) + more, hint or "Download it again.")
-    return SourceError("; ".join(reasons) + more, hint or _hint_for(first))
-
-
-def _hint_for(error: Exception) -> str:
-    if isinstance(error, DecodingError):
-        return "Check the name of the array, and its axes, in the description of the dataset."
-    return "Check the path, the permissions, and that the disk or network share is mounted."
-
-
-def _reason(location: str, name: str, error: Exception) -> str:
-    """Why a file can't be read, with its path."""
-    path = location if location.endswith(name) else f"{location}/{name}"
-    if isinstance(error, RicoError):
-        message = error.message
-        return message if message.startswith(path) else f"{path}: {message}"
-    return f"{path}: {getattr(error, 'strerror', None) or error}"
+    if any(one.is_damaged for one in unread):
+        return ArchiveError(reasons, unread[0].hint or "Download it again.")
+    return SourceError(
+        reasons,
+        unread[0].hint or "Check the array and its axes in the description of the dataset.",
+    )
 
 
 def container_at(path: Path, modality: Modality) -> ContainerFiles:

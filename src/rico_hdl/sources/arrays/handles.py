@@ -65,8 +65,8 @@ def _opened(stored: StoredFile) -> Any:  # noqa: ANN401 - h5py ships no types
     try:
         if stored.data is not None:
             return h5py.File(opened_in_memory(stored.data))
-        # Without a lock, which network mounts may not have. Chunks are not kept: each is read once.
-        return h5py.File(stored.path, "r", locking=False, rdcc_nbytes=0)
+        # Chunks are not kept: each is read once.
+        return h5py.File(stored.path, "r", rdcc_nbytes=0)
     except (OSError, RuntimeError, ValueError, LookupError, TypeError, MemoryError) as error:
         raise ArchiveError(
             f"is no HDF5 file, or damaged or cut short: {' '.join(str(error).split())}"

@@ -18,12 +18,11 @@ from rico_hdl.sources.arrays.paths import places_among
 from rico_hdl.sources.arrays.stored import StoredFile
 from rico_hdl.sources.arrays.words import as_words
 from rico_hdl.sources.files import open_regular
+from rico_hdl.spec.arrays import NPY_SUFFIX
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-_SUFFIX = ".npy"
 
 
 class NpzFile:
@@ -39,7 +38,7 @@ class NpzFile:
     def places(self, path: str) -> Iterator[dict[str, str]]:
         """See `ArrayFile.places`."""
         with self._opened() as file:
-            names = [name.removesuffix(_SUFFIX) for name in file.namelist()]
+            names = [name.removesuffix(NPY_SUFFIX) for name in file.namelist()]
         yield from places_among(sorted(names), path)
 
     def cube(self, path: str) -> NpzCube:

@@ -17,6 +17,7 @@ from rico_hdl.sources.arrays.stored import ArrayFile, StoredFile
 from rico_hdl.sources.blocks import Blocks, Place
 from rico_hdl.sources.protocol import Member
 from rico_hdl.spec import Arrays, Modality, Template
+from rico_hdl.spec.arrays import HDF5_SUFFIXES, NPY_SUFFIX, NPZ_SUFFIX
 from rico_hdl.spec.containers import suffix_of
 from rico_hdl.spec.template import Field, Segment
 
@@ -52,11 +53,11 @@ class ContainerReader:
         Raises:
             ArchiveError, SourceError, DecodingError, OSError: See `ArrayFile`.
         """
-        if self._suffix == ".npy":
+        if self._suffix == NPY_SUFFIX:
             return NpyFile(stored)
-        if self._suffix == ".npz":
+        if self._suffix == NPZ_SUFFIX:
             return NpzFile(stored)
-        if self._suffix in {".h5", ".hdf5"}:
+        if self._suffix in HDF5_SUFFIXES:
             return Hdf5File(stored, self.handles)
         from rico_hdl.sources.arrays.zarr import ZarrFile  # noqa: PLC0415 - others don't need it
 
