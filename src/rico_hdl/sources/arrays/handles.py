@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import Any, Final
 
-from rico_hdl.decoding.arrays.hdf5 import opened_in_memory
+from rico_hdl.decoding.arrays.hdf5 import dataset_at, opened_in_memory
 from rico_hdl.errors import ArchiveError
 from rico_hdl.sources.arrays.stored import StoredFile
 from rico_hdl.sources.files import open_regular
@@ -23,16 +23,46 @@ MAX_OPEN: Final = 16
 a conversion has in flight, so a folder of small files needs some."""
 
 
+_MAX_DATASETS: Final = 64
+"""Datasets of a file that are kept open; finding one again takes longer than reading a patch."""
+
+
+class OpenedHdf5:
+    """An open HDF5 file, and its datasets that were used.
+
+    Args:
+        file: The file as h5py's object.
+    """
+
+    def __init__(self, file: Any) -> None:  # noqa: ANN401 - h5py ships no types
+        self.file = file
+        self._datasets: dict[str, Any] = {}
+
+    def dataset(self, path: str) -> Any:  # noqa: ANN401 - see above
+        """The dataset at a path; see `rico_hdl.decoding.arrays.hdf5.dataset_at`."""
+        found = self._datasets.get(path)
+        if found is None:
+            if len(self._datasets) >= _MAX_DATASETS:
+                self._datasets.clear()
+            found = self._datasets[path] = dataset_at(self.file, path)
+        return found
+
+    def close(self) -> None:
+        """Close the file."""
+        self._datasets.clear()
+        self.file.close()
+
+
 class Hdf5Handles:
     """The open files of an archive. They are closed with the last reference to this object."""
 
     def __init__(self) -> None:
         self._lock = RLock()
-        self._open: dict[StoredFile, Any] = {}
+        self._open: dict[StoredFile, OpenedHdf5] = {}
         weakref.finalize(self, _close_all, self._open)
 
     @contextmanager
-    def use(self, stored: StoredFile) -> Iterator[Any]:
+    def use(self, stored: StoredFile) -> Iterator[OpenedHdf5]:
         """A file, opened; no other thread has a file at the same time.
 
         Raises:
@@ -42,7 +72,7 @@ class Hdf5Handles:
         with self._lock:
             file = self._open.pop(stored, None)
             if file is None:
-                file = _opened(stored)
+                file = OpenedHdf5(_opened(stored))
             self._open[stored] = file  # the last one is the newest
             while len(self._open) > MAX_OPEN:
                 self._open.pop(next(iter(self._open))).close()
@@ -73,7 +103,7 @@ def _opened(stored: StoredFile) -> Any:  # noqa: ANN401 - h5py ships no types
         ) from error
 
 
-def _close_all(files: dict[StoredFile, Any]) -> None:
+def _close_all(files: dict[StoredFile, OpenedHdf5]) -> None:
     while files:
         with suppress(Exception):  # at the end of the process, h5py may be gone
             files.popitem()[1].close()

@@ -15,7 +15,7 @@ from rico_hdl.decoding.arrays.hdf5 import dataset_at
 from rico_hdl.decoding.arrays.hdf5_chunks import filters_of, unpacked_chunk
 from rico_hdl.errors import ArchiveError, DecodingError
 from rico_hdl.sources.arrays.cube import MAX_BLOCK_BYTES, Region, assembled
-from rico_hdl.sources.arrays.handles import Hdf5Handles
+from rico_hdl.sources.arrays.handles import Hdf5Handles, OpenedHdf5
 from rico_hdl.sources.arrays.paths import path_template
 from rico_hdl.sources.arrays.stored import StoredFile
 from rico_hdl.sources.arrays.words import as_words
@@ -46,8 +46,8 @@ class Hdf5File:
         self._handles = handles
 
     @contextmanager
-    def opened(self) -> Iterator[Any]:
-        """The file as h5py's object, for one thread at a time; its damage is an `ArchiveError`."""
+    def opened(self) -> Iterator[OpenedHdf5]:
+        """The file, for one thread at a time; its damage is an `ArchiveError`."""
         with self._handles.use(self._stored) as file:
             try:
                 yield file
@@ -64,7 +64,7 @@ class Hdf5File:
             return
         found: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
         with self.opened() as file:
-            level: list[tuple[Any, dict[str, str]]] = [(file, {})]
+            level: list[tuple[Any, dict[str, str]]] = [(file.file, {})]
             for depth, segment in enumerate(template.segments, 1):
                 below = []
                 for group, bound in level:
@@ -86,14 +86,14 @@ class Hdf5File:
     def words(self, path: str, start: int, stop: int) -> list[str]:
         """See `ArrayFile.words`. The last name may be that of a field of a table."""
         with self.opened() as file:
-            dataset, field = table_at(file, path)
+            dataset, field = table_at(file.file, path)
             array = dataset[start:stop] if not field else dataset[start:stop][field]
         return as_words(path, array)
 
     def n_words(self, path: str) -> int:
         """See `ArrayFile.n_words`."""
         with self.opened() as file:
-            dataset, _ = table_at(file, path)
+            dataset, _ = table_at(file.file, path)
             if len(dataset.shape or ()) != 1:
                 raise DecodingError(
                     f"dataset {path!r} has shape {dataset.shape}, expected one dimension of labels"
@@ -118,7 +118,7 @@ class Hdf5Cube:
         self._file = file
         self._path = path
         with file.opened() as opened:
-            dataset = dataset_at(opened, path)
+            dataset = opened.dataset(path)
             self.shape: tuple[int, ...] = dataset.shape or ()
             self.chunks: tuple[int, ...] | None = dataset.chunks
             self.dtype: np.dtype[Any] = dataset.dtype
@@ -132,19 +132,11 @@ class Hdf5Cube:
         if self.chunks is not None:
             return assembled(self, region, self._chunk)
         with self._file.opened() as file:
-            dataset = dataset_at(file, self._path)
-            self._check(dataset)
+            dataset = file.dataset(self._path)
+            if dataset.shape != self.shape:
+                raise ArchiveError(f"dataset {self._path!r} has changed since it was opened")
             found: npt.NDArray[Any] = dataset[tuple(slice(r.start, r.stop) for r in region)]
         return found
-
-    def _check(self, dataset: Any) -> None:  # noqa: ANN401 - h5py ships no types
-        """Check that the dataset is the one that was found before.
-
-        Raises:
-            ArchiveError: The file was replaced in between.
-        """
-        if dataset.shape != self.shape or dataset.dtype != self.dtype:
-            raise ArchiveError(f"dataset {self._path!r} has changed since it was opened")
 
     def _chunk(self, index: tuple[int, ...]) -> npt.NDArray[Any]:
         """A whole chunk, with the padding beyond the array's ends."""
@@ -153,8 +145,7 @@ class Hdf5Cube:
         chunks = self.chunks or ()
         offset = tuple(i * step for i, step in zip(index, chunks, strict=True))
         with self._file.opened() as file:
-            dataset = dataset_at(file, self._path)
-            self._check(dataset)
+            dataset = file.dataset(self._path)
             try:
                 mask, packed = dataset.id.read_direct_chunk(offset)
             except RuntimeError as error:

@@ -74,7 +74,7 @@ def _columns(file: Hdf5File, n_rows: int) -> list[tuple[str, str, str]]:
                 found.append((_column_name(field or path), path, field))
 
     with file.opened() as opened:
-        opened.visititems(visit)  # follows no links
+        opened.file.visititems(visit)  # follows no links
     return found
 
 
@@ -85,7 +85,7 @@ def _parts(
     found = {}
     with file.opened() as opened:
         for column, path, field in columns:
-            array: npt.NDArray[Any] = opened[path][start:stop]
+            array: npt.NDArray[Any] = opened.dataset(path)[start:stop]
             found[column] = [_plain(item) for item in (array[field] if field else array).tolist()]
     return found
 
