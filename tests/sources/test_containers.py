@@ -13,8 +13,10 @@ from tempfile import TemporaryDirectory
 import h5py
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zarr.storage import ZipStore
 
 from rico_hdl.errors import ArchiveError, SourceError, SpecError
 from rico_hdl.sources.arrays import cube as cube_module
@@ -23,7 +25,7 @@ from rico_hdl.sources.arrays import inside as inside_module
 from rico_hdl.sources.arrays.containers import ContainerFiles, container_at, containers_below
 from rico_hdl.sources.arrays.inside import ContainersInArchive
 from rico_hdl.sources.tar.archive import TarArchive
-from rico_hdl.testing.zarrs import Storage, write_store
+from rico_hdl.testing.zarrs import Storage, write_arrays, write_store
 from tests.contracts.archives import outcome_of
 from tests.support.array_files import DTYPES
 from tests.support.container_files import (
@@ -158,6 +160,40 @@ def test_zarr_files_with_numbered_samples(tmp_path, chunks, order):
     )
     with pytest.raises(SourceError, match="its bands are 'b3', 'b1', 'b2', expected each of b1"):
         found_in(path, other)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data(), axes_of_any_order, dtypes)
+def test_zarr_files_of_any_layout(data, axes, dtype):
+    """Dimensions in any order, which the store states, and any chunks are read by their names."""
+    cube = cube_of(axes, dtype)
+    chunks = data.draw(st.tuples(*(st.integers(1, n + 1) for n in cube.shape)))
+    storage = Storage(chunks=chunks, order=data.draw(st.sampled_from("CF")))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.zarr.zip"
+        write_arrays(path, {"bands": (cube, axes.split())}, storage)
+        with ZipStore(path, mode="r") as store:
+            judged = zarr.open_group(store, mode="r", zarr_format=2)["bands"][:]
+        spec_axes = " ".join(data.draw(st.permutations(axes.split())))
+        modality = modality_of(
+            template_of(".zarr.zip", spec_axes), spec_axes, "bands", n_bands_of(axes)
+        )
+        order = [axes.split().index(name) for name in spec_axes.split()]
+        expected = expected_of(judged.transpose(order), spec_axes, "a.zarr.zip")
+        assert found_in(path, modality) == expected
+
+
+def test_axes_that_a_zarr_store_lacks(tmp_path):
+    """An axis that a store lacks has a length of one; others, or no names, are refused."""
+    cube, axes = cube_of("band y x"), ["band", "y", "x"]
+    write_arrays(tmp_path / "a.zarr.zip", {"bands": (cube, axes)})
+    modality = modality_of("{n}.zarr.zip/{time:d}", "band time y x", "bands")
+    expected = {"a.zarr.zip/0": bands_at(cube, "band y x")}
+    assert found_in(tmp_path / "a.zarr.zip", modality) == expected
+    for wrong in (["band", "y", "lon"], ["band", "y", "y"], ["level", "y", "x"]):
+        write_arrays(tmp_path / "b.zarr.zip", {"bands": (cube, wrong)})
+        with pytest.raises(SourceError, match=r"has the dimensions .*, expected band, time, y, x"):
+            found_in(tmp_path / "b.zarr.zip", modality)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -205,7 +205,7 @@ axis_labels = {band = "band"}
 bands = ["r", "g"]
 example = "val_0001.zarr.zip/0"
 """
-"""Arrays of numpy, HDF5 and Zarr: of one patch and of many, sharing files, with labels, in groups."""
+"""Arrays of numpy, HDF5 and Zarr, with one patch or many: in shared files, labelled, in groups."""
 
 
 def test_array_files_make_the_round_trip(tmp_path):

@@ -21,6 +21,7 @@ from rico_hdl.sources.folder import is_folder
 from rico_hdl.sources.leftovers import is_leftover
 from rico_hdl.sources.protocol import Archive, Member
 from rico_hdl.spec import Modality
+from rico_hdl.spec.containers import ZARR_SUFFIX
 
 OnRaw = Callable[[bytes], object]
 """Is given every byte of an archive's files, in order, by whatever thread reads them."""
@@ -36,7 +37,7 @@ _SPLIT: Final = re.compile(
     re.IGNORECASE,
 )
 _ZIP_VOLUME: Final = re.compile(r"(?P<stem>.+)\.z[0-9]{2,}", re.IGNORECASE)
-_SCATTERED: Final = (".parquet", ".zarr.zip")  # published as thousands of files, some levels down
+_SCATTERED: Final = (".parquet", ZARR_SUFFIX)  # published as thousands of files, some levels down
 _N_LEVELS: Final = 4
 _MAX_ENTRIES: Final = 64  # folders above such files hold few others; those of patches hold many
 
@@ -286,7 +287,7 @@ def _open(files: Sequence[Path], modality: Modality | None, on_raw: OnRaw | None
         if modality is None or modality.columns is None:
             _refuse(files, "a parquet table", modality)
         return ParquetArchive(files, modality.columns, modality.files)
-    if files[-1].name.lower().endswith(".zarr.zip"):
+    if files[-1].name.lower().endswith(ZARR_SUFFIX):
         from rico_hdl.sources.zarr.archive import ZarrArchive  # noqa: PLC0415
 
         arrays = None if modality is None else modality.arrays

@@ -131,7 +131,9 @@ def _patch_in_container(spec: DatasetSpec, modality: Modality, number: int) -> S
     outer = {name: example[name] for name in container.fields}
     *first, last = [name for name in modality.patch_fields if name not in outer]
     n_files = math.prod(len(NAMES.get((spec.name, name), ())) for name in outer)
-    if n_files:
+    if not {*first, last} & {*modality.key.fields}:
+        file, within = number, 0  # a patch in each file
+    elif n_files:
         within, file = divmod(number, n_files)  # the files are known
     else:
         file, within = divmod(number, N_TIMES) if outer else (0, number)

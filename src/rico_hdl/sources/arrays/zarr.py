@@ -11,6 +11,7 @@ from rico_hdl.sources.arrays.stored import StoredFile
 from rico_hdl.sources.zarr.files import StoreFiles
 from rico_hdl.sources.zip.archive import ZipArchive
 from rico_hdl.sources.zip.in_memory import ZipInMemory
+from rico_hdl.spec.arrays import COLUMNS, ROWS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +25,7 @@ class ZarrFile:
 
     Args:
         stored: The file.
-        axes: The names of the axes of its pixels, which the store has to state, too.
+        axes: The names of the axes of its pixels.
 
     Raises:
         SourceError, ArchiveError: It can't be opened, or is damaged.
@@ -47,14 +48,23 @@ class ZarrFile:
         yield {}
 
     def cube(self, path: str) -> ZarrCube:
-        """See `ArrayFile.cube`."""
+        """See `ArrayFile.cube`. The store says what its dimensions are, in whatever order.
+
+        An axis that the store lacks has a length of one.
+        """
         try:
-            array = self._files.array(path, len(self._axes), is_text=False)
-            self._files.check_dimensions(path, self._axes)
+            dimensions = self._files.dimensions(path)
+            if dimensions is None or not _are_known(dimensions, self._axes):
+                raise DecodingError(
+                    f"array {path} has the dimensions {dimensions!a}, expected "
+                    f"{', '.join(self._axes)}, in any order"
+                )
+            array = self._files.array(path, len(dimensions), is_text=False)
             self._files.check_chunks(array)
         except SourceError as error:
             raise DecodingError(error.message, error.hint) from error
-        return ZarrCube(self._files, array)
+        places = [dimensions.index(name) if name in dimensions else None for name in self._axes]
+        return ZarrCube(self._files, array, places)
 
     def words(self, path: str, start: int, stop: int) -> list[str]:
         """See `ArrayFile.words`."""
@@ -72,25 +82,43 @@ class ZarrFile:
         return array.words(self._files.fetch)
 
 
+def _are_known(dimensions: list[str], axes: list[str]) -> bool:
+    """Whether dimensions are axes of a spec, each once, with rows and columns among them."""
+    is_once = len({*dimensions}) == len(dimensions)
+    return is_once and {ROWS, COLUMNS} <= {*dimensions} <= {*axes}
+
+
 class ZarrCube:
     """An array of a store; see `Cube`.
 
     Args:
         files: The files of the store.
         array: The metadata of the array.
+        places: For each axis, its dimension in the array; None if the array lacks it.
     """
 
     is_fortran = False
 
-    def __init__(self, files: StoreFiles, array: ZarrArray) -> None:
+    def __init__(self, files: StoreFiles, array: ZarrArray, places: list[int | None]) -> None:
         import numpy as np  # noqa: PLC0415 - a tenth of a second that other sources never need
 
         self._files = files
         self._array = array
-        self.shape = array.shape
-        self.chunks = array.chunks
+        self._order = [place for place in places if place is not None]
+        self._absent = [i for i, place in enumerate(places) if place is None]
+        self.shape = tuple(1 if place is None else array.shape[place] for place in places)
+        self.chunks = tuple(1 if place is None else array.chunks[place] for place in places)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
 
     def read(self, region: Region) -> npt.NDArray[Any]:
         """See `Cube.read`."""
-        return assembled(self, region, lambda index: self._array.chunk(self._files.fetch, index))
+        return assembled(self, region, self._chunk)
+
+    def _chunk(self, index: tuple[int, ...]) -> npt.NDArray[Any]:
+        """A whole chunk with the axes of the spec, given its position in their grid."""
+        import numpy as np  # noqa: PLC0415 - see `__init__`
+
+        there = [i for axis, i in enumerate(index) if axis not in self._absent]
+        inside = [there[self._order.index(dimension)] for dimension in range(len(there))]
+        chunk = self._array.chunk(self._files.fetch, inside).transpose(self._order)
+        return np.expand_dims(chunk, tuple(self._absent))

@@ -97,17 +97,27 @@ class StoreFiles:
             )
         return array
 
-    def check_dimensions(self, name: str, expected: list[str]) -> None:
-        """Refuse an array whose dimensions are not the expected ones.
+    def dimensions(self, name: str) -> list[str] | None:
+        """The names of an array's dimensions; None if the store doesn't state them.
 
         Raises:
-            SourceError: The dimensions are different, or the store doesn't state them.
+            SourceError: They can't be read.
         """
         text = self.fetch(f"{name}/.zattrs")
         try:
             found = json.loads(text or b"{}").get("_ARRAY_DIMENSIONS")
         except (ValueError, AttributeError, RecursionError) as error:
             raise SourceError(f"{name}/.zattrs can't be read: {error}") from error
+        is_list = isinstance(found, list) and all(isinstance(one, str) for one in found)
+        return found if is_list else None
+
+    def check_dimensions(self, name: str, expected: list[str]) -> None:
+        """Refuse an array whose dimensions are not the expected ones.
+
+        Raises:
+            SourceError: The dimensions are different, or the store doesn't state them.
+        """
+        found = self.dimensions(name)
         if found != expected:
             raise SourceError(f"array {name} has the dimensions {found!a}, expected {expected}")
 
