@@ -14,7 +14,7 @@ from rico_hdl.record import encode, is_constant
 from rico_hdl.spec import Modality
 from rico_hdl.store.digest import record_digest
 from rico_hdl.system.memory import Allowance
-from rico_hdl.values import Layout, Origin, Patch, PatchFailure, Record, printable
+from rico_hdl.values import Layout, Origin, Patch, PatchFailure, Record, place_in
 
 MAX_PATCH_BYTES: Final = 144 * 2**20
 """Memory that converting a single patch may take: its files, its bands and its record."""
@@ -210,5 +210,5 @@ def _check(rasters: Sequence[Raster], modality: Modality) -> None:
 
 
 def _failure(patch: Patch, path: str, band: str | None, reason: str) -> PatchFailure:
-    where = printable(f"{patch.source.location}/{path}")
+    where = place_in(patch.source.location, path)
     return PatchFailure(patch.key, patch.modality.name, where, band, reason)

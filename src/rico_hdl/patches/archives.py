@@ -35,6 +35,7 @@ from rico_hdl.values import (
     Position,
     Repeated,
     incomplete,
+    place_in,
     printable,
     problem_of_key,
 )
@@ -329,7 +330,7 @@ class Assembly:
         self._waiting_bytes = 0
 
     def _repeat(self, waiting: _Waiting, *, is_whole: bool) -> None:
-        path = printable(f"{self._archive.location}/{next(iter(waiting.paths))}")
+        path = place_in(self._archive.location, next(iter(waiting.paths)))
         self._out.append(Repeated(waiting.key, path, is_whole))
 
     def _fail(self, waiting: _Waiting, path: str, reason: str) -> None:
@@ -339,7 +340,7 @@ class Assembly:
         band = None
         if self._modality.one_file_per_band and waiting.problem:
             band = self._modality.bands[waiting.paths[path]].name
-        where = printable(f"{self._archive.location}/{path}")
+        where = place_in(self._archive.location, path)
         self._out.append(
             PatchFailure(printable(waiting.key), self._modality.name, where, band, reason)
         )

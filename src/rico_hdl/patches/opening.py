@@ -256,7 +256,7 @@ def _containers_in(modality: Modality, folder: Path) -> tuple[tuple[Archive, ...
     if not names:
         return (), 0
     paths = [folder / name for name in names]
-    if _published(modality, paths) == paths:
+    if all(any(path.match(one.name) for one in modality.downloads) for path in paths):
         return tuple(container_at(path, modality) for path in paths), n_ignored
     return (ContainerFiles(folder, folder, names, modality),), n_ignored
 
