@@ -95,13 +95,18 @@ def _check_fields(place: str, files: Template, container: Template, arrays: Arra
     after = Counter(
         name for segment in files.segments[len(container.segments) :] for name in segment.fields
     )
+    if BAND in files.fields:
+        raise SpecError(
+            f"{place}: {{band}} is in {files}, but files that hold many patches hold all bands",
+            "Describe a modality for each band, with the band's name in the template.",
+        )
     both = sorted(set(container.fields) & set(arrays.fields))
-    if after != Counter(arrays.fields) or both or BAND in files.fields:
+    if after != Counter(arrays.fields) or both:
         raise SpecError(
             f"{place}: its arrays have the fields {', '.join(arrays.fields) or 'none'}, and the "
             f"template {files} has {', '.join(after) or 'none'} after the name of the file",
             "Each axis other than band, y and x is a field, once, and so is each field in the name "
-            "of the array. Fields of the file's path have other names, and none is called band.",
+            "of the array. Fields of the file's path have other names.",
         )
 
 

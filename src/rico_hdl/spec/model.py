@@ -160,6 +160,7 @@ class Modality:
     """The pixel value of a mask that stands for no class."""
 
     def __post_init__(self) -> None:
+        check_containers(self.name, self.files, self.arrays, self.band_names)
         above = [segment for segment in self.files.segments[:-1] if BAND_FIELD in segment.fields]
         if above:
             raise SpecError(
@@ -191,7 +192,6 @@ class Modality:
 
     def _check_layouts(self) -> None:
         """Check that tables and stores give each field of a path once, and the axes of files."""
-        check_containers(self.name, self.files, self.arrays, self.band_names)
         if self.container is None:
             is_split = self.one_file_per_band
             check_array_files(
