@@ -322,6 +322,33 @@ def test_memory_does_not_depend_on_the_number_of_patches(tmp_path):
         assert peak < 2**20, one
 
 
+def test_a_patch_does_not_keep_the_others_of_its_chunk(tmp_path):
+    """Holding one patch of each chunk takes the memory of these patches, not of the chunks."""
+    cube = np.zeros((96, 4, 64, 64), "f4")
+    path = write_hdf5(tmp_path / "a.h5", {"image": cube}, chunks=(16, 4, 64, 64))
+    modality = modality_of("{name}.h5/{sample:d}", "sample band y x", "image", n_bands=4)
+    next(container_at(path, modality).members()).read()  # imports
+    tracemalloc.start()
+    try:
+        rasters = [member.read() for member in container_at(path, modality).members()][::16]
+        current, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(rasters) == 6
+    assert current < 2 * cube[::16].nbytes < cube[:16].nbytes
+
+
+def test_npy_files_of_another_size_are_refused(tmp_path):
+    """An npy file with more or fewer bytes than its array is damaged, whatever it begins with."""
+    np.save(tmp_path / "a.npy", cube_of("sample band y x"))
+    data = (tmp_path / "a.npy").read_bytes()
+    modality = modality_of("{n}.npy/{sample:d}", "sample band y x")
+    for wrong, reason in ((data + b"\0", "it is damaged"), (data[:-1], "it is cut short")):
+        (tmp_path / "a.npy").write_bytes(wrong)
+        with pytest.raises(ArchiveError, match=reason):
+            next(container_at(tmp_path / "a.npy", modality).members())
+
+
 def test_parts_that_are_too_large_are_refused(tmp_path, monkeypatch):
     """A patch, a chunk or an array that would take too much memory is an error that says so."""
     monkeypatch.setattr(cube_module, "MAX_BLOCK_BYTES", 250)
