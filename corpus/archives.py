@@ -170,9 +170,7 @@ _NAMES: Final = {
     **{("so2sat", name): ("training.h5", "") for name in ("sen1", "sen2")},
     **{("mmearth", name): ("data_1M_v001.h5", "") for name in _MMEARTH},
     **{("cabuar", name): ("512x512.hdf5", "") for name in ("pre", "post", "mask")},
-    **{
-        ("pastis-r", name): ("PASTIS-R.zip", "PASTIS-R") for name in ("s2", "s1a", "s1d", "mask")
-    },
+    **{("pastis-r", name): ("PASTIS-R.zip", "PASTIS-R") for name in ("s2", "s1a", "s1d", "mask")},
     **{
         ("terramesh", name.lower()): (f"val/{name}/ssl4eos12_val_000001.tar", "")
         for name in _TERRAMESH

@@ -73,7 +73,7 @@ class ContainersInArchive:
                         unread.append(_reason(member.path, error))
                     finally:
                         if stored is not None:
-                            reader.handles.close(stored)
+                            reader.forget(stored)
         except ArchiveError as error:
             _raise_both(self.location, error, unread)
         finally:

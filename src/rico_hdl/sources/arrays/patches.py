@@ -47,6 +47,11 @@ class ContainerReader:
         self._inner = _without_patterns(modality.files, len(self.container.segments))
         self._blocks = Blocks(KEPT_BYTES)
 
+    def forget(self, stored: StoredFile) -> None:
+        """Close a file whose patches are not read any more, and drop what is decoded of it."""
+        self.handles.close(stored)
+        self._blocks = Blocks(KEPT_BYTES)
+
     def opened(self, stored: StoredFile) -> ArrayFile:
         """A file.
 
