@@ -89,13 +89,13 @@ PUBLISHED: Final[Mapping[str, Mapping[str, str]]] = {
     "ssl4eo-l-benchmark": dict.fromkeys((*_LANDSAT, *_LANDSAT_MASKS), "tar.gz"),
     "treesatai": dict.fromkeys(("aerial", "s1-60m", "s1-200m", "s2-60m", "s2-200m"), "zip"),
     "hyspecnet-11k": {"enmap": "tar.gz, several"},
-    "major-tom-core": {"s1": "parquet", "s2": "parquet", "s2-l1c": "parquet"},
+    "major-tom-core": dict.fromkeys(("s1", "s2", "s2-l1c", "dem", "cloud-mask"), "parquet"),
     "levir-cd": {"before": "zip", "after": "zip", "change": "zip"},
     "loveda": {"rgb": "zip", "mask": "zip"},
     "patternnet": {"rgb": "zip"},
     "resisc45": {"rgb": "zip"},
     "ssl4eo-s12": {"s1": "tar.gz, split", "s2c": "tar.gz, split", "s2a": "tar.gz, split"},
-    "ssl4eo-s12-v1.1": {"s1": "zarr", "s2c": "zarr", "s2a": "zarr"},
+    "ssl4eo-s12-v1.1": dict.fromkeys(("s1", "s2c", "s2a", "cloud-mask"), "zarr"),
     "uc-merced": {"rgb": "zip"},
     "so2sat": dict.fromkeys(("sen1", "sen2"), "files"),
     "mmearth": dict.fromkeys(_MMEARTH, "files"),
@@ -123,6 +123,8 @@ _NAMES: Final = {
     ("major-tom-core", "s1"): ("Core-S1RTC/images/part_{:05}.parquet", ""),
     ("major-tom-core", "s2"): ("Core-S2L2A/images/part_{:05}.parquet", ""),
     ("major-tom-core", "s2-l1c"): ("Core-S2L1C/images/part_{:05}.parquet", ""),
+    ("major-tom-core", "dem"): ("Core-DEM/images/part_{:05}.parquet", ""),
+    ("major-tom-core", "cloud-mask"): ("Core-S2L2A/images/part_{:05}.parquet", ""),
     ("patternnet", "rgb"): ("PatternNet.zip", "PatternNet"),
     ("resisc45", "rgb"): ("NWPU-RESISC45.zip", "NWPU-RESISC45"),
     ("ssl4eo-s12", "s1"): ("s1_grd.tar.gz.part", "s1"),
@@ -131,6 +133,7 @@ _NAMES: Final = {
     ("ssl4eo-s12-v1.1", "s1"): ("train/S1GRD", ""),
     ("ssl4eo-s12-v1.1", "s2c"): ("train/S2L1C", ""),
     ("ssl4eo-s12-v1.1", "s2a"): ("train/S2L2A", ""),
+    ("ssl4eo-s12-v1.1", "cloud-mask"): ("train/S2L2A", ""),
     ("uc-merced", "rgb"): ("UCMerced_LandUse.zip", "UCMerced_LandUse"),
     ("biomassters", "s1"): ("train_features.zip", ""),
     ("biomassters", "s2"): ("train_features.zip", ""),
@@ -373,7 +376,10 @@ def _write_volumes(folder: Path, path: Path, top: str, paths: Sequence[Path]) ->
 
 
 def _write_parquet(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:
-    """Parts with one row per product, each in its own row group, and one column per file."""
+    """Parts with one row per product, each in its own row group, and one column per file.
+
+    Those of the DEM have no products: the folder of a file is that of the grid cell.
+    """
     import pyarrow as pa  # noqa: PLC0415 - only this form needs it
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -383,9 +389,7 @@ def _write_parquet(folder: Path, path: Path, top: str, paths: Sequence[Path]) ->
     for i in range(2):
         rows = [
             {
-                "product_id": product.name,
-                "grid_cell": product.parts[-2],
-                "product_datetime": "2022-07-06 08:56:11",
+                **_product_columns(product),
                 **{Path(c).stem: (folder / product / c).read_bytes() for c in columns},
             }
             for product in products[i::2]
@@ -402,6 +406,17 @@ def _write_files(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> P
     for one in paths:
         copyfile(folder / one, path.with_name(one.name))
     return path.parent
+
+
+def _product_columns(product: Path) -> dict[str, str]:
+    """The columns that say which product a row is, from the product's folder."""
+    if len(product.parts) < 3:
+        return {"grid_cell": product.name}
+    return {
+        "product_id": product.name,
+        "grid_cell": product.parts[-2],
+        "product_datetime": "2022-07-06 08:56:11",
+    }
 
 
 def _write_zarr(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:

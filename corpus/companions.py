@@ -39,9 +39,8 @@ def _quality_layers() -> Files:
 
 
 @cache
-def _cloud_mask() -> Files:
-    encoding = Encoding(compression="lzw", planar="separate", tile=(1024, 1024), dtype="uint8")
-    return {"cloud_mask.tif": _mask((1, 1068, 1068), encoding), "thumbnail.png": _PNG}
+def _thumbnail() -> Files:
+    return {"thumbnail.png": _PNG}
 
 
 @cache
@@ -64,7 +63,7 @@ COMPANIONS |= {
     ("bigearthnet-v1", "s1"): _label_file,
     ("bigearthnet-v1", "s2"): _label_file,
     ("hyspecnet-11k", "enmap"): _quality_layers,
-    ("major-tom-core", "s2"): _cloud_mask,
+    ("major-tom-core", "s2"): _thumbnail,
     ("kuro-siwo", "ms1"): _info_file,
     ("sen1floods11", "s1-hand"): _resource_fork,
     **{

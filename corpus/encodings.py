@@ -37,6 +37,9 @@ ENCODINGS |= {
     # Not read from real files of the S1 products, which are described as RTC backscatter.
     ("major-tom-core", "s1"): replace(_MAJOR_TOM, dtype="float32"),
     ("major-tom-core", "s2"): replace(_MAJOR_TOM, noise_bits=9),
+    # The publisher shows the beginning of a DEM: 32 bits, LZW.
+    ("major-tom-core", "dem"): Encoding(compression="lzw", dtype="float32"),
+    ("major-tom-core", "cloud-mask"): replace(_MAJOR_TOM, planar="separate", noise_bits=1),
     # Not read from real files: EnMAP's dtype, GDAL's default encoding.
     ("spectral-earth-enmap", "enmap"): Encoding(dtype="int16"),
     ("ssl4eo-s12", "s1"): _SSL4EO,
@@ -46,6 +49,7 @@ ENCODINGS |= {
     # expected codec compresses the noise as well as patches of v1.0 (0.73).
     ("ssl4eo-s12-v1.1", "s2c"): Encoding(dtype="int16", noise_bits=9),
     ("ssl4eo-s12-v1.1", "s2a"): Encoding(noise_bits=9),
+    ("ssl4eo-s12-v1.1", "cloud-mask"): Encoding(noise_bits=2),
     ("uc-merced", "rgb"): Encoding(
         photometric="rgb", rows_per_strip=256, geo_tags=False, noise_bits=8
     ),

@@ -13,7 +13,7 @@ import corpus
 from rico_hdl.datasets import registry
 from rico_hdl.spec import DatasetSpec
 
-pytest.register_assert_rewrite("tests.contracts", "tests.support")
+pytest.register_assert_rewrite("tests.support")
 
 pytest_plugins = ["tests.plugins.fast", "tests.plugins.leftovers", "tests.plugins.rounds"]
 

@@ -108,6 +108,10 @@ class UnsupportedArchiveError(ArchiveError):
     """
 
 
+class MemberError(ArchiveError):
+    """A member that can't be read, in an archive that goes on behind it."""
+
+
 class DecodingError(RicoError):
     """A file that can't be decoded without doubt about its pixels."""
 

@@ -20,8 +20,8 @@ from rico_hdl.errors import StoreError
 from rico_hdl.observer import Observer
 from rico_hdl.record import encode
 from rico_hdl.store import StoreWriter, digest
+from rico_hdl.testing.contracts.files import flip
 from rico_hdl.values import Origin, Record
-from tests.support.files import flip
 from tests.support.reading import arrays, records
 
 BIGEARTHNET = registry()["bigearthnet"]

@@ -10,7 +10,7 @@ import pytest
 from rico_hdl.checking.verification import verify
 from rico_hdl.errors import StoreError
 from rico_hdl.store import Pages, StoreWriter
-from tests.support.files import flip
+from rico_hdl.testing.contracts.files import flip
 from tests.support.reading import records
 from tests.support.writing import SIDES, N, key_of, record, writer
 

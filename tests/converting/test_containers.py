@@ -24,7 +24,7 @@ from rico_hdl.errors import SourceError, UsageError
 from rico_hdl.sources.arrays import hdf5 as hdf5_module
 from rico_hdl.spec import Download
 from rico_hdl.store import Manifest
-from tests.contracts.archives import flip
+from rico_hdl.testing.contracts.archives import flip
 from tests.converting.test_memory import MEASURED, needs_proc
 from tests.support.container_files import cube_of, modality_of, spec_of, write_hdf5
 from tests.support.reading import arrays, records
@@ -163,6 +163,24 @@ def test_a_damaged_chunk_costs_its_patches(tmp_path):
         lost = {failure.key for failure in summary.failures}
         intact = {key: cube for key, cube in expected.items() if key not in lost}
         assert_stored(tmp_path / "target", intact)
+
+
+def test_a_damaged_chunk_in_an_archive_costs_its_patches(tmp_path):
+    """In a tar, too, the patches of a damaged chunk are left out, and all others are stored."""
+    expected = write(tmp_path / "source", chunks=(4, 3, 6, 7), fletcher32=True)
+    path = tmp_path / "source" / "test.h5"
+    with h5py.File(path) as file:
+        chunks = []
+        file["image"].id.chunk_iter(chunks.append)
+    flip(path, chunks[1].byte_offset + 9, 1)
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        archive.add(tmp_path / "source", "top")
+    summary = convert(spec(), {"image": tmp_path / "x.tar"}, tmp_path / "target")
+    lost = {failure.key for failure in summary.failures}
+    assert lost == {f"test_{i:03}" for i in range(4, 8)}
+    assert summary.failures[0].path == f"{tmp_path / 'x.tar'}/top/test.h5/004"
+    intact = {key: cube for key, cube in expected.items() if key not in lost}
+    assert_stored(tmp_path / "target", intact)
 
 
 def test_a_damaged_file_is_left_out(tmp_path):

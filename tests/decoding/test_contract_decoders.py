@@ -11,7 +11,7 @@ from rico_hdl.decoding.gdal import GdalDecoder
 from rico_hdl.decoding.images.jpeg import JpegDecoder
 from rico_hdl.decoding.images.png import PngDecoder
 from rico_hdl.decoding.tiff import Decoder
-from tests.contracts.decoders import SHAPES, DecoderContract
+from rico_hdl.testing.contracts.decoders import SHAPES, DecoderContract
 from tests.support.array_files import DTYPES, hdf5, modality_of, npy, npz, with_axes
 from tests.support.image_files import by_pillow, jpeg, png
 from tests.support.tiff_files import by_gdal, by_tifffile

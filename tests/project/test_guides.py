@@ -15,6 +15,8 @@ from rico_hdl.datasets import registry
 from rico_hdl.spec.toml_form import DATASET_KEYS, MODALITY_KEYS, load_spec
 from tests.support.array_files import hdf5
 from tests.support.documents import DOCS, DOCUMENTS, README, merged, run_section, section, sections
+from tests.support.image_files import jpeg
+from tests.support.parquet_files import write_images
 from tests.support.reading import arrays
 from tests.support.running import python, run
 from tests.support.stores import converted
@@ -125,6 +127,21 @@ def test_own_files_of_many_patches_are_converted_as_shown(tmp_path):
     run_section(part, tmp_path)
     assert set(arrays(tmp_path / "Encoded-Series")) == {
         *("S2_10000_00", "S2_10000_01", "train_000000", "train_000001", "x_after"),
+    }
+
+
+def test_own_tables_are_converted_as_shown(tmp_path):
+    """The description of a dataset of parquet tables, and the commands below it, work on such."""
+    part = section(YOUR, "Tables with images")
+    (described,) = [block.text for block in part.blocks if block.language == "toml"]
+    (tmp_path / "views.toml").write_text(described, encoding="utf-8")
+    (tmp_path / "views").mkdir()
+    for split in ("train", "test"):
+        path = tmp_path / "views" / f"{split}-00000-of-00001.parquet"
+        write_images(path, [jpeg(np.ones((3, 8, 8), "u1"))] * 2)
+    run_section(part, tmp_path)
+    assert set(arrays(tmp_path / "Encoded-Views")) == {
+        f"{split}-00000-of-00001_{i}_{i}" for split in ("train", "test") for i in range(2)
     }
 
 
@@ -239,3 +256,15 @@ def test_example_package_adds_a_dataset(tmp_path):
     (tmp_path / "test_spec.py").write_text(test.text, encoding="utf-8")
     done = python("-m", "pytest", "-p", "no:cacheprovider", "test_spec.py", cwd=tmp_path)
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
+
+
+def test_example_reader_passes_its_contract(tmp_path):
+    """The example of a reader inherits the whole suite and passes; a wrong order of bands fails."""
+    (block,) = section(ADDING, "Formats and readers of your own").blocks
+    path = tmp_path / "test_reader.py"
+    for order, codes in (("bands]", {0}), ("sorted(bands)]", {1})):
+        path.write_text(block.text.replace("bands]", order), encoding="utf-8")
+        done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", path.name, cwd=tmp_path)
+        assert done.returncode in codes, done.stdout
+        n_passed = int(re.search(r"([0-9]+) passed", done.stdout)[1])
+        assert n_passed >= 30 if codes == {0} else "order_and_repetition" in done.stdout

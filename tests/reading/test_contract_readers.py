@@ -8,7 +8,7 @@ import numpy as np
 from safetensors.numpy import load
 
 import rico_hdl
-from tests.contracts.readers import ReaderContract
+from rico_hdl.testing.contracts.readers import ReaderContract
 
 
 class TestPlainRecipe(ReaderContract):

@@ -25,8 +25,8 @@ from rico_hdl.sources.arrays import inside as inside_module
 from rico_hdl.sources.arrays.containers import ContainerFiles, container_at, containers_below
 from rico_hdl.sources.arrays.inside import ContainersInArchive
 from rico_hdl.sources.tar.archive import TarArchive
+from rico_hdl.testing.contracts.archives import outcome_of
 from rico_hdl.testing.zarrs import Storage, write_arrays, write_store
-from tests.contracts.archives import outcome_of
 from tests.support.array_files import DTYPES
 from tests.support.container_files import (
     SIZES,

@@ -13,8 +13,8 @@ from rico_hdl.sources.arrays.containers import ContainerFiles, container_at
 from rico_hdl.sources.arrays.inside import ContainersInArchive
 from rico_hdl.sources.tar.archive import TarArchive
 from rico_hdl.sources.zip.archive import ZipArchive
+from rico_hdl.testing.contracts.archives import SECRET, ArchiveContract, all_bytes, flip
 from rico_hdl.testing.zarrs import Storage, write_store
-from tests.contracts.archives import SECRET, ArchiveContract, all_bytes, flip
 from tests.support.container_files import (
     cube_of,
     expected_of,

@@ -4,9 +4,11 @@ import random
 
 import pyarrow.parquet as pq
 
-from tests.contracts.archives import ArchiveContract, all_bytes
-from tests.support.parquet_files import open_part, write_part
+from rico_hdl.spec import Columns, KeyColumn
+from rico_hdl.testing.contracts.archives import ArchiveContract, all_bytes
+from tests.support.parquet_files import open_images, open_part, write_images, write_part
 
+PATHS = Columns((KeyColumn("name", "image.path"), KeyColumn("row")), files="image")
 BANDS = ("thumbnail", "B01", "B02", "B8A", "cloud_mask")
 
 
@@ -62,3 +64,26 @@ class TestOneGroup(TestParquet):
 
     rows_per_group = 100
     damage_member = ArchiveContract.damage_member  # it would cost a column of all products
+
+
+class TestStructs(TestParquet):
+    """Images in structs, as in tables of Hugging Face."""
+
+    damage_member = ArchiveContract.damage_member
+
+    def write(self, folder):
+        rng = random.Random(0)
+        contents = [rng.randbytes(rng.randrange(1, 900)) for _ in range(8)]
+        path = folder / "train-00000-of-00001.parquet"
+        write_images(path, contents, rows_per_group=3, write_page_checksum=True)
+        return [path], {f"{path.stem}/{i}.tif": data for i, data in enumerate(contents)}
+
+    def open(self, files):
+        (path,) = files
+        return open_images(path)
+
+    def write_hostile(self, folder, outside):
+        names = [str(outside), "../../outside", "..", "a/../..", "a\0b"]
+        path = write_images(folder / "x.parquet", [b"abc"] * len(names), names=names)
+        self.open = lambda files: open_images(files[0], PATHS, "{name}/{row}.tif")
+        return [path], len(names)

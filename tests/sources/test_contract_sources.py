@@ -14,7 +14,7 @@ from rico_hdl.patches.opening import PathListing
 from rico_hdl.sources import FolderSource
 from rico_hdl.sources.tar.archive import TarArchive
 from rico_hdl.sources.zip.archive import ZipArchive
-from tests.contracts.sources import CONTENTS, ListsContract, ReadsContract, write_files
+from rico_hdl.testing.contracts.sources import CONTENTS, ListsContract, ReadsContract, write_files
 
 
 class TestFolder(ListsContract, ReadsContract):

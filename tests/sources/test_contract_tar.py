@@ -5,7 +5,7 @@ import tarfile
 
 from corpus.archives import COMPRESSIONS
 from rico_hdl.sources.tar.archive import TarArchive
-from tests.contracts.archives import ArchiveContract, all_bytes
+from rico_hdl.testing.contracts.archives import ArchiveContract, all_bytes
 from tests.support.tar_files import BLOCK, saved, some_contents, tar_of
 
 

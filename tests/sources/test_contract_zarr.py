@@ -2,8 +2,8 @@
 
 import zipfile
 
+from rico_hdl.testing.contracts.archives import ArchiveContract, flip
 from rico_hdl.testing.zarrs import Storage, write_store
-from tests.contracts.archives import ArchiveContract, flip
 from tests.support.zarr_files import BANDS, SAMPLES, band_of, cube_of, judged, open_store, write
 
 SHAPE = (3, 2, 3, 6, 7)

@@ -3,8 +3,8 @@
 import zipfile
 
 from rico_hdl.sources.zip.archive import ZipArchive
-from tests.contracts.archives import ArchiveContract, all_bytes
-from tests.support.files import flip
+from rico_hdl.testing.contracts.archives import ArchiveContract, all_bytes
+from rico_hdl.testing.contracts.files import flip
 from tests.support.zip_files import Piece, pieces_of, some_contents, write, zip_of
 
 

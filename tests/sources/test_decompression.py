@@ -28,8 +28,8 @@ from hypothesis import strategies as st
 from rico_hdl.errors import ArchiveError, SourceError
 from rico_hdl.sources import decompression
 from rico_hdl.sources.decompression import decompress
+from rico_hdl.testing.contracts.files import open_files
 from tests.support.archives import long_xz
-from tests.support.files import open_files
 from tests.support.running import held_at, measured, started
 from tests.support.tar_files import our_threads, saved
 

@@ -16,7 +16,7 @@ from rico_hdl.errors import ArchiveError, SourceError
 from rico_hdl.sources import MAX_MEMBER_BYTES
 from rico_hdl.sources.tar.archive import TarArchive
 from rico_hdl.sources.tar.headers import MAX_HEADER_BYTES
-from tests.contracts.archives import outcome_of
+from rico_hdl.testing.contracts.archives import outcome_of
 from tests.support.running import measured
 from tests.support.tar_files import (
     BLOCK,

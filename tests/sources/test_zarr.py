@@ -564,7 +564,7 @@ def test_the_published_form_becomes_records(tmp_path):
     folders = corpus.generate(SPEC, tmp_path / "source", 10)
     summary = convert(SPEC, folders, tmp_path / "target")
     assert summary.complete
-    assert summary.n_written == {"s1": 10, "s2c": 10, "s2a": 10}
+    assert summary.n_written == {"s1": 10, "s2c": 10, "s2a": 10, "cloud-mask": 10}
     stored = records(tmp_path / "target")
     for modality in SPEC.modalities:
         for patch in corpus.patches(SPEC, modality, 10):
@@ -630,6 +630,84 @@ def test_any_dimensions_of_patches(tmp_path):
     assert found == {f"{i}_{name}.npy": little(pixels[i, j]) for i, (j, name) in places}
 
 
+@pytest.mark.usefixtures("unpacked_bytes")
+@pytest.mark.parametrize("compressor", [None, BLOSC, {"id": "zlib", "level": 1}], ids=compressor_id)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    "chunks", [(1, 1, 6, 7), (3, 1, 6, 7), (2, 4, 4, 3), (8, 8, 8, 8)], ids=str
+)
+def test_an_array_without_bands(tmp_path, chunks, order, compressor):
+    """An array with no dimension for bands gives a single band, as the zarr library reads it."""
+    masks = cube_of((5, 4, 1, 6, 7), "uint8")[:, :, 0]
+    with ZipStore(tmp_path / "x.zarr.zip", mode="w") as store:
+        group = zarr.create_group(store, zarr_format=2)
+        made = group.create_array(
+            "cloud_mask",
+            shape=masks.shape,
+            dtype=masks.dtype,
+            chunks=chunks,
+            order=order,
+            fill_value=masks.min(),
+            compressors=None if compressor is None else numcodecs.get_codec(compressor),
+            attributes={"_ARRAY_DIMENSIONS": ["sample", "time", "y", "x"]},
+        )
+        made[:] = masks
+        group.create_array("sample", data=np.array(SAMPLES))
+    modality = SPEC.modality("cloud-mask")
+    archive = ZarrArchive([tmp_path / "x.zarr.zip"], modality.arrays, modality.files)
+    found = {member.path: band_of(member.read()) for member in archive.members()}
+    assert found == {
+        f"{name}/{time}/cloud_mask.npy": little(masks[i, time])
+        for i, name in enumerate(SAMPLES)
+        for time in range(4)
+    }
+
+
+def test_a_missing_chunk_without_bands_is_the_fill_value_or_an_error(tmp_path):
+    """A chunk that is missing is the fill value if the array has one, and never another chunk."""
+    masks = cube_of((5, 4, 1, 6, 7), "uint8")[:, :, 0]
+    path = tmp_path / "x.zarr.zip"
+    with ZipStore(path, mode="w") as store:
+        group = zarr.create_group(store, zarr_format=2)
+        made = group.create_array(
+            "cloud_mask",
+            shape=masks.shape,
+            dtype=masks.dtype,
+            chunks=(5, 1, 6, 7),
+            fill_value=9,
+            attributes={"_ARRAY_DIMENSIONS": ["sample", "time", "y", "x"]},
+        )
+        for time in (0, 1, 3):
+            made[:, time] = masks[:, time]
+        group.create_array("sample", data=np.array(SAMPLES))
+    modality = SPEC.modality("cloud-mask")
+    archive = ZarrArchive([path], modality.arrays, modality.files)
+    found = {member.path: band_of(member.read()) for member in archive.members()}
+    assert len(found) == 20
+    for i, name in enumerate(SAMPLES):
+        for time in range(4):
+            expected = np.full((6, 7), 9, "uint8") if time == 2 else masks[i, time]
+            assert found[f"{name}/{time}/cloud_mask.npy"] == little(expected)
+
+
+def test_cloud_masks_are_converted_on_request_only(tmp_path):
+    """The cloud masks of stores are left out, until their option names these stores."""
+    folders = corpus.generate(SPEC, tmp_path / "source", 8, modalities=["s2a"])
+    source, target = folders["s2a"], tmp_path / "target"
+    assert convert(SPEC, source, target).n_written == {"s2a": 8}
+    before = records(target)
+    assert convert(SPEC, {"cloud-mask": source}, target).n_written == {"cloud-mask": 8}
+    stored = records(target)
+    assert {key: stored.pop(key) for key in before} == before
+    (modality,) = [m for m in SPEC.modalities if m.name == "cloud-mask"]
+    for patch in corpus.patches(SPEC, modality, 8):
+        bands = safetensors.numpy.load(stored.pop(patch.key))
+        assert little(bands["cloud_mask"]) == little(
+            corpus.pixels(patch.key, 0, (264, 264), "uint8")
+        )
+    assert stored == {}
+
+
 def test_bands_must_come_last(tmp_path):
     """An unsupported order of dimensions is an error that states the supported one."""
     axes = (Axis("c", "band"), Axis("tile", "tile"), Axis("h"), Axis("w"))
@@ -689,7 +767,7 @@ def test_stored_patches_are_not_decoded(tmp_path, n_decoded):
 @pytest.mark.parametrize("decoder", ["fast", "gdal"])
 def test_stores_are_compared_with_their_source(tmp_path, decoder):
     """`verify --sources` finds differences from a Zarr store with either decoder."""
-    folders = corpus.generate(SPEC, tmp_path / "source", 6)
+    folders = corpus.generate(SPEC, tmp_path / "source", 6, modalities=["s1", "s2c", "s2a"])
     convert(SPEC, folders, tmp_path / "target")
     make_decoder = GdalDecoder if decoder == "gdal" else None
     whole = compare_with_sources(tmp_path / "target", make_decoder=make_decoder)

@@ -20,7 +20,7 @@ from rico_hdl.errors import ArchiveError, IncompleteArchiveError, SourceError
 from rico_hdl.sources import MAX_MEMBER_BYTES
 from rico_hdl.sources.zip.archive import ZipArchive, volumes_of
 from rico_hdl.sources.zip.directory import MAX_DIRECTORY_BYTES
-from tests.contracts.archives import assert_inside, outcome_of
+from rico_hdl.testing.contracts.archives import assert_inside, outcome_of
 from tests.support.zip_files import ZIP, Piece, cut, pieces_of, some_contents, write, zip_of
 
 METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]

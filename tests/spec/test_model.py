@@ -12,6 +12,7 @@ from rico_hdl.spec import Arrays, Axis, Band, Columns, KeyColumn, Template
 
 S2 = registry()["bigearthnet"].modality("s2")
 HYDRO = registry()["hydro"].modalities[0]
+KEYS = (KeyColumn("scene", "id"), KeyColumn("patch", "name"))
 
 
 def axes(names, path=""):
@@ -30,6 +31,9 @@ def axes(names, path=""):
         (HYDRO, {"bands": (Band("A", index=1), Band("B", index=3))}, r"indexes \[1, 3\]"),
         (HYDRO, {"bands": (Band("A", index=0), Band("B", index=1))}, r"indexes \[0, 1\]"),
         (S2, {"columns": Columns((KeyColumn("patch", "id"),))}, "columns give the fields"),
+        (S2, {"columns": Columns(KEYS, files="image")}, "column 'image' holds its files, but each"),
+        (S2, {"columns": Columns((*KEYS[1:], KeyColumn("scene")))}, "no column holds the field"),
+        (HYDRO, {"columns": Columns((KeyColumn("number", "id"),))}, "no column is named for them"),
         (HYDRO, {"arrays": axes("band y x")}, "its files are .tif"),
         (HYDRO, {"files": "patch_{number}.npy"}, "its .npy files need axes"),
         (HYDRO, {"files": "patch_{number}.npz", "arrays": axes("band y x")}, "is named ''"),

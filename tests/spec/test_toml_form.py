@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import rico_hdl
 from rico_hdl.errors import SpecError
-from rico_hdl.spec import Arrays, Axis, Preset
+from rico_hdl.spec import Arrays, Axis, Columns, KeyColumn, Preset
 from rico_hdl.spec.portable import as_rows, from_rows
 from rico_hdl.spec.toml_form import spec_of
 
@@ -157,6 +157,58 @@ def test_files_of_arrays(tmp_path):
         load(tmp_path, text.replace('axes = ["y", "x", "band"]', ""))
 
 
+COLUMNS = """
+name = "hub"
+[[modality]]
+name = "rgb"
+files = "{file}/{row}/{id}_{label}.png"
+key = "{file}_{row}_{id}_{label}"
+bands = ["a", "b", "c"]
+[modality.columns]
+files = "image"
+fields = {id = {column = "image.path", stem = true, until = "_"}}
+"""
+
+
+def test_columns_of_tables(tmp_path):
+    """Fields are the columns that are named, those of the same name, or what tables give."""
+    (rgb,) = load(tmp_path, COLUMNS).modalities
+    assert rgb.columns == Columns(
+        (
+            KeyColumn("id", "image.path", until="_", stem=True),
+            KeyColumn("file"),
+            KeyColumn("row"),
+            KeyColumn("label", "label"),
+        ),
+        files="image",
+        pinned=True,
+    )
+    assert from_rows(
+        json.loads(json.dumps(as_rows(rico_hdl.load_spec(tmp_path / "chips.toml"))))
+    ) == load(tmp_path, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('files = "image"', "files = 1", ["modality 1 (rgb), columns: files is 1", '"image"']),
+        ('files = "image"', "file = 1", ["'file' is unknown, expected one of files, fields"]),
+        ('files = "image"', "", ["no column is named", "Name the column of the files"]),
+        ('column = "image.path", ', "", ["field id: column is missing", 'column = "image.path"']),
+        ("stem = true", "stem = 1", ["columns, field id: stem is 1, expected true or false"]),
+        ("{id = {", "{x = 'a', id = {", ["its columns give the fields x, id, file, row, label"]),
+        ("{row}/", "{row}_{band}/", ["{band} is in a folder name"]),
+        ("_{label}.png", "_{label}{band}.png", ["column 'image' holds its files, but each band"]),
+    ],
+)
+def test_errors_in_columns(tmp_path, old, new, expected):
+    """An error in the columns says what is wrong in which modality, and what to write."""
+    assert old in COLUMNS
+    with pytest.raises(SpecError) as caught:
+        load(tmp_path, COLUMNS.replace(old, new, 1))
+    assert [part for part in expected if part not in str(caught.value)] == []
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
@@ -210,7 +262,7 @@ VALUES = st.recursive(
     max_leaves=5,
 )
 KEYS = st.sampled_from(
-    ["name", "files", "key", "bands", "title", "patterns", "presets", "shape", "modality", "notes"]
+    ["name", "files", "key", "bands", "columns", "fields", "patterns", "shape", "modality", "notes"]
 )
 
 

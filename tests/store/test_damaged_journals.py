@@ -19,7 +19,7 @@ from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import get
 from rico_hdl.errors import StoreError
 from rico_hdl.store import Manifest, StoreWriter, journal
-from tests.support.files import flip
+from rico_hdl.testing.contracts.files import flip
 from tests.support.reading import records
 from tests.support.running import driven, run
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rico_hdl.checking.verification import verify
 from rico_hdl.errors import StoreError
 from rico_hdl.store import Pages, Snapshot, StoreWriter, Structure
-from tests.support.files import flip
+from rico_hdl.testing.contracts.files import flip
 from tests.support.running import python
 from tests.support.structured import PAGE, flips_of, pages_of, record, structured_store
 

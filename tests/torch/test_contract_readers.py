@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.contracts.readers import ReaderContract
+from rico_hdl.testing.contracts.readers import ReaderContract
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make test-torch")
 

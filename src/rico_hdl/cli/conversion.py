@@ -38,7 +38,7 @@ def with_all_sources(job: Job) -> Job:
     """
     if job.source_of_all is None:
         return job
-    wanted = [one for one in job.spec.modalities if one.name not in job.sources]
+    wanted = [m for m in job.spec.modalities if m.name not in job.sources and not m.on_request]
     try:
         found = sources_in(job.spec, job.source_of_all, wanted) if wanted else {}
     except SourceError:

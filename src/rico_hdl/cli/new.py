@@ -20,7 +20,7 @@ from rico_hdl.errors import UsageError
     help="The file to write; it must not exist.  [required]",
 )
 def new_command(source: str, output: Path) -> None:
-    """Look at the images in a folder or an archive, and draft a TOML file that describes them.
+    """Look at the images in a folder, an archive or parquet tables, and draft a TOML file.
 
     Comments in the file say what was inferred from what, and what is for you to decide.
     """
@@ -39,12 +39,12 @@ def new_command(source: str, output: Path) -> None:
     except OSError as error:
         raise UsageError(f"{output}: can't be written: {error.strerror}") from error
     click.echo(f"{output} describes {draft.n_images} images that were looked at:")
-    for one in draft.modalities:
-        kind = "mask" if one.is_mask else "image"
-        n = len(one.bands)
+    for one in draft.spec.modalities:
+        kind = "mask" if one.role == "mask" else "image"
+        n, n_patches = len(one.bands), draft.n_patches[one.name]
         click.echo(
-            f"  {one.name}  {kind}, {n} band{'s' if n > 1 else ''}, {one.n_patches} "
-            f"patch{'es' if one.n_patches > 1 else ''}: {one.draft.template.description}"
+            f"  {one.name}  {kind}, {n} band{'s' if n > 1 else ''}, {n_patches} "
+            f"patch{'es' if n_patches > 1 else ''}: {one.files.description}"
         )
     words = ["rico-hdl", "convert", str(output), "--dataset-dir", source]
     words += ["--target-dir", f"Encoded-{draft.spec.name}", "--dry-run"]

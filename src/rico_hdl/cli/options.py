@@ -103,7 +103,8 @@ def source_options(spec: DatasetSpec) -> list[click.Parameter]:
                 [modality.option, parameter],
                 multiple=True,
                 metavar="SOURCE",
-                help=f"The {modality.title}: a folder, or the downloaded archives.",
+                help=f"The {modality.title}: a folder, or the downloaded archives."
+                + " Converted only with this option." * modality.on_request,
             )
         )
         options += [

@@ -18,6 +18,15 @@ _ARRAYS = Arrays(
         Axis("x"),
     ),
 )
+_MASKS = Arrays(
+    path="cloud_mask",
+    axes=(
+        Axis("sample", field="location", labels="sample"),
+        Axis("time", field="time"),
+        Axis("y"),
+        Axis("x"),
+    ),
+)
 _NAME = "ssl4eos12_*_seasonal_data_*.zarr.zip"
 _N_PUBLISHED = 246_144 * 4  # locations x times
 _SHAPE = (264, 264)
@@ -89,6 +98,22 @@ SPEC = DatasetSpec(
             example="0080717/0/B8A.npy",
             n_published=_N_PUBLISHED,
         ),
+        Modality(
+            name="cloud-mask",
+            title="cloud masks of Sentinel-2 products",
+            option="--cloud-mask-dir",
+            files=Template.parse("{location:d}/{time:d}/cloud_mask.npy"),
+            arrays=_MASKS,
+            key=Template.parse("cloud_mask_{location}_{time}"),
+            bands=_bands("cloud_mask"),
+            dtype="uint8",
+            folder="S2L2A",
+            role="mask",
+            on_request=True,
+            downloads=_downloads("S2L2A"),
+            example="0080717/0/cloud_mask.npy",
+            n_published=_N_PUBLISHED,
+        ),
     ),
     notes=(
         (
@@ -104,6 +129,7 @@ SPEC = DatasetSpec(
             "Values are stored unchanged: Sentinel-1 in dB; Sentinel-2 with an offset of 1000 "
             "added. The publisher's WebDataset form lacks this offset; it is not supported."
         ),
-        "Cloud masks, dates, coordinates and the S2RGB stores are not converted.",
+        "Cloud masks are converted only with --cloud-mask-dir, from the stores of L2A products.",
+        "Dates, coordinates and the S2RGB stores are not converted.",
     ),
 )

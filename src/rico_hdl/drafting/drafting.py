@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from rico_hdl.drafting.grouping import Group, groups_of, split_at
 from rico_hdl.drafting.sampling import Facts, Sample, nothing_to_draft
+from rico_hdl.drafting.tables import table_text, tables_in
 from rico_hdl.drafting.templates import Draft, claims, draft_of, narrow
 from rico_hdl.drafting.toml_text import toml_text
 from rico_hdl.drafting.words import ID_DIGITS, is_mask, kind, may_be_variant, slug
@@ -58,11 +59,12 @@ class SpecDraft(NamedTuple):
     """The same, loaded."""
     n_images: int
     """The number of images that were looked at."""
-    modalities: tuple[DraftedModality, ...]
+    n_patches: dict[str, int]
+    """The number of patches that were looked at, by modality."""
 
 
 def draft_spec(source: str | os.PathLike[str], name: str = "") -> SpecDraft:
-    """Draft the spec of the images in a folder or an archive.
+    """Draft the spec of the images in a folder, an archive or parquet tables.
 
     Args:
         source: The folder, the archive, or a folder of archives.
@@ -71,6 +73,10 @@ def draft_spec(source: str | os.PathLike[str], name: str = "") -> SpecDraft:
     Raises:
         SourceError: The source can't be used, or holds no images that can be decoded.
     """
+    if tables := tables_in(Path(source)):
+        text, n_rows = table_text(slug(name) or _dataset_name(str(source)), Path(source), tables)
+        spec = _loaded(str(source), text)
+        return SpecDraft(text, spec, n_rows, {one.name: n_rows for one in spec.modalities})
     sample = Sample.of(Path(source))
     groups = [group for group in groups_of(sample) if group.facts is not None and _fits(group)]
     if not groups:
@@ -83,14 +89,23 @@ def draft_spec(source: str | os.PathLike[str], name: str = "") -> SpecDraft:
         _modality(draft, one, drafts, sample) for draft, one in zip(drafts, names, strict=True)
     )
     text = toml_text(slug(name) or _dataset_name(sample.location), modalities, sample)
+    n_patches = {one.name: one.n_patches for one in modalities}
+    return SpecDraft(text, _loaded(sample.location, text), len(sample.images), n_patches)
+
+
+def _loaded(location: str, text: str) -> DatasetSpec:
+    """The spec that a text describes.
+
+    Raises:
+        SpecError: It contradicts itself.
+    """
     try:
-        spec = spec_of(tomllib.loads(text))
+        return spec_of(tomllib.loads(text))
     except SpecError as error:
         raise SpecError(
-            f"{sample.location}: no consistent spec can be drafted: {error.message}",
+            f"{location}: no consistent spec can be drafted: {error.message}",
             "Write the spec by hand: see docs/your-dataset.md.",
         ) from error
-    return SpecDraft(text, spec, len(sample.images), modalities)
 
 
 def _fits(group: Group) -> bool:

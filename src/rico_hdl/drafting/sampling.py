@@ -141,7 +141,7 @@ class Sample:
         if not isinstance(content, bytes | Path):
             return
         try:
-            self._facts[path] = _facts(path, content)
+            self._facts[path] = facts_of(path, content)
         except RicoError as error:
             self.problems.append(f"{path}: {error.message}")
 
@@ -226,7 +226,7 @@ def _is_array(path: str) -> bool:
     return PurePosixPath(path).suffix.lower() in ARRAY_SUFFIXES
 
 
-def _facts(path: str, data: bytes | Path) -> Facts:
+def facts_of(path: str, data: bytes | Path) -> Facts:
     """Decode a file, or look at its arrays.
 
     Raises:

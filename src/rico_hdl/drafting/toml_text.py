@@ -28,15 +28,15 @@ def toml_text(name: str, modalities: Sequence[DraftedModality], sample: Sample) 
         sample: What they were inferred from.
     """
     extent = "all" if sample.is_whole else "a sample of"
-    lines = _comment(
-        f"Drafted by `rico-hdl new` from {extent} the images in {_plain(sample.location)}: "
+    lines = comment(
+        f"Drafted by `rico-hdl new` from {extent} the images in {plain(sample.location)}: "
         f"{len(sample.images)} paths, of which {len(_examined(modalities))} were opened. "
         "Comments say what is inferred from what. Lines that start with # DECIDE are for you. "
         "docs/your-dataset.md explains the keys."
     )
-    lines += ["", f"name = {_quoted(name)}"]
+    lines += ["", f"name = {quoted(name)}"]
     if tables := _tables(sample):
-        lines += _comment(
+        lines += comment(
             f"DECIDE: these files may hold labels or splits: {', '.join(tables)}. They are not "
             "converted."
         )
@@ -44,7 +44,7 @@ def toml_text(name: str, modalities: Sequence[DraftedModality], sample: Sample) 
         lines += ["", *_modality(modality, is_only=len(modalities) == 1)]
     lines += _labels(modalities)
     if sample.problems:
-        lines += ["", *_comment(f"Not decoded: {'; '.join(map(_plain, sample.problems[:3]))}")]
+        lines += ["", *comment(f"Not decoded: {'; '.join(map(plain, sample.problems[:3]))}")]
     return "\n".join(lines) + "\n"
 
 
@@ -55,25 +55,25 @@ def _modality(modality: DraftedModality, *, is_only: bool) -> list[str]:
     texts += [f"{{{name}}}" for name in array.fields] if array is not None else []
     key = "_".join(dict.fromkeys(texts)) + ("" if is_only else f"_{modality.name}")
     n_files = f"{len(files)} file" + ("s" if len(files) > 1 else "")
-    lines = ["[[modality]]", f"name = {_quoted(modality.name)}"]
+    lines = ["[[modality]]", f"name = {quoted(modality.name)}"]
     if modality.is_mask:
-        lines += [*_comment(_mask_reason(modality)), 'role = "mask"']
+        lines += [*comment(_mask_reason(modality)), 'role = "mask"']
     of = "" if len(files) == modality.n_patches else f" of {modality.n_patches} patches"
-    lines += _comment(f"Matches {n_files}{of}, such as {_plain(files[0].path)}")
+    lines += comment(f"Matches {n_files}{of}, such as {plain(files[0].path)}")
     for note in draft.group.notes:
-        lines += _comment(f"DECIDE: {_plain(note)}")
-    lines.append(f"files = {_quoted('/'.join(draft.segments))}")
+        lines += comment(f"DECIDE: {plain(note)}")
+    lines.append(f"files = {quoted('/'.join(draft.segments))}")
     if draft.patterns:
-        rows = ", ".join(f"{name} = {_quoted(value)}" for name, value in draft.patterns.items())
+        rows = ", ".join(f"{name} = {quoted(value)}" for name, value in draft.patterns.items())
         lines += [
-            *_comment("Files of other modalities have other names."),
+            *comment("Files of other modalities have other names."),
             f"patterns = {{{rows}}}",
         ]
-    lines.append(f"key = {_quoted(key)}")
+    lines.append(f"key = {quoted(key)}")
     lines += _bands(modality)
     lines += _axes(array) if array is not None else []
     if modality.dtype:
-        lines.append(f"dtype = {_quoted(modality.dtype)}")
+        lines.append(f"dtype = {quoted(modality.dtype)}")
     return lines
 
 
@@ -84,15 +84,15 @@ def _axes(array: ArrayFacts) -> list[str]:
     text = f"DECIDE: an array has the shape {shape}; check what its axes are, in order."
     if fields:
         text += f" Each {fields} is a patch; give the axis another name if you like."
-    lines = _comment(text)
+    lines = comment(text)
     if array.others:
-        shown = ", ".join(map(_plain, array.others[:8]))
-        lines += _comment(
+        shown = ", ".join(map(plain, array.others[:8]))
+        lines += comment(
             f"DECIDE: the file also holds {shown}: copy this [[modality]] for those with pixels."
         )
-    lines.append(f"axes = [{', '.join(map(_quoted, array.axes))}]")
+    lines.append(f"axes = [{', '.join(map(quoted, array.axes))}]")
     if array.array:
-        lines.append(f"array = {_quoted(array.array)}")
+        lines.append(f"array = {quoted(array.array)}")
     return lines
 
 
@@ -113,12 +113,12 @@ def _bands(modality: DraftedModality) -> list[str]:
         text = f"{found}; names from {modality.bands_from}."
     else:
         text = f"DECIDE: {found}, without names: replace these by the names of the bands."
-    quoted = [_quoted(name) for name in modality.bands]
-    line = f"bands = [{', '.join(quoted)}]"
+    names = [quoted(name) for name in modality.bands]
+    line = f"bands = [{', '.join(names)}]"
     if len(line) <= _WIDTH:
-        return [*_comment(text), line]
-    body = textwrap.wrap(", ".join(quoted) + ",", _WIDTH - 4, break_long_words=False)
-    return [*_comment(text), "bands = [", *(f"    {row}" for row in body), "]"]
+        return [*comment(text), line]
+    body = textwrap.wrap(", ".join(names) + ",", _WIDTH - 4, break_long_words=False)
+    return [*comment(text), "bands = [", *(f"    {row}" for row in body), "]"]
 
 
 def _mask_reason(modality: DraftedModality) -> str:
@@ -141,8 +141,8 @@ def _labels(modalities: Sequence[DraftedModality]) -> list[str]:
         return []
     values = sorted(set(draft.fields[draft.class_field]))
     shown = ", ".join(values[:6]) + (", …" if len(values) > 6 else "")
-    lines = _comment(
-        f"DECIDE: folders are called like classes: {_plain(shown)} ({len(values)} in the sample). "
+    lines = comment(
+        f"DECIDE: folders are called like classes: {plain(shown)} ({len(values)} in the sample). "
         "Remove this table if they are none."
     )
     if any(one.is_mask for one in modalities):
@@ -153,7 +153,7 @@ def _labels(modalities: Sequence[DraftedModality]) -> list[str]:
 def _tables(sample: Sample) -> list[str]:
     """The names of files that may be tables, once for each folder with many."""
     paths = [p for p in sample.others if PurePosixPath(p).suffix.lower() in _TABLES]
-    found = {PurePosixPath(path).name: _plain(path) for path in sorted(paths, key=len)}
+    found = {PurePosixPath(path).name: plain(path) for path in sorted(paths, key=len)}
     texts = list(found.values())[:_N_TABLES]
     return [*texts, "…"] if len(found) > _N_TABLES else texts
 
@@ -162,16 +162,16 @@ def _examined(modalities: Iterable[DraftedModality]) -> list[object]:
     return [facts for modality in modalities for facts in modality.examined]
 
 
-def _comment(text: str) -> list[str]:
+def comment(text: str) -> list[str]:
     """A text as lines of comment."""
     return [f"# {line}" for line in textwrap.wrap(text, _WIDTH - 2, break_on_hyphens=False)]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text without characters that a comment can't have."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A TOML string; JSON's escapes are valid there."""
     return json.dumps(text, ensure_ascii=False)

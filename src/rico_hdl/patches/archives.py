@@ -17,6 +17,7 @@ from rico_hdl.decoding.raster import Raster
 from rico_hdl.errors import (
     ArchiveError,
     IncompleteArchiveError,
+    MemberError,
     UnsupportedArchiveError,
 )
 from rico_hdl.patches.member_files import MemberFiles
@@ -241,7 +242,12 @@ class Assembly:
             waiting.met.add(member.path)
             self._leave(waiting, member.path, self._too_large(waiting.n_bytes + member.n_bytes))
             return
-        data = member.read()  # if this fails, the file is not noted
+        try:
+            data = member.read()  # if this fails, the file is not noted
+        except MemberError as error:
+            waiting.met.add(member.path)
+            self._leave(waiting, member.path, error.message)
+            return
         waiting.met.add(member.path)
         if again:  # the later file wins, as in unpacking
             self._add(waiting, -_n_bytes(waiting.files[member.path]))

@@ -29,7 +29,7 @@ from rico_hdl.patches.hints import (
 )
 from rico_hdl.patches.walking import FoundPatch, find
 from rico_hdl.sources import Archive, FolderEntry, FolderSource, Source
-from rico_hdl.sources.arrays.containers import ContainerFiles, container_at, containers_below
+from rico_hdl.sources.arrays.containers import container_archives
 from rico_hdl.sources.leftovers import is_in_leftover
 from rico_hdl.sources.opening import archives_in, is_source, open_archive, parts_of
 from rico_hdl.spec import DatasetSpec, Modality
@@ -114,14 +114,16 @@ def named_sources(
 
     Returns:
         The sources by modality, and the names of the modalities that the place does not hold.
+        Those that are converted on request only are among neither.
 
     Raises:
         SourceError: The place holds no patch of any modality.
     """
     if isinstance(sources, Mapping):
         return sources, []
-    found = sources_in(spec, sources, spec.modalities)
-    return found, [one.name for one in spec.modalities if one.name not in found]
+    wanted = [one for one in spec.modalities if not one.on_request]
+    found = sources_in(spec, sources, wanted)
+    return found, [one.name for one in wanted if one.name not in found]
 
 
 def sources_in(
@@ -228,10 +230,11 @@ def open_sources(
             "Give one folder that holds them all, or every archive.",
         )
     if folders and modality.container is not None:
-        archives, n_ignored = _containers_in(modality, folders[0])
-        if archives:
-            _look_into(spec, modality, archives, thorough=thorough)
-            return Opened(modality, None, archives, n_ignored)
+        containers = container_archives(folders[0], modality)
+        if containers:
+            n_ignored = len(archives_in(folders[0]))
+            _look_into(spec, modality, containers, thorough=thorough)
+            return Opened(modality, None, containers, n_ignored)
     if folders:
         found, n_ignored = _archives_of(modality, folders[0])
         if not found:
@@ -241,24 +244,6 @@ def open_sources(
     archives = tuple(_opened(spec, modality, path) for path in found)
     _look_into(spec, modality, archives, thorough=thorough)
     return Opened(modality, None, archives)
-
-
-def _containers_in(modality: Modality, folder: Path) -> tuple[tuple[Archive, ...], int]:
-    """The files in a folder that hold many patches each, as archives; and how many to ignore.
-
-    Files that the publisher offers one by one are archives of their own, with their own sums.
-    """
-    try:
-        names = containers_below(folder, modality)
-        n_ignored = len(archives_in(folder)) if names else 0
-    except OSError:
-        return (), 0  # opening a folder that can't be listed raises the error
-    if not names:
-        return (), 0
-    paths = [folder / name for name in names]
-    if all(any(path.match(one.name) for one in modality.downloads) for path in paths):
-        return tuple(container_at(path, modality) for path in paths), n_ignored
-    return (ContainerFiles(folder, folder, names, modality),), n_ignored
 
 
 def _opened(spec: DatasetSpec, modality: Modality, path: Path) -> Archive:
@@ -294,8 +279,11 @@ def _archives_of(modality: Modality, folder: Path) -> tuple[list[Path], int]:
         found = archives_in(folder)
     except OSError:
         return [], 0  # opening a folder that can't be listed raises the error
+    # Without published names, any table may hold the patches that a spec finds in tables.
+    is_table = modality.columns is not None and not modality.downloads
+    others = (".zarr.zip",) if is_table else (".parquet", ".zarr.zip")
     chosen = _published(modality, found) or [
-        path for path in found if not path.name.lower().endswith((".parquet", ".zarr.zip"))
+        path for path in found if not path.name.lower().endswith(others)
     ]
     if not chosen:
         return [], 0

@@ -355,7 +355,8 @@ def _refuse(files: Sequence[Path], found: str, modality: Modality | None) -> NoR
         )
     raise SourceError(
         f"{files[-1]} is {found}, and {modality.title} are not published as such",
-        "See how they are published with: rico-hdl datasets",
+        "See how they are published with: rico-hdl datasets. For a dataset of your own, the spec "
+        "says where tables and arrays hold its patches: docs/your-dataset.md.",
     )
 
 

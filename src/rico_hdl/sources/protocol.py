@@ -99,6 +99,7 @@ class Member(NamedTuple):
     requested, or not at all; otherwise it may be called at any time, from any thread.
 
     Raises:
+        MemberError: The member can't be read, and the archive goes on behind it.
         ArchiveError: The member is damaged, or can't be read. Other members may be fine.
     """
     problem: str = ""
@@ -106,17 +107,6 @@ class Member(NamedTuple):
     If set, `read` must not be called."""
     n_bytes: int = 0
     """The memory that reading it takes, in bytes; 0 if unknown."""
-
-
-class HasRows(Protocol):
-    """An archive that has a table about its samples, beyond their pixels."""
-
-    def rows(self) -> Generator[dict[str, object]]:
-        """Yield what the archive says about each of its samples, by column, in order.
-
-        Values are text, numbers, or lists of them. `file` is the archive's name without its
-        extension.
-        """
 
 
 class Archive(Protocol):
@@ -157,4 +147,18 @@ class Archive(Protocol):
                 the archive's other records of them: members may be missing.
             ArchiveError: The archive is damaged; the message gives the offset or the member. Later
                 members can't be read, or all were yielded but their content is in doubt.
+        """
+
+
+class HasRows(Protocol):
+    """An archive that has a table about its samples, in addition to pixels."""
+
+    def rows(self) -> Generator[dict[str, object]]:
+        """Yield what the archive says about each of its samples, in order.
+
+        That is text, numbers, or lists of them, by column; `file` is the archive's name without its
+        extension. Columns have names of lower-case letters, digits and ``_``.
+
+        Raises:
+            ArchiveError: The archive is damaged.
         """

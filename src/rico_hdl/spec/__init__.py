@@ -1,15 +1,14 @@
 """What a dataset is: immutable values without any I/O."""
 
 from rico_hdl.spec.arrays import Arrays, Axis
+from rico_hdl.spec.columns import Columns, KeyColumn
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
     ALL_BANDS,
     JOINT,
     Band,
-    Columns,
     DatasetSpec,
     Download,
-    KeyColumn,
     Modality,
     Preset,
 )

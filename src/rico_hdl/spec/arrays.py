@@ -51,7 +51,8 @@ class Arrays:
     in an HDF5 file, with ``{band}`` if each band has its own, and with other fields if each patch
     has its own. Empty for ``.npy`` files."""
     axes: tuple[Axis, ...]
-    """Its dimensions, in order."""
+    """Its dimensions, in order. In Zarr stores without a template of their own, the last two are
+    rows and columns, after that of the bands if there are several."""
 
     @property
     def are_files(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -17,6 +17,7 @@ from typing import Literal, get_args
 
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.arrays import Arrays, check_array_files
+from rico_hdl.spec.columns import Columns, check_columns
 from rico_hdl.spec.containers import check_containers, container_of, suffix_of
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.overlap import common_text
@@ -76,41 +77,6 @@ class Preset:
     """The safetensors keys, in the order in which they are read."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyColumn:
-    """The column of a parquet table that holds a field of patches' paths."""
-
-    name: str
-    """The template field."""
-    column: str
-    """The name of the column."""
-    until: str = ""
-    """The field is the part of a value before this text first occurs; the whole value if empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """How parquet tables hold patches: each patch is a row, and each of its files a cell.
-
-    The column of a band has the band's token as its name.
-    """
-
-    keys: tuple[KeyColumn, ...]
-    """The columns with the fields of a path, one for each field except the band."""
-
-    def fields(self, values: Mapping[str, str]) -> dict[str, str]:
-        """The fields of a row, by name.
-
-        Args:
-            values: The row's values in the key columns, by column name.
-        """
-        found = {}
-        for key in self.keys:
-            value = values[key.column]
-            found[key.name] = value.partition(key.until)[0] if key.until else value
-        return found
-
-
 @dataclass(frozen=True)
 class Modality:
     """Patches of one dataset that share their bands and their layout on disk."""
@@ -158,6 +124,9 @@ class Modality:
     """The names of a mask's classes, by pixel value from 0 on."""
     ignore: int | None = None
     """The pixel value of a mask that stands for no class."""
+    on_request: bool = False
+    """Whether it is converted only if its own source is named, and not from a place that is given
+    for all modalities: for files next to the patches that few people need."""
 
     def __post_init__(self) -> None:
         check_containers(self.name, self.files, self.arrays, self.band_names)
@@ -197,15 +166,19 @@ class Modality:
             check_array_files(
                 self.name, self.suffix, self.arrays, self.band_names, is_split=is_split
             )
-        layouts = {}
         if self.columns is not None:
-            layouts["columns"] = [BAND_FIELD, *(key.name for key in self.columns.keys)]
+            check_columns(
+                self.name,
+                self.columns,
+                self.patch_fields,
+                str(self.files),
+                is_split=self.one_file_per_band,
+            )
         if self.arrays is not None and not self.arrays.are_files and self.container is None:
-            layouts["arrays"] = list(self.arrays.fields)
-        for kind, fields in layouts.items():
+            fields = list(self.arrays.fields)
             if sorted(fields) != sorted(self.files.fields):
                 raise SpecError(
-                    f"modality {self.name!r}: its {kind} give the fields {', '.join(fields)}",
+                    f"modality {self.name!r}: its arrays give the fields {', '.join(fields)}",
                     f"Expected those of {self.files}: {', '.join(self.files.fields)}.",
                 )
 
@@ -270,6 +243,8 @@ class Modality:
         elif self.arrays is not None and self.container is not None:
             axes = [[axis.name, axis.field, axis.labels] for axis in self.arrays.axes]
             contract.append([self.arrays.path, *axes])
+        if self.columns is not None and self.columns.pinned:
+            contract.append(self.columns.contract)
         return contract
 
     @cached_property

@@ -11,13 +11,12 @@ from typing import Any, Final, TypeVar
 
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.arrays import Arrays, Axis
+from rico_hdl.spec.columns import Columns, KeyColumn
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
     Band,
-    Columns,
     DatasetSpec,
     Download,
-    KeyColumn,
     Modality,
     Preset,
 )
@@ -135,7 +134,7 @@ def _plain_kind(name: str) -> type[int | str]:
 
 _TEXTS: Final = frozenset({"aliases", "classes", "bands", "companions", "keywords", "notes"})
 _OPTIONAL: Final = frozenset({"shape", "dtype", "ignore", "n_published", *_SINGLE})
-_FLAGS: Final = frozenset({"is_original"})
+_FLAGS: Final = frozenset({"is_original", "on_request", "pinned", "stem"})
 _NUMBERS: Final = frozenset({"ignore", "index", "n_published"})
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, get_args
 
 from rico_hdl.errors import SpecError
+from rico_hdl.spec.columns import GIVEN_FIELDS, Columns, KeyColumn
 from rico_hdl.spec.containers import CONTAINER_SUFFIXES
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
@@ -55,6 +56,10 @@ def _is_count(value: object) -> bool:
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
 
 
 def _is_table(value: object) -> bool:
@@ -125,6 +130,7 @@ MODALITY_KEYS: Final = {
     "classes": _Rule(
         _are_texts, "the names of a mask's classes", 'classes = ["background", "water"]'
     ),
+    "on_request": _Rule(_is_flag, "true or false", "on_request = true"),
     "ignore": _Rule(_is_integer, "a pixel value", "ignore = 255"),
     "folder": _Rule(_is_text, "the name of a folder", 'folder = "s2"'),
     "dtype": _Rule(_is_text, "the numpy name of a dtype", 'dtype = "uint16"'),
@@ -154,6 +160,9 @@ MODALITY_KEYS: Final = {
         "a table of the arrays that name the places along axes",
         'axis_labels = {sample = "ids"}',
     ),
+    "columns": _Rule(
+        _is_table, "a table of the columns of parquet files", 'columns = {files = "image"}'
+    ),
 }
 """The keys of a modality."""
 _BAND: Final = {
@@ -161,6 +170,19 @@ _BAND: Final = {
     "token": _Rule(_is_text, "the band's spelling in file names", 'token = "blue"'),
     "shape": _Rule(_is_shape, "rows and columns", "shape = [120, 120]"),
     "aliases": _Rule(_are_texts, "a list of texts", 'aliases = ["blue"]'),
+}
+_COLUMNS: Final = {
+    "files": _Rule(_is_text, "the name of the column with the files", 'files = "image"'),
+    "fields": _Rule(
+        _is_table_of(lambda value: _is_text(value) or _is_table(value)),
+        "a table of columns, by field",
+        'fields = {id = "image_id"}',
+    ),
+}
+_FIELD: Final = {
+    "column": _Rule(_is_text, "the name of a column", 'column = "image.path"', required=True),
+    "until": _Rule(_is_text, "the text that ends the value", 'until = "_"'),
+    "stem": _Rule(_is_flag, "true or false", "stem = true"),
 }
 
 _LABELS: Final = {
@@ -259,12 +281,32 @@ def _modality(table: dict[str, Any], where: str, option: str) -> Modality:
         role=table.get("role", "image"),
         classes=tuple(table.get("classes", ())),
         ignore=table.get("ignore"),
+        on_request=table.get("on_request", False),
         dtype=table.get("dtype"),
+        columns=_columns(table.get("columns"), files, where),
         arrays=arrays,
         n_published=table.get("n_published"),
         downloads=tuple(Download(name, md5) for name, md5 in table.get("downloads", {}).items()),
         presets=tuple(Preset(n, tuple(bands)) for n, bands in table.get("presets", {}).items()),
     )
+
+
+def _columns(table: dict[str, Any] | None, files: Template, where: str) -> Columns | None:
+    """The columns of a modality: fields that the table leaves out are called as their columns."""
+    if table is None:
+        return None
+    _check(table, _COLUMNS, f"{where}, columns")
+    named: dict[str, str | dict[str, Any]] = dict(table.get("fields", {}))
+    for name in files.fields:
+        if name != BAND_FIELD:
+            named.setdefault(name, {} if name in GIVEN_FIELDS else name)
+    keys = []
+    for name, value in named.items():
+        row = {"column": value} if isinstance(value, str) else value
+        if row:
+            _check(row, _FIELD, f"{where}, columns, field {name}")
+        keys.append(KeyColumn(name, **row))
+    return Columns(tuple(keys), table.get("files", ""), pinned=True)
 
 
 def _band(band: str | dict[str, Any], index: int, where: str) -> Band:

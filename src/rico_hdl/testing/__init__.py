@@ -6,7 +6,8 @@
 
 In: a spec. Out: folders with files as a publisher lays them out, whose pixels encode their own
 position; and whether converting them gives exactly these pixels. Only `check_spec` uses the code
-that the samples help to test. The extra ``rico-hdl[testing]`` installs what is needed.
+that the samples help to test. `rico_hdl.testing.contracts` has test suites for archives, decoders,
+sources and readers. The extra ``rico-hdl[testing]`` installs what is needed.
 """
 
 from __future__ import annotations

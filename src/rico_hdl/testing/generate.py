@@ -82,14 +82,15 @@ class _Contents:
         self._modality = modality
         self._encoding = encoding_of(spec, modality)
         self._kind = images.kind_of(modality)
-        self._noise = noise
+        self.noise = noise
+        """Whether pixels are noise."""
         self._compressed: dict[object, bytes] = {}
 
     def of(self, patch: SamplePatch, bands: tuple[Band, ...]) -> bytes:
         """The file with these bands of a patch."""
         shape = shape_of(self._spec, self._modality, bands[0], patch.number)
         is_compressed = self._kind != "tiff" or self._encoding.compression is not None
-        if not self._noise or not is_compressed:
+        if not self.noise or not is_compressed:
             return self._encoded(patch.key, bands, shape)
         content = str(patch.number % _N_COMPRESSED)
         place = (content, bands, shape)
@@ -110,7 +111,7 @@ class _Contents:
 
     def _pixels(self, key: str, band: Band, shape: tuple[int, int]) -> npt.NDArray[Any]:
         position = self._modality.bands.index(band)
-        if self._noise:
+        if self.noise:
             return noise(key, position, shape, self._encoding.dtype, self._encoding.noise_bits)
         return pixels(key, position, shape, self._encoding.dtype)
 
@@ -175,9 +176,33 @@ def _write(
 def _write_stores(
     spec: DatasetSpec, modality: Modality, source: Path, n_patches: int, contents: _Contents
 ) -> set[Path]:
-    """Write the patches of one modality as Zarr stores; return these."""
+    """Write the patches of one modality as Zarr stores; return the places of its arrays.
+
+    Modalities that share a folder are arrays of the same stores, of which the first has bands.
+    """
     with extra_needed():
         from rico_hdl.testing.zarrs import write_stores  # noqa: PLC0415 - for numcodecs
 
-    write_stores(modality, source, patches(spec, modality, n_patches), contents.pixels)
-    return set(source.iterdir())
+    first, *others = [m for m in spec.modalities if m.folder == modality.folder]
+    if modality is first or not any(source.iterdir()):
+        samples = patches(spec, first, n_patches)
+        of_first = contents if modality is first else _Contents(spec, first, contents.noise)
+        more = {
+            other.arrays.path: _of_band(
+                spec, other, n_patches, _Contents(spec, other, contents.noise)
+            )
+            for other in others
+            if other.arrays is not None
+        }
+        write_stores(first, source, samples, of_first.pixels, more)
+    array = modality.arrays.path if modality.arrays is not None else ""
+    return {path / array for path in source.iterdir()}
+
+
+def _of_band(
+    spec: DatasetSpec, modality: Modality, n_patches: int, contents: _Contents
+) -> Callable[[int], npt.NDArray[Any]]:
+    """A function that returns the only band of a patch, by the patch's number."""
+    samples = patches(spec, modality, n_patches)
+    (band,) = modality.bands
+    return lambda number: contents.pixels(samples[number], band)

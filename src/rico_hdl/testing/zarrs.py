@@ -66,6 +66,7 @@ def write_stores(
     folder: Path,
     patches: Sequence[SamplePatch],
     pixels: Callable[[SamplePatch, Band], npt.NDArray[Any]],
+    more: Mapping[str, Callable[[int], npt.NDArray[Any]]] | None = None,
 ) -> None:
     """Write patches as stores with the names, arrays and chunks of the published ones.
 
@@ -74,6 +75,8 @@ def write_stores(
         folder: The folder to write to.
         patches: The patches, all times of a location together, see `rico_hdl.testing.patches`.
         pixels: Returns the pixels of one band of a patch; all bands have the same shape and dtype.
+        more: By the path of an array without bands, a function that returns its pixels for the
+            number of a patch.
     """
     for number, (start, stop) in enumerate(_stores(len(patches)), 1):
         part, n_times = patches[start:stop], min(N_TIMES, stop - start)
@@ -84,6 +87,12 @@ def write_stores(
             [patch.fields["location"] for patch in part[::n_times]],
             [band.token for band in modality.bands],
             Storage(fill_value="NaN" if cube.dtype.kind == "f" else None),
+            more={
+                path: np.array([of(patch.number) for patch in part]).reshape(
+                    -1, n_times, *cube.shape[2:]
+                )
+                for path, of in (more or {}).items()
+            },
         )
 
 
@@ -99,12 +108,14 @@ def file_name(modality: Modality, split: str, number: int) -> str:
     return name.replace("*", split, 1).replace("*", f"{number:06}", 1)
 
 
-def write_store(
+def write_store(  # noqa: PLR0913 - all but four by default
     path: Path,
     cube: npt.NDArray[Any],
     samples: Sequence[str],
     bands: Sequence[str],
     storage: Storage | None = None,
+    *,
+    more: Mapping[str, npt.NDArray[Any]] | None = None,
 ) -> None:
     """Write one store.
 
@@ -114,11 +125,12 @@ def write_store(
         samples: The name of each sample.
         bands: The name of each band.
         storage: Its storage; by default that of published stores.
+        more: Arrays without bands by path: (sample, time, row, column).
     """
     storage = storage or Storage()
     with zipfile.ZipFile(path, "w", storage.compression) as file:
         metadata: dict[str, object] = {}
-        for name, content in _files(cube, samples, bands, storage):
+        for name, content in _files(cube, samples, bands, storage, more or {}):
             file.writestr(name, content)
             if name.rpartition("/")[2].startswith(".z"):
                 metadata[name] = json.loads(content)
@@ -162,7 +174,11 @@ def _stores(n_patches: int) -> Iterator[tuple[int, int]]:
 
 
 def _files(
-    cube: npt.NDArray[Any], samples: Sequence[str], bands: Sequence[str], storage: Storage
+    cube: npt.NDArray[Any],
+    samples: Sequence[str],
+    bands: Sequence[str],
+    storage: Storage,
+    more: Mapping[str, npt.NDArray[Any]],
 ) -> Iterator[tuple[str, bytes]]:
     """The names and contents of a store's files, except the file of all metadata."""
     n_samples, n_times, _, rows, columns = cube.shape
@@ -172,9 +188,10 @@ def _files(
     yield from _array("bands", cube, dimensions, storage, storage.chunks)
     for name in ("center_lat", "center_lon"):
         yield from _plain(name, np.linspace(-60, 60, n_samples), ["sample"])
-    if cube.dtype.kind == "i":
-        mask = np.zeros((n_samples, n_times, rows, columns), np.uint8)
-        yield from _plain("cloud_mask", mask, ["sample", "time", "y", "x"])
+    if cube.dtype.kind == "i" and not more:
+        more = {"cloud_mask": np.zeros((n_samples, n_times, rows, columns), np.uint8)}
+    for name, values in more.items():
+        yield from _array(name, values, ["sample", "time", "y", "x"], Storage(), None)
     yield from _plain("crs", np.full(n_samples, 32651), ["sample"])
     products = np.full((n_samples, n_times), "20201116T023001_20201116T022955_T51TWM")
     yield from _plain("file_id", products, ["sample", "time"])

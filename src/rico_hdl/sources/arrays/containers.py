@@ -145,6 +145,22 @@ def container_at(path: Path, modality: Modality) -> ContainerFiles:
     return ContainerFiles(path, path.parents[len(names) - 1], [name], modality)
 
 
+def container_archives(folder: Path, modality: Modality) -> tuple[ContainerFiles, ...]:
+    """The files below a folder that hold patches of a modality, as archives.
+
+    Files that the publisher offers one by one are archives of their own, with their own sums;
+    others are one archive. A folder that can't be listed holds none: opening it raises the error.
+    """
+    try:
+        names = containers_below(folder, modality)
+    except OSError:
+        return ()
+    paths = [folder / name for name in names]
+    if all(any(path.match(one.name) for one in modality.downloads) for path in paths):
+        return tuple(container_at(path, modality) for path in paths)
+    return (ContainerFiles(folder, folder, names, modality),)
+
+
 def containers_below(folder: Path, modality: Modality) -> list[str]:
     """The paths of files below a folder that hold patches of a modality, sorted.
 

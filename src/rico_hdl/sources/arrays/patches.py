@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from rico_hdl.decoding.raster import Raster
-from rico_hdl.errors import ArchiveError, DecodingError
+from rico_hdl.errors import ArchiveError, DecodingError, MemberError
 from rico_hdl.sources.arrays.handles import Hdf5Handles
 from rico_hdl.sources.arrays.hdf5 import Hdf5File
 from rico_hdl.sources.arrays.npy import NpyFile
@@ -130,9 +130,9 @@ def _read(series: PatchSeries, place: Place, stored: StoredFile) -> tuple[Raster
         return series.read(place)
     except (DecodingError, OSError) as error:
         reason = getattr(error, "message", None) or getattr(error, "strerror", None) or str(error)
-        raise ArchiveError(f"{stored.path}: {reason}") from error
+        raise MemberError(f"{stored.path}: {reason}") from error
     except ArchiveError as error:
-        raise ArchiveError(f"{stored.path}: {error.message}", error.hint) from error
+        raise MemberError(f"{stored.path}: {error.message}", error.hint) from error
 
 
 def _without_patterns(files: Template, n_outer: int) -> Template:

@@ -1,23 +1,28 @@
 """Parquet files with an image in each cell, as archives of files.
 
 In: a parquet file with a row for each patch. The columns that the modality's spec names hold the
-fields of its path; each cell of any other column of bytes is a whole file. Out: these files in row
-order, each at the path that the spec's template gives. Cells that are not requested are not read.
+fields of its path. Each cell of another column is a whole file: of the column that the spec names,
+or of any column of bytes. Out: these files in row order, each at the path that the spec's template
+gives. Cells that are not requested are not read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.errors import ArchiveError, SourceError
+from rico_hdl.errors import ArchiveError, MemberError
 from rico_hdl.sources.parquet.cells import Cells
+from rico_hdl.sources.parquet.layout import FileColumn, layout_of
+from rico_hdl.sources.parquet.rows import rows_of
 from rico_hdl.sources.parquet.table import Leaf, ParquetTable, RowGroup
+from rico_hdl.sources.parquet.values import number_of
 from rico_hdl.sources.protocol import MAX_MEMBER_BYTES, Member
 from rico_hdl.spec import Columns, Template
+from rico_hdl.spec.columns import FILE, FOLDER, ROW
 from rico_hdl.spec.model import BAND_FIELD
 
 MAX_HELD_BYTES: Final = 2**26
@@ -41,7 +46,7 @@ class ParquetArchive:
 
     def __init__(self, files: Sequence[Path], columns: Columns, template: Template) -> None:
         (self._path,) = files
-        self._layout = columns
+        self._columns = columns
         self._template = template
         self._n_bytes_read = 0
 
@@ -60,6 +65,10 @@ class ParquetArchive:
         """See `Archive.n_bytes_read`; all rows are counted as equally large."""
         return self._n_bytes_read
 
+    def rows(self) -> Generator[dict[str, object]]:
+        """See `HasRows.rows`, and `rico_hdl.sources.parquet.rows.rows_of` for what it omits."""
+        yield from rows_of(self._path)
+
     def members(self) -> Generator[Member]:
         """See `Archive.members`.
 
@@ -69,26 +78,25 @@ class ParquetArchive:
         self._n_bytes_read = 0
         lost: list[str] = []
         with closing(ParquetTable(self._path)) as table:
-            columns = [c for c in table.columns if len(c.path) == 1 and not c.n_repetitions]
-            named = self._columns_with_names(columns)
-            files = [c for c in columns if c.holds == "bytes" and c not in named]
-            if not files:
-                self._refuse_nested(table)
+            layout = layout_of(self._path, table.columns, self._columns)
             n_rows = 0
             for group in table.groups():
                 rows = _Rows(table, group)
                 for row in range(group.n_rows):
                     self._n_bytes_read = table.n_bytes * (n_rows + row + 1) // table.n_rows
                     try:
-                        names = {column.name: _text(rows.read(row, column)) for column in named}
+                        names = {
+                            column: _text(rows.read(row, leaf), leaf)
+                            for column, leaf in layout.named.items()
+                        }
                     except ArchiveError as error:
                         lost.append(f"row group {group.number} {error.message}")
                         break
                     if nameless := [column for column, name in names.items() if name is None]:
                         lost.append(f"row {n_rows + row + 1} has no {nameless[0]}")
                         continue
-                    fields = self._layout.fields({c: str(name) for c, name in names.items()})
-                    for column in files:
+                    fields = self._fields(n_rows + row, names)
+                    for column in layout.files:
                         yield self._member(rows, row, column, fields)
                 rows.close()
                 n_rows += group.n_rows
@@ -97,38 +105,12 @@ class ParquetArchive:
             more = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
             raise ArchiveError(f"{self._path}: {lost[0]}{more}", _AGAIN)
 
-    def _columns_with_names(self, columns: Sequence[Leaf]) -> list[Leaf]:
-        """The columns that hold the fields of a path."""
-        expected = dict.fromkeys(key.column for key in self._layout.keys)
-        names = [column.name for column in columns]
-        found = [c for c in columns if c.name in expected and c.holds != "other"]
-        if len(found) != len(expected) or len(set(names)) < len(names):
-            shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-            raise SourceError(
-                f"{self._path}: expected the columns {' and '.join(expected)}, each once and with "
-                f"names, found the columns {shown or '(none)'}",
-                "Pass the parts that hold the images, or their folder.",
-            )
-        return found
+    def _fields(self, row: int, names: Mapping[str, str | None]) -> dict[str, str]:
+        """The fields of a row's paths."""
+        given = {FOLDER: self._path.parent.name, FILE: self._path.stem, ROW: str(row)}
+        return self._columns.fields({c: str(name) for c, name in names.items()}, given)
 
-    def _refuse_nested(self, table: ParquetTable) -> None:
-        """Refuse a table whose files are not cells, but parts of them."""
-        nested = [c for c in table.columns if len(c.path) > 1 and c.holds == "bytes"]
-        if not nested:
-            return
-        names = list(dict.fromkeys(column.name for column in nested))
-        is_struct = all(len(c.path) == 2 and not c.n_repetitions for c in nested)
-        what = "structs, as of images in Hugging Face datasets" if is_struct else "lists or maps"
-        shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-        raise SourceError(
-            f"{self._path}: expected columns of bytes, found {what}: {shown}",
-            "Write the bytes alone, with pyarrow: "
-            f'table["{names[0]}"].combine_chunks().field("{nested[0].path[-1]}")'
-            if is_struct
-            else "Write one file to each cell, as bytes.",
-        )
-
-    def _member(self, rows: _Rows, row: int, column: Leaf, fields: dict[str, str]) -> Member:
+    def _member(self, rows: _Rows, row: int, column: FileColumn, fields: dict[str, str]) -> Member:
         fields = fields | {BAND_FIELD: column.name}
         bad = [value for value in fields.values() if set("/\\\0") & set(value)]
         for character in "/\\\0":
@@ -140,7 +122,7 @@ class ParquetArchive:
         turn = rows.begin_turn()
         return Member(path, partial(self._read, rows, turn, row, column, path), problem)
 
-    def _read(self, rows: _Rows, turn: int, row: int, column: Leaf, path: str) -> bytes:
+    def _read(self, rows: _Rows, turn: int, row: int, column: FileColumn, path: str) -> bytes:
         """The content of a cell; see `Member.read`."""
         if turn != rows.turn:
             raise RuntimeError(f"{path!r} must be read once, before the next member is requested")
@@ -148,7 +130,7 @@ class ParquetArchive:
         try:
             return rows.content(row, column)
         except ArchiveError as error:
-            raise ArchiveError(f"{self._path}/{path}: {error.message}", _AGAIN) from error
+            raise type(error)(f"{self._path}/{path}: {error.message}", error.hint) from error
 
 
 class _Rows:
@@ -165,6 +147,7 @@ class _Rows:
         self._table = table
         self._group = group
         self._cells: dict[Leaf, Cells] = {}
+        self._origins: dict[Leaf, Cells] = {}
 
     def begin_turn(self) -> int:
         """End the turn of the previous member, which can't be read any more."""
@@ -182,24 +165,42 @@ class _Rows:
             cells.release()
         return found
 
-    def content(self, row: int, column: Leaf) -> bytes:
+    def content(self, row: int, column: FileColumn) -> bytes:
         """Read a cell that holds a file.
 
         Raises:
-            ArchiveError: The cell can't be read, or is empty or too large.
+            MemberError: The cell is empty or too large.
+            ArchiveError: The cell can't be read.
         """
-        value = self.read(row, column)
+        try:
+            value = self.read(row, column.content)
+        except ArchiveError as error:
+            raise ArchiveError(error.message, _AGAIN) from error
         if value is None:
-            raise ArchiveError("its cell is empty")
+            raise MemberError("its cell is empty" + self._origin_text(row, column.origin))
         if len(value) > MAX_MEMBER_BYTES:
-            raise ArchiveError(f"holds {len(value):,} bytes, expected at most {MAX_MEMBER_BYTES:,}")
+            raise MemberError(f"holds {len(value):,} bytes, expected at most {MAX_MEMBER_BYTES:,}")
         return value
+
+    def _origin_text(self, row: int, column: Leaf | None) -> str:
+        """The file that a cell without content names, as the end of a sentence."""
+        if column is None:
+            return ""
+        if column not in self._origins:
+            self._origins[column] = Cells(self._table, self._group, column)
+        name = self._origins[column].read(row)
+        return f", and only names a file: {name.decode(errors='replace')!a}" if name else ""
 
     def close(self) -> None:
         """Release all pages, and end the turn of the last member."""
         self.begin_turn()
         self._cells.clear()
+        self._origins.clear()
 
 
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("utf-8", "surrogateescape")
+def _text(value: bytes | None, column: Leaf) -> str | None:
+    """The value of a cell as a part of a path; None if it has none."""
+    number = number_of(column)
+    if value is None or number is None:
+        return None if value is None else value.decode("utf-8", "surrogateescape")
+    return str(number.unpack(value)[0])

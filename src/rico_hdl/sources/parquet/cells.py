@@ -17,11 +17,15 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain, islice, pairwise, repeat
 from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 from rico_hdl.errors import ArchiveError
 from rico_hdl.sources.parquet import thrift
+from rico_hdl.sources.parquet.codecs import UNCOMPRESSED, decompressed
+from rico_hdl.sources.parquet.delta import delta_values
+from rico_hdl.sources.parquet.stored import StoredPage
 from rico_hdl.sources.parquet.table import MAGIC, Leaf, ParquetTable, RowGroup
 
 MAX_PAGE_BYTES: Final = 96 * 2**20
@@ -34,10 +38,8 @@ _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
 """Page types."""
 _NUMBERS_OF: Final = {_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}
 """The field of a page's header that is specific to its type."""
-_PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY = 0, 2, 3, 8
+PLAIN, _PLAIN_DICTIONARY, RLE, _RLE_DICTIONARY = 0, 2, 3, 8
 """Encodings; the two dictionary encodings are the same for cells."""
-_UNCOMPRESSED, _SNAPPY, _GZIP, _BROTLI, _ZSTD, _LZ4 = 0, 1, 2, 4, 6, 7
-"""Compression codecs."""
 _MAX_WIDTH: Final = 32
 """Largest width of a packed number, in bits."""
 _LENGTH: Final = struct.Struct("<I")
@@ -51,7 +53,7 @@ MAX_DICTIONARY: Final = 2**20
 _T = TypeVar("_T")
 
 
-class _Page(NamedTuple):
+class Page(NamedTuple):
     """The location of a page, and the fields of its header."""
 
     kind: int
@@ -94,8 +96,8 @@ class Cells:
         self._group = group
         self._column = column
         self._pages = self._walk()
-        self._page: _Page | None = None
-        self._dictionary: _Page | None = None
+        self._page: Page | None = None
+        self._dictionary: Page | None = None
         self._cells: Iterator[bytes | None] | None = None
         self._next = self._stop = 0
         self.n_held_bytes = 0
@@ -117,11 +119,9 @@ class Cells:
             if self._page is None:
                 raise ArchiveError(f"is damaged: the row group ends after {self._stop} rows")
             self._stop += self._page.n_values
-        with _damage():
+        with damage():
             if self._cells is None and self._page is not None:
-                values, _, definitions = self._decoded(self._page, bytes)
-                top = self._column.n_definitions
-                self._cells = (next(values) if level == top else None for level in definitions)
+                self._cells = self._cells_of(self._page)
                 self._next = self._stop - self._page.n_values
             value = next(islice(self._cells or (), row - self._next, None))
         self._next = row + 1
@@ -146,9 +146,9 @@ class Cells:
         repetitions: list[int] = []
         definitions: list[int] = []
         top = self._column.n_definitions
-        with _damage():
+        with damage():
             for page in self._pages:
-                decoded, repeated, defined = self._decoded(page, _text)
+                decoded, repeated, defined = self._decoded(page, text_of)
                 levels = list(defined)
                 values += islice(decoded, levels.count(top))
                 definitions += levels
@@ -180,9 +180,9 @@ class Cells:
             rows[i] = None
         return rows
 
-    def _walk(self) -> Iterator[_Page]:
+    def _walk(self) -> Iterator[Page]:
         """Yield the pages with cells."""
-        with _damage():
+        with damage():
             meta = self._group.columns[self._column.position][3]
             self._codec: int = meta[4]
             at = min(meta[number] for number in (9, 11) if meta.get(number))
@@ -198,30 +198,57 @@ class Cells:
                 at = page.stop
 
     def _decoded(
-        self, page: _Page, convert: Callable[[memoryview], _T]
+        self, page: Page, convert: Callable[[memoryview], _T]
     ) -> tuple[Iterator[_T], Iterator[int], Iterator[int]]:
         """The values of a page, and the repetition and definition level of each of its cells."""
         n_bytes = self._column.n_bytes
         repetitions, definitions, data = self._parts(page)
         self.n_held_bytes = len(data)
-        encoding = page.more[4 if page.kind == _DATA_V2 else 2]
+        encoding = self._encoding(page)
         values: Iterator[_T]
-        if encoding == _PLAIN:
+        if encoding == PLAIN:
             values = map(convert, _plain(data, n_bytes))
         elif encoding in {_PLAIN_DICTIONARY, _RLE_DICTIONARY} and self._dictionary is not None:
             content = self._content(self._dictionary)
             self.n_held_bytes += len(content)
             known = list(islice(_plain(content, n_bytes), MAX_DICTIONARY))
-            numbers = _numbers(data[1:], data[0]) if data else iter(())
-            if convert is _text:  # convert each value only once; they are small
+            numbers = packed_numbers(data[1:], data[0]) if data else iter(())
+            if convert is text_of:  # convert each value only once; they are small
                 values = map([convert(value) for value in known].__getitem__, numbers)
             else:
                 values = (convert(known[number]) for number in numbers)
+        elif (deltas := delta_values(encoding, data, n_bytes, page.n_values)) is not None:
+            values = map(convert, deltas)
         else:
-            raise ValueError(f"its encoding is {encoding}, expected plain or a dictionary")
+            raise ValueError(f"its encoding is {encoding}, expected plain, delta or a dictionary")
         return values, islice(repetitions, page.n_values), islice(definitions, page.n_values)
 
-    def _parts(self, page: _Page) -> tuple[Iterator[int], Iterator[int], memoryview]:
+    def _cells_of(self, page: Page) -> Iterator[bytes | None]:
+        """The cells of a page, for a column without lists."""
+        top = self._column.n_definitions
+        values: Iterator[bytes]
+        is_stored = self._codec == UNCOMPRESSED or page.more.get(7, True) is False
+        is_plain = self._encoding(page) == PLAIN and self._column.n_bytes is None
+        if page.n_bytes <= MAX_PAGE_BYTES or not is_stored or not is_plain:
+            values, _, definitions = self._decoded(page, bytes)
+        else:
+            read, start = partial(_bytes_at, self._file), page.start + page.n_header_bytes
+            stored = StoredPage(read, start, page.stop, MAX_PAGE_BYTES)
+            if page.crc is not None and stored.crc() != page.crc:
+                raise ValueError(f"the page at byte {page.start:,} doesn't match its checksum")
+            n, at = (page.more[5], page.more[6]) if page.kind == _DATA_V2 else (0, 0)
+            if top and page.kind != _DATA_V2:
+                n, at = int.from_bytes(stored.part(0, _LENGTH.size), "little"), _LENGTH.size
+            levels = memoryview(stored.part(at, n))
+            definitions = packed_numbers(levels, top.bit_length()) if top else repeat(0)
+            definitions, values = islice(definitions, page.n_values), stored.values(at + n)
+        return (next(values) if level == top else None for level in definitions)
+
+    def _encoding(self, page: Page) -> int:
+        found: int = page.more[4 if page.kind == _DATA_V2 else 2]
+        return found
+
+    def _parts(self, page: Page) -> tuple[Iterator[int], Iterator[int], memoryview]:
         """Repetition levels, definition levels and values of a page."""
         levels: list[Iterator[int]] = []
         tops = (self._column.n_repetitions, self._column.n_definitions)
@@ -231,15 +258,15 @@ class Cells:
             n = page.more[size] if is_v2 else 0
             if top and not is_v2:
                 n, data = int.from_bytes(data[:4], "little"), data[4:]
-                if page.more[encoding] != _RLE:
-                    raise ValueError(f"levels in encoding {page.more[encoding]}, expected {_RLE}")
+                if page.more[encoding] != RLE:
+                    raise ValueError(f"levels in encoding {page.more[encoding]}, expected {RLE}")
             if not 0 <= n <= len(data):
                 raise ValueError(f"{n:,} bytes of levels in a page with {len(data):,} bytes left")
-            levels.append(_numbers(data[:n], top.bit_length()) if top else repeat(0))
+            levels.append(packed_numbers(data[:n], top.bit_length()) if top else repeat(0))
             data = data[n:]
         return levels[0], levels[1], data
 
-    def _content(self, page: _Page) -> memoryview:
+    def _content(self, page: Page) -> memoryview:
         """The content of a page, decompressed."""
         if max(page.n_bytes, page.n_stored_bytes) > MAX_PAGE_BYTES:
             raise ValueError(
@@ -253,32 +280,15 @@ class Cells:
         n_levels = page.more[5] + page.more[6] if page.kind == _DATA_V2 else 0
         data = stored[n_levels:]
         found: bytes | bytearray = data
-        if self._codec != _UNCOMPRESSED and page.more.get(7, True) is not False and data:
-            found = _decompressed(self._codec, data, page.n_bytes - n_levels)
+        if self._codec != UNCOMPRESSED and page.more.get(7, True) is not False and data:
+            found = decompressed(self._codec, data, page.n_bytes - n_levels)
         if n_levels + len(found) != page.n_bytes:
             raise ValueError(f"{n_levels + len(found):,} bytes, expected {page.n_bytes:,}")
         return memoryview(stored[:n_levels] + found if n_levels else found)
 
 
-def _decompressed(codec: int, data: bytes, n_bytes: int) -> bytes | bytearray:
-    import imagecodecs  # noqa: PLC0415 - slow to import, for few sources
-
-    if codec == _SNAPPY:
-        found = imagecodecs.snappy_decode(data, out=n_bytes)
-    elif codec == _GZIP:
-        found = zlib.decompressobj(wbits=31).decompress(data, n_bytes)
-    elif codec == _BROTLI:
-        found = imagecodecs.brotli_decode(data, out=n_bytes)
-    elif codec == _ZSTD:
-        found = imagecodecs.zstd_decode(data, out=n_bytes)
-    elif codec == _LZ4:
-        found = imagecodecs.lz4_decode(data, header=False, out=n_bytes)
-    else:
-        raise ValueError(f"its compression codec has the unknown number {codec}")
-    return found
-
-
-def _text(value: memoryview) -> str:
+def text_of(value: memoryview) -> str:
+    """A value as text."""
     return str(value, "utf-8")
 
 
@@ -297,7 +307,7 @@ def _plain(data: memoryview, n_bytes: int | None) -> Iterator[memoryview]:
         at += length
 
 
-def _numbers(data: memoryview, width: int) -> Iterator[int]:
+def packed_numbers(data: memoryview, width: int) -> Iterator[int]:
     """Packed numbers of ``width`` bits, in parquet's hybrid of runs and groups of eight."""
     if width > _MAX_WIDTH:
         raise ValueError(f"numbers of {width} bits, expected at most {_MAX_WIDTH}")
@@ -321,6 +331,9 @@ def _runs(data: memoryview, width: int) -> Iterator[Iterable[int]]:
             at += -(-width // 8)
             yield repeat(value, n)
             continue
+        if not width:
+            yield repeat(0, 8 * n)
+            continue
         stop = min(at + n * width, len(data))
         for start in range(at, stop, _GROUPS * width):
             part = data[start : min(start + _GROUPS * width, stop)]
@@ -330,7 +343,7 @@ def _runs(data: memoryview, width: int) -> Iterator[Iterable[int]]:
         at = stop
 
 
-def _page_at(file: BinaryIO, start: int, stop: int) -> _Page:
+def _page_at(file: BinaryIO, start: int, stop: int) -> Page:
     """Parse the header of a page.
 
     Args:
@@ -351,7 +364,9 @@ def _page_at(file: BinaryIO, start: int, stop: int) -> _Page:
     kind, n_bytes, n_stored = (header[number] for number in (1, 2, 3))
     crc = header[4] & 0xFFFFFFFF if 4 in header else None
     more = header[_NUMBERS_OF[kind]] if kind in _NUMBERS_OF else {1: 0}
-    page = _Page(kind, start, reader.position, n_stored, n_bytes, crc, more)
+    if not isinstance(more, dict):
+        raise ValueError(f"the page at byte {start:,} has no fields")  # noqa: TRY004 - damage
+    page = Page(kind, start, reader.position, n_stored, n_bytes, crc, more)
     if min(n_bytes, n_stored, page.n_values) < 0 or page.stop > stop:
         raise ValueError(f"the page at byte {start:,} claims {n_stored:,} bytes")
     return page
@@ -366,7 +381,7 @@ def _bytes_at(file: BinaryIO, start: int, stop: int) -> bytes:
 
 
 @contextmanager
-def _damage() -> Iterator[None]:
+def damage() -> Iterator[None]:
     """Turn the errors that a damaged file causes into an ArchiveError."""
     try:
         yield

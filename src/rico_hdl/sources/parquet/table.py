@@ -8,6 +8,7 @@ Format: https://parquet.apache.org/docs/file-format/
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +27,34 @@ _BYTE_ARRAY, _FIXED_LEN_BYTE_ARRAY = 6, 7
 """Column types."""
 _UTF8: Final = 0
 """The converted type that marks a column as text."""
+_INT32, _INT64 = 1, 2
+_FORMS: Final[dict[int, Form]] = {
+    0: "truth",
+    _INT32: "int32",
+    _INT64: "int64",
+    4: "float32",
+    5: "float64",
+}
+"""Forms of values by column type."""
+_UNSIGNED_FORMS: Final[dict[Form, Form]] = {"int32": "uint32", "int64": "uint64"}
+_CONVERTED: Final[dict[int, Form]] = {6: "date", 9: "milliseconds", 10: "microseconds"}
+"""Forms of values by converted type."""
+_UNSIGNED, _SIGNED = range(11, 15), range(15, 19)
+"""Converted types of integers."""
+_DATE, _TIMESTAMP, _INTEGER, _UNKNOWN = 6, 8, 10, 11
+"""Logical types; a column of an unknown type has no values."""
+_PLAIN_LOGICAL: Final = {_INTEGER, _UNKNOWN}
+_UNITS: Final[dict[int | None, Form]] = {1: "milliseconds", 2: "microseconds", 3: "nanoseconds"}
+"""Units of timestamps."""
 _REQUIRED, _OPTIONAL, _REPEATED = 0, 1, 2
 """Repetition types of columns: cells have a value, may have one, or are lists."""
+
+
+Form = Literal[
+    "text", "truth", "date", "milliseconds", "microseconds", "nanoseconds", "other",
+    "int32", "int64", "uint32", "uint64", "float32", "float64",
+]  # fmt: skip
+"""Forms of values: text, truth values, dates, times since 1970, numbers; or none of these."""
 
 
 class Leaf(NamedTuple):
@@ -47,6 +74,10 @@ class Leaf(NamedTuple):
     """Whether its top-level column may lack a value."""
     n_bytes: int | None
     """Bytes of each cell; None if they vary."""
+    form: Form = "other"
+    """The form of its values; see `rico_hdl.sources.parquet.values`."""
+    may_be_null: bool = False
+    """Whether a value itself, such as one in a list, may be lacking."""
 
     @property
     def name(self) -> str:
@@ -69,18 +100,21 @@ class ParquetTable:
     """An open parquet file, for use by a single thread.
 
     Args:
-        path: The file.
+        path: The file; a name for messages if its content is given.
+        content: The content, if the table is not a file but a part of one.
 
     Raises:
         SourceError: The file is not a parquet file, or can't be opened.
         ArchiveError: The file is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, content: bytes | None = None) -> None:
         self._path = path
         self._n_groups = 0
         try:
-            self.file: BinaryIO = os.fdopen(open_regular(path), "rb")
+            self.file: BinaryIO = (
+                os.fdopen(open_regular(path), "rb") if content is None else io.BytesIO(content)
+            )
         except OSError as error:
             raise _unreadable(path, error) from error
         try:
@@ -165,7 +199,8 @@ def _leaves(elements: list[thrift.Struct]) -> Iterator[Leaf]:
             continue
         length = element[2] if element[1] == _FIXED_LEN_BYTE_ARRAY else None
         levels = (n_definitions, n_repetitions, may_lack)
-        yield Leaf(path, _holds(element), position, *levels, length)
+        may_be_null = repetition == _OPTIONAL
+        yield Leaf(path, _holds(element), position, *levels, length, _form(element), may_be_null)
         position += 1
 
 
@@ -175,6 +210,27 @@ def _holds(element: thrift.Struct) -> Literal["text", "bytes", "other"]:
         return "text"
     is_plain = kind in {_BYTE_ARRAY, _FIXED_LEN_BYTE_ARRAY} and converted is None and not logical
     return "bytes" if is_plain else "other"
+
+
+def _form(element: thrift.Struct) -> Form:
+    """The form of a column's values. Where a logical type is given, the converted one is not."""
+    kind, converted, logical = element[1], element.get(6), element.get(10, {})
+    if _holds(element) == "text":
+        return "text"
+    if _TIMESTAMP in logical:
+        unit = next(iter(logical[_TIMESTAMP][2]), None)
+        return _UNITS.get(unit, "other") if kind == _INT64 else "other"
+    if logical.keys() - _PLAIN_LOGICAL:
+        return "date" if _DATE in logical and kind == _INT32 else "other"
+    is_unsigned = _INTEGER in logical and logical[_INTEGER].get(2) is False
+    if not logical and converted is not None:
+        if converted in _CONVERTED:
+            return _CONVERTED[converted]
+        is_unsigned = converted in _UNSIGNED
+        if not is_unsigned and converted not in _SIGNED:
+            return "other"
+    found = _FORMS.get(kind, "other")
+    return _UNSIGNED_FORMS.get(found, found) if is_unsigned else found
 
 
 def _footer(path: Path, file: BinaryIO) -> tuple[int, bytes]:

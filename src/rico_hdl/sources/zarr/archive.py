@@ -119,7 +119,11 @@ class _Series:
     def __init__(self, files: StoreFiles, arrays: Arrays) -> None:
         self._files = files
         self._path = arrays.path
-        *self.axes, band, rows, columns = arrays.axes
+        axes = list(arrays.axes)
+        has_bands = any(axis.field == BAND_FIELD for axis in axes)
+        if not has_bands:  # a single band, for which the store has no dimension
+            axes.insert(-2, Axis(BAND_FIELD, field=BAND_FIELD))
+        *self.axes, band, rows, columns = axes
         """The dimensions along which patches are arranged."""
         if band.field != BAND_FIELD or rows.field or columns.field or not self.axes:
             raise SpecError(
@@ -129,6 +133,8 @@ class _Series:
         self._pixels = files.array(arrays.path, len(arrays.axes), is_text=False)
         files.check_dimensions(arrays.path, [axis.name for axis in arrays.axes])
         files.check_chunks(self._pixels)
+        if not has_bands:
+            self._pixels = self._pixels.with_axis(len(self.axes))
         *self.labels, self.bands = map(self._labels, (*self.axes, band), self._pixels.shape)
         """The labels along each of the dimensions, and the names of the bands."""
         if len(set(self.bands)) != len(self.bands) or not all(map(_is_file_name, self.bands)):

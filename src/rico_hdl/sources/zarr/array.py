@@ -18,7 +18,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,6 +65,8 @@ class ZarrArray:
     """The separator of the numbers in a chunk's name: a dot or a slash."""
     codec: str | None
     """The codec of the chunks, see `rico_hdl.sources.zarr.codecs`; None if not compressed."""
+    added_axis: int | None = None
+    """The position of a dimension of size 1 that the store doesn't have; see `with_axis`."""
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -91,7 +93,19 @@ class ZarrArray:
         Args:
             index: Its zero-based position in the grid.
         """
-        return f"{self.name}/{self.separator.join(map(str, index))}"
+        numbers = [str(i) for axis, i in enumerate(index) if axis != self.added_axis]
+        return f"{self.name}/{self.separator.join(numbers)}"
+
+    def with_axis(self, position: int) -> ZarrArray:
+        """The same array with one more dimension, of size 1.
+
+        Args:
+            position: Its zero-based position. It changes the place of no element in a chunk.
+        """
+        shape, chunks = list(self.shape), list(self.chunks)
+        shape.insert(position, 1)
+        chunks.insert(position, 1)
+        return replace(self, shape=tuple(shape), chunks=tuple(chunks), added_axis=position)
 
     def block(self, fetch: Fetch, ranges: Sequence[range]) -> npt.NDArray[Any]:
         """The elements of a block of chunks, without padding beyond the array's ends.

@@ -24,9 +24,12 @@ import pytest
 from rico_hdl.decoding.raster import Raster
 from rico_hdl.errors import ArchiveError, RicoError, SourceError
 from rico_hdl.sources import Archive, Content, Member
-from tests.support.files import flip, open_files
+from rico_hdl.testing.contracts.files import flip, open_files
 
 SECRET = b"a file outside of the archive"
+
+Written = tuple[list[Path], dict[str, object]]
+"""The files of an archive, and the contents of its members, by path."""
 
 
 class Outcome(NamedTuple):
@@ -100,6 +103,7 @@ class ArchiveContract(ABC):
         None if the format can't detect it, or gives nothing after the damage.
         """
         del files
+        return None
 
     def meaning(self, content: Content) -> object:
         """The part of a content that is compared; by default every byte."""
@@ -110,18 +114,18 @@ class ArchiveContract(ABC):
         return outcome_of(self.open(files), self.meaning)
 
     @pytest.fixture
-    def written(self, tmp_path: Path) -> tuple[list[Path], dict[str, object]]:
+    def written(self, tmp_path: Path) -> Written:
         """Files and contents of an intact archive."""
         return self.write(tmp_path)
 
-    def test_members_come_once_in_order_with_their_content(self, written) -> None:
+    def test_members_come_once_in_order_with_their_content(self, written: Written) -> None:
         """Every member comes once, in the order of the archive, with its content."""
         files, expected = written
         assert len(expected) >= 6
         found = self.outcome(files)
         assert found == Outcome(list(expected.items()), [], "")
 
-    def test_it_says_where_it_is_and_how_it_is_read(self, written) -> None:
+    def test_it_says_where_it_is_and_how_it_is_read(self, written: Written) -> None:
         """Location, files and kind are known before anything is read."""
         files, _ = written
         archive = self.open(files)
@@ -130,7 +134,7 @@ class ArchiveContract(ABC):
         assert archive.sequential is self.sequential
         assert archive.n_bytes_read == 0
 
-    def test_progress_grows_to_the_size_of_the_files(self, written) -> None:
+    def test_progress_grows_to_the_size_of_the_files(self, written: Written) -> None:
         """The number of bytes never decreases, and ends at the size of all files."""
         files, expected = written
         archive = self.open(files)
@@ -144,7 +148,7 @@ class ArchiveContract(ABC):
         assert 0 < progress[0] <= n_bytes
         assert archive.n_bytes_read == n_bytes
 
-    def test_members_can_be_asked_for_again(self, written) -> None:
+    def test_members_can_be_asked_for_again(self, written: Written) -> None:
         """After a complete or interrupted pass, another one gives the same from the beginning."""
         files, expected = written
         archive = self.open(files)
@@ -156,7 +160,7 @@ class ArchiveContract(ABC):
             assert list(found.items()) == list(expected.items())
 
     @pytest.mark.parametrize("wanted", [slice(0, 0), slice(1, None, 3), slice(-1, None)])
-    def test_members_need_not_be_read(self, written, wanted) -> None:
+    def test_members_need_not_be_read(self, written: Written, wanted: slice) -> None:
         """Skipping a member changes nothing for the others."""
         files, expected = written
         paths = list(expected)[wanted]
@@ -164,7 +168,7 @@ class ArchiveContract(ABC):
         found = {m.path: self.meaning(m.read()) for m in archive.members() if m.path in paths}
         assert found == {path: expected[path] for path in paths}
 
-    def test_reading_late_gives_the_members_content_or_is_refused(self, written) -> None:
+    def test_reading_late_gives_the_members_content_or_is_refused(self, written: Written) -> None:
         """A member that is read later, twice, or after the end gives its own content.
 
         A sequential archive raises instead; it never gives another member's content.
@@ -179,7 +183,7 @@ class ArchiveContract(ABC):
             else:
                 assert self.meaning(member.read()) == expected[member.path]
 
-    def test_threads_read_at_once(self, written) -> None:
+    def test_threads_read_at_once(self, written: Written) -> None:
         """Concurrent threads that read members of a random-access archive get the right ones."""
         if self.sequential:
             pytest.skip("members of a sequential archive are read in turn")
@@ -194,7 +198,7 @@ class ArchiveContract(ABC):
 
     @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="asks /proc for open files")
     @pytest.mark.parametrize("how", ["ended", "closed", "error", "forgotten", "damaged"])
-    def test_nothing_stays_open(self, tmp_path, written, how) -> None:
+    def test_nothing_stays_open(self, tmp_path: Path, written: Written, how: str) -> None:
         """However the iteration ends, the files are closed and the threads have ended."""
         files, _ = written
         list(self.open(files).members())  # libraries may open files or start threads themselves
@@ -221,7 +225,7 @@ class ArchiveContract(ABC):
         gc.collect()
         assert (open_files(tmp_path), threading.active_count()) == before
 
-    def test_nothing_leads_outside(self, tmp_path) -> None:
+    def test_nothing_leads_outside(self, tmp_path: Path) -> None:
         """Paths stay below the archive, and no link, absolute path or ``..`` is followed."""
         outside = tmp_path / "outside.tif"
         outside.write_bytes(SECRET)
@@ -236,7 +240,7 @@ class ArchiveContract(ABC):
                 assert SECRET not in raw(member.read())
         assert n_problems == n_hostile
 
-    def test_an_archive_cut_anywhere_loses_nothing_silently(self, written) -> None:
+    def test_an_archive_cut_anywhere_loses_nothing_silently(self, written: Written) -> None:
         """Everything read from a truncated archive is right, and the loss is an error."""
         files, expected = written
         data = files[-1].read_bytes()
@@ -247,7 +251,7 @@ class ArchiveContract(ABC):
             assert is_part_of(found.contents, expected), n_bytes
             assert len(found.contents) == len(expected) or found.error or found.failed, n_bytes
 
-    def test_a_damaged_byte_gives_no_wrong_content(self, written) -> None:
+    def test_a_damaged_byte_gives_no_wrong_content(self, written: Written) -> None:
         """A changed byte that the format checks loses content with a reason, or changes nothing."""
         files, expected = written
         places = self.checked_bytes(files)
@@ -268,7 +272,7 @@ class ArchiveContract(ABC):
         """The conditions for an archive with one damaged byte that reports the damage."""
         assert is_part_of(found.contents, expected), where
 
-    def test_a_damaged_member_fails_alone(self, written) -> None:
+    def test_a_damaged_member_fails_alone(self, written: Written) -> None:
         """A damaged member is named by an error, and all others are unchanged."""
         files, expected = written
         lost = self.damage_member(files)
@@ -280,7 +284,9 @@ class ArchiveContract(ABC):
         assert found.error == ""
 
     @pytest.mark.parametrize("content", [None, b"", b"\x01", b"no archive at all" * 500])
-    def test_a_file_that_is_not_an_archive_is_named(self, tmp_path, written, content) -> None:
+    def test_a_file_that_is_not_an_archive_is_named(
+        self, tmp_path: Path, written: Written, content: bytes | None
+    ) -> None:
         """A file that is missing, empty or not an archive is an error that names it."""
         files, _ = written
         path = files[0].rename(tmp_path / f"moved-{files[0].name}")
@@ -290,7 +296,7 @@ class ArchiveContract(ABC):
         with pytest.raises((SourceError, ArchiveError), match=re.escape(str(path))):
             list(self.open([path]).members())
 
-    def test_a_file_that_vanishes_is_an_error(self, written) -> None:
+    def test_a_file_that_vanishes_is_an_error(self, written: Written) -> None:
         """If files vanish before members are read, the error is one of ours, not the system's."""
         files, _ = written
         archive = self.open(files)
@@ -331,6 +337,8 @@ def is_part_of(contents: list[tuple[str, object]], expected: dict[str, object]) 
     )
 
 
-def all_bytes(files: Sequence[Path], wanted: Callable[[int], bool] = lambda _: True):
+def all_bytes(
+    files: Sequence[Path], wanted: Callable[[int], bool] = lambda _: True
+) -> list[tuple[Path, int]]:
     """File and offset of all bytes, or of the wanted ones."""
     return [(path, i) for path in files for i in range(path.stat().st_size) if wanted(i)]

@@ -47,7 +47,7 @@ class ListsContract(ABC):
     def listed(self, folder: Path, contents: dict[str, bytes]) -> Source:
         """A source that holds these files; they may be written to the folder."""
 
-    def test_entries_are_sorted_and_identify_folders(self, tmp_path) -> None:
+    def test_entries_are_sorted_and_identify_folders(self, tmp_path: Path) -> None:
         """Entries are sorted by name and say whether they are folders."""
         source = self.listed(tmp_path, CONTENTS)
         folders = {str(parent) for path in CONTENTS for parent in Path(path).parents}
@@ -58,7 +58,7 @@ class ListsContract(ABC):
             assert source.entries(prefix.rstrip("/")) == expected
             assert source.names(prefix.rstrip("/")) == [entry.name for entry in expected]
 
-    def test_a_missing_folder_holds_nothing(self, tmp_path) -> None:
+    def test_a_missing_folder_holds_nothing(self, tmp_path: Path) -> None:
         """Listing a missing folder or a file gives nothing or an OSError."""
         source = self.listed(tmp_path, CONTENTS)
         for folder in ("c", "a/b/d", "a/c.tif", "a/9.tif"):
@@ -66,7 +66,7 @@ class ListsContract(ABC):
                 with suppress(OSError):
                     assert ask(folder) == []
 
-    def test_threads_list_at_once(self, tmp_path) -> None:
+    def test_threads_list_at_once(self, tmp_path: Path) -> None:
         """Concurrent threads that list a source get the same as a single one."""
         source = self.listed(tmp_path, CONTENTS)
         folders = ["", "a", "a/b", "a b"] * 20
@@ -86,7 +86,7 @@ class ReadsContract(ABC):
         """Paths that don't lead to a file."""
         return ("c.tif", "a", "a/b/c", "a/b/c.tif/d")
 
-    def test_files_are_read_whole(self, tmp_path) -> None:
+    def test_files_are_read_whole(self, tmp_path: Path) -> None:
         """Each file is read completely, for any length and order, and more than once."""
         source = self.readable(tmp_path, CONTENTS)
         paths = [*CONTENTS, *CONTENTS]
@@ -94,7 +94,7 @@ class ReadsContract(ABC):
         for path in paths:
             assert source.read(path) == CONTENTS[path]
 
-    def test_threads_read_at_once(self, tmp_path) -> None:
+    def test_threads_read_at_once(self, tmp_path: Path) -> None:
         """Concurrent threads that read each get their own file."""
         source = self.readable(tmp_path, CONTENTS)
         paths = list(CONTENTS) * 20
@@ -103,14 +103,14 @@ class ReadsContract(ABC):
             found = list(pool.map(source.read, paths))
         assert found == [CONTENTS[path] for path in paths]
 
-    def test_a_missing_file_is_an_error(self, tmp_path) -> None:
+    def test_a_missing_file_is_an_error(self, tmp_path: Path) -> None:
         """Reading a path that is not a file never gives the bytes of another."""
         source = self.readable(tmp_path, CONTENTS)
         for path in self.odd_paths():
             with pytest.raises((OSError, KeyError)):
                 source.read(path)
 
-    def test_it_knows_when_it_is_gone(self, tmp_path) -> None:
+    def test_it_knows_when_it_is_gone(self, tmp_path: Path) -> None:
         """The check passes while the source exists; afterwards its error names the source."""
         folder = tmp_path / "holds"
         folder.mkdir()

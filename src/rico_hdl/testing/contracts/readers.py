@@ -67,39 +67,41 @@ class ReaderContract(ABC):
     # The last two do not fit into one page of LMDB, so they are in overflow pages.
     @pytest.mark.parametrize("shape", [(1, 1), (5, 7), (20, 20), (120, 120)])
     @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])
-    def test_every_pixel_is_that_of_its_key_and_band(self, tmp_path, shape, dtype) -> None:
+    def test_every_pixel_is_that_of_its_key_and_band(
+        self, tmp_path: Path, shape: tuple[int, int], dtype: str
+    ) -> None:
         """Each bit is as written, for any size of record and any dtype."""
         patches = write_store(tmp_path / "store", shape=shape, dtype=dtype)
         keys = sorted(KEYS, key=lambda key: key.encode())
         assert_same(self.read(tmp_path / "store", keys, BANDS), patches, keys, BANDS)
 
-    def test_order_and_repetition_are_the_callers(self, tmp_path) -> None:
+    def test_order_and_repetition_are_the_callers(self, tmp_path: Path) -> None:
         """Patches and bands come in the requested order, with repetitions."""
         patches = write_store(tmp_path / "store")
         keys = [KEYS[i * 7 % len(KEYS)] for i in range(60)]
         for bands in (BANDS[::-1], BANDS[1:2], BANDS[::2]):
             assert_same(self.read(tmp_path / "store", keys, bands), patches, keys, bands)
 
-    def test_one_patch_is_read_like_many(self, tmp_path) -> None:
+    def test_one_patch_is_read_like_many(self, tmp_path: Path) -> None:
         """A single key gives the same patch as it does among others."""
         patches = write_store(tmp_path / "store")
         for key in KEYS:
             assert_same(self.read(tmp_path / "store", [key], BANDS), patches, [key], BANDS)
 
     @pytest.mark.parametrize("key", ["X_", "X_reference_ma", "Z", "patch_", "patch_99", "A"])
-    def test_a_missing_key_is_named(self, tmp_path, key) -> None:
+    def test_a_missing_key_is_named(self, tmp_path: Path, key: str) -> None:
         """A missing key is an error that names it, even if other keys begin with it or like it."""
         write_store(tmp_path / "store")
         with pytest.raises(Exception, match=f"'?{key}'?"):
             self.read(tmp_path / "store", ["X", key], BANDS)
 
-    def test_a_missing_band_is_named(self, tmp_path) -> None:
+    def test_a_missing_band_is_named(self, tmp_path: Path) -> None:
         """A missing band is an error that names it."""
         write_store(tmp_path / "store")
         with pytest.raises(Exception, match="B99"):
             self.read(tmp_path / "store", ["X"], ["B02", "B99"])
 
-    def test_threads_read_at_once(self, tmp_path) -> None:
+    def test_threads_read_at_once(self, tmp_path: Path) -> None:
         """Concurrent threads that read the same folder each get their own patches."""
         patches = write_store(tmp_path / "store")
 

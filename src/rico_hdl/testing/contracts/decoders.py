@@ -16,7 +16,7 @@ from rico_hdl.errors import ArchiveError, DecodingError
 SHAPES = ((1, 1, 1), (1, 3, 5), (1, 64, 64), (3, 20, 33), (2, 1, 40), (4, 40, 1))
 
 
-class Decodes(Protocol):
+class PlainDecoder(Protocol):
     """The decoder under test; threads may share it."""
 
     def decode(self, data: bytes) -> tuple[Raster, ...]:
@@ -47,7 +47,7 @@ class DecoderContract(ABC):
         return stack
 
     @abstractmethod
-    def decoder(self) -> Decodes:
+    def decoder(self) -> PlainDecoder:
         """A new decoder."""
 
     def _file(self, shape: tuple[int, int, int], dtype: str, seed: int = 0) -> tuple[bytes, Any]:
@@ -113,7 +113,7 @@ class DecoderContract(ABC):
                 assert_same(found, stack)
 
     @pytest.mark.parametrize("data", [b"", b"\0", b"II*\0", b"no file of pixels" * 100])
-    def test_something_else_is_refused(self, data) -> None:
+    def test_something_else_is_refused(self, data: bytes) -> None:
         """Another kind of file is an error of ours, in one line."""
         with pytest.raises((DecodingError, ArchiveError)) as caught:
             self.decoder().decode(data)
