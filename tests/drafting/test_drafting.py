@@ -302,7 +302,7 @@ def test_arrays_of_other_kinds_are_no_images(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sampling, "_FILE_BYTES", 1000)
         draft = draft_spec(tmp_path)
-    (modality,) = draft.modalities
-    assert modality.bands == ("band1", "band2", "band3")
+    (modality,) = draft.spec.modalities
+    assert modality.band_names == ("band1", "band2", "band3")
     assert 'array = "image"' in draft.text
     assert "the file also holds label" in draft.text
