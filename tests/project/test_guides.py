@@ -85,6 +85,16 @@ def test_a_store_on_a_network_is_read_as_shown(tmp_path):
         ("Chips with masks", {"chips/austria/1_s2.tif": 10, "chips/austria/1_mask.tif": 1}),
         ("Images before and after an event", {"change/A/1.tif": 3, "change/B/1.tif": 3}),
         ("A file for each band", {f"scenes/x/00123/2020-01_B{i}.tif": 1 for i in (2, 3)}),
+        (
+            "Several bands in several files",
+            {"seasons/fall/a_10m_RGB.tif": 3, "seasons/fall/a_10m_IR.tif": 1},
+        ),
+        (
+            "A folder for each band",
+            {f"debris/s/{path}_1.tif": 1 for path in ("60/s_442", "10/s_492")},
+        ),
+        ("An archive for each region", {"fields/austria/images/1.tif": 4}),
+        ("Folders of any depth", {"scenes/train/land/grass/meadow/1.tif": 3}),
     ],
 )
 def test_own_datasets_are_converted_as_shown(title, files, tmp_path):

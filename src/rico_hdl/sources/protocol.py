@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from rico_hdl.decoding.raster import Raster
 
@@ -150,6 +150,7 @@ class Archive(Protocol):
         """
 
 
+@runtime_checkable
 class HasRows(Protocol):
     """An archive that has a table about its samples, in addition to pixels."""
 

@@ -11,10 +11,10 @@ from typing import Any, Final, TypeVar
 
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.arrays import Arrays, Axis
+from rico_hdl.spec.bands import Band
 from rico_hdl.spec.columns import Columns, KeyColumn
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
-    Band,
     DatasetSpec,
     Download,
     Modality,
@@ -132,9 +132,11 @@ def _plain_kind(name: str) -> type[int | str]:
     return int if name in _NUMBERS else str
 
 
-_TEXTS: Final = frozenset({"aliases", "classes", "bands", "companions", "keywords", "notes"})
+_TEXTS: Final = frozenset(
+    {"aliases", "classes", "bands", "companions", "keywords", "notes", "other_tokens"}
+)
 _OPTIONAL: Final = frozenset({"shape", "dtype", "ignore", "n_published", *_SINGLE})
-_FLAGS: Final = frozenset({"is_original", "on_request", "pinned", "stem"})
+_FLAGS: Final = frozenset({"archive_names_folder", "is_original", "on_request", "pinned", "stem"})
 _NUMBERS: Final = frozenset({"ignore", "index", "n_published"})
 
 

@@ -40,7 +40,8 @@ def arrays_of(table: Mapping[str, Any], where: str) -> Arrays | None:
     path, axes = table.get("array", ""), table.get("axes")
     labels: dict[str, str] = table.get("axis_labels", {})
     is_array = str(table["files"]).lower().endswith(ARRAY_SUFFIXES)
-    is_split = BAND_IN_PATH in path or BAND_IN_PATH in table["files"]
+    has_several = any(isinstance(b, dict) and b.get("index", 1) > 1 for b in table["bands"])
+    is_split = BAND_IN_PATH in path or (BAND_IN_PATH in table["files"] and not has_several)
     if axes is None and is_array and (len(table["bands"]) == 1 or is_split):
         axes = [ROWS, COLUMNS]
     if unknown := labels.keys() - {*(axes or ())}:

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, get_args
 
 from rico_hdl.errors import SpecError
+from rico_hdl.spec.bands import BAND_FIELD, BAND_FOLDER_FIELD, Band
 from rico_hdl.spec.columns import GIVEN_FIELDS, Columns, KeyColumn
 from rico_hdl.spec.containers import CONTAINER_SUFFIXES
 from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
-    BAND_FIELD,
     NAME,
-    Band,
     DatasetSpec,
     Download,
     Modality,
@@ -92,6 +91,10 @@ def _are_bands(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(b, str | dict) for b in value)
 
 
+def _is_token(value: object) -> bool:
+    return _is_text(value) or (_are_texts(value) and bool(value))
+
+
 def _are_axes(value: object) -> bool:
     is_field = re.compile("[a-z_][a-z0-9_]*").fullmatch
     return _are_texts(value) and len(value) == len({*value}) and all(map(is_field, value))  # type: ignore[arg-type,misc,call-overload]
@@ -133,6 +136,11 @@ MODALITY_KEYS: Final = {
     "on_request": _Rule(_is_flag, "true or false", "on_request = true"),
     "ignore": _Rule(_is_integer, "a pixel value", "ignore = 255"),
     "folder": _Rule(_is_text, "the name of a folder", 'folder = "s2"'),
+    "archive_names_folder": _Rule(
+        _is_flag,
+        "whether archives lack the first folder of files, and are called like it",
+        "archive_names_folder = true",
+    ),
     "dtype": _Rule(_is_text, "the numpy name of a dtype", 'dtype = "uint16"'),
     "example": _Rule(_is_text, "a path", 'example = "north/001_B02.tif"'),
     "patterns": _Rule(
@@ -167,7 +175,11 @@ MODALITY_KEYS: Final = {
 """The keys of a modality."""
 _BAND: Final = {
     "name": _Rule(_is_text, _TEXT, 'name = "B02"', required=True),
-    "token": _Rule(_is_text, "the band's spelling in file names", 'token = "blue"'),
+    "token": _Rule(
+        _is_token, "the band's spelling in paths, or a list of spellings", 'token = "blue"'
+    ),
+    "index": _Rule(_is_count, "the band's position in its file, from 1 on", "index = 2"),
+    "folder": _Rule(_is_text, "the folder of the band's file", 'folder = "10m"'),
     "shape": _Rule(_is_shape, "rows and columns", "shape = [120, 120]"),
     "aliases": _Rule(_are_texts, "a list of texts", 'aliases = ["blue"]'),
 }
@@ -284,6 +296,7 @@ def _modality(table: dict[str, Any], where: str, option: str) -> Modality:
         on_request=table.get("on_request", False),
         dtype=table.get("dtype"),
         columns=_columns(table.get("columns"), files, where),
+        archive_names_folder=table.get("archive_names_folder", False),
         arrays=arrays,
         n_published=table.get("n_published"),
         downloads=tuple(Download(name, md5) for name, md5 in table.get("downloads", {}).items()),
@@ -312,11 +325,14 @@ def _columns(table: dict[str, Any] | None, files: Template, where: str) -> Colum
 def _band(band: str | dict[str, Any], index: int, where: str) -> Band:
     table: dict[str, Any] = {"name": band} if isinstance(band, str) else band
     _check(table, _BAND, where)
-    shape = table.get("shape")
+    shape, token = table.get("shape"), table.get("token", "")
+    tokens = [token] if isinstance(token, str) else token
     return Band(
         name=table["name"],
-        token=table.get("token", ""),
-        index=index,
+        token=tokens[0],
+        other_tokens=tuple(tokens[1:]),
+        folder=table.get("folder", ""),
+        index=table.get("index", index),
         shape=(shape[0], shape[1]) if shape else None,
         aliases=tuple(table.get("aliases", ())),
     )
@@ -326,7 +342,7 @@ def _example(files: Template, band: Band) -> str:
     """A path that a template matches, with the names of its fields as their values."""
     parts = [p for segment in files.segments for p in segment.parts if isinstance(p, Field)]
     values = {part.name: _value(part) for part in parts}
-    return files.format(values | {BAND_FIELD: band.token})
+    return files.format(values | {BAND_FIELD: band.token, BAND_FOLDER_FIELD: band.folder})
 
 
 def _value(field: Field) -> str:

@@ -20,7 +20,7 @@ from rico_hdl.sources.arrays.stored import ArrayFile
 from rico_hdl.sources.arrays.words import WordWindow
 from rico_hdl.sources.blocks import Block, Blocks, Pixels, Place
 from rico_hdl.spec.arrays import BAND, BAND_IN_PATH, COLUMNS, ROWS, Arrays
-from rico_hdl.spec.model import Band
+from rico_hdl.spec.bands import Band
 
 if TYPE_CHECKING:
     import numpy.typing as npt
