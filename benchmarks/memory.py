@@ -95,8 +95,11 @@ def generated(spec: DatasetSpec, place: Path, form: str, megabytes: int) -> Sour
         n_bytes += itemsize * sum(math.prod(shape) for shape in shapes)
     folders = corpus.generate(spec, place, max(3, megabytes * 10**6 // n_bytes), noise=True)
     if form == "folder":
-        is_zarr = any(modality.arrays for modality in spec.modalities)
-        return {} if is_zarr else {name: [path] for name, path in folders.items()}
+        in_stores = any(
+            one.arrays is not None and not one.arrays.are_files and one.container is None
+            for one in spec.modalities
+        )
+        return {} if in_stores else {name: [path] for name, path in folders.items()}
     archives = publish(spec, folders, place / "archives")
     return {
         name: [Path(p) for p in (one if isinstance(one, list) else [one])]

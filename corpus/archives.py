@@ -60,6 +60,11 @@ _PRETRAIN: Final = {
 """The beginning of the names of Copernicus-Pretrain's archives, by modality."""
 _LANDSAT: Final = ("tm-toa", "etm-toa", "etm-sr", "oli-tirs-toa", "oli-sr")
 _LANDSAT_MASKS: Final = ("tm-cdl", "tm-nlcd", "etm-cdl", "etm-nlcd", "oli-cdl", "oli-nlcd")
+_MMEARTH: Final = (
+    "sentinel2", "sentinel1", "aster", "canopy-height-eth", "dynamic-world", "esa-worldcover",
+    "sentinel2-scl", "sentinel2-cloudmask", "sentinel2-cloudprod",
+)  # fmt: skip
+_TERRAMESH: Final = ("S2L1C", "S2L2A", "S2RGB", "S1GRD", "S1RTC", "DEM", "NDVI", "LULC")
 _GEO_BENCH: Final = {
     "benv2": ("tortilla", ("s1", "s2")),
     "biomassters": ("tortilla, a part of seven", ("s1", "s2", "agbm")),
@@ -122,6 +127,11 @@ PUBLISHED: Final[Mapping[str, Mapping[str, str]]] = {
     "ssl4eo-s12": {"s1": "tar.gz, split", "s2c": "tar.gz, split", "s2a": "tar.gz, split"},
     "ssl4eo-s12-v1.1": dict.fromkeys(("s1", "s2c", "s2a", "cloud-mask"), "zarr"),
     "uc-merced": {"rgb": "zip"},
+    "so2sat": dict.fromkeys(("sen1", "sen2"), "files"),
+    "mmearth": dict.fromkeys(_MMEARTH, "files"),
+    "cabuar": dict.fromkeys(("pre", "post", "mask"), "files"),
+    "pastis-r": dict.fromkeys(("s2", "s1a", "s1d", "mask"), "zip"),
+    "terramesh": dict.fromkeys(map(str.lower, _TERRAMESH), "tar"),
 }
 """The form of each modality's archives, by dataset and modality; those of others are unknown."""
 
@@ -215,6 +225,14 @@ _NAMES: Final = {
     ("treesatai", "aerial"): ("aerial_60m_fagus.zip", ""),
     **{("treesatai", f"s1-{size}"): ("s1.zip", "") for size in ("60m", "200m")},
     **{("treesatai", f"s2-{size}"): ("s2.zip", "") for size in ("60m", "200m")},
+    **{("so2sat", name): ("training.h5", "") for name in ("sen1", "sen2")},
+    **{("mmearth", name): ("data_1M_v001.h5", "") for name in _MMEARTH},
+    **{("cabuar", name): ("512x512.hdf5", "") for name in ("pre", "post", "mask")},
+    **{("pastis-r", name): ("PASTIS-R.zip", "PASTIS-R") for name in ("s2", "s1a", "s1d", "mask")},
+    **{
+        ("terramesh", name.lower()): (f"val/{name}/ssl4eos12_val_000001.tar", "")
+        for name in _TERRAMESH
+    },
 }
 """The name of the archive or of the folder of archives, and the archive's top folder."""
 
@@ -450,6 +468,14 @@ def _write_parquet(folder: Path, path: Path, top: str, paths: Sequence[Path]) ->
     return path.parents[1]
 
 
+def _write_files(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:
+    """Files that are published as they are."""
+    del top
+    for one in paths:
+        copyfile(folder / one, path.with_name(one.name))
+    return path.parent
+
+
 def _product_columns(product: Path) -> dict[str, str]:
     """The columns that say which product a row is, from the product's folder."""
     if len(product.parts) < 3:
@@ -499,6 +525,7 @@ def _write_tortillas(
 
 
 _WRITERS: Final[Mapping[str, Callable[[Path, Path, str, Sequence[Path]], Path]]] = {
+    "files": _write_files,
     "parquet": _write_parquet,
     "taco, in parts": partial(_write_tortillas, {"id": "sample", "dataset_version": "1.0.0"}),
     "tortilla": _write_tortilla,

@@ -159,5 +159,23 @@ ENCODINGS |= {
         for product in ("cdl", "nlcd")
     },
     ("treesatai", "aerial"): _BYTE,
+    # Array files, which use only dtype and noise.
+    **{("so2sat", name): Encoding(dtype="float64") for name in ("sen1", "sen2")},
+    ("mmearth", "sentinel1"): _FLOAT,
+    ("mmearth", "aster"): _INT,
+    ("mmearth", "canopy-height-eth"): Encoding(dtype="int8", noise_bits=7),
+    **{("mmearth", name): _BYTE for name in ("dynamic-world", "esa-worldcover", "sentinel2-scl")},
+    ("landslide4sense", "image"): Encoding(dtype="float64"),
+    ("landslide4sense", "mask"): _BYTE,
+    ("pastis-r", "s2"): _INT,
+    **{("treesatai-ts", name): _FLOAT for name in ("s1-asc", "s1-des")},
+    ("treesatai-ts", "s2"): _INT,
+    ("treesatai-ts", "s2-masks"): _BYTE,
+    **{("pastis-r", name): Encoding(dtype="float16") for name in ("s1a", "s1d")},
+    ("pastis-r", "mask"): _BYTE,
+    **{("terramesh", name): Encoding(dtype="float16") for name in ("s1grd", "s1rtc")},
+    **{("terramesh", name): _INT for name in ("s2l1c", "s2l2a", "dem")},
+    ("terramesh", "ndvi"): _FLOAT,
+    **{("terramesh", name): _BYTE for name in ("s2rgb", "lulc")},
     **{("treesatai", f"s1-{size}"): replace(_FLOAT, nodata="-9999") for size in ("60m", "200m")},
 }

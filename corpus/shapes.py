@@ -12,6 +12,9 @@ _EUROSAT_CLASSES: Final = (
 )  # fmt: skip
 
 NAMES |= {
+    ("cabuar", "file"): ("512x512",),
+    ("mmearth", "release"): ("1M_v001",),
+    ("so2sat", "split"): ("training", "validation", "testing"),
     ("dfc2020", "roi"): ("ROIs0000_test", "ROIs0000_validation"),
     ("eurosat-multi-spectral", "class"): _EUROSAT_CLASSES,
     ("eurosat-rgb", "class"): _EUROSAT_CLASSES,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 from rico_hdl.sources import Reads
 from rico_hdl.spec import Modality
+from rico_hdl.spec.containers import CONTAINER_SUFFIXES
 
 MAX_KEY_BYTES: Final = 511
 """LMDB's own limit in every release with default build options (mdb_env_get_maxkeysize)."""
@@ -202,6 +203,24 @@ def place_of(failure: Failure) -> tuple[str, str, str]:
     """The sort key of a failure: (key, modality, path). Archives come first."""
     key = failure.key if isinstance(failure, PatchFailure) else ""
     return (key, failure.modality, failure.path)
+
+
+def place_in(location: str, path: str) -> str:
+    """Where a file of a source is, for messages.
+
+    If the source is a file that holds many patches, the path begins with the file's name, which is
+    then not repeated.
+
+    Args:
+        location: The source's location.
+        path: The path of the file in it.
+    """
+    end = 0
+    while (end := path.find("/", end + 1)) > 0:
+        file = path[:end]
+        if file.lower().endswith(CONTAINER_SUFFIXES) and location.endswith(f"/{file}"):
+            return printable(location + path[end:])
+    return printable(f"{location}/{path}")
 
 
 def problem_of_key(key: str) -> str:

@@ -119,7 +119,9 @@ def test_every_page_is_a_datasets():
 def test_archives_are_those_of_the_spec(spec):
     """A page names archives that its spec lists, and none if the spec lists none."""
     part = section(page_of(spec), FROM_ARCHIVES)
-    shown = re.findall(r"`([\w ./-]+\.(?:tar|zip|z\d\d|parquet|tortilla|taco)[\w.]*)`", part.text)
+    shown = re.findall(
+        r"`([\w ./-]+\.(?:tar|zip|z\d\d|parquet|tortilla|taco|h5|hdf5)[\w.]*)`", part.text
+    )
     known = [download.name for m in spec.modalities for download in m.downloads]
     assert all(any(PurePath(name).match(pattern) for pattern in known) for name in shown)
     assert bool(shown) == bool(known) == any(block.commands for block in part.blocks)
@@ -168,12 +170,19 @@ def test_tree_matches_the_converted_files(spec, played):
     found = rico_hdl.inspect(target_of(folder, ran)).modalities.values()
     used = {Path(source).relative_to(folder).as_posix() for m in found for source in m.sources}
     used |= {
-        f"{modality.folder}/{path}"
+        f"{modality.folder}/{file_of(modality, path)}"
         for modality in spec.modalities
         for patch in corpus.patches(spec, modality, 2)
         for path in patch.files
     }
     assert shown == {path: "" if path in used else "skipped" for path in shown}
+
+
+def file_of(modality, path):
+    """The file that a patch is in, if files hold many patches and paths go on behind them."""
+    if modality.container is None:
+        return path
+    return path.rsplit("/", len(modality.files.segments) - len(modality.container.segments))[0]
 
 
 def test_overview_lists_every_dataset():

@@ -13,7 +13,9 @@ import rico_hdl
 from rico_hdl.datasets import registry
 from rico_hdl.drafting import sampling
 from rico_hdl.drafting.drafting import draft_spec
+from rico_hdl.errors import SourceError
 from tests.support import image_files
+from tests.support.container_files import write_hdf5
 from tests.support.reading import arrays
 from tests.support.running import run
 
@@ -283,3 +285,44 @@ def test_errors_say_what_was_found(files, message, tmp_path):
     assert done.returncode == 3
     assert message in done.stderr
     assert not (tmp_path / "my.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "modalities"),
+    [
+        ("pastis-r", ("s2", "s1a", "s1d", "mask")),
+        ("landslide4sense", ("image", "mask")),
+        ("so2sat", ("sen2",)),
+        ("cabuar", ("post",)),
+    ],
+)
+def test_drafts_convert_array_files(name, modalities, tmp_path):
+    """The draft of array files guesses their axes; of a file with several arrays, it takes one."""
+    spec = registry()[name]
+    sources = corpus.generate(spec, tmp_path / "source", 5)
+    draft = draft_spec(tmp_path / "source")
+    made = converted(draft, tmp_path / "source", tmp_path / "drafted")
+    given = {name: sources[name] for name in modalities}
+    rico_hdl.convert(spec, given, tmp_path / "expected")
+    assert patches(tmp_path / "expected") == patches(made)
+    assert "DECIDE: an array has the shape" in draft.text
+    others = {"so2sat": "also holds sen1", "cabuar": "also holds mask, pre_fire"}
+    assert others.get(name, "") in draft.text
+
+
+def test_arrays_of_other_kinds_are_no_images(tmp_path):
+    """Vectors, texts and damaged files are left out, and large files are not read whole."""
+    np.save(tmp_path / "vector.npy", np.ones(3))
+    np.savez(tmp_path / "names.npz", names=np.array(["a", "b"]))
+    write_hdf5(tmp_path / "labels.h5", {"label": np.ones(3), "name": np.array([b"a"])})
+    (tmp_path / "broken.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    with pytest.raises(SourceError, match="none of its images could be examined"):
+        draft_spec(tmp_path)
+    write_hdf5(tmp_path / "train.h5", {"image": np.ones((2, 3, 8, 8)), "label": np.ones(2)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sampling, "_FILE_BYTES", 1000)
+        draft = draft_spec(tmp_path)
+    (modality,) = draft.spec.modalities
+    assert modality.band_names == ("band1", "band2", "band3")
+    assert 'array = "image"' in draft.text
+    assert "the file also holds label" in draft.text

@@ -162,6 +162,23 @@ def test_own_arrays_are_converted_as_shown(tmp_path):
     assert set(arrays(tmp_path / "Encoded-Slides")) == {"image_train_1", "mask_train_1"}
 
 
+def test_own_files_of_many_patches_are_converted_as_shown(tmp_path):
+    """The description of files that hold many patches, and the command below it, work on them."""
+    part = section(YOUR, "Many patches in one file")
+    (described,) = [block.text for block in part.blocks if block.language == "toml"]
+    (tmp_path / "series.toml").write_text(described, encoding="utf-8")
+    for folder in ("series", "events"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+    np.save(tmp_path / "data" / "series" / "S2_10000.npy", np.ones((2, 3, 8, 8)))
+    (tmp_path / "data" / "train.h5").write_bytes(hdf5({"images": np.ones((2, 8, 8, 3))}))
+    groups = {"x/post_fire": np.ones((8, 8, 3)), "y/pre_fire": np.ones((8, 8, 3))}
+    (tmp_path / "data" / "events" / "fires.h5").write_bytes(hdf5(groups))
+    run_section(part, tmp_path)
+    assert set(arrays(tmp_path / "Encoded-Series")) == {
+        *("S2_10000_00", "S2_10000_01", "train_000000", "train_000001", "x_after"),
+    }
+
+
 def test_own_tables_are_converted_as_shown(tmp_path):
     """The description of a dataset of parquet tables, and the commands below it, work on such."""
     part = section(YOUR, "Tables with images")

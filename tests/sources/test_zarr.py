@@ -22,9 +22,10 @@ from rico_hdl.checking.comparison import compare_with_sources
 from rico_hdl.datasets import registry
 from rico_hdl.decoding.gdal import GdalDecoder
 from rico_hdl.errors import ArchiveError, SourceError, SpecError
+from rico_hdl.sources import blocks
 from rico_hdl.sources.zarr import archive as zarr_module
 from rico_hdl.sources.zarr import array as zarr_array
-from rico_hdl.sources.zarr import blocks as zarr_blocks
+from rico_hdl.sources.zarr import files as zarr_files
 from rico_hdl.sources.zarr.archive import ZarrArchive
 from rico_hdl.spec import Arrays, Axis, Template
 from rico_hdl.testing.zarrs import Storage, write_store
@@ -177,7 +178,7 @@ def test_members_that_share_a_chunk_follow_each_other(tmp_path):
 def test_threads_read_at_once(tmp_path, monkeypatch, chunks, kept_bytes):
     """Eight threads read the same as one, whether one block is kept or all are."""
     monkeypatch.setattr(zarr_module, "KEPT_BYTES", kept_bytes)
-    monkeypatch.setattr(zarr_blocks, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(blocks, "PATIENCE_SECONDS", 0)
     path = write(tmp_path / "store.zarr.zip", storage=Storage(chunks=chunks))
     members = list(open_store(path).members()) * 5
     random.Random(1).shuffle(members)
@@ -472,7 +473,7 @@ def test_files_that_are_not_such_stores_are_refused(tmp_path):
 def test_too_many_files_are_refused(tmp_path, monkeypatch):
     """A store with too many files ends in an error before they fill the memory."""
     path = write(tmp_path / "store.zarr.zip", storage=Storage(chunks=(1, 1, 1, 6, 7)))
-    monkeypatch.setattr(zarr_module, "MAX_FILES", 50)
+    monkeypatch.setattr(zarr_files, "MAX_FILES", 50)
     with pytest.raises(SourceError, match="holds more than 50 files"):
         next(open_store(path).members())
 

@@ -75,6 +75,69 @@ n_published = 12
     assert optical.example == "1111111_B2.tif"
 
 
+MANY = """
+name = "many"
+[[modality]]
+name = "s2"
+files = "S2_{patch:d}.npy"
+key = "S2_{patch}_{time:2d}"
+axes = ["time", "band", "y", "x"]
+bands = ["B02", "B03"]
+[[modality]]
+name = "fire"
+files = "{file}.h5"
+key = "{group}_{tile}_fire"
+array = "{group}/img"
+axes = ["tile", "y", "x"]
+axis_labels = {tile = "info/id"}
+bands = ["fire"]
+patterns = {group = "g*"}
+"""
+
+
+def test_files_of_many_patches(tmp_path):
+    """Axes beyond a patch's, and fields of the array's name, continue the template of the file."""
+    spec = load(tmp_path, MANY)
+    s2, fire = spec.modalities
+    assert str(s2.files) == "S2_{patch:d}.npy/{time:2d}"
+    assert str(s2.container) == "S2_{patch:d}.npy"
+    assert s2.suffix == ".npy"
+    assert s2.arrays == Arrays("", (Axis("time", "time"), Axis("band"), Axis("y"), Axis("x")))
+    assert s2.example == "S2_1.npy/11"
+    assert str(fire.files) == "{file}.h5/{group}/{tile}"
+    assert fire.files.match("a.h5/h1/t") is None
+    assert fire.files.match("a.h5/g1/t") == {"file": "a", "group": "g1", "tile": "t"}
+    axes = (Axis("tile", "tile", "info/id"), Axis("y"), Axis("x"))
+    assert fire.arrays == Arrays("{group}/img", axes)
+    again = from_rows(json.loads(json.dumps(as_rows(spec))))
+    assert again.modalities == spec.modalities
+    assert [one.fingerprint for one in again.modalities] == [s2.fingerprint, fire.fingerprint]
+    for old, new in {
+        '"time", "band"': '"band", "time"',
+        "{group}/img": "{group}/other",
+        "info/id": "info/name",
+    }.items():
+        changed = {one.fingerprint for one in load(tmp_path, MANY.replace(old, new)).modalities}
+        assert len(changed & {s2.fingerprint, fire.fingerprint}) == 1, old
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('["time", "band", "y", "x"]', '["Time", "y", "x"]', "axes is .*expected the axes"),
+        ('["time", "band", "y", "x"]', '["time", "y"]', "Name y \\(rows\\) and x"),
+        ("{tile = ", "{sample = ", "axis_labels has sample, expected some of tile, y, x"),
+        ("S2_{patch}_{time:2d}", "S2_{patch}_{step}", "needs fields that .* lacks"),
+        ("{file}.h5", "{tile}.h5", "Fields of the file's path have other names"),
+        ("S2_{patch:d}.npy", "S2_{patch:d}_{band}.npy", "hold all bands"),
+    ],
+)
+def test_files_of_many_patches_that_contradict_themselves(tmp_path, old, new, reason):
+    """A description that can't be right is an error that says what is expected."""
+    with pytest.raises(SpecError, match=reason):
+        load(tmp_path, MANY.replace(old, new))
+
+
 def test_files_of_arrays(tmp_path):
     """The axes of array files are those of the file; a single band has rows and columns."""
     text = CHIPS.replace("_s2.tif", "_s2.h5").replace("_mask.tif", "_mask.npy")
@@ -88,7 +151,7 @@ def test_files_of_arrays(tmp_path):
     changed = load(tmp_path, split).modalities[0]
     assert changed.arrays == Arrays("{band}", (Axis("y"), Axis("x")))
     assert changed.fingerprint != s2.fingerprint
-    with pytest.raises(SpecError, match=r"axes is \['time'\], expected the axes of the array"):
+    with pytest.raises(SpecError, match="its axes are time\nName y"):
         load(tmp_path, text.replace('["y", "x", "band"]', '["time"]'))
     with pytest.raises(SpecError, match="its axes are , expected band, x, y"):
         load(tmp_path, text.replace('axes = ["y", "x", "band"]', ""))

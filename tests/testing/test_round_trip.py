@@ -9,7 +9,6 @@ import pytest
 
 from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import resolve
-from rico_hdl.errors import UsageError
 from rico_hdl.testing import check_spec, generate, patches
 from rico_hdl.testing.round_trip import problems_of
 
@@ -129,17 +128,94 @@ def test_the_package_knows_no_dataset():
     assert done.stdout == "{} {}\n"
 
 
-def test_samples_of_array_files_are_refused(tmp_path):
-    """No samples are generated of npy files, rather than files of another format."""
-    text = """
+ARRAYS = """
 name = "arrays"
 [[modality]]
 name = "cube"
 files = "{id}.npy"
-key = "{id}"
+key = "c-{id}"
 axes = ["y", "x", "band"]
 bands = ["a", "b"]
+[[modality]]
+name = "mask"
+files = "m/{id}.h5"
+key = "m_{id}"
+array = "mask"
+bands = ["mask"]
+[[modality]]
+name = "img"
+files = "m/{id}.h5"
+key = "i_{id}"
+array = "img/{band}"
+bands = ["r", "g"]
+[[modality]]
+name = "z"
+files = "{id}.npz"
+key = "z_{id}"
+array = "{band}"
+bands = ["r", "g"]
+[[modality]]
+name = "split"
+files = "s/{id}_{band}.npy"
+key = "s_{id}"
+bands = ["r", "g"]
+[[modality]]
+name = "ts"
+files = "ts/S2_{id:d}.npy"
+key = "ts_{id}_{time:2d}"
+axes = ["time", "band", "y", "x"]
+bands = ["r", "g"]
+example = "ts/S2_10000.npy/00"
+[[modality]]
+name = "h5s"
+files = "{split}.h5"
+key = "h_{split}_{sample:6d}"
+array = "sen2"
+axes = ["sample", "y", "x", "band"]
+bands = ["r", "g"]
+[[modality]]
+name = "h5l"
+files = "{split}.h5"
+key = "l_{tile}"
+array = "sen1"
+axes = ["tile", "y", "x", "band"]
+axis_labels = {tile = "metadata/tile_id"}
+bands = ["r", "g"]
+[[modality]]
+name = "grp"
+files = "g.hdf5"
+key = "g_{sample}"
+array = "{sample}/post_fire"
+axes = ["y", "x", "band"]
+bands = ["r", "g"]
+[[modality]]
+name = "npzs"
+files = "{split}_st.npz"
+key = "n_{split}_{a}_{b}"
+array = "arr_0"
+axes = ["a", "x", "b", "y", "band"]
+bands = ["r", "g"]
+[[modality]]
+name = "zz"
+files = "{split}_{id:d}.zarr.zip"
+key = "zz_{split}_{id}"
+array = "bands"
+axes = ["band", "time", "y", "x"]
+axis_labels = {band = "band"}
+bands = ["r", "g"]
+example = "val_0001.zarr.zip/0"
 """
-    (tmp_path / "arrays.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match="no samples can be generated"):
-        check_spec(tmp_path / "arrays.toml", tmp_path / "work")
+"""Arrays of numpy, HDF5 and Zarr, with one patch or many: in shared files, labelled, in groups."""
+
+
+def test_array_files_make_the_round_trip(tmp_path):
+    """Samples of every kind of array file are generated, and converted to exactly their pixels."""
+    path = tmp_path / "arrays.toml"
+    path.write_text(ARRAYS, encoding="utf-8")
+    check_spec(path, tmp_path / "work", n_patches=5)
+    spec = resolve(path)
+    assert [patch.key for patch in patches(spec, spec.modality("ts"), 5)] == [
+        *(f"ts_10000_{time:02}" for time in range(4)),
+        "ts_10001_00",
+    ]
+    assert len(list((tmp_path / "work" / "sources").rglob("*.h5"))) == 7

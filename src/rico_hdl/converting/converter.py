@@ -9,13 +9,14 @@ from typing import Final, NamedTuple, Protocol
 from rico_hdl.decoding.formats import BoundedDecoder, decoder_of
 from rico_hdl.decoding.raster import Raster
 from rico_hdl.errors import ArchiveError, DecodingError, MemoryLimitError, RecordError, UsageError
+from rico_hdl.patches.member_files import MemberFiles
 from rico_hdl.patches.supply import Supplied
 from rico_hdl.record import encode, is_constant
 from rico_hdl.sources.above import place_of
 from rico_hdl.spec import Modality
 from rico_hdl.store.digest import record_digest
 from rico_hdl.system.memory import Allowance
-from rico_hdl.values import Layout, Origin, Patch, PatchFailure, Record, printable
+from rico_hdl.values import Layout, Origin, Patch, PatchFailure, Record, place_in, printable
 
 MAX_PATCH_BYTES: Final = 144 * 2**20
 """Memory that converting a single patch may take: its files, its bands and its record."""
@@ -116,7 +117,7 @@ class PatchConverter:
         """
         if self._make_decoder is None:
             return decoder_of(modality)
-        if modality.arrays is not None and modality.arrays.are_files:
+        if modality.arrays is not None and (modality.arrays.are_files or modality.container):
             raise UsageError(
                 f"{modality.suffix} files are arrays, which decoders of images can't read",
                 "Leave out --decoder, or make_decoder in Python.",
@@ -142,8 +143,11 @@ class PatchConverter:
             for i, (path, decoder) in enumerate(zip(patch.paths, decoders, strict=True)):
                 band = modality.band_files[i].only_band
                 content = patch.source.read(path, allowance.n_left)
+                found: tuple[Raster, ...]
                 if isinstance(content, Raster):
-                    found: tuple[Raster, ...] = (content,)
+                    found = (content,)
+                elif not isinstance(content, bytes):
+                    found = content
                 else:
                     n_bytes = 0 if patch.source.n_bytes_held else len(content)
                     allowance.held += n_bytes
@@ -213,5 +217,8 @@ def _check(rasters: Sequence[Raster], modality: Modality, n_expected: int) -> No
 
 
 def _failure(patch: Patch, path: str, band: str | None, reason: str) -> PatchFailure:
-    where = printable(place_of(patch.source, path))
+    if isinstance(patch.source, MemberFiles):
+        where = place_in(patch.source.location, path)
+    else:
+        where = printable(place_of(patch.source, path))
     return PatchFailure(patch.key, patch.modality.name, where, band, reason)

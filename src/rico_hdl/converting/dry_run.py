@@ -16,7 +16,6 @@ from rico_hdl.datasets import resolve
 from rico_hdl.patches.folders import Plan
 from rico_hdl.patches.opening import Named, Opened, StrPath, named_sources, open_all
 from rico_hdl.patches.supply import Supply, archived
-from rico_hdl.sources.opening import is_stream
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.values import (
     ArchiveFailure,
@@ -210,7 +209,7 @@ def _look_into_archives(supply: Supply, one: Opened, tried: _Samples, result: Dr
                     if not tried.are_enough:
                         failure = tried.take(item)
                         result.failures += [failure] if failure else []
-                    elif is_stream(archive):
+                    elif archive.sequential:
                         return None
     return n_found
 

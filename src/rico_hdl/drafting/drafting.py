@@ -78,7 +78,7 @@ def draft_spec(source: str | os.PathLike[str], name: str = "") -> SpecDraft:
         spec = _loaded(str(source), text)
         return SpecDraft(text, spec, n_rows, {one.name: n_rows for one in spec.modalities})
     sample = Sample.of(Path(source))
-    groups = [group for group in groups_of(sample) if group.facts is not None]
+    groups = [group for group in groups_of(sample) if group.facts is not None and _fits(group)]
     if not groups:
         raise nothing_to_draft(sample)
     drafts = [draft for draft in _disjoint(groups, sample) if draft.fields]
@@ -106,6 +106,12 @@ def _loaded(location: str, text: str) -> DatasetSpec:
             f"{location}: no consistent spec can be drafted: {error.message}",
             "Write the spec by hand: see docs/your-dataset.md.",
         ) from error
+
+
+def _fits(group: Group) -> bool:
+    """Whether a modality can describe the files: those of one band hold one patch each."""
+    array = None if group.facts is None else group.facts.array
+    return array is None or not array.fields or not group.files[0].band
 
 
 def _disjoint(groups: list[Group], sample: Sample) -> list[Draft]:

@@ -15,11 +15,19 @@ from typing import Final, NamedTuple, TypeVar
 
 from rico_hdl.decoding.formats import IMAGE_FORMATS, TIFF, format_of
 from rico_hdl.decoding.tiff.descriptions import band_descriptions
+from rico_hdl.drafting.array_facts import ArrayFacts, array_facts
 from rico_hdl.drafting.words import is_band
-from rico_hdl.errors import ArchiveError, RicoError, SourceError
+from rico_hdl.errors import (
+    ArchiveError,
+    DecodingError,
+    MemoryLimitError,
+    RicoError,
+    SourceError,
+)
 from rico_hdl.sources import Archive, Content, FolderSource
 from rico_hdl.sources.leftovers import is_in_leftover, is_leftover
 from rico_hdl.sources.opening import archives_in, open_archive
+from rico_hdl.spec.arrays import ARRAY_SUFFIXES, BAND, COLUMNS, ROWS
 
 MAX_EXAMINED: Final = 96
 """Maximum number of files that are read."""
@@ -37,7 +45,8 @@ _FILE_BYTES: Final = 128 * 2**20
 """Largest file that is examined."""
 _DISTINCT_VALUES: Final = 256
 """Up to so many distinct pixel values are kept."""
-_SUFFIXES: Final = frozenset(suffix for known in IMAGE_FORMATS for suffix in known.suffixes)
+_IMAGES: Final = frozenset(suffix for known in IMAGE_FORMATS for suffix in known.suffixes)
+_SUFFIXES: Final = _IMAGES | {*ARRAY_SUFFIXES}
 _CODES: Final = {"uint8": "B", "int8": "b", "uint16": "H", "int16": "h", "uint32": "I"}
 _CODES_OF_WIDE: Final = {"int32": "i", "uint64": "Q", "int64": "q"}
 
@@ -57,6 +66,8 @@ class Facts(NamedTuple):
     another kind of file."""
     descriptions: tuple[str, ...]
     """The descriptions of the bands in the file; empty if one has none."""
+    array: ArrayFacts | None = None
+    """What an array file holds; None for images."""
 
 
 class Sample:
@@ -109,7 +120,7 @@ class Sample:
             for path in paths[:n_tries]:
                 if self._n_examined < MAX_EXAMINED:
                     with suppress(OSError):
-                        self._examine(path, self._source.read(path, _FILE_BYTES))
+                        self._examine(path, self._content_of(self._source, path))
                     if path in self._facts:
                         return self._facts[path]
         return None
@@ -118,9 +129,17 @@ class Sample:
         """The facts of those of some files that were examined."""
         return [self._facts[path] for path in paths if path in self._facts]
 
-    def _examine(self, path: str, content: Content) -> None:
+    def _content_of(self, source: FolderSource, path: str) -> bytes | Path | None:
+        """The bytes of a file; the place of one that is too large, if its header is enough."""
+        try:
+            return source.read(path, _FILE_BYTES)
+        except MemoryLimitError as error:
+            self.problems.append(f"{path}: {error.message}")
+            return Path(source.location) / path if _is_array(path) else None
+
+    def _examine(self, path: str, content: Content | Path | None) -> None:
         self._n_examined += 1
-        if not isinstance(content, bytes):
+        if not isinstance(content, bytes | Path):
             return
         try:
             self._facts[path] = facts_of(path, content)
@@ -216,12 +235,23 @@ def _form(path: str) -> tuple[str, ...]:
     return (*[f for f in folders if sum(c.isdigit() for c in f) < 5], *letters, *short, extension)
 
 
-def facts_of(path: str, data: bytes) -> Facts:
-    """Decode a file.
+def _is_array(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() in ARRAY_SUFFIXES
+
+
+def facts_of(path: str, data: bytes | Path) -> Facts:
+    """Decode a file, or look at its arrays.
 
     Raises:
         RicoError: It can't be decoded.
     """
+    if _is_array(path):
+        array = array_facts(path, data)
+        n_bands = array.size(BAND)
+        shape = (array.size(ROWS), array.size(COLUMNS))
+        return Facts(n_bands, array.dtype, shape, None, (), array)
+    if isinstance(data, Path):
+        raise DecodingError("it is too large")
     known = format_of(path)
     rasters = known.make_decoder().decode(data)
     first = rasters[0]

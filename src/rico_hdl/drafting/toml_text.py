@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from rico_hdl.drafting.array_facts import ArrayFacts
     from rico_hdl.drafting.drafting import DraftedModality
     from rico_hdl.drafting.sampling import Sample
 
@@ -50,6 +51,8 @@ def toml_text(name: str, modalities: Sequence[DraftedModality], sample: Sample) 
 def _modality(modality: DraftedModality, *, is_only: bool) -> list[str]:
     draft, files = modality.draft, modality.draft.group.files
     texts = [part for part in _fields(modality) if part != "{band}"]
+    array = modality.examined[0].array if modality.examined else None
+    texts += [f"{{{name}}}" for name in array.fields] if array is not None else []
     key = "_".join(dict.fromkeys(texts)) + ("" if is_only else f"_{modality.name}")
     n_files = f"{len(files)} file" + ("s" if len(files) > 1 else "")
     lines = ["[[modality]]", f"name = {quoted(modality.name)}"]
@@ -68,8 +71,28 @@ def _modality(modality: DraftedModality, *, is_only: bool) -> list[str]:
         ]
     lines.append(f"key = {quoted(key)}")
     lines += _bands(modality)
+    lines += _axes(array) if array is not None else []
     if modality.dtype:
         lines.append(f"dtype = {quoted(modality.dtype)}")
+    return lines
+
+
+def _axes(array: ArrayFacts) -> list[str]:
+    """The array of an array file, and a guess of its axes."""
+    shape = " x ".join(map(str, array.shape))
+    fields = ", ".join(array.fields)
+    text = f"DECIDE: an array has the shape {shape}; check what its axes are, in order."
+    if fields:
+        text += f" Each {fields} is a patch; give the axis another name if you like."
+    lines = comment(text)
+    if array.others:
+        shown = ", ".join(map(plain, array.others[:8]))
+        lines += comment(
+            f"DECIDE: the file also holds {shown}: copy this [[modality]] for those with pixels."
+        )
+    lines.append(f"axes = [{', '.join(map(quoted, array.axes))}]")
+    if array.array:
+        lines.append(f"array = {quoted(array.array)}")
     return lines
 
 
@@ -104,8 +127,9 @@ def _mask_reason(modality: DraftedModality) -> str:
         values |= facts.values or set()
     shown = ", ".join(map(str, sorted(values)[:_N_VALUES]))
     more = ", …" if len(values) > _N_VALUES else ""
+    found = f" (values {shown}{more})" if values else ""
     return (
-        f"One band of integers (values {shown}{more}), taken for a mask. DECIDE: if it is one, "
+        f"One band of integers{found}, taken for a mask. DECIDE: if it is one, "
         'list its classes = ["…"] by value from 0 on, and the value to ignore = 255; if not, '
         "remove the role."
     )

@@ -35,6 +35,7 @@ from rico_hdl.values import (
     Position,
     Repeated,
     incomplete,
+    place_in,
     printable,
     problem_of_key,
 )
@@ -383,7 +384,7 @@ class Assembly:
         return two_files(() if file is None else file.names, tokens[0], tokens[-1])
 
     def _repeat(self, waiting: Waiting, *, is_whole: bool) -> None:
-        path = printable(f"{self._archive.location}/{next(iter(waiting.paths))}")
+        path = place_in(self._archive.location, next(iter(waiting.paths)))
         self._out.append(Repeated(waiting.key, path, is_whole))
 
     def _fail(self, waiting: Waiting, path: str, reason: str) -> None:
@@ -393,7 +394,7 @@ class Assembly:
         band = None
         if waiting.problem:
             band = self._modality.band_files[waiting.paths[path]].only_band
-        where = printable(f"{self._archive.location}/{path}")
+        where = place_in(self._archive.location, path)
         self._out.append(
             PatchFailure(printable(waiting.key), self._modality.name, where, band, reason)
         )

@@ -46,7 +46,7 @@ class MemberFiles:
     def check(self) -> None:
         """See `Reads.check`."""
         place = Path(self.location)
-        if not any(path.is_file() for path in (place, *place.parents)):
+        if not place.is_dir() and not any(path.is_file() for path in (place, *place.parents)):
             raise SourceError(
                 f"{self.location}: no such file (any more)",
                 "Check that the disk or network share is mounted.",

@@ -32,6 +32,7 @@ from rico_hdl.patches.path_listing import PathListing
 from rico_hdl.patches.walking import find
 from rico_hdl.sources import Archive, FolderSource, Source
 from rico_hdl.sources.above import FolderFromAbove, above_of, stem_of
+from rico_hdl.sources.arrays.containers import container_archives
 from rico_hdl.sources.leftovers import is_in_leftover
 from rico_hdl.sources.opening import archives_in, is_source, open_archive, parts_of
 from rico_hdl.spec import DatasetSpec, Modality
@@ -208,6 +209,12 @@ def open_sources(
             f"found {', '.join(map(str, places))}",
             "Give one folder that holds them all, or every archive.",
         )
+    if folders and modality.container is not None:
+        containers = container_archives(folders[0], modality)
+        if containers:
+            n_ignored = len(archives_in(folders[0]))
+            _look_into(spec, modality, containers, thorough=thorough)
+            return Opened(modality, None, containers, n_ignored)
     if folders:
         found, n_ignored = _archives_of(modality, folders[0])
         if not found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from rico_hdl.decoding.raster import Raster
 from rico_hdl.sources import Content, Member
 
 
@@ -46,4 +47,7 @@ def n_bytes_of(content: Content | Member) -> int:
     """Bytes of a content in memory."""
     if isinstance(content, Member):
         return 0
-    return len(content if isinstance(content, bytes) else content.data)
+    if isinstance(content, bytes):
+        return len(content)
+    rasters = (content,) if isinstance(content, Raster) else content
+    return sum(len(raster.data) for raster in rasters)

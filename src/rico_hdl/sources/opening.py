@@ -25,6 +25,7 @@ from rico_hdl.sources.protocol import Archive
 from rico_hdl.sources.tortilla import parts as tortillas
 from rico_hdl.sources.tortilla.header import is_one as is_tortilla
 from rico_hdl.spec import Modality
+from rico_hdl.spec.containers import ZARR_SUFFIX
 
 OnRaw = Callable[[bytes], object]
 """Is given every byte of an archive's files, in order, by whatever thread reads them."""
@@ -40,7 +41,7 @@ _SPLIT: Final = re.compile(
     re.IGNORECASE,
 )
 _ZIP_VOLUME: Final = re.compile(r"(?P<stem>.+)\.z[0-9]{2,}", re.IGNORECASE)
-_SCATTERED: Final = (".parquet", ".zarr.zip")  # published as thousands of files, some levels down
+_SCATTERED: Final = (".parquet", ZARR_SUFFIX)  # published as thousands of files, some levels down
 _N_LEVELS: Final = 4
 _MAX_ENTRIES: Final = 64  # folders above such files hold few others; those of patches hold many
 
@@ -181,7 +182,7 @@ def parts_of(path: Path) -> tuple[Path, ...]:
     Raises:
         SourceError: A part of it is missing.
     """
-    from rico_hdl.sources.zip.archive import volumes_of  # noqa: PLC0415 - see `_open`
+    from rico_hdl.sources.zip.archive import volumes_of  # noqa: PLC0415 - see `_open_plain`
 
     if path.name.lower().endswith(".zip") or _ZIP_VOLUME.fullmatch(path.name):
         return volumes_of(path)
@@ -231,10 +232,23 @@ def _part(name: str) -> _PartName | None:
 
 def is_stream(archive: Archive) -> bool:
     """Whether an archive is read from its beginning to its end, each byte once."""
-    return _kind(archive.files[0]) == "tar"
+    return archive.sequential and _kind(archive.files[0]) == "tar"
 
 
 def _open(files: Sequence[Path], modality: Modality | None, on_raw: OnRaw | None) -> Archive:
+    if modality is None or modality.container is None:
+        return _open_plain(files, modality, on_raw)
+    from rico_hdl.sources.arrays.containers import container_at  # noqa: PLC0415 - as below
+    from rico_hdl.sources.arrays.inside import ContainersInArchive  # noqa: PLC0415 - as below
+
+    if files[-1].name.lower().endswith(modality.suffix):
+        _head(files[-1])  # an error if it can't be read
+        return container_at(files[-1], modality)
+    return ContainersInArchive(_open_plain(files, None, on_raw), modality)
+
+
+def _open_plain(files: Sequence[Path], modality: Modality | None, on_raw: OnRaw | None) -> Archive:
+    """An archive of files that hold one patch each, or less."""
     # Each kind is imported where it is met: they bring libraries that others need not pay for.
     kind = _kind(files[0])
     if kind == "tar":
@@ -252,7 +266,7 @@ def _open(files: Sequence[Path], modality: Modality | None, on_raw: OnRaw | None
         if modality is None or modality.columns is None:
             _refuse(files, "a parquet table", modality)
         return ParquetArchive(files, modality.columns, modality.files)
-    if files[-1].name.lower().endswith(".zarr.zip"):
+    if files[-1].name.lower().endswith(ZARR_SUFFIX):
         from rico_hdl.sources.zarr.archive import ZarrArchive  # noqa: PLC0415
 
         arrays = None if modality is None else modality.arrays
@@ -272,7 +286,7 @@ def _check_content(files: Sequence[Path]) -> None:
     Raises:
         SourceError: The file is intact as far as its beginning shows, but in another form.
     """
-    from rico_hdl.sources.formats import format_of, peek  # noqa: PLC0415 - see `_open`
+    from rico_hdl.sources.formats import format_of, peek  # noqa: PLC0415 - see `_open_plain`
 
     path = files[0]
     outer = format_of(_head(path))

@@ -22,8 +22,9 @@ class FolderEntry(NamedTuple):
     """Whether it can be listed in turn; links are followed."""
 
 
-Content = bytes | Raster
-"""The content of a file: its bytes, or a single band if the source has already decoded it."""
+Content = bytes | Raster | tuple[Raster, ...]
+"""The content of a file: its bytes, or, if the source has already decoded it, a single band, or all
+bands of a patch in the order of the spec."""
 
 
 class Lists(Protocol):

@@ -138,6 +138,23 @@ class Volumes:
                 os.close(self._descriptors.pop())
 
 
+class MemoryVolume(Volumes):
+    """A file in memory, read like `Volumes`.
+
+    Args:
+        data: Its bytes.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__([])
+        self._data = data
+        self._starts = (0, len(data))
+
+    def pread(self, offset: int, n_bytes: int) -> bytes:
+        """See `Volumes.pread`."""
+        return self._data[offset : offset + n_bytes]
+
+
 def _read_at(descriptor: int, offset: int, n_bytes: int) -> bytes:
     """Read up to ``n_bytes``; fewer only at the end of the file."""
     data = _pread(descriptor, n_bytes, offset)

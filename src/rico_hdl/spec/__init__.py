@@ -8,10 +8,9 @@ from rico_hdl.spec.model import (
     ALL_BANDS,
     JOINT,
     DatasetSpec,
-    Download,
     Modality,
-    Preset,
 )
+from rico_hdl.spec.offers import Download, Preset
 from rico_hdl.spec.template import Template
 
 __all__ = [

@@ -1,12 +1,14 @@
 """Arrays that hold patches: in files of arrays, or in Zarr stores.
 
-Two kinds of modalities have them. If no axis has a field, each of the modality's files is an array
-file (numpy or HDF5) with the bands of one patch. Otherwise all bands of many patches are one array
-of a Zarr store.
+Three kinds of modalities have them. If neither an axis nor the path has a field, each of the
+modality's files is an array file (numpy or HDF5) with the bands of one patch. Otherwise each array
+holds many patches: in files that the template of the modality names, see
+`rico_hdl.spec.containers`, or, if it names none, in Zarr stores.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
@@ -15,8 +17,12 @@ from rico_hdl.errors import SpecError
 
 BAND, ROWS, COLUMNS = "band", "y", "x"
 """The names of the axes of array files."""
-ARRAY_SUFFIXES: Final = (".npy", ".npz", ".h5", ".hdf5")
+NPY_SUFFIX: Final = ".npy"
+NPZ_SUFFIX: Final = ".npz"
+HDF5_SUFFIXES: Final = (".h5", ".hdf5")
+ARRAY_SUFFIXES: Final = (NPY_SUFFIX, NPZ_SUFFIX, *HDF5_SUFFIXES)
 """The extensions of array files, lower-case; those of numpy and of HDF5."""
+_FIELD: Final = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 BAND_IN_PATH: Final = "{band}"
 """Stands for a band's token in `Arrays.path`, if each band is an array of its own."""
 
@@ -26,13 +32,14 @@ class Axis:
     """A dimension of an array."""
 
     name: str
-    """Its name in the store; in array files ``band``, ``y`` (rows) or ``x`` (columns)."""
+    """Its name in the store; in array files ``band``, ``y`` (rows), ``x`` (columns), or that of a
+    field such as ``sample`` or ``time``."""
     field: str = ""
-    """The template field that varies along it, such as ``band``; empty for rows and columns, and
-    for all axes of array files."""
+    """The template field that varies along it, such as ``time``; empty for rows and columns, and
+    for bands unless each of them has a path of its own."""
     labels: str = ""
-    """The path of the array with the values of the field; if empty, they are zero-based
-    positions."""
+    """The path of the array with the values of the field, or with the bands' tokens; if empty, they
+    are zero-based positions, or the bands are in the order of the spec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +48,22 @@ class Arrays:
 
     path: str
     """The array's path in the store; the name of the array in an ``.npz`` file, or of the dataset
-    in an HDF5 file, with ``{band}`` if each band has its own. Empty for ``.npy`` files."""
+    in an HDF5 file, with ``{band}`` if each band has its own, and with other fields if each patch
+    has its own. Empty for ``.npy`` files."""
     axes: tuple[Axis, ...]
-    """Its dimensions, in order. In Zarr stores, the last two are rows and columns, after that of
-    the bands if there are several."""
+    """Its dimensions, in order. In Zarr stores without a template of their own, the last two are
+    rows and columns, after that of the bands if there are several."""
 
     @property
     def are_files(self) -> bool:
-        """Whether each array is in a file of its own, and not in a store with other patches."""
-        return not any(axis.field for axis in self.axes)
+        """Whether the file of an array holds no other patches."""
+        return not self.fields
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The template fields that vary in a file or store: those of the path, then of the axes."""
+        names = [name for name in _FIELD.findall(self.path) if name != BAND]
+        return (*names, *(axis.field for axis in self.axes if axis.field))
 
     @property
     def axis_names(self) -> tuple[str, ...]:
@@ -85,7 +99,7 @@ def check_array_files(
             f"{place}: it has axes, and its files are {suffix or 'of any kind'}",
             f"Axes are those of array files: {', '.join(ARRAY_SUFFIXES)}.",
         )
-    if bool(arrays.path) == (suffix.lower() == ".npy"):
+    if bool(arrays.path) == (suffix.lower() == NPY_SUFFIX):
         raise SpecError(
             f"{place}: its array is named {arrays.path!r}",
             "Name no array: an .npy file holds one."
@@ -100,7 +114,7 @@ def check_array_files(
             f"{place}: its axes are {', '.join(arrays.axis_names)}, expected "
             f"{' or '.join(', '.join(names) for names in allowed)} in any order",
             "Name each axis of the array: y for rows, x for columns, and band if it holds several "
-            "bands. Time steps and samples can't be split.",
+            "bands. Other axes, such as time, are fields of the key, such as {time}.",
         )
 
 

@@ -29,7 +29,9 @@ from rico_hdl.spec.bands import (
     spellings_of,
 )
 from rico_hdl.spec.columns import Columns, check_columns
+from rico_hdl.spec.containers import check_containers, container_of, suffix_of
 from rico_hdl.spec.labels import Labels, check_colours
+from rico_hdl.spec.offers import Download, Preset
 from rico_hdl.spec.overlap import common_text
 from rico_hdl.spec.path_checks import check_first_folder, check_key
 from rico_hdl.spec.template import Template
@@ -45,27 +47,6 @@ Role = Literal["image", "mask", "auxiliary"]
 """The roles of modalities in training."""
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
-    """A file that a publisher offers."""
-
-    name: str
-    """Its name, with ``*`` for parts that vary, such as the number of a part. It includes folders
-    if files of the same name are published in several folders."""
-    md5: str = ""
-    """Its published MD5 sum (hex); empty if none is known, or if several files match the name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """A named selection of bands."""
-
-    name: str
-    """The name that readers request, such as ``rgb``."""
-    bands: tuple[str, ...]
-    """The safetensors keys, in the order in which they are read."""
-
-
 @dataclass(frozen=True)
 class Modality:
     """Patches of one dataset that share their bands and their layout on disk."""
@@ -78,7 +59,8 @@ class Modality:
     """The command-line option that names its source folder, such as ``--s2-dir``."""
     files: Template
     """The paths of its files below the source folder. With ``{band}``, a patch has a file for each
-    token of a band; without it, one file holds all bands."""
+    token of a band; without it, one file holds all bands. If files hold many patches, their paths
+    go on with the places of patches, as in ``{split}.h5/{sample:d}``."""
     key: Template
     """How a patch's key is made from the fields of ``files``."""
     bands: tuple[Band, ...]
@@ -123,6 +105,7 @@ class Modality:
     """The field of the key that orders the patches of a place; the place is all other fields."""
 
     def __post_init__(self) -> None:
+        check_containers(self.name, self.files, self.arrays, tuple(one.name for one in self.bands))
         check_key(self.name, self.files, self.key)
         if self.archive_names_folder:
             check_first_folder(self.name, self.files)
@@ -143,9 +126,11 @@ class Modality:
 
     def _check_layouts(self) -> None:
         """Check that tables and stores give each field of a path once, and the axes of files."""
-        check_array_files(
-            self.name, self.suffix, self.arrays, self.band_names, is_split=self.one_file_per_band
-        )
+        if self.container is None:
+            is_split = self.one_file_per_band
+            check_array_files(
+                self.name, self.suffix, self.arrays, self.band_names, is_split=is_split
+            )
         if self.columns is not None:
             check_columns(
                 self.name,
@@ -154,8 +139,8 @@ class Modality:
                 str(self.files),
                 is_split=self.one_file_per_band,
             )
-        if self.arrays is not None and not self.arrays.are_files:
-            fields = [axis.field for axis in self.arrays.axes if axis.field]
+        if self.arrays is not None and not self.arrays.are_files and self.container is None:
+            fields = list(self.arrays.fields)
             if sorted(fields) != sorted(self.files.fields):
                 raise SpecError(
                     f"modality {self.name!r}: its arrays give the fields {', '.join(fields)}",
@@ -246,8 +231,15 @@ class Modality:
         return {name: values[name] for name in self.patch_fields}
 
     @cached_property
+    def container(self) -> Template | None:
+        """The paths of its files if each holds many patches, in arrays; else None."""
+        return container_of(self.files)
+
+    @cached_property
     def suffix(self) -> str:
         """The extension of its files, such as ``.tif``; empty if their names end in a field."""
+        if self.container is not None:
+            return suffix_of(self.container)
         last = self.files.segments[-1].parts[-1]
         _, dot, extension = last.rpartition(".") if isinstance(last, str) else ("", "", "")
         return dot + extension
@@ -278,6 +270,9 @@ class Modality:
         contract: list[object] = [self.name, str(self.files), str(self.key), self.dtype, bands]
         if self.arrays is not None and self.arrays.are_files:
             contract.append([self.arrays.path, *self.arrays.axis_names])
+        elif self.arrays is not None and self.container is not None:
+            axes = [[axis.name, axis.field, axis.labels] for axis in self.arrays.axes]
+            contract.append([self.arrays.path, *axes])
         if self.columns is not None and self.columns.pinned:
             contract.append(self.columns.contract)
         return contract

@@ -16,10 +16,9 @@ from rico_hdl.spec.columns import Columns, KeyColumn
 from rico_hdl.spec.labels import KeyForm, Labels, LabelTable, MappedValue
 from rico_hdl.spec.model import (
     DatasetSpec,
-    Download,
     Modality,
-    Preset,
 )
+from rico_hdl.spec.offers import Download, Preset
 from rico_hdl.spec.template import Template
 
 Value = (

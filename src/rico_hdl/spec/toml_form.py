@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from rico_hdl.errors import SpecError
-from rico_hdl.spec.arrays import ARRAY_SUFFIXES, BAND, BAND_IN_PATH, COLUMNS, ROWS, Arrays, Axis
 from rico_hdl.spec.bands import BAND_FIELD, BAND_FOLDER_FIELD, Band
 from rico_hdl.spec.columns import GIVEN_FIELDS, Columns, KeyColumn
+from rico_hdl.spec.containers import CONTAINER_SUFFIXES
 from rico_hdl.spec.model import (
     DatasetSpec,
-    Download,
     Modality,
-    Preset,
     Role,
 )
+from rico_hdl.spec.offers import Download, Preset
 from rico_hdl.spec.template import Field, Template
+from rico_hdl.spec.toml_arrays import arrays_of, with_places
 from rico_hdl.spec.toml_labels import labels_of
 from rico_hdl.spec.toml_rules import Rule as _Rule
 from rico_hdl.spec.toml_rules import are as _are
@@ -51,7 +51,8 @@ def _is_token(value: object) -> bool:
 
 
 def _are_axes(value: object) -> bool:
-    return _are_texts(value) and len(value) == len({*value}) and {*value} <= {BAND, ROWS, COLUMNS}  # type: ignore[arg-type,misc]
+    is_field = re.compile("[a-z_][a-z0-9_]*").fullmatch
+    return _are_texts(value) and len(value) == len({*value}) and all(map(is_field, value))  # type: ignore[arg-type,misc,call-overload]
 
 
 _TEXT: Final = "text"
@@ -114,10 +115,17 @@ MODALITY_KEYS: Final = {
     "n_published": _Rule(_is_count, "a positive number", "n_published = 5000"),
     "axes": _Rule(
         _are_axes,
-        f"the axes of the array in its {', '.join(ARRAY_SUFFIXES)} files, in order",
+        f"the axes of the array in its {', '.join(CONTAINER_SUFFIXES)} files, in order",
         'axes = ["band", "y", "x"]',
     ),
-    "array": _Rule(_is_text, "the name of the array in its .npz or HDF5 files", 'array = "image"'),
+    "array": _Rule(
+        _is_text, "the name of the array in its .npz, HDF5 or Zarr files", 'array = "image"'
+    ),
+    "axis_labels": _Rule(
+        _is_table_of(_is_text),
+        "a table of the arrays that name the places along axes",
+        'axis_labels = {sample = "ids"}',
+    ),
     "columns": _Rule(
         _is_table, "a table of the columns of parquet files", 'columns = {files = "image"}'
     ),
@@ -213,13 +221,13 @@ def spec_of(rows: dict[str, Any]) -> DatasetSpec:
 
 def _modality(table: dict[str, Any], where: str, option: str) -> Modality:
     _check(table, MODALITY_KEYS, where)
-    files = Template.parse(table["files"], **table.get("patterns", {}))
+    arrays = arrays_of(table, where)
+    files = Template.parse(with_places(table, arrays), **table.get("patterns", {}))
     has_one_file = BAND_FIELD not in files.fields
     bands = tuple(
         _band(band, index if has_one_file else 1, f"{where}, band {index}")
         for index, band in enumerate(table["bands"], 1)
     )
-    has_several = any(band.index > 1 for band in bands)
     return Modality(
         name=table["name"],
         title=table.get("title", f"{table['name']} patches"),
@@ -238,7 +246,7 @@ def _modality(table: dict[str, Any], where: str, option: str) -> Modality:
         dtype=table.get("dtype"),
         columns=_columns(table.get("columns"), files, where),
         archive_names_folder=table.get("archive_names_folder", False),
-        arrays=_arrays(table, len(bands) if has_one_file or has_several else 1),
+        arrays=arrays,
         n_published=table.get("n_published"),
         downloads=tuple(Download(name, md5) for name, md5 in table.get("downloads", {}).items()),
         presets=tuple(Preset(n, tuple(bands)) for n, bands in table.get("presets", {}).items()),
@@ -261,17 +269,6 @@ def _columns(table: dict[str, Any] | None, files: Template, where: str) -> Colum
             _check(row, _FIELD, f"{where}, columns, field {name}")
         keys.append(KeyColumn(name, **row))
     return Columns(tuple(keys), table.get("files", ""), pinned=True)
-
-
-def _arrays(table: dict[str, Any], n_bands: int) -> Arrays | None:
-    """The arrays of a modality; a single band has rows and columns unless the table says more."""
-    path, axes = table.get("array", ""), table.get("axes")
-    is_array = str(table["files"]).lower().endswith(ARRAY_SUFFIXES)
-    if axes is None and is_array and (n_bands == 1 or BAND_IN_PATH in path):
-        axes = [ROWS, COLUMNS]
-    if axes is None and not path:
-        return None
-    return Arrays(path, tuple(Axis(name) for name in axes or ()))
 
 
 def _band(band: str | dict[str, Any], index: int, where: str) -> Band:

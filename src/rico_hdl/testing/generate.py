@@ -1,16 +1,17 @@
 """Write a sample dataset.
 
-In: a spec. Out: folders with files, as after unpacking the publisher's archives: TIFF, JPEG or PNG,
-as the extension says; for a dataset that is published as Zarr stores, folders with such stores.
+In: a spec. Out: folders with files, as after unpacking the publisher's archives: TIFF, JPEG, PNG,
+npy, npz or HDF5, as the extension says; for a dataset that is published as Zarr stores, folders
+with such stores.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from rico_hdl.errors import UsageError
 from rico_hdl.testing import images
 from rico_hdl.testing.companions import companions
 from rico_hdl.testing.encodings import encoding_of
@@ -20,7 +21,7 @@ from rico_hdl.testing.pixels import noise, pixels
 from rico_hdl.testing.tiff import encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
     from pathlib import Path
 
     import numpy.typing as npt
@@ -56,23 +57,14 @@ def generate(
 
     Raises:
         ValueError: Files of two modalities would be the same, or see `rico_hdl.testing.patches`.
-        UsageError: Files of a modality are npy, npz or HDF5, which are not generated.
     """
     wanted = [m for m in spec.modalities if modalities is None or m.name in modalities]
-    arrays = [m.name for m in wanted if m.arrays is not None and m.arrays.are_files]
-    if arrays:
-        raise UsageError(
-            f"{spec.name}: files of {', '.join(arrays)} are npy, npz or HDF5, of which no samples "
-            "can be generated",
-            "Convert a few files of your own instead, and compare them with `rico-hdl verify "
-            "--sources`.",
-        )
     sources = {}
     written: set[Path] = set()
     for modality in wanted:
         sources[modality.name] = root / modality.folder
         sources[modality.name].mkdir(parents=True, exist_ok=True)
-        write = _write_stores if modality.arrays is not None else _write
+        write = _writer_of(modality)
         files = write(
             spec, modality, sources[modality.name], n_patches, _Contents(spec, modality, noise)
         )
@@ -122,6 +114,45 @@ class _Contents:
         if self.noise:
             return noise(key, position, shape, self._encoding.dtype, self._encoding.noise_bits)
         return pixels(key, position, shape, self._encoding.dtype)
+
+
+_Writer = Callable[["DatasetSpec", "Modality", "Path", int, "_Contents"], "set[Path]"]
+
+
+def _writer_of(modality: Modality) -> _Writer:
+    """The function that writes the patches of a modality."""
+    if modality.arrays is None:
+        return _write
+    if modality.arrays.are_files:
+        return _write_array_files
+    return _write_stores if modality.container is None else _write_containers
+
+
+def _write_array_files(
+    spec: DatasetSpec, modality: Modality, source: Path, n_patches: int, contents: _Contents
+) -> set[Path]:
+    """Write the patches of one modality as array files; return these, with the arrays' names."""
+    from rico_hdl.testing.array_files import write_patch  # noqa: PLC0415 - for h5py
+
+    written: set[Path] = set()
+    for patch in patches(spec, modality, n_patches):
+        (source / patch.folder).mkdir(parents=True, exist_ok=True)
+        bands = [contents.pixels(patch, band) for band in modality.bands]
+        written |= write_patch(spec, modality, [source / name for name in patch.files], bands)
+    return written
+
+
+def _write_containers(
+    spec: DatasetSpec, modality: Modality, source: Path, n_patches: int, contents: _Contents
+) -> set[Path]:
+    """Write the patches of one modality into files with many; return their places there."""
+    with extra_needed():
+        from rico_hdl.testing.array_files import write_containers  # noqa: PLC0415 - for numcodecs
+
+    samples = patches(spec, modality, n_patches)
+    write_containers(spec, modality, source, samples, contents.pixels)
+    array = modality.arrays.path if modality.arrays is not None else ""
+    return {source / name / array for patch in samples for name in patch.files}
 
 
 def _write(

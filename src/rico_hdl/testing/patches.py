@@ -6,6 +6,7 @@ touches no file system.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -30,7 +31,7 @@ _DEFAULT_SHAPE: Final = (64, 64)
 _LAST_DIGITS: Final = re.compile(r"[0-9]+(?=[^0-9]*\Z)")
 
 N_TIMES: Final = 4
-"""Patches per location in a Zarr store: one per time."""
+"""Patches per location in a Zarr store, one per time; or in a file with patches."""
 _N_LOCATIONS: Final = 246_144
 _STEP: Final = 60_577  # coprime to the number above, so no location occurs twice
 
@@ -63,7 +64,9 @@ def patches(spec: DatasetSpec, modality: Modality, n: int) -> list[SamplePatch]:
     Raises:
         ValueError: The example does not match the modality's templates, or the keys are not unique.
     """
-    if modality.arrays is not None:
+    if modality.container is not None:
+        return [_patch_in_container(spec, modality, number) for number in range(n)]
+    if modality.arrays is not None and not modality.arrays.are_files:
         return [_patch_in_store(spec, modality, number) for number in range(n)]
     found = [_patch(spec, modality, number, spread=True) for number in range(n)]
     if len({patch.key for patch in found}) < n:
@@ -90,14 +93,7 @@ def _patch(spec: DatasetSpec, modality: Modality, number: int, *, spread: bool) 
     # Folders above the template's own vary too if they are numbered (a scene, not "images").
     free = {f"above {i}": name for i, name in enumerate(above) if _LAST_DIGITS.search(name)}
     old = free | {name: example[name] for name in modality.patch_fields}
-    new: dict[str, str] = {}
-    rest = number
-    for i, (name, value) in enumerate(old.items()):
-        names = NAMES.get((spec.name, name), ())
-        fan = len(names) or _N_FOLDERS
-        step = number if not spread else rest if i == len(old) - 1 else rest % fan
-        rest //= fan
-        new[name] = names[step % fan] if names else _varied(value, step, old, new)
+    new = _varied_fields(spec, old, number, spread=spread)
     folders = [new.get(f"above {i}", name) for i, name in enumerate(above)]
     fields = {name: new[name] for name in modality.patch_fields}
     files = tuple(
@@ -109,6 +105,52 @@ def _patch(spec: DatasetSpec, modality: Modality, number: int, *, spread: bool) 
             raise ValueError(f"{spec.name} {modality.name}: {path} does not give back {fields}")
     folder = files[0].rpartition("/")[0]
     return SamplePatch(number, modality.key.format(fields), fields, folder, files)
+
+
+def _varied_fields(
+    spec: DatasetSpec, old: Mapping[str, str], number: int, *, spread: bool
+) -> dict[str, str]:
+    """The values of fields for a zero-based number, given those of the example."""
+    new: dict[str, str] = {}
+    rest = number
+    for i, (name, value) in enumerate(old.items()):
+        names = NAMES.get((spec.name, name), ())
+        fan = len(names) or _N_FOLDERS
+        step = number if not spread else rest if i == len(old) - 1 else rest % fan
+        rest //= fan
+        new[name] = names[step % fan] if names else _varied(value, step, old, new)
+    return new
+
+
+def _patch_in_container(spec: DatasetSpec, modality: Modality, number: int) -> SamplePatch:
+    """A patch in a file with others, which differ in the last field only."""
+    example = _fields_of_example(spec, modality)
+    container = modality.container or modality.files
+    n_above = modality.example.count("/") + 1 - len(modality.files.segments)
+    above = modality.example.split("/")[:n_above]
+    outer = {name: example[name] for name in container.fields}
+    *first, last = [name for name in modality.patch_fields if name not in outer]
+    n_files = math.prod(len(NAMES.get((spec.name, name), ())) for name in outer)
+    if not {*first, last} & {*modality.key.fields}:
+        file, within = number, 0  # a patch in each file
+    elif n_files:
+        within, file = divmod(number, n_files)  # the files are known
+    else:
+        file, within = divmod(number, N_TIMES) if outer else (0, number)
+    fields = _varied_fields(spec, outer, file, spread=bool(n_files))
+    fields |= {name: example[name] for name in first}
+    axes = modality.arrays.axes if modality.arrays is not None else ()
+    numbered = [axis.field for axis in axes if axis.field and not axis.labels]
+    fields |= {name: "0".zfill(len(example[name])) for name in first if name in numbered}
+    # Positions begin at zero, whatever the example is; labels and names are varied.
+    fields[last] = (
+        str(within).zfill(len(example[last]))
+        if last in numbered
+        else _counted(example[last], within)
+    )
+    path = "/".join([*above, modality.files.format(fields)])
+    folder = path.rpartition("/")[0]
+    return SamplePatch(number, modality.key.format(fields), fields, folder, (path,))
 
 
 def _bands_of(file: BandFile, number: int) -> dict[str, str]:

@@ -139,6 +139,29 @@ def write_store(  # noqa: PLR0913 - all but four by default
             file.writestr(".zmetadata", json.dumps(whole, indent=4))
 
 
+def write_arrays(
+    path: Path,
+    arrays: Mapping[str, tuple[npt.NDArray[Any], Sequence[str]]],
+    storage: Storage | None = None,
+) -> None:
+    """Write a store of any arrays.
+
+    Args:
+        path: The file to write.
+        arrays: The elements and the names of the dimensions of each array, by its path.
+        storage: Its storage; by default, each array is one chunk.
+    """
+    storage = storage or Storage()
+    with zipfile.ZipFile(path, "w", storage.compression) as file:
+        file.writestr(".zgroup", _as_json({"zarr_format": 2}))
+        for name, (values, dimensions) in arrays.items():
+            chunks = storage.chunks if len(dimensions) > 1 else None
+            for inner, content in _array(
+                name, values, list(dimensions), storage, chunks or values.shape
+            ):
+                file.writestr(inner, content)
+
+
 def _stores(n_patches: int) -> Iterator[tuple[int, int]]:
     """The [start, stop) of the patches of each store: a store is a full grid of samples, times."""
     start = 0

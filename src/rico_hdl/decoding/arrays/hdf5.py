@@ -18,10 +18,15 @@ from rico_hdl.errors import DecodingError
 from rico_hdl.spec.model import Modality
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rico_hdl.system.memory import Allowance
 
 HDF5_START: Final = b"\x89HDF\r\n\x1a\n"
 """The first bytes of every file without a user block."""
+
+MAX_LISTED: Final = 1000
+"""Datasets that a list of them has at most."""
 
 _NUMBERS: Final = count()
 """For the names of files in memory."""
@@ -57,7 +62,7 @@ class Hdf5Decoder:
         rasters: list[Raster] = []
         n_held = 2 * len(data)
         try:
-            with h5py.File(_opened(data)) as file:
+            with h5py.File(opened_in_memory(data)) as file:
                 for path in self._paths:
                     bands = self._bands(file, path, allowance, n_held)
                     n_held += sum(len(raster.data) for raster in bands)
@@ -100,7 +105,36 @@ class Hdf5Decoder:
         return bands_in(dataset[()], self._arrays)
 
 
-def _opened(data: bytes) -> Any:  # noqa: ANN401 - h5py ships no types
+def datasets_in(file: bytes | Path) -> list[tuple[str, tuple[int, ...], str]]:
+    """The path, the shape and the numpy name of the dtype of each dataset of numbers in a file.
+
+    Args:
+        file: The bytes of the file, or its place on disk.
+
+    Raises:
+        DecodingError: It is damaged, or no HDF5 file.
+    """
+    import h5py  # noqa: PLC0415 - see `Hdf5Decoder.decode`
+
+    found: list[tuple[str, tuple[int, ...], str]] = []
+
+    def visit(path: str, item: Any) -> bool | None:  # noqa: ANN401 - h5py ships no types
+        if isinstance(item, h5py.Dataset) and item.shape and item.dtype.kind in "biuf":
+            found.append((path, item.shape, item.dtype.name))
+        return True if len(found) >= MAX_LISTED else None
+
+    try:
+        source = opened_in_memory(file) if isinstance(file, bytes) else file
+        with h5py.File(source, "r") as opened:
+            opened.visititems(visit)  # follows no links
+    except (OSError, RuntimeError, ValueError, LookupError, TypeError, MemoryError) as error:
+        raise DecodingError(
+            f"the HDF5 file is damaged or can't be read: {' '.join(str(error).split())}"
+        ) from error
+    return found
+
+
+def opened_in_memory(data: bytes) -> Any:  # noqa: ANN401 - h5py ships no types
     """The identifier of a file in memory."""
     import h5py  # noqa: PLC0415 - see `Hdf5Decoder.decode`
 

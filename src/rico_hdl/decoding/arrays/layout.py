@@ -45,10 +45,7 @@ def n_bytes_of(dtype: np.dtype[Any], shape: Sequence[int], arrays: Arrays) -> in
         DecodingError: The array can't be stored: it has other axes or an unknown dtype, or is too
             large or empty.
     """
-    if dtype.hasobject:
-        raise DecodingError("it holds Python objects or texts, which are not loaded")
-    if dtype.name not in _DTYPES or dtype.subdtype is not None:
-        raise DecodingError(f"its dtype is {dtype}, expected integers, floats or bool")
+    check_dtype(dtype)
     names = arrays.axis_names
     if len(shape) != len(names):
         raise DecodingError(
@@ -60,6 +57,18 @@ def n_bytes_of(dtype: np.dtype[Any], shape: Sequence[int], arrays: Arrays) -> in
             f"its shape is {tuple(shape)}: {n_bytes} bytes, expected 1 to {MAX_IMAGE_BYTES}"
         )
     return n_bytes
+
+
+def check_dtype(dtype: np.dtype[Any]) -> None:
+    """Check that elements can be stored.
+
+    Raises:
+        DecodingError: They are no numbers, or of an unknown kind.
+    """
+    if dtype.hasobject:
+        raise DecodingError("it holds Python objects or texts, which are not loaded")
+    if dtype.name not in _DTYPES or dtype.subdtype is not None:
+        raise DecodingError(f"its dtype is {dtype}, expected integers, floats or bool")
 
 
 def bands_in(array: npt.NDArray[Any], arrays: Arrays) -> tuple[Raster, ...]:

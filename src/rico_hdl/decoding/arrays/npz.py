@@ -57,7 +57,7 @@ class NpzDecoder:
                     bands = self._bands(file, name, allowance, n_held)
                     n_held += sum(len(raster.data) for raster in bands)
                     rasters += bands
-        except _DAMAGE as error:
+        except NPZ_DAMAGE as error:
             raise DecodingError(f"the npz file is damaged or cut short: {error}") from error
         return tuple(rasters)
 
@@ -65,7 +65,7 @@ class NpzDecoder:
         self, file: ZipFile, name: str, allowance: Allowance | None, n_held: int
     ) -> tuple[Raster, ...]:
         """The bands of an array, while other bands hold some bytes."""
-        member = _member(file, name)
+        member = npz_member(file, name)
         with file.open(member) as stream:
             head = stream.read(MAX_HEAD_BYTES)
         try:
@@ -86,7 +86,7 @@ class NpzDecoder:
         return bands_in(array_in(data, header), self._arrays)
 
 
-_DAMAGE: Final = (
+NPZ_DAMAGE: Final = (
     BadZipFile,
     EOFError,
     NotImplementedError,
@@ -99,7 +99,7 @@ _DAMAGE: Final = (
 """What `zipfile` raises for damaged files."""
 
 
-def _member(file: ZipFile, name: str) -> ZipInfo:
+def npz_member(file: ZipFile, name: str) -> ZipInfo:
     """The member with an array.
 
     Raises:

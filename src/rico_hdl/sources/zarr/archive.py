@@ -6,27 +6,24 @@ the store's own labels if its dimensions have any, so bands are identified by na
 value is changed: scale, offset and fill value in the store's attributes are not applied.
 
 Nothing is unpacked. A chunk that holds several members is decoded once for all of them, within a
-memory limit: see `rico_hdl.sources.zarr.blocks`.
+memory limit: see `rico_hdl.sources.blocks`.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
 from functools import partial
 from itertools import product
-from operator import ge
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from rico_hdl.decoding.raster import Raster, rasters_of
-from rico_hdl.errors import ArchiveError, RicoError, SourceError, SpecError
+from rico_hdl.errors import RicoError, SourceError, SpecError
+from rico_hdl.sources.blocks import Block, Blocks, Pixels, Place
 from rico_hdl.sources.protocol import Member
-from rico_hdl.sources.zarr.array import MAX_CHUNK_BYTES, ZarrArray, parse_array
-from rico_hdl.sources.zarr.blocks import Block, Blocks, Pixels, Place
+from rico_hdl.sources.zarr.array import MAX_CHUNK_BYTES
+from rico_hdl.sources.zarr.files import StoreFiles
 from rico_hdl.sources.zip.archive import ZipArchive
 from rico_hdl.spec import Arrays, Axis, Template
 from rico_hdl.spec.model import BAND_FIELD
@@ -43,12 +40,6 @@ largest thing that a conversion holds in memory."""
 BEGUN_BYTES: Final = 64 * 2**20
 """Maximum bytes of members that are kept while others of the same sample and time are read; those
 of a single sample and time may be larger. As many as a conversion has in flight fit."""
-
-MAX_FILES: Final = 100_000
-"""Maximum number of files in a store; published stores have hundreds."""
-
-_AGAIN: Final = "Download it again."
-_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 class ZarrArchive:
@@ -89,9 +80,10 @@ class ZarrArchive:
     def members(self) -> Generator[Member]:
         """See `Archive.members`. Members that share a chunk follow each other."""
         self._share_yielded = 0.0
-        files, damage = _files_of(self._zip)
+        files = StoreFiles(self._zip)
+        damage = files.damage
         try:
-            series = _Series(files, self._arrays, is_whole=damage is None)
+            series = _Series(files, self._arrays)
         except RicoError as error:
             if damage is not None:
                 raise damage from error
@@ -112,48 +104,20 @@ class ZarrArchive:
             raise damage
 
 
-def _files_of(archive: ZipArchive) -> tuple[dict[str, Member], ArchiveError | None]:
-    """The files of a store by path, and the first damage of the archive, if any.
-
-    Raises:
-        SourceError: See `Archive.members`; or the store has too many files.
-    """
-    found: dict[str, Member] = {}
-    damage: ArchiveError | None = None
-    with closing(archive.members()) as members:
-        while len(found) <= MAX_FILES:
-            try:
-                member = next(members, None)
-                if member is None:
-                    return found, damage
-                earlier = found.get(member.path)
-                found[member.path] = member
-                # A store written in two steps has some files twice, and the last one counts. A
-                # damaged name also makes a duplicate, but hides another chunk: reading finds it.
-                for one in (earlier, member) if earlier is not None else ():
-                    if not one.problem:
-                        one.read()
-            except ArchiveError as error:
-                damage = damage or error
-    raise SourceError(f"{archive.location}: holds more than {MAX_FILES:,} files")
-
-
 class _Series:
     """The patches of a store. Safe to read from several threads at once.
 
     Args:
-        files: The files of the store, by path.
+        files: The files of the store.
         arrays: Which array holds the pixels, and what its dimensions are.
-        is_whole: Whether these are all its files. If not, a missing chunk is not the fill value.
 
     Raises:
         SourceError: The store is not of this kind.
         ArchiveError: The store's metadata is damaged.
     """
 
-    def __init__(self, files: dict[str, Member], arrays: Arrays, *, is_whole: bool) -> None:
+    def __init__(self, files: StoreFiles, arrays: Arrays) -> None:
         self._files = files
-        self._is_whole = is_whole
         self._path = arrays.path
         axes = list(arrays.axes)
         has_bands = any(axis.field == BAND_FIELD for axis in axes)
@@ -166,9 +130,9 @@ class _Series:
                 f"the array has the dimensions {', '.join(axis.name for axis in arrays.axes)}",
                 "Bands, rows and columns must come last, in this order.",
             )
-        self._pixels = self._array(arrays.path, len(arrays.axes), is_text=False)
-        self._check_dimensions([axis.name for axis in arrays.axes])
-        self._check_chunks()
+        self._pixels = files.array(arrays.path, len(arrays.axes), is_text=False)
+        files.check_dimensions(arrays.path, [axis.name for axis in arrays.axes])
+        files.check_chunks(self._pixels)
         if not has_bands:
             self._pixels = self._pixels.with_axis(len(self.axes))
         *self.labels, self.bands = map(self._labels, (*self.axes, band), self._pixels.shape)
@@ -183,7 +147,8 @@ class _Series:
         n_bytes = self._bytes_of_block()
         n_bytes_of_place = n_bytes // math.prod(self._pixels.chunks[:-3])
         n_begun = max(1, BEGUN_BYTES // n_bytes_of_place)
-        self._blocks = Blocks(max(1, KEPT_BYTES // n_bytes), n_begun)
+        self._block_bytes = n_bytes
+        self._blocks = Blocks(KEPT_BYTES, n_begun)
 
     def places(self) -> Iterator[tuple[Place, int]]:
         """The place and the zero-based band of each member, block by block."""
@@ -203,23 +168,28 @@ class _Series:
         return self._blocks.content(self, place, band)
 
     def block_of(self, place: Place) -> Block:
-        """See `rico_hdl.sources.zarr.blocks.Decodes`."""
+        """See `rico_hdl.sources.blocks.Decodes`."""
         return tuple(i // step for i, step in zip(place, self._pixels.chunks, strict=False))
 
     def n_places(self, block: Block) -> int:
-        """See `rico_hdl.sources.zarr.blocks.Decodes`."""
+        """See `rico_hdl.sources.blocks.Decodes`."""
         return math.prod(map(len, self._reach(block)))
 
+    def n_bytes(self, block: Block) -> int:
+        """See `rico_hdl.sources.blocks.Decodes`."""
+        del block
+        return self._block_bytes
+
     def decode(self, block: Block) -> Pixels:
-        """See `rico_hdl.sources.zarr.blocks.Decodes`."""
+        """See `rico_hdl.sources.blocks.Decodes`."""
         inner = self._pixels.grid[-3:]
         if self._pixels.chunk_bytes > UNPACKED_BYTES and math.prod(inner) == 1:
-            return self._pixels.packed(self._fetch, (*block, 0, 0, 0))
+            return self._pixels.packed(self._files.fetch, (*block, 0, 0, 0))
         ranges = [range(i, i + 1) for i in block] + [range(n) for n in inner]
-        return self._pixels.block(self._fetch, ranges)
+        return self._pixels.block(self._files.fetch, ranges)
 
     def contents(self, pixels: Pixels, place: Place) -> list[Raster]:
-        """See `rico_hdl.sources.zarr.blocks.Decodes`."""
+        """See `rico_hdl.sources.blocks.Decodes`."""
         block = self.block_of(place)
         within = [i - part.start for i, part in zip(place, self._reach(block), strict=True)]
         if isinstance(pixels, bytes):
@@ -253,83 +223,16 @@ class _Series:
             )
         return n_bytes
 
-    def _fetch(self, path: str) -> bytes | None:
-        """See `rico_hdl.sources.zarr.array.Fetch`."""
-        member = self._files.get(path)
-        if member is None:
-            if not self._is_whole:
-                raise ArchiveError(f"{path} was not found: the archive is damaged", _AGAIN)
-            return None
-        if member.problem:
-            raise ArchiveError(f"{path}: {member.problem}")
-        return cast("bytes", member.read())  # as for any member of a zip archive
-
-    def _array(self, name: str, n_dimensions: int, *, is_text: bool) -> ZarrArray:
-        text = self._fetch(f"{name}/.zarray")
-        if text is None:
-            version = " It is a Zarr v3 store." if "zarr.json" in self._files else ""
-            raise SourceError(
-                f"it holds no Zarr v2 array called {name}",
-                f"Expected a store as written by xarray, with its arrays at the top.{version}",
-            )
-        array = parse_array(name, text)
-        if len(array.shape) != n_dimensions or array.is_text is not is_text:
-            raise SourceError(
-                f"array {name} has shape {array.shape} and dtype {array.dtype}, expected "
-                f"{n_dimensions}-D {'text' if is_text else 'numbers'}"
-            )
-        return array
-
     def _labels(self, axis: Axis, size: int) -> list[str]:
         """The labels of a dimension."""
         if not axis.labels:
             return list(map(str, range(size)))
-        array = self._array(axis.labels, 1, is_text=True)
+        array = self._files.array(axis.labels, 1, is_text=True)
         if array.shape != (size,):
             raise SourceError(
                 f"array {axis.labels} has {array.shape[0]} labels, but {self._path} has {size}"
             )
-        return array.words(self._fetch)
-
-    def _check_dimensions(self, expected: list[str]) -> None:
-        """Refuse pixels whose dimensions are not the expected ones.
-
-        Raises:
-            SourceError: The dimensions are different, or the store doesn't state them.
-        """
-        text = self._fetch(f"{self._path}/.zattrs")
-        try:
-            found = json.loads(text or b"{}").get("_ARRAY_DIMENSIONS")
-        except (ValueError, AttributeError, RecursionError) as error:
-            raise SourceError(f"{self._path}/.zattrs can't be read: {error}") from error
-        if found != expected:
-            raise SourceError(
-                f"array {self._path} has the dimensions {found!a}, expected {expected}"
-            )
-
-    def _check_chunks(self) -> None:
-        """Refuse a store in which a damaged name makes a chunk seem missing.
-
-        Raises:
-            ArchiveError: A name is damaged.
-        """
-        below, grid = f"{self._path}/", self._pixels.grid
-        n_chunks = 0
-        others: list[Member] = []
-        for path, member in self._files.items():
-            if not path.startswith(below):
-                others.append(member)
-            elif not path.endswith(("/.zarray", "/.zattrs")):
-                n_chunks += 1
-                parts = path.removeprefix(below).split(self._pixels.separator)
-                index = [int(part) for part in parts if _NUMBER.fullmatch(part)]
-                if len(index) != len(parts) or len(index) != len(grid) or any(map(ge, index, grid)):
-                    raise ArchiveError(f"{path!a} is not the name of a chunk", _AGAIN)
-        if n_chunks < math.prod(grid) and self._pixels.fill_value is not None:
-            # Rare, and worth a check: one of the other files may be a chunk with a damaged name.
-            for member in others:
-                if not member.problem:
-                    member.read()
+        return array.words(self._files.fetch)
 
 
 def _is_file_name(name: str) -> bool:

@@ -127,7 +127,7 @@ class ZarrArray:
             for r, step, size in zip(ranges, self.chunks, self.shape, strict=True)
         ]
         if all(len(r) == 1 for r in ranges):
-            chunk = self._chunk(fetch, [r.start for r in ranges])
+            chunk = self.chunk(fetch, [r.start for r in ranges])
             return chunk[tuple(slice(extent) for _, _, extent in axes)]
         found = np.empty([extent for _, _, extent in axes], self.dtype)
         for index in product(*ranges):
@@ -136,7 +136,7 @@ class ZarrArray:
                 slice(start, start + step) for start, (_, step, _) in zip(starts, axes, strict=True)
             )
             part = found[place]  # a view, cut off at the ends
-            part[:] = self._chunk(fetch, index)[tuple(map(slice, part.shape))]
+            part[:] = self.chunk(fetch, index)[tuple(map(slice, part.shape))]
         return found
 
     def packed(self, fetch: Fetch, index: Sequence[int]) -> bytes | npt.NDArray[Any]:
@@ -203,8 +203,16 @@ class ZarrArray:
                 raise ArchiveError(f"{path} can't be read as text: {error}") from error
         return found[: self.shape[0]]
 
-    def _chunk(self, fetch: Fetch, index: Sequence[int]) -> npt.NDArray[Any]:
-        """A whole chunk, with the padding beyond the array's ends."""
+    def chunk(self, fetch: Fetch, index: Sequence[int]) -> npt.NDArray[Any]:
+        """A whole chunk, with the padding beyond the array's ends.
+
+        Args:
+            fetch: Returns the bytes of its file.
+            index: Its zero-based position in the grid.
+
+        Raises:
+            ArchiveError: It is damaged, or is missing and the array has no fill value.
+        """
         path = self.chunk_path(index)
         return self._elements(path, fetch(path))
 

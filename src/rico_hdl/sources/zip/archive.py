@@ -74,7 +74,7 @@ class ZipArchive:
         members that can be found without it are yielded before the error is raised.
         """
         self._n_bytes_read = 0
-        with Volumes(self._files) as volumes:
+        with self._volumes() as volumes:
             try:
                 yield from self._found(volumes)
             except OSError as error:
@@ -82,6 +82,9 @@ class ZipArchive:
                     f"{self.location}: can't be read: {error.strerror}",
                     "Check the permissions, and that the disk or network share is mounted.",
                 ) from error
+
+    def _volumes(self) -> Volumes:
+        return Volumes(self._files)
 
     def _found(self, volumes: Volumes) -> Iterator[Member]:
         end = find_end(volumes)

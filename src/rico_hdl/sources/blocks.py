@@ -1,8 +1,8 @@
 """Blocks of pixels that hold many members each, decoded once for all of them.
 
-In: a decoder of blocks, and the requested member. Out: the member's content. The number of blocks
-in memory is limited, and so is the number of members that wait to be read. Safe to use from several
-threads at once.
+In: a decoder of blocks, and the requested member, or all members of a place. Out: their content.
+The memory of blocks is limited, and so is the number of members that wait to be read. Safe to use
+from several threads at once.
 
 A thread that reads the members of a place one by one needs their block only for the first member,
 when it cuts out all of them. So a block can make room for the next one as soon as its last place
@@ -12,6 +12,7 @@ has been begun, and no block is decoded twice because some threads are still at 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 Block = tuple[int, ...]
 """Patches that are decoded together, as the zero-based position of their chunks in the grid, along
-the dimensions of patches. All bands of a patch are in one block."""
+the dimensions of patches; before it, the number of their array, if there are several. All bands of
+a patch in an array are in one block."""
 
 Place = tuple[int, ...]
 """The zero-based position of a patch along these dimensions, such as sample and time."""
@@ -46,6 +48,9 @@ class Decodes(Protocol):
 
     def n_places(self, block: Block) -> int:
         """The number of places in a block."""
+
+    def n_bytes(self, block: Block) -> int:
+        """The memory that a block takes, in bytes."""
 
     def decode(self, block: Block) -> Pixels:
         """The pixels of a block.
@@ -72,6 +77,8 @@ class _Kept:
 
     n_left: int
     """Number of places from which no member has been read."""
+    n_bytes: int
+    """The memory that it takes."""
     pixels: Pixels | None = None
     """Its pixels; None if they are not decoded yet, or if decoding failed."""
     problem: str = ""
@@ -87,14 +94,15 @@ class Blocks:
     """The members of all blocks, by place and band.
 
     Args:
-        n_kept: Maximum number of blocks in memory, including those that are being decoded. A block
-            is dropped when all its places have been read from, and the oldest to make space.
+        kept_bytes: Maximum memory of blocks, including those that are being decoded; a single block
+            may take more. A block is dropped when all its places have been read from, and the
+            oldest to make space.
         n_begun: Maximum number of places of which some, but not all, members have been read. Beyond
             this limit, the oldest place is dropped.
     """
 
-    def __init__(self, n_kept: int, n_begun: int) -> None:
-        self._n_kept = n_kept
+    def __init__(self, kept_bytes: int, n_begun: int = 1) -> None:
+        self._kept_bytes = kept_bytes
         self._n_begun = n_begun
         self._kept: dict[Block, _Kept] = {}
         self._begun: dict[Place, dict[int, Raster]] = {}
@@ -114,13 +122,10 @@ class Blocks:
         block = source.block_of(place)
         with self._changed:
             # The block is found and claimed under one lock, or another thread could drop it.
-            self._wait_for(place, band, block)
+            self._wait_for(source, block, lambda: self._is_waiting(place, band))
             if self._is_waiting(place, band):
                 return self._take(place, band)
-            kept = self._kept.get(block)
-            is_new = kept is None
-            if kept is None:
-                kept = self._kept[block] = _Kept(source.n_places(block))
+            kept, is_new = self._claim(source, block)
         if is_new:
             self._fill(kept, source, block)
         contents = source.contents(self._pixels_of(kept), place)
@@ -131,12 +136,41 @@ class Blocks:
             self._count(block)
         return contents[band]
 
-    def _wait_for(self, place: Place, band: int, block: Block) -> None:
+    def contents(self, source: Decodes, place: Place) -> list[Raster]:
+        """All members of a place, in band order; see `content`.
+
+        Raises:
+            ArchiveError: The place is damaged.
+        """
+        block = source.block_of(place)
+        with self._changed:
+            self._wait_for(source, block)
+            kept, is_new = self._claim(source, block)
+        if is_new:
+            self._fill(kept, source, block)
+        contents = source.contents(self._pixels_of(kept), place)
+        with self._changed:
+            self._count(block)
+        return contents
+
+    def _claim(self, source: Decodes, block: Block) -> tuple[_Kept, bool]:
+        """A block in memory, and whether the caller has to decode it first."""
+        kept = self._kept.get(block)
+        if kept is not None:
+            return kept, False
+        kept = self._kept[block] = _Kept(source.n_places(block), source.n_bytes(block))
+        return kept, True
+
+    def _wait_for(
+        self, source: Decodes, block: Block, is_waiting: Callable[[], bool] = lambda: False
+    ) -> None:
         """Wait until a member or its block is in memory, or there is space for the block."""
+        n_bytes = source.n_bytes(block)
 
         def can_proceed() -> bool:
-            in_memory = self._is_waiting(place, band) or block in self._kept
-            return in_memory or len(self._kept) < self._n_kept
+            if is_waiting() or block in self._kept or not self._kept:
+                return True
+            return sum(kept.n_bytes for kept in self._kept.values()) + n_bytes <= self._kept_bytes
 
         if not self._changed.wait_for(can_proceed, PATIENCE_SECONDS):
             self._changed.wait_for(lambda: can_proceed() or self._drop_oldest())

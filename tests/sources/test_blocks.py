@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from rico_hdl.errors import ArchiveError
-from rico_hdl.sources.zarr import blocks as zarr_blocks
-from rico_hdl.sources.zarr.blocks import Blocks
+from rico_hdl.sources import blocks as blocks_module
+from rico_hdl.sources.blocks import Blocks
 
 N_BANDS = 3
 SHAPE = (4, 6)  # samples and times; a block has 2 x 3 of them
@@ -33,6 +33,10 @@ class Series:
     def n_places(self, block):
         del block
         return 6
+
+    def n_bytes(self, block):
+        del block
+        return 1
 
     def decode(self, block):
         self.n_decoded[block] += 1
@@ -88,7 +92,7 @@ def test_places_that_were_begun_do_not_need_their_block():
 
 def test_blocks_wait_for_late_readers(monkeypatch):
     """Without space, a block waits until the last places of the previous one were begun."""
-    monkeypatch.setattr(zarr_blocks, "PATIENCE_SECONDS", 60)
+    monkeypatch.setattr(blocks_module, "PATIENCE_SECONDS", 60)
     series, blocks = Series(), Blocks(1, 100)
     *first, late = [place for place in PLACES if series.block_of(place) == (0, 0)]
     for place in first:
@@ -115,7 +119,7 @@ def test_kept_blocks_are_bounded():
 @pytest.mark.parametrize(("n_kept", "n_begun"), [(1, 1), (1, 5), (2, 2), (100, 100)])
 def test_every_thread_gets_its_members(monkeypatch, n_kept, n_begun):
     """Eight threads that read in any order, some members repeatedly, get the right ones."""
-    monkeypatch.setattr(zarr_blocks, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(blocks_module, "PATIENCE_SECONDS", 0)
     series, blocks = Series(), Blocks(n_kept, n_begun)
     wanted = members() * 20
     random.Random(n_kept).shuffle(wanted)

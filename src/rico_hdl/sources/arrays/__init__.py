@@ -1,0 +1,1 @@
+"""Files that hold many patches each, as arrays of numpy, HDF5 or Zarr."""
