@@ -21,6 +21,7 @@ from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING, Final
 
+from corpus.tortillas import of_folder, tortilla_of, write_parts
 from corpus.volumes import volumes
 
 if sys.version_info >= (3, 14):
@@ -59,6 +60,22 @@ _PRETRAIN: Final = {
 """The beginning of the names of Copernicus-Pretrain's archives, by modality."""
 _LANDSAT: Final = ("tm-toa", "etm-toa", "etm-sr", "oli-tirs-toa", "oli-sr")
 _LANDSAT_MASKS: Final = ("tm-cdl", "tm-nlcd", "etm-cdl", "etm-nlcd", "oli-cdl", "oli-nlcd")
+_GEO_BENCH: Final = {
+    "benv2": ("tortilla", ("s1", "s2")),
+    "biomassters": ("tortilla, a part of seven", ("s1", "s2", "agbm")),
+    "burn_scars": ("tortilla", ("hls", "mask")),
+    "caffe": ("tortilla", ("sar", "zones")),
+    "cloudsen12": ("tortilla", ("s2", "clouds")),
+    "dynamic_earthnet": ("tortilla, in parts", ("planet", "s1", "s2", "label")),
+    "flair2": ("tortilla", ("aerial", "mask")),
+    "fotw": ("tortilla", ("window-a", "window-b", "instances", "mask")),
+    "kuro_siwo": (
+        "tortilla", ("pre-event-1", "pre-event-2", "post-event", "dem", "mask", "invalid-data")
+    ),
+    "spacenet2": ("tortilla, in parts", ("worldview", "pan", "mask", "buildings")),
+    "treesatai": ("tortilla", ("aerial", "s1", "s2")),
+}  # fmt: skip
+"""The form of GEO-Bench-2's archives, and the modalities in them, by the publisher's name."""
 _OSCD: Final = "Onera Satellite Change Detection dataset - Images"
 
 PUBLISHED: Final[Mapping[str, Mapping[str, str]]] = {
@@ -70,13 +87,26 @@ PUBLISHED: Final[Mapping[str, Mapping[str, str]]] = {
     "biomassters": dict.fromkeys(("s1", "s2", "agbm"), "zip"),
     "copernicus-bench": dict.fromkeys(chain.from_iterable(_BENCH.values()), "zip"),
     "copernicus-pretrain": dict.fromkeys(_PRETRAIN, "tar.zst"),
+    "cloudsen12-plus": dict.fromkeys(("l1c", "l2a", "mask"), "taco, in parts"),
+    **{
+        f"geo-bench-2-{name.replace('_', '-')}": dict.fromkeys(modalities, form)
+        for name, (form, modalities) in _GEO_BENCH.items()
+    },
     "eurosat-sar": {"s1": "zip"},
     "flair": {"aerial": "zip", "mask": "zip"},
+    "ftw": dict.fromkeys(
+        ("s2-a", "s2-b", "2class", "3class", "instance"), "zip, for each folder, without it"
+    ),
     "fmow-sentinel": {"s2": "tar.gz"},
     "hls-burn-scars": {"hls": "tar.gz", "mask": "tar.gz"},
+    "mados": dict.fromkeys(("s2", "cl", "conf", "rep"), "zip"),
+    "million-aid": {"rgb": "zip, for each folder"},
     "marida": dict.fromkeys(("s2", "cl", "conf"), "zip"),
     "oscd": {"before": "zip", "after": "zip"},
     "s2-100k": {"s2": "tar"},
+    "satlaspretrain": dict.fromkeys(("sentinel2", "sentinel1", "landsat", "naip"), "tar"),
+    "seasonet": dict.fromkeys(("s2", "labels"), "zip, for each folder"),
+    "seco": {"s2": "zip"},
     "sen12ms": dict.fromkeys(("s1", "s2", "lc"), "tar.gz, for each folder"),
     "sen12ms-cr": dict.fromkeys(("s1", "s2", "s2-cloudy"), "tar.gz, for each folder"),
     "sen12ms-cr-ts": {"s1": "tar.gz", "s2": "tar.gz"},
@@ -132,6 +162,31 @@ _NAMES: Final = {
     **{
         ("copernicus-pretrain", name): (f"{stem}_chunk001.tar.zst", "")
         for name, stem in _PRETRAIN.items()
+    },
+    **{("ftw", name): ("", "") for name in ("s2-a", "s2-b", "2class", "3class", "instance")},
+    **{("mados", name): ("MADOS.zip", "MADOS") for name in ("s2", "cl", "conf", "rep")},
+    ("million-aid", "rgb"): ("", ""),
+    **{
+        ("satlaspretrain", name): (f"satlas-dataset-v1-{archive}.tar", "")
+        for name, archive in {
+            "sentinel2": "sentinel2-a",
+            "sentinel1": "sentinel1-new",
+            "landsat": "landsat",
+            "naip": "naip-2011",
+        }.items()
+    },
+    **{("seasonet", name): ("", "") for name in ("s2", "labels")},
+    ("seco", "s2"): ("seco_100k.zip", "seasonal_contrast_100k"),
+    ("cloudsen12-plus", "l1c"): ("cloudsen12-l1c.0000.part.taco", ""),
+    ("cloudsen12-plus", "l2a"): ("cloudsen12-l2a.0000.part.taco", ""),
+    ("cloudsen12-plus", "mask"): ("cloudsen12-l1c.0000.part.taco", ""),
+    **{
+        (f"geo-bench-2-{name.replace('_', '-')}", modality): (
+            f"geobench_{name}.{'tortilla' if form == 'tortilla' else '0000.part.tortilla'}",
+            "",
+        )
+        for name, (form, modalities) in _GEO_BENCH.items()
+        for modality in modalities
     },
     ("eurosat-sar", "s1"): ("EuroSAT-SAR.zip", "EuroSAT-SAR"),
     ("flair", "aerial"): ("D012_2019.zip", ""),
@@ -353,6 +408,19 @@ def _write_zip(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Pat
     return path
 
 
+def _write_zip_for_each_folder(
+    folder: Path, path: Path, top: str, paths: Sequence[Path], *, is_inside: bool = True
+) -> Path:
+    """A zip of each folder of the first level, called like it; it may lack the folder itself."""
+    del top
+    path.mkdir(parents=True, exist_ok=True)
+    for first in sorted({one.parts[0] for one in paths}):
+        inside = [one.relative_to(first) for one in paths if one.parts[0] == first]
+        data = zip_of(folder / first, first if is_inside else "", paths=inside)
+        (path / f"{first}.zip").write_bytes(data)
+    return path
+
+
 def _write_volumes(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:
     return volumes(zip_of(folder, top, paths=paths), path, _N_PARTS)[-1]
 
@@ -407,8 +475,35 @@ def _write_zarr(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Pa
     return path.parents[1]
 
 
+def _write_tortilla(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:
+    del top
+    path.write_bytes(tortilla_of(of_folder(folder, paths)))
+    return path
+
+
+def _write_first_tortilla(folder: Path, path: Path, top: str, paths: Sequence[Path]) -> Path:
+    """The first part of a set, of which the others are not published."""
+    del top
+    path.write_bytes(tortilla_of(of_folder(folder, paths), n_parts=7))
+    return path
+
+
+def _write_tortillas(
+    collection: Mapping[str, str] | None, folder: Path, path: Path, top: str, paths: Sequence[Path]
+) -> Path:
+    del top
+    pieces = of_folder(folder, paths)
+    whole = path.with_name(path.name.replace(".0000.part", ""))
+    groups = [pieces[i::_N_PARTS] for i in range(_N_PARTS)]
+    return write_parts(whole, groups, collection)[0]
+
+
 _WRITERS: Final[Mapping[str, Callable[[Path, Path, str, Sequence[Path]], Path]]] = {
     "parquet": _write_parquet,
+    "taco, in parts": partial(_write_tortillas, {"id": "sample", "dataset_version": "1.0.0"}),
+    "tortilla": _write_tortilla,
+    "tortilla, a part of seven": _write_first_tortilla,
+    "tortilla, in parts": partial(_write_tortillas, None),
     "tar": partial(_write_tar, "tar"),
     "tar.gz, for each folder": _write_tar_gz_for_each_folder,
     "tar.gz, several": _write_several_tar_gz,
@@ -418,4 +513,6 @@ _WRITERS: Final[Mapping[str, Callable[[Path, Path, str, Sequence[Path]], Path]]]
     "volumes": _write_volumes,
     "zarr": _write_zarr,
     "zip": _write_zip,
+    "zip, for each folder": _write_zip_for_each_folder,
+    "zip, for each folder, without it": partial(_write_zip_for_each_folder, is_inside=False),
 }

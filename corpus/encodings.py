@@ -14,6 +14,9 @@ _FLOAT, _BYTE = Encoding(dtype="float32"), Encoding(dtype="uint8", noise_bits=8)
 _INT = Encoding(dtype="int16")
 _LANDSAT = replace(_BYTE, compression="lzw", predictor=2)
 _COG = Encoding(compression="adobe_deflate", planar="separate", tile=(512, 512), noise_bits=9)
+_ZSTD = Encoding(compression="zstd", predictor=2, tile=(512, 512))
+_ZSTD_BYTE = replace(_ZSTD, dtype="uint8", noise_bits=7)
+_ZSTD_FLOAT = replace(_ZSTD, predictor=1, dtype="float32")
 _MAJOR_TOM = Encoding(compression="lzw", tile=(1024, 1024))
 
 ENCODINGS |= {
@@ -59,7 +62,42 @@ ENCODINGS |= {
     ("sen1floods11", "s1-hand"): replace(_COG, nodata="nan"),
     ("sen1floods11", "s2-hand"): replace(_COG, nodata="0"),
     ("sen1floods11", "label-hand"): _COG,
+    # Predictor 2 with floats, as in the real files of GEO-Bench-2, is what tifffile can't write.
+    ("geo-bench-2-benv2", "s1"): replace(_ZSTD_FLOAT, tile=(64, 64)),
+    ("geo-bench-2-benv2", "s2"): replace(_ZSTD, tile=(128, 128)),
+    ("geo-bench-2-treesatai", "aerial"): replace(_ZSTD_BYTE, tile=(304, 304)),
+    **{("geo-bench-2-treesatai", name): replace(_ZSTD, tile=(304, 304)) for name in ("s1", "s2")},
     # Not read from real files: dtypes as described, GDAL's default or a similar encoding.
+    **{
+        (f"geo-bench-2-{name}", modality): encoding
+        for name, encodings in {
+            "biomassters": {"s1": _ZSTD_FLOAT, "s2": _ZSTD, "agbm": _ZSTD_FLOAT},
+            "burn-scars": {"hls": _ZSTD_FLOAT, "mask": replace(_ZSTD, dtype="int16")},
+            "caffe": {"sar": _ZSTD_BYTE, "zones": _ZSTD_BYTE},
+            "cloudsen12": {"s2": _ZSTD, "clouds": _ZSTD_BYTE},
+            "dynamic-earthnet": {
+                "planet": replace(_ZSTD, dtype="int16"),
+                "s1": _ZSTD_FLOAT,
+                "s2": replace(_ZSTD, dtype="int16"),
+                "label": _ZSTD_BYTE,
+            },
+            "flair2": {"aerial": _ZSTD_BYTE, "mask": _ZSTD_BYTE},
+            "fotw": {
+                "window-a": _ZSTD,
+                "window-b": _ZSTD,
+                "instances": _ZSTD_BYTE,
+                "mask": _ZSTD_BYTE,
+            },
+            "kuro-siwo": {
+                **dict.fromkeys(("pre-event-1", "pre-event-2", "post-event", "dem"), _ZSTD_FLOAT),
+                **dict.fromkeys(("mask", "invalid-data"), _ZSTD_BYTE),
+            },
+            "spacenet2": {"worldview": _ZSTD, "pan": _ZSTD, "mask": _ZSTD_BYTE, "buildings": _ZSTD},
+        }.items()
+        for modality, encoding in encodings.items()
+    },
+    **{("cloudsen12-plus", name): _ZSTD for name in ("l1c", "l2a")},
+    ("cloudsen12-plus", "mask"): _ZSTD_BYTE,
     ("bigearthnet-v1", "dem"): _INT,
     ("bigearthnet-v1", "esaworldcover"): _BYTE,
     ("biomassters", "s1"): replace(_FLOAT, geo_tags=False),
@@ -85,6 +123,11 @@ ENCODINGS |= {
     ("dfc2020", "s1"): Encoding(dtype="float64"),
     ("dfc2020", "dfc"): _BYTE,
     ("eurosat-sar", "s1"): _FLOAT,
+    **{("ftw", name): _BYTE for name in ("2class", "3class")},
+    **{("mados", name): _FLOAT for name in ("s2", "conf", "rep")},
+    ("mados", "cl"): _BYTE,
+    ("seasonet", "labels"): _BYTE,
+    ("seco", "s2"): replace(_BYTE, compression="jpeg"),
     ("flair", "aerial"): _BYTE,
     ("flair", "mask"): _BYTE,
     ("hls-burn-scars", "hls"): _FLOAT,

@@ -15,6 +15,10 @@ NAMES |= {
     ("dfc2020", "roi"): ("ROIs0000_test", "ROIs0000_validation"),
     ("eurosat-multi-spectral", "class"): _EUROSAT_CLASSES,
     ("eurosat-rgb", "class"): _EUROSAT_CLASSES,
+    ("ftw", "country"): ("austria", "south_africa"),
+    ("million-aid", "split"): ("train", "test"),
+    ("million-aid", "class"): ("agriculture_land/grassland/meadow", "water_area/beach"),
+    ("seasonet", "season"): ("spring", "summer", "fall", "winter", "snow"),
     ("uc-merced", "class"): (
         "airplane", "agricultural", "baseballdiamond", "beach", "buildings", "chaparral",
         "denseresidential", "forest", "freeway", "golfcourse", "harbor", "intersection",
@@ -23,9 +27,13 @@ NAMES |= {
     ),
 }  # fmt: skip
 
+_CLOUDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
 _10M, _20M, _60M = (264, 264), (132, 132), (44, 44)
 
 USUAL_SHAPES |= {
+    ("cloudsen12-plus", "l1c"): dict.fromkeys((*_CLOUDS, "B10"), (512, 512)),
+    ("cloudsen12-plus", "l2a"): dict.fromkeys((*_CLOUDS, "AOT", "WVP"), (512, 512)),
+    ("cloudsen12-plus", "mask"): {"Data": (512, 512)},
     ("ssl4eo-s12", "s1"): dict.fromkeys(("VH", "VV"), _10M),
     **dict.fromkeys(
         (("ssl4eo-s12", "s2c"), ("ssl4eo-s12", "s2a")),

@@ -63,6 +63,8 @@ TYPICAL = [
     # Releases with the same keys, Zarr stores, archives for each season, modalities with the same
     # bands, and modalities with templates of the same form in one folder and archive.
     or spec.name in {"bigearthnet-v1", "ssl4eo-s12-v1.1", "sen12ms", "kuro-siwo", "treesatai"}
+    # Several bands in several files, folders of bands, archives named like folders, spanned ones.
+    or spec.name in {"seasonet", "mados", "ftw", "million-aid"}
 ]
 """Datasets of every layout and format, for tests that would take minutes with all of them."""
 

@@ -23,7 +23,13 @@ class Patch(NamedTuple):
     source: Reads
     """The source that its files are read from."""
     paths: tuple[str, ...]
-    """Its files, relative to the source: one per band in band order, or one with all bands."""
+    """Its files, relative to the source, in the order of the modality's ``band_files``: one per
+    token of a band, or one with all bands."""
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The values of its path's fields, also of those that its key lacks, such as a class."""
+        return self.modality.fields_of(self.paths[0]) or {}
 
 
 Layout = tuple[tuple[str, str, tuple[int, ...]], ...]

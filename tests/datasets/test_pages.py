@@ -119,7 +119,7 @@ def test_every_page_is_a_datasets():
 def test_archives_are_those_of_the_spec(spec):
     """A page names archives that its spec lists, and none if the spec lists none."""
     part = section(page_of(spec), FROM_ARCHIVES)
-    shown = re.findall(r"`([\w ./-]+\.(?:tar|zip|z\d\d|parquet)[\w.]*)`", part.text)
+    shown = re.findall(r"`([\w ./-]+\.(?:tar|zip|z\d\d|parquet|tortilla|taco)[\w.]*)`", part.text)
     known = [download.name for m in spec.modalities for download in m.downloads]
     assert all(any(PurePath(name).match(pattern) for pattern in known) for name in shown)
     assert bool(shown) == bool(known) == any(block.commands for block in part.blocks)

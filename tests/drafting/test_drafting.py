@@ -21,6 +21,7 @@ _DATASETS = [
     *("bigearthnet", "bigearthnet-v1", "eurosat-multi-spectral", "fmow-sentinel", "flair"),
     *("hls-burn-scars", "hyspecnet-11k", "levir-cd", "loveda", "marida", "oscd", "sen12ms-cr"),
     *("sen12ms", "sen1floods11", "ssl4eo-l", "ssl4eo-s12", "treesatai", "uc-merced"),
+    *("ftw", "million-aid", "seco"),
 ]
 """Datasets of different layouts."""
 
@@ -57,6 +58,16 @@ def test_drafts_convert_supported_datasets(name, tmp_path):
     made = converted(draft_spec(tmp_path / "source"), tmp_path / "source", tmp_path / "drafted")
     rico_hdl.convert(spec, sources, tmp_path / "expected")
     assert patches(tmp_path / "expected") - patches(made) == Counter()
+
+
+@pytest.mark.parametrize("name", ["mados", "satlaspretrain", "seasonet"])
+def test_drafts_lose_no_band(name, tmp_path):
+    """If files of a patch have several bands, or other names, the draft still stores every band."""
+    spec = registry()[name]
+    sources = corpus.generate(spec, tmp_path / "source", 3)
+    made = converted(draft_spec(tmp_path / "source"), tmp_path / "source", tmp_path / "drafted")
+    rico_hdl.convert(spec, sources, tmp_path / "expected")
+    assert bands(tmp_path / "expected") - bands(made) == Counter()
 
 
 def write(root, files):
@@ -106,6 +117,15 @@ TREES = {
     "a folder of band files for each patch": (
         {f"p_{n}/{b}.tif": (1, "uint16") for n in (1, 2) for b in ("B02", "B03", "B8A")},
         {"p_{number:d}/{band}.tif": "image"},
+    ),
+    "a folder for each band": (
+        {
+            f"{scene}/tiles/{band}/{scene}_{n}_{band}.png": GREY
+            for scene in ("florence", "nebraska")
+            for n in (1, 2)
+            for band in ("vv", "vh")
+        },
+        {"{folder}/tiles/{band}/{folder}_{number:d}_{band}.png": "image"},
     ),
     "images and masks in one folder": (
         {

@@ -17,7 +17,7 @@ from corpus.archives import tar_of
 from rico_hdl.converting.conversion import convert
 from rico_hdl.datasets import built_in, get
 from rico_hdl.errors import SourceError
-from rico_hdl.patches import opening
+from rico_hdl.patches import hints, opening
 from rico_hdl.spec import Band, DatasetSpec, Modality, Template
 
 V1, V2 = get("bigearthnet-v1"), get("bigearthnet")
@@ -187,3 +187,39 @@ def test_a_conversion_imports_its_siblings_alone(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "['bigearthnet', 'bigearthnet_v1']\n"
+
+
+@pytest.mark.parametrize("form", ["folder", "zip"])
+def test_a_region_of_another_dataset_is_recognised(tmp_path, form):
+    """A folder or archive that is called like a folder that it lacks is recognised as it is."""
+    spec = get("ftw")
+    source = corpus.generate(spec, tmp_path / "x", 2, modalities=["s2-a"])["s2-a"] / "austria"
+    if form == "zip":
+        source = Path(shutil.make_archive(str(tmp_path / "austria"), "zip", source))
+    shown = message_of(get("uc-merced"), "rgb", source, tmp_path / "out")
+    assert command_for(spec, "s2-a", source) in shown
+    sibling = message_of(spec, "2class", source, tmp_path / "out")
+    assert f"give it as --s2-a-dir {source}" in sibling
+
+
+def test_a_source_too_low_for_bands_in_folders_leads_up(tmp_path):
+    """From the folder of a band or of a patch, the hint leads to the source above."""
+    spec = get("mados")
+    source = corpus.generate(spec, tmp_path / "x", 2, modalities=["s2"])["s2"]
+    for low in (source / "Scene_0", source / "Scene_0" / "10"):
+        shown = message_of(spec, "s2", low, tmp_path / "out")
+        assert f"further up: --s2-dir {source}" in shown
+
+
+def test_templates_of_fields_alone_recognise_nothing(tmp_path):
+    """Any tree of images may fit a template of fields; it is never taken for that dataset."""
+    for files in ("{id}.jpg", "{a}/{b}/{c:d}.tif", "{class:*}/{id}.png"):
+        assert not hints._tells(
+            modality_of("m", files, 3, key="{id}" if "{id}" in files else "{c}")
+        )
+    assert not any(map(hints._tells, get("spectral-earth-enmap").modalities))
+    image = tmp_path / "x" / "train" / "land" / "grass" / "P0115918x.jpg"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"")
+    shown = message_of(get("uc-merced"), "rgb", tmp_path / "x", tmp_path / "out")
+    assert "Million-AID" not in shown

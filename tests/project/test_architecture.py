@@ -166,8 +166,8 @@ def test_datasets_are_named_in_their_own_module_only(path):
     # Options such as --s2-dir may be shared by the datasets that have them.
     mine = [spec for spec in registry().values() if spec not in others]
     own = {word for spec in mine for word in words_of(spec)}
-    # A dataset and its benchmark may have one title and publication.
-    known = {text for spec in mine for text in (spec.title, spec.citation)}
+    # A dataset and its benchmark may have one title and publication, and names in their pages.
+    known = {text for spec in mine for text in (spec.title, spec.citation, spec.url)}
     words = {re.escape(word) for spec in others for word in words_of(spec) - own}
     tree = ast.parse(path.read_text(encoding="utf-8"))
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings

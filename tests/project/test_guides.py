@@ -26,6 +26,7 @@ ADDING = DOCS / "adding-a-dataset.md"
 MOVING = DOCS / "moving.md"
 NETWORK = DOCS / "network.md"
 START = DOCS / "start.md"
+SUBSETS = DOCS / "subsets.md"
 VERIFY = DOCS / "verify.md"
 YOUR = DOCS / "your-dataset.md"
 
@@ -38,7 +39,7 @@ RUN_BY = {
     README: "test_readme.py",
 }
 """The documents whose code other tests run; datasets/test_pages.py runs those of the datasets."""
-ON_THEIR_OWN = {ADDING, START, NETWORK, YOUR}
+ON_THEIR_OWN = {ADDING, START, NETWORK, SUBSETS, YOUR}
 """Documents whose code needs more than `run_section` generates; see below."""
 RUNNABLE = [
     part
@@ -80,12 +81,34 @@ def test_a_store_on_a_network_is_read_as_shown(tmp_path):
     run_section(section(NETWORK, "Read"), tmp_path)
 
 
+def test_parts_of_a_store_are_selected_and_merged_as_shown(tmp_path):
+    """The page about parts of a store runs from its first command to its last."""
+    spec = registry()["bigearthnet"]
+    sources = corpus.generate(spec, tmp_path, 8)
+    rico_hdl.convert(spec, sources, tmp_path / "Encoded-BigEarthNet")
+    with rico_hdl.open(tmp_path / "Encoded-BigEarthNet") as store:
+        (tmp_path / "keys.txt").write_text("\n".join(store.keys("s1")[:2]), encoding="utf-8")
+    run_section(merged(sections(SUBSETS)), tmp_path)
+    assert len(arrays(tmp_path / "Encoded-Mine")) == 2
+    assert len(arrays(tmp_path / "Encoded-Whole")) == 24
+
+
 @pytest.mark.parametrize(
     ("title", "files"),
     [
         ("Chips with masks", {"chips/austria/1_s2.tif": 10, "chips/austria/1_mask.tif": 1}),
         ("Images before and after an event", {"change/A/1.tif": 3, "change/B/1.tif": 3}),
         ("A file for each band", {f"scenes/x/00123/2020-01_B{i}.tif": 1 for i in (2, 3)}),
+        (
+            "Several bands in several files",
+            {"seasons/fall/a_10m_RGB.tif": 3, "seasons/fall/a_10m_IR.tif": 1},
+        ),
+        (
+            "A folder for each band",
+            {f"debris/s/{path}_1.tif": 1 for path in ("60/s_442", "10/s_492")},
+        ),
+        ("An archive for each region", {"fields/austria/images/1.tif": 4}),
+        ("Folders of any depth", {"scenes/train/land/grass/meadow/1.tif": 3}),
     ],
 )
 def test_own_datasets_are_converted_as_shown(title, files, tmp_path):

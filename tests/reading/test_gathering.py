@@ -74,10 +74,10 @@ def test_blocks_are_gathered(folder, monkeypatch) -> None:
     monkeypatch.setattr(gathering, "copy_rows", refuse)
     with rico_hdl.open(folder) as store:
         images = [
-            batch.images["120x120"].copy()
-            for batch in store.batches(batch_size=16, n_threads=2, grouped=True)
+            batch.images.copy()
+            for batch in store.batches(batch_size=16, n_threads=2, bands=["D", "B", "C"])
         ]
-        expected = store.read_batch(store.keys(), grouped=True)["120x120"]
+        expected = store.read_batch(store.keys(), bands=["D", "B", "C"])
     assert np.array_equal(np.concatenate(images), expected)
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from rico_hdl.patches.hints import BoundedListing
 from rico_hdl.patches.member_files import MemberFiles
-from rico_hdl.patches.opening import PathListing
+from rico_hdl.patches.path_listing import PathListing
 from rico_hdl.sources import FolderSource
+from rico_hdl.sources.above import FolderFromAbove
 from rico_hdl.sources.tar.archive import TarArchive
 from rico_hdl.sources.zip.archive import ZipArchive
 from rico_hdl.testing.contracts.sources import CONTENTS, ListsContract, ReadsContract, write_files
@@ -72,6 +73,43 @@ class TestBounded(ListsContract):
     def listed(self, folder, contents):
         write_files(folder, contents)
         return BoundedListing(FolderSource(folder))
+
+
+class Below:
+    """A folder of a source, as a source."""
+
+    def __init__(self, source, folder):
+        self.source, self.folder = source, folder
+        self.location, self.n_bytes_held, self.check = source.location, 0, source.check
+
+    def entries(self, folder):
+        return self.source.entries(f"{self.folder}/{folder}".rstrip("/"))
+
+    def names(self, folder):
+        return self.source.names(f"{self.folder}/{folder}".rstrip("/"))
+
+    def read(self, path, *limit):
+        return self.source.read(f"{self.folder}/{path}", *limit)
+
+
+class TestFromAbove(ListsContract, ReadsContract):
+    """A folder whose last two names begin all paths, as seen from inside again."""
+
+    def listed(self, folder, contents):
+        write_files(folder / "x" / "y", contents)
+        return Below(FolderFromAbove(folder / "x" / "y", 2), "x/y")
+
+    readable = listed
+
+    def test_folders_above_hold_one_folder(self, tmp_path):
+        """The folders above hold nothing but the next one, and other paths lead nowhere."""
+        source = self.listed(tmp_path, CONTENTS).source
+        assert (source.entries(""), source.names("x")) == ([("x", True)], ["y"])
+        assert source.place_of("x/y/a/9.tif") == f"{tmp_path}/x/y/a/9.tif"
+        for ask in (source.entries, source.names, source.read):
+            for path in ("y", "x/z", "y/x", "x/a/9.tif"):
+                with pytest.raises(FileNotFoundError):
+                    ask(path)
 
 
 class TestListed(ListsContract):

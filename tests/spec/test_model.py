@@ -23,7 +23,21 @@ def axes(names, path=""):
 @pytest.mark.parametrize(
     ("modality", "changes", "message"),
     [
-        (S2, {"files": "{scene}/{patch}_{band}/{patch}_{band}.tif"}, "in a folder name"),
+        (S2, {"files": "{scene}/{patch}_{band_folder}.tif"}, "but no {band}"),
+        (S2, {"files": "{patch}/{band_folder}_{band}.tif"}, "has the folder ''"),
+        (S2, {"files": "{a:*}/{patch}_{band}.tif", "key": "{a}"}, "which spans folders"),
+        (S2, {"files": "{a}/{p}_{band}.tif", "key": "{a:*}/{p}"}, "which spans folders"),
+        (S2, {"bands": (Band("A", "X"), Band("B", "Y", other_tokens=("X",)))}, "several files: X"),
+        (S2, {"bands": (Band("A", "X"), Band("B", "X", index=3))}, r"\[1, 3\].* in the file of X"),
+        (S2, {"bands": (Band("A", "X", folder="f"),)}, "has the folder 'f'"),
+        (S2, {"bands": (Band("A", "f/X"),)}, "with a slash"),
+        (HYDRO, {"bands": (Band("A", other_tokens=("X",)),)}, "has no {band}"),
+        (HYDRO, {"archive_names_folder": True}, "can't be called like the first folder"),
+        (
+            S2,
+            {"archive_names_folder": True, "files": "{band}/{scene}_{patch}.tif"},
+            "can't be called like the first folder",
+        ),
         (S2, {"key": "{scene}_{tile}"}, "needs fields that .* lacks"),
         (S2, {"bands": ()}, "unique names and places"),
         (S2, {"bands": (Band("A", "X"), Band("A", "Y"))}, "unique names and places"),

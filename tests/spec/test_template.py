@@ -36,8 +36,15 @@ def templates(draw):
             else:
                 parts.append(draw(LITERALS))
         segments.append("".join(parts))
+    any_depth = draw(st.sampled_from(["", "**/"]))
+    if draw(st.booleans()):
+        # Not right after **/, where no folder of its own would be above it.
+        at = draw(st.integers(bool(any_depth), len(segments)))
+        if at < len(segments):
+            segments.insert(at, "{span:*}")
+            kinds["span"] = "*"
     assume(kinds)
-    return draw(st.sampled_from(["", "**/"])) + "/".join(segments), kinds
+    return any_depth + "/".join(segments), kinds
 
 
 @st.composite
@@ -45,7 +52,9 @@ def templates_with_values(draw):
     """A template's text, and values that its fields admit."""
     text, kinds = draw(templates())
     return text, {
-        name: draw(VALUES)
+        name: "/".join(draw(st.lists(VALUES, min_size=1, max_size=3)))
+        if kind == "*"
+        else draw(VALUES)
         if kind is None
         else draw(st.text(DIGITS, min_size=kind or 1, max_size=kind or 5))
         for name, kind in kinds.items()
@@ -104,8 +113,13 @@ def test_segments_agree_with_the_whole_template(case):
     template = Template.parse(text)
     path = template.format(values)
     whole = template.match(path)
+    assume(template.format(whole) == path)
     bound = {}
-    for segment, name in zip(template.segments, path.split("/"), strict=True):
+    for segment in template.segments:
+        name = segment.format(whole)
+        if segment.fields == {template.span}:
+            bound |= {template.span: whole[template.span]}
+            continue
         assert segment.match(name, whole) == {}
         found = segment.match(name, {k: v for k, v in whole.items() if k in bound})
         assert found is not None
@@ -132,6 +146,14 @@ def test_segments_agree_with_the_whole_template(case):
         ("{n}.tif", "a.tif\n", None),
         ("{n}.tif", ".tif", None),
         ("{a}_{b}", "x_y_z", {"a": "x_y", "b": "z"}),
+        ("t/{c:*}/{n}.jpg", "t/a/b/c/1.jpg", {"c": "a/b/c", "n": "1"}),
+        ("t/{c:*}/{n}.jpg", "t/1.jpg", None),
+        ("t/{c:*}/{n}.jpg", "t/a//1.jpg", None),
+        ("{c:*}/{n}.jpg", "a/1.jpg", {"c": "a", "n": "1"}),
+        ("**/t/{c:*}/{n}.jpg", "x/t/a/1.jpg", {"c": "a", "n": "1"}),
+        ("**/t/{c:*}/{n}.jpg", "x/t/t/a/1.jpg", {"c": "t/a", "n": "1"}),
+        ("{s}/{c:*}/{s}_{n:d}.jpg", "x/a/x/x_1.jpg", {"s": "x", "c": "a/x", "n": "1"}),
+        ("**/{s}/{c:*}/{s}_{n:d}.jpg", "x/y/a/y_1.jpg", {"s": "y", "c": "a", "n": "1"}),
     ],
 )  # fmt: skip
 def test_match(text, path, expected):
@@ -156,6 +178,12 @@ def test_match(text, path, expected):
         ("{a:0d}", "a width of 0"),
         (f"{{a:{'9' * 5000}d}}", "a width of 9"),
         ("{a:3d}/{a}", "in two ways"),
+        ("{a:*}", "not a folder of its own"),
+        ("x_{a:*}/{b}", "not a folder of its own"),
+        ("{a:*}/{b:*}/{c}", "not a folder of its own"),
+        ("{a:*}/{a:*}/{c}", "not a folder of its own"),
+        ("{a:*}/{a}", "in two ways"),
+        ("**/{a:*}/{b}", "right after **/"),
     ],
 )
 def test_parse_refuses(text, what):
@@ -227,6 +255,7 @@ def test_patterns(pattern, value, matches):
         ("{a}", {"a": "[!]"}, "can't parse the pattern"),
         ("{a}", {"b": "x*"}, "patterns for b"),
         ("{a:d}", {"a": "1*"}, "patterns for a"),
+        ("{a:*}/{b}", {"a": "1*"}, "patterns for a"),
     ],
 )
 def test_parse_refuses_patterns(text, patterns, what):

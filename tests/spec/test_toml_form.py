@@ -134,7 +134,7 @@ def test_columns_of_tables(tmp_path):
         ('column = "image.path", ', "", ["field id: column is missing", 'column = "image.path"']),
         ("stem = true", "stem = 1", ["columns, field id: stem is 1, expected true or false"]),
         ("{id = {", "{x = 'a', id = {", ["its columns give the fields x, id, file, row, label"]),
-        ("{row}/", "{row}_{band}/", ["{band} is in a folder name"]),
+        ("{row}/", "{row}_{band}/", ["column 'image' holds its files, but each band"]),
         ("_{label}.png", "_{label}{band}.png", ["column 'image' holds its files, but each band"]),
     ],
 )

@@ -23,6 +23,7 @@ TOPICS: Final = (
     "Hyperspectral",
     "Aerial images",
     "Floods, fires and water",
+    "GEO-Bench-2",
 )
 """The topics of the built-in datasets, in the order of the list; others follow."""
 _NO_TOPIC: Final = "Others"

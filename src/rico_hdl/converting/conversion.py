@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from itertools import takewhile
 from pathlib import Path
@@ -30,11 +30,11 @@ from rico_hdl.patches.opening import Named, StrPath, named_sources, open_all
 from rico_hdl.patches.supply import Supply
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import Manifest, StoreWriter, check_target, check_values
-from rico_hdl.store.manifest import check_same_dataset
+from rico_hdl.store.continuing import check_same_dataset
+from rico_hdl.store.description import modality_namer
 from rico_hdl.system.interruption import deferred_signals
 from rico_hdl.system.memory import keep_freed_memory
 from rico_hdl.system.processors import checked_workers
-from rico_hdl.values import Layout
 
 
 def convert(  # noqa: PLR0913 - each is the user's choice
@@ -108,7 +108,7 @@ def convert(  # noqa: PLR0913 - each is the user's choice
     watcher.on_plan(supply.plans[0])
     with (
         deferred_signals() as stop,
-        StoreWriter(folder, overwrite=overwrite, modality_of=_modality_of(spec)) as writer,
+        StoreWriter(folder, overwrite=overwrite, modality_of=modality_namer(spec)) as writer,
     ):
         # Read again: another conversion may have ended during planning.
         manifest = _manifest_of(folder, spec, overwrite=overwrite)
@@ -222,14 +222,3 @@ def _manifest_of(folder: Path, spec: DatasetSpec, *, overwrite: bool) -> Manifes
         return Manifest()
     check_same_dataset(found, spec, folder)
     return found
-
-
-def _modality_of(spec: DatasetSpec) -> Callable[[bytes, Layout], str]:
-    """Return a function that tells the modality of a record that the journal lacks, if it can."""
-
-    def name(key: bytes, layout: Layout) -> str:
-        bands = [band for band, _, _ in layout]
-        modality = spec.modality_of(key.decode(errors="surrogateescape"), bands)
-        return modality.name if modality else ""
-
-    return name

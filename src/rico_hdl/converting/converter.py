@@ -11,6 +11,7 @@ from rico_hdl.decoding.raster import Raster
 from rico_hdl.errors import ArchiveError, DecodingError, MemoryLimitError, RecordError, UsageError
 from rico_hdl.patches.supply import Supplied
 from rico_hdl.record import encode, is_constant
+from rico_hdl.sources.above import place_of
 from rico_hdl.spec import Modality
 from rico_hdl.store.digest import record_digest
 from rico_hdl.system.memory import Allowance
@@ -139,8 +140,7 @@ class PatchConverter:
         path, band = patch.paths[0], None
         try:
             for i, (path, decoder) in enumerate(zip(patch.paths, decoders, strict=True)):
-                if modality.one_file_per_band:
-                    band = modality.bands[i].name
+                band = modality.band_files[i].only_band
                 content = patch.source.read(path, allowance.n_left)
                 if isinstance(content, Raster):
                     found: tuple[Raster, ...] = (content,)
@@ -149,12 +149,12 @@ class PatchConverter:
                     allowance.held += n_bytes
                     found = decoder.decode(content, allowance)
                     allowance.held -= n_bytes
-                _check(found, modality)
+                _check(found, modality, len(modality.band_files[i].bands))
                 rasters += found
                 allowance.held += sum([len(raster.data) for raster in found])
             band = None
             allowance.need(allowance.held)  # for the record
-            data = encode(modality.band_names, rasters)
+            data = encode(modality.names_in_files, rasters)
         except OSError as error:
             patch.source.check()
             reason = "missing" if isinstance(error, FileNotFoundError) else error.strerror
@@ -168,7 +168,9 @@ class PatchConverter:
             origin=Origin(modality.name, patch.source.location),
             data=data,
             digest=record_digest(key, data),
-            layout=_layout_of(modality.band_names, tuple([(r.dtype, r.shape) for r in rasters])),
+            layout=_layout_of(
+                modality.names_in_files, tuple([(r.dtype, r.shape) for r in rasters])
+            ),
             constant=all(map(_is_constant, rasters)),
         )
 
@@ -193,13 +195,17 @@ def _is_constant(raster: Raster) -> bool:
     return is_constant(raster.data, raster.shape[0] * raster.shape[1])
 
 
-def _check(rasters: Sequence[Raster], modality: Modality) -> None:
+def _check(rasters: Sequence[Raster], modality: Modality, n_expected: int) -> None:
     """Check that a file's bands agree with the spec.
+
+    Args:
+        rasters: The bands.
+        modality: Their modality.
+        n_expected: The number of bands that the file should have.
 
     Raises:
         DecodingError: The number of bands or their dtype differs.
     """
-    n_expected = 1 if modality.one_file_per_band else len(modality.bands)
     if len(rasters) != n_expected:
         raise DecodingError(f"the file has {len(rasters)} bands, expected {n_expected}")
     if modality.dtype is not None and rasters[0].dtype != modality.dtype:
@@ -207,5 +213,5 @@ def _check(rasters: Sequence[Raster], modality: Modality) -> None:
 
 
 def _failure(patch: Patch, path: str, band: str | None, reason: str) -> PatchFailure:
-    where = printable(f"{patch.source.location}/{path}")
+    where = printable(place_of(patch.source, path))
     return PatchFailure(patch.key, patch.modality.name, where, band, reason)

@@ -18,13 +18,13 @@ from rico_hdl.patches.opening import Opened, StrPath
 from rico_hdl.sources.label_files import files_in
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import LABELS_NAME, Manifest, Pages, mapped_labels
+from rico_hdl.store.continuing import check_same_dataset
 from rico_hdl.store.labelling import (
     check_labels_are_ours,
     digest_of_chunks,
     known_digests,
     replace_labels,
 )
-from rico_hdl.store.manifest import check_same_dataset
 from rico_hdl.store.target import DATA_NAME, check_target, open_journal
 
 if TYPE_CHECKING:

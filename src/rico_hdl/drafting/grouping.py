@@ -35,6 +35,7 @@ class SampledFile:
 
     path: str
     folders: tuple[str, ...]
+    """The names of its folders; `BAND_MARK` replaces one that is called like the band."""
     stem: str
     """The file's name without extension; `BAND_MARK` replaces the band's word."""
     extension: str
@@ -105,11 +106,41 @@ def _split(path: str) -> SampledFile:
 
 def _with_own_stem(file: SampledFile) -> SampledFile:
     """The same file as one that is not of a single band."""
-    return replace(file, stem=file.stem.replace(BAND_MARK, file.band), band="")
+    folders = tuple(file.band if name == BAND_MARK else name for name in file.folders)
+    return replace(file, folders=folders, stem=file.stem.replace(BAND_MARK, file.band), band="")
 
 
 def _with_bands(files: list[SampledFile]) -> list[SampledFile]:
-    """Replace words for bands, where files differ in nothing else."""
+    """Replace words for bands, where files differ in nothing else: in their names, or folders."""
+    return _with_bands_in_folders(_with_bands_in_names(files))
+
+
+def _with_bands_in_folders(files: list[SampledFile]) -> list[SampledFile]:
+    """Replace the names of folders that are called like bands, where files differ in nothing else.
+
+    The band's word may be in the file's name as well.
+    """
+    rests: dict[tuple[object, ...], set[str]] = defaultdict(set)
+    options = []
+    for file in files:
+        levels = () if file.band else reversed(range(len(file.folders)))
+        level = next((at for at in levels if is_band(file.folders[at])), None)
+        if level is None:
+            options.append(file)
+            continue
+        band = file.folders[level]
+        folders = (*file.folders[:level], BAND_MARK, *file.folders[level + 1 :])
+        stem = "".join(BAND_MARK if word == band else word for word in words(file.stem))
+        options.append(replace(file, folders=folders, stem=stem, band=band))
+        rests[folders, stem, file.extension].add(band)
+    return [
+        option if len(rests[option.folders, option.stem, option.extension]) > 1 else file
+        for file, option in zip(files, options, strict=True)
+    ]
+
+
+def _with_bands_in_names(files: list[SampledFile]) -> list[SampledFile]:
+    """Replace words for bands in the names of files."""
     rests: dict[tuple[object, ...], set[str]] = defaultdict(set)
     options: list[list[SampledFile]] = []
     for file in files:

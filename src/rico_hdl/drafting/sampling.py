@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from rico_hdl.decoding.formats import IMAGE_FORMATS, TIFF, format_of
 from rico_hdl.decoding.tiff.descriptions import band_descriptions
+from rico_hdl.drafting.words import is_band
 from rico_hdl.errors import ArchiveError, RicoError, SourceError
 from rico_hdl.sources import Archive, Content, FolderSource
 from rico_hdl.sources.leftovers import is_in_leftover, is_leftover
@@ -150,8 +151,13 @@ class Sample:
                 for name in self._few(names, _FILES_OF_A_FOLDER):
                     self._add(prefix + name)
                 below.append([prefix + entry.name for entry in entries if entry.is_folder])
-            share = max(1, _FOLDERS_OF_A_LEVEL // max(1, sum(map(bool, below))))
-            level = self._few([f for folders in below for f in self._few(folders, share)])
+            # Folders of bands are taken all together, or the draft would lack bands.
+            of_bands = [folders for folders in below if _are_of_bands(folders)]
+            others = [folders for folders in below if folders and not _are_of_bands(folders)]
+            share = max(1, _FOLDERS_OF_A_LEVEL // max(1, len(others)))
+            level = self._few([f for folders in others for f in self._few(folders, share)])
+            n_patches = max(4, _FOLDERS_OF_A_LEVEL // max(map(len, of_bands), default=1))
+            level += [f for folders in self._few(of_bands, n_patches) for f in folders]
         self.is_whole &= not level
 
     def _few(self, names: list[_T], n: int = _FOLDERS_OF_A_LEVEL) -> list[_T]:
@@ -194,13 +200,20 @@ class Sample:
             self.is_whole = False
 
 
+def _are_of_bands(folders: Sequence[str]) -> bool:
+    """Whether most folders are called like bands."""
+    n_bands = sum(is_band(folder.rpartition("/")[2]) for folder in folders)
+    return n_bands > 1 and 2 * n_bands > len(folders) and len(folders) <= _FOLDERS_OF_A_LEVEL
+
+
 def _form(path: str) -> tuple[str, ...]:
     """A path without what numbers it: the names of its folders and the words of its file."""
     *folders, name = path.split("/")
-    words = name.replace("-", "_").split("_")
+    stem, _, extension = name.rpartition(".")
+    words = stem.replace("-", "_").split("_")
     letters = [word for word in words if not any(c.isdigit() for c in word)]
     short = [word for word in words if len(word) <= 4 and not word.isdigit()]
-    return (*[f for f in folders if sum(c.isdigit() for c in f) < 5], *letters, *short)
+    return (*[f for f in folders if sum(c.isdigit() for c in f) < 5], *letters, *short, extension)
 
 
 def facts_of(path: str, data: bytes) -> Facts:

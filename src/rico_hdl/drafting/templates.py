@@ -143,7 +143,8 @@ def _drafted(group: Group, *, recurs: bool = True) -> Draft:
         if level == depth - 1 and len(distinct) > 1 and all(map(is_class, distinct)):
             name = "class"
             draft.class_field = name
-        draft.segments.append(draft.segment(values, name))
+        is_band = set(values) == {BAND_MARK}
+        draft.segments.append("{band}" if is_band else draft.segment(values, name))
         draft._above.append((values, draft.segments[-1]))  # noqa: SLF001
     if not recurs:
         draft._above.clear()  # noqa: SLF001

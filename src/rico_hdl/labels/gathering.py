@@ -214,7 +214,7 @@ class Gathering:
         split = labels.split if labels.split in known else ""
         if not field and not split:
             return None
-        template = modality.files.at_any_depth()
+        template = modality.paths_anywhere
         mapping = {one.name: one.becomes for one in labels.mapping}
         place = len(collector.places)
         collector.places.append(f"the paths of {modality.name}")

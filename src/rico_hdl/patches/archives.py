@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from rico_hdl.errors import (
@@ -19,13 +18,14 @@ from rico_hdl.errors import (
     MemberError,
     UnsupportedArchiveError,
 )
+from rico_hdl.patches.found import every_path_of, two_files
 from rico_hdl.patches.member_files import MemberFiles
 from rico_hdl.patches.unmatched import UnmatchedFiles
-from rico_hdl.patches.walking import paths_of
+from rico_hdl.patches.waiting import Waiting, n_bytes_of
 from rico_hdl.sources import Archive, Content, Member
 from rico_hdl.sources.leftovers import LeftoverPaths
 from rico_hdl.spec import Modality
-from rico_hdl.spec.model import BAND_FIELD
+from rico_hdl.spec.bands import BAND_FIELD, BandFile
 from rico_hdl.system.hashes import HashSet
 from rico_hdl.values import (
     ArchiveFailure,
@@ -61,28 +61,14 @@ archives a patch's files are adjacent, so a few hundred kilobytes would do."""
 WAITING_COST_BYTES: Final = 6_000
 """Bytes counted for each waiting patch in addition to its files, for keys, paths and the like:
 measured with twelve paths of 180 characters."""
+_COST_BYTES: Final = 600
+"""The same where files are read later, as from zips; measured with one to twelve paths."""
+_PATH_COST_BYTES: Final = 500
+"""Bytes counted in addition for each of its paths."""
 
 
 _PatchPlace = tuple[str, tuple[str, ...]]
 """A patch's place in an archive: the folders before the template, and the values of the fields."""
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A patch that waits for some of its files."""
-
-    key: str
-    paths: dict[str, int]
-    """The position of each of its files, by path."""
-    files: dict[str, Content | Member] | None
-    """The files found so far, by path; None if the patch is passed over."""
-    met: set[str] = field(default_factory=set)
-    problem: tuple[str, str] | None = None
-    """The path of a file that can't be read, and the reason."""
-    is_repeated: bool = False
-    """Whether its key was found before."""
-    n_bytes: int = 0
-    """Memory that it takes while it waits."""
 
 
 class Assembly:
@@ -125,9 +111,18 @@ class Assembly:
         self._unmatched = UnmatchedFiles(modality) if unmatched is None else unmatched
         self._max_waiting_bytes = max_waiting_bytes
         self._labels = labels
-        self._template = modality.files.at_any_depth()
-        self._tokens = {band.token for band in modality.bands}
-        self._waiting: dict[_PatchPlace, _Waiting] = {}
+        self._template = modality.paths_anywhere
+        self._is_split = modality.is_split
+        self._has_folders = modality.has_band_folders
+        self._has_variants = modality.has_variants
+        self._n_files = len(modality.band_files)
+        n_paths = sum(len(file.tokens) for file in modality.band_files)
+        self._cost = WAITING_COST_BYTES
+        if not archive.sequential:
+            self._cost = _COST_BYTES + _PATH_COST_BYTES * n_paths
+        self._tokens = {token for file in modality.band_files for token in file.tokens}
+        self._used = HashSet()  # hashes of the paths of patches whose files have several spellings
+        self._waiting: dict[_PatchPlace, Waiting] = {}
         self._waiting_bytes = 0
         self._leftovers = LeftoverPaths()
         self._passed_over: set[int] = set()  # hashes of places: unwanted, or given up
@@ -135,7 +130,7 @@ class Assembly:
         self._out: list[PatchFailure | Repeated] = []  # to be yielded after the current member
 
     def __iter__(self) -> Generator[Patch | PatchFailure | Repeated | Position]:
-        last: _Waiting | None = None
+        last: Waiting | None = None
         last_place: _PatchPlace = ("", ())
         n_bytes = sum(path.stat().st_size for path in self._archive.files if path.exists())
         next_position = 0.0
@@ -155,7 +150,7 @@ class Assembly:
                         last, last_place = self._waiting_for(place), place
                     self._meet(last, member)
                     patch = None
-                    if len(last.met) == len(last.paths):
+                    if len(last.met) == last.n_files:
                         patch = self._complete(last_place, last)
                         last = None
                     if self._out:
@@ -204,25 +199,27 @@ class Assembly:
         values = self._template.match(path)
         if values is None:
             return None
-        if self._modality.one_file_per_band and values[BAND_FIELD] not in self._tokens:
+        if self._is_split and values[BAND_FIELD] not in self._tokens:
+            return None
+        if self._has_folders and self._modality.file_of(values) is None:
             return None
         prefix = path[: len(path) - len(self._template.format(values))]
         return prefix, tuple([values[name] for name in self._modality.patch_fields])
 
-    def _waiting_for(self, place: _PatchPlace) -> _Waiting:
+    def _waiting_for(self, place: _PatchPlace) -> Waiting:
         found = self._waiting.get(place)
         if found is not None:
             return found
         prefix, values = place
         key = self._modality.key.format(dict(zip(self._modality.patch_fields, values, strict=True)))
-        paths = paths_of(self._modality, prefix, values)
-        made = _Waiting(key, {path: i for i, path in enumerate(paths)}, None)
+        paths = every_path_of(self._modality, prefix, values)
+        made = Waiting(key, paths, self._n_files, None)
         if hash(place) in self._passed_over:
             return made
         self.n_found += 1
         problem = problem_of_key(key)
         if self._labels is not None and not problem:
-            self._labels.meet(self._modality, key, paths[0])
+            self._labels.meet(self._modality, key, next(iter(paths)))
         made.is_repeated = not problem and self._met.add(hash(key))
         if not problem and not made.is_repeated and not self._is_wanted(key, self._modality):
             # Decided at its first file; for the other files, only their paths are noted.
@@ -231,56 +228,62 @@ class Assembly:
             return made
         made.files = {}
         if problem:
-            made.problem = (paths[0], problem)
+            made.problem = (next(iter(paths)), problem)
         self._waiting[place] = made
-        if self._archive.sequential:
-            self._make_room(made, WAITING_COST_BYTES)
-            self._add(made, WAITING_COST_BYTES)
+        self._make_room(made, self._cost)
+        self._add(made, self._cost)
         return made
 
-    def _meet(self, waiting: _Waiting, member: Member) -> None:
+    def _meet(self, waiting: Waiting, member: Member) -> None:
         """Note a file, and read it now if it is wanted and can't be read later."""
         if member.path not in waiting.paths:
             return
-        again = member.path in waiting.met
+        if self._has_variants and (other := waiting.spelled_otherwise(member.path)):
+            if waiting.files is not None and not waiting.problem:
+                self._leave(waiting, member.path, self._two_files(other, member.path))
+            return
         if waiting.files is None or waiting.problem or member.problem:
             waiting.met.add(member.path)
             if member.problem and waiting.files is not None and not waiting.problem:
                 self._leave(waiting, member.path, member.problem)
-            return
-        if not self._archive.sequential:
+        elif self._archive.sequential:
+            self._hold(waiting, waiting.files, member)
+        else:
             waiting.met.add(member.path)
             waiting.files[member.path] = member
-            return
+
+    def _hold(self, waiting: Waiting, files: dict[str, Content | Member], member: Member) -> None:
+        """Read a file of a sequential archive, and hold it until its patch is complete."""
+        path = member.path
         if not self._make_room(waiting, member.n_bytes):
-            waiting.met.add(member.path)
-            self._leave(waiting, member.path, self._too_large(waiting.n_bytes + member.n_bytes))
+            waiting.met.add(path)
+            self._leave(waiting, path, self._too_large(waiting.n_bytes + member.n_bytes))
             return
         try:
-            data = member.read()  # if this fails, the file is not noted
+            data = member.read()  # if the archive is damaged here, the file is not noted
         except MemberError as error:
-            waiting.met.add(member.path)
-            self._leave(waiting, member.path, error.message)
+            waiting.met.add(path)
+            self._leave(waiting, path, error.message)
             return
-        waiting.met.add(member.path)
-        if again:  # the later file wins, as in unpacking
-            self._add(waiting, -_n_bytes(waiting.files[member.path]))
-        waiting.files[member.path] = data
-        self._add(waiting, _n_bytes(data))
+        if path in waiting.met:  # the later file wins, as in unpacking
+            self._add(waiting, -n_bytes_of(files[path]))
+        waiting.met.add(path)
+        files[path] = data
+        self._add(waiting, n_bytes_of(data))
         if not self._make_room(waiting, 0):
-            self._leave(waiting, member.path, self._too_large(waiting.n_bytes))
+            self._leave(waiting, path, self._too_large(waiting.n_bytes))
 
-    def _add(self, waiting: _Waiting, n_bytes: int) -> None:
+    def _add(self, waiting: Waiting, n_bytes: int) -> None:
         """Count memory that a patch takes while it waits."""
         waiting.n_bytes += n_bytes
         self._waiting_bytes += n_bytes
 
-    def _leave(self, waiting: _Waiting, path: str, problem: str) -> None:
+    def _leave(self, waiting: Waiting, path: str, problem: str) -> None:
         """Leave out a patch because of one of its files, and release the others."""
         waiting.problem = (path, problem)
         waiting.files = {}
         if waiting.n_bytes:
-            self._add(waiting, WAITING_COST_BYTES - waiting.n_bytes)
+            self._add(waiting, self._cost - waiting.n_bytes)
 
     def _too_large(self, n_bytes: int) -> str:
         return (
@@ -289,9 +292,15 @@ class Assembly:
             "--memory, or unpack the archive"
         )
 
-    def _complete(self, place: _PatchPlace, waiting: _Waiting) -> Patch | None:
+    def _complete(self, place: _PatchPlace, waiting: Waiting) -> Patch | None:
         self._waiting.pop(place, None)
         self._waiting_bytes -= waiting.n_bytes
+        paths = waiting.met_paths()
+        if self._has_variants:
+            for path in paths:
+                self._used.add(hash(path))
+            if waiting.problem:  # further files of it need not be reported
+                self._passed_over.add(hash(place))
         if waiting.files is None:
             self._passed_over.discard(hash(place))
             return None
@@ -302,9 +311,9 @@ class Assembly:
             self._repeat(waiting, is_whole=True)
         held = waiting.n_bytes if self._archive.sequential else 0
         source = MemberFiles(self._archive.location, waiting.files, held)
-        return Patch(waiting.key, self._modality, source, tuple(waiting.paths))
+        return Patch(waiting.key, self._modality, source, paths)
 
-    def _make_room(self, newest: _Waiting, n_bytes: int) -> bool:
+    def _make_room(self, newest: Waiting, n_bytes: int) -> bool:
         """Give up the patches that have waited longest, until there is room for more bytes.
 
         Returns:
@@ -318,7 +327,7 @@ class Assembly:
             del self._waiting[place]
             self._passed_over.add(hash(place))
             self._waiting_bytes -= waiting.n_bytes
-            n = len(waiting.paths) - len(waiting.met)
+            n = waiting.n_files - len(waiting.met)
             self._fail(
                 waiting,
                 next(iter(waiting.paths)),
@@ -336,38 +345,51 @@ class Assembly:
                 self._fail(waiting, *waiting.problem)
                 continue
             if waiting.is_repeated:
-                self._repeat(waiting, is_whole=False)
+                self._leave_repeated(waiting)
                 continue
-            missing = [
-                self._modality.bands[i].name
-                for path, i in waiting.paths.items()
-                if path not in waiting.met
-            ]
-            path = f"{self._archive.location}/{next(iter(waiting.paths))}"
+            there = {waiting.paths[path] for path in waiting.met}
+            absent = [path for path, number in waiting.paths.items() if number not in there]
+            numbers = dict.fromkeys(waiting.paths[path] for path in absent)
+            missing = [name for n in numbers for name in self._modality.band_files[n].names]
+            path = f"{self._archive.location}/{absent[0]}"
             why = f": the archive is {self.failure.state}" if self.failure else ""
             self._out.append(incomplete(waiting.key, self._modality.name, path, missing, why))
         self._waiting.clear()
         self._waiting_bytes = 0
 
-    def _repeat(self, waiting: _Waiting, *, is_whole: bool) -> None:
+    def _leave_repeated(self, waiting: Waiting) -> None:
+        """Report files of a patch that came before."""
+        for path in waiting.met if self._has_variants else ():
+            for other in waiting.others(path):
+                if self._used.add(hash(other)):
+                    waiting.is_repeated = False
+                    self._fail(waiting, path, self._two_files(other, path))
+                    return
+        self._repeat(waiting, is_whole=False)
+
+    def _two_files(self, one: str, other: str) -> str:
+        """The reason why a patch with two files for the same bands is left out."""
+        tokens = []
+        file: BandFile | None = None
+        for path in (one, other):
+            place = self._modality.file_of(self._template.match(path) or {})
+            if place is not None:
+                file = self._modality.band_files[place[0]]
+                tokens.append(file.tokens[place[1]])
+        return two_files(() if file is None else file.names, tokens[0], tokens[-1])
+
+    def _repeat(self, waiting: Waiting, *, is_whole: bool) -> None:
         path = printable(f"{self._archive.location}/{next(iter(waiting.paths))}")
         self._out.append(Repeated(waiting.key, path, is_whole))
 
-    def _fail(self, waiting: _Waiting, path: str, reason: str) -> None:
+    def _fail(self, waiting: Waiting, path: str, reason: str) -> None:
         if waiting.is_repeated:
             self._repeat(waiting, is_whole=False)
             return
         band = None
-        if self._modality.one_file_per_band and waiting.problem:
-            band = self._modality.bands[waiting.paths[path]].name
+        if waiting.problem:
+            band = self._modality.band_files[waiting.paths[path]].only_band
         where = printable(f"{self._archive.location}/{path}")
         self._out.append(
             PatchFailure(printable(waiting.key), self._modality.name, where, band, reason)
         )
-
-
-def _n_bytes(content: Content | Member) -> int:
-    """Bytes of a content in memory."""
-    if isinstance(content, Member):
-        return 0
-    return len(content if isinstance(content, bytes) else content.data)

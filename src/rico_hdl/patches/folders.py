@@ -12,10 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rico_hdl.errors import SourceError, UsageError
+from rico_hdl.patches.found import FoundPatch, paths_of
 from rico_hdl.patches.hints import explain_no_patches, explain_wrong_modality, suggest
 from rico_hdl.patches.unmatched import UnmatchedFiles
-from rico_hdl.patches.walking import find, paths_of
+from rico_hdl.patches.walking import find
 from rico_hdl.sources import Source
+from rico_hdl.sources.above import place_of as place_in
 from rico_hdl.spec import DatasetSpec, Modality
 from rico_hdl.system.sorting import CompactSorted
 from rico_hdl.values import (
@@ -29,7 +31,8 @@ from rico_hdl.values import (
 )
 
 _PlannedPatch = tuple[str, int, str, tuple[str, ...]]
-"""Key, zero-based position of the modality, prefix, field values."""
+"""Key, zero-based position of the modality, prefix, and the values of its fields, followed by the
+spellings of its files if they are not the usual ones: see `FoundPatch`."""
 
 
 @dataclass
@@ -63,7 +66,9 @@ class Plan:
         first: Patch | None = None
         for key, position, prefix, values in self._entries:
             modality = modalities[position]
-            patch = Patch(key, modality, sources[position], paths_of(modality, prefix, values))
+            n = len(modality.patch_fields)
+            paths = paths_of(modality, prefix, values[:n], *values[n:])
+            patch = Patch(key, modality, sources[position], paths)
             if first is not None and key == first.key:
                 yield patch, Repeated(key, _place(patch), is_whole=True, first=_place(first))
             else:
@@ -82,7 +87,7 @@ class Plan:
 
 
 def _place(patch: Patch) -> str:
-    return printable(f"{patch.source.location}/{patch.paths[0]}")
+    return printable(place_in(patch.source, patch.paths[0]))
 
 
 def check_names(spec: DatasetSpec, sources: Mapping[str, object]) -> None:
@@ -135,16 +140,17 @@ def _add(plan: Plan, position: int, modality: Modality, source: Source) -> None:
             n_found += 1
             most_missing &= 2 * len(found.missing) > len(modality.bands)
             key = modality.key.format(dict(zip(modality.patch_fields, found.values, strict=True)))
-            problem = problem_of_key(key)
+            problem = problem_of_key(key) or found.problem
             if found.missing or problem:
-                path = f"{source.location}/{paths_of(modality, found.prefix, found.values)[0]}"
+                path = place_in(source, _path_at_fault(modality, found))
                 failures.append(
                     PatchFailure(printable(key), modality.name, printable(path), None, problem)
                     if problem
                     else incomplete(key, modality.name, path, found.missing)
                 )
                 continue
-            plan._entries.add((key, position, found.prefix, found.values))  # noqa: SLF001
+            values = (*found.values, found.variants) if found.variants else found.values
+            plan._entries.add((key, position, found.prefix, values))  # noqa: SLF001
             plan.n_patches[modality.name] += 1
     except OSError as error:
         raise SourceError(
@@ -164,3 +170,11 @@ def _add(plan: Plan, position: int, modality: Modality, source: Source) -> None:
     plan.failures += failures
     unmatched.look(source)
     plan.warnings[modality.name] = unmatched.warnings(source.location)
+
+
+def _path_at_fault(modality: Modality, found: FoundPatch) -> str:
+    """The path of the first missing file, or of the first file if none is missing."""
+    paths = paths_of(modality, found.prefix, found.values, found.variants)
+    files = zip(paths, modality.band_files, strict=True)
+    missing = set(found.missing)
+    return next((path for path, file in files if missing.intersection(file.names)), paths[0])

@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePath
 
 from rico_hdl.datasets import all_usable, registry, usable
 from rico_hdl.decoding.foreign import form_of_file
 from rico_hdl.errors import SourceError
-from rico_hdl.patches.walking import FoundPatch, find, find_within, paths_of
+from rico_hdl.patches.found import FoundPatch, paths_of
+from rico_hdl.patches.walking import find, find_within
 from rico_hdl.sources import FolderEntry, FolderSource, Lists
+from rico_hdl.sources.above import ListingFromAbove, above_of
 from rico_hdl.sources.leftovers import is_leftover
 from rico_hdl.sources.opening import is_called_archive, shell_command
 from rico_hdl.spec import DatasetSpec, Modality
-from rico_hdl.spec.model import BAND_FIELD
+from rico_hdl.spec.bands import BAND_FIELD
 from rico_hdl.values import printable
 
 _MAX_LISTINGS = 200  # folders listed per search; a home folder must not be searched completely
@@ -160,16 +162,16 @@ def explain_wrong_modality(
             f"{printable(first)}",
             hint,
         )
-    folder = paths_of(modality, found.prefix, found.values)[0].rpartition("/")[0]
-    names = {f"{folder}/{name}".lstrip("/") for name in source.names(folder)}
     n_here = len(modality.bands) - len(found.missing)
-    if not modality.one_file_per_band:
+    if not modality.is_split:
         return None  # a file does not tell by its name which bands it holds
     for other in spec.modalities:
         if other is modality or str(other.files) != str(modality.files):
             continue
-        if not names.issuperset(paths_of(other, found.prefix, found.values)):
+        paths = paths_of(other, found.prefix, found.values)
+        if not _are_there(source, paths):
             continue
+        folder = paths[0].rpartition("/")[0]
         if found.missing or len(other.bands) > n_here:
             return SourceError(
                 f"{source.location}: expected {spec.title} {modality.title}, "
@@ -177,6 +179,15 @@ def explain_wrong_modality(
                 f"Give this folder as {other.option}.",
             )
     return None
+
+
+def _are_there(source: Lists, paths: Sequence[str]) -> bool:
+    """Whether a source has all of some files."""
+    names: set[str] = set()
+    for folder in {path.rpartition("/")[0] for path in paths}:
+        with suppress(OSError):
+            names |= {f"{folder}/{name}".lstrip("/") for name in source.names(folder)}
+    return names.issuperset(paths)
 
 
 def _dataset_around(
@@ -204,10 +215,7 @@ def _dataset_around(
             n_folders = len(other.files.segments) - 1
             if n_folders < len(modality.files.segments):
                 continue
-            values = other.files.at_any_depth().match(path) if other.files.patterns else None
-            if values is None or {band.token for band in other.bands}.isdisjoint(
-                {values.get(BAND_FIELD, other.bands[0].token)}
-            ):
+            if not other.files.patterns or other.fields_of(path) is None:
                 continue
             n_above = n_folders - inside.count("/")
             place = Path(location).parents[n_above - 1] if n_above > 0 else Path(location)
@@ -340,6 +348,9 @@ def _holds_patches(
     listing = BoundedListing(source)
     if within is None:
         patches = find(listing, modality, n_threads=1)
+        for names in above_of(modality, Path(source.location).parts[1:]):
+            seen = BoundedListing(ListingFromAbove(source, names))
+            patches = chain(patches, find(seen, modality, n_threads=1))
     else:
         folder = within.relative_to(source.location).as_posix()
         patches = find_within(listing, modality, folder)

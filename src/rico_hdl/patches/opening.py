@@ -18,6 +18,7 @@ from typing import Final
 
 from rico_hdl.errors import ArchiveError, SourceError, UnsupportedArchiveError, UsageError
 from rico_hdl.patches.folders import check_names
+from rico_hdl.patches.found import FoundPatch
 from rico_hdl.patches.hints import (
     BoundedListing,
     explain_no_patches,
@@ -27,8 +28,10 @@ from rico_hdl.patches.hints import (
     suggest_inner,
     suggest_other,
 )
-from rico_hdl.patches.walking import FoundPatch, find
-from rico_hdl.sources import Archive, FolderEntry, FolderSource, Source
+from rico_hdl.patches.path_listing import PathListing
+from rico_hdl.patches.walking import find
+from rico_hdl.sources import Archive, FolderSource, Source
+from rico_hdl.sources.above import FolderFromAbove, above_of, stem_of
 from rico_hdl.sources.leftovers import is_in_leftover
 from rico_hdl.sources.opening import archives_in, is_source, open_archive, parts_of
 from rico_hdl.spec import DatasetSpec, Modality
@@ -77,29 +80,6 @@ class _Beginning:
     """Whether these are all members."""
     damage: ArchiveError | None = None
     """Why reading can't continue, if so."""
-
-
-class PathListing:
-    """A listing of the folders implied by some paths."""
-
-    def __init__(self, location: str, paths: Sequence[str]) -> None:
-        self.location = location
-        self._folders: dict[str, set[FolderEntry]] = {"": set()}
-        for path in paths:
-            folder, _, name = path.rpartition("/")
-            self._folders.setdefault(folder, set()).add(FolderEntry(name, is_folder=False))
-            while folder:
-                parent, _, name = folder.rpartition("/")
-                self._folders.setdefault(parent, set()).add(FolderEntry(name, is_folder=True))
-                folder = parent
-
-    def entries(self, folder: str) -> list[FolderEntry]:
-        """See `Lists.entries`."""
-        return sorted(self._folders.get(folder, ()))
-
-    def names(self, folder: str) -> list[str]:
-        """See `Lists.names`."""
-        return [entry.name for entry in self.entries(folder)]
 
 
 def named_sources(
@@ -231,12 +211,29 @@ def open_sources(
     if folders:
         found, n_ignored = _archives_of(modality, folders[0])
         if not found:
-            return Opened(modality, FolderSource(folders[0]), n_ignored=n_ignored)
+            return Opened(modality, _folder_of(modality, folders[0]), n_ignored=n_ignored)
     else:
         found = list(dict.fromkeys(_first_part(place) for place in places))
     archives = tuple(_opened(spec, modality, path) for path in found)
     _look_into(spec, modality, archives, thorough=thorough)
     return Opened(modality, None, archives)
+
+
+def _folder_of(modality: Modality, place: Path) -> Source:
+    """A folder as a source: seen from above if it is one that the template begins with."""
+    source = FolderSource(place)
+    above = above_of(modality, place.parts[1:])
+    if not above or _has_patch(source, modality):
+        return source
+    for names in above:
+        seen = FolderFromAbove(place, len(names))
+        if _has_patch(seen, modality):
+            return seen
+    return source
+
+
+def _has_patch(source: Source, modality: Modality) -> bool:
+    return next(find(BoundedListing(source), modality, n_threads=1), None) is not None
 
 
 def _opened(spec: DatasetSpec, modality: Modality, path: Path) -> Archive:
@@ -287,10 +284,16 @@ def _archives_of(modality: Modality, folder: Path) -> tuple[list[Path], int]:
 
 
 def _published(modality: Modality, paths: Sequence[Path]) -> list[Path]:
-    """The paths with a published name of the modality's archives, all of one form if any."""
+    """The paths with a published name of the modality's archives, all of one form if any.
+
+    A name with a wildcard is that of all archives of a form. Names without are those of parts that
+    belong together, such as the archives of splits.
+    """
+    whole = [download.name for download in modality.downloads if "*" not in download.name]
     for download in modality.downloads:
-        if chosen := [path for path in paths if path.match(download.name)]:
-            return chosen
+        names = whole if download.name in whole else [download.name]
+        if any(path.match(download.name) for path in paths):
+            return [path for path in paths if any(map(path.match, names))]
     return []
 
 
@@ -345,7 +348,7 @@ def _hint(
 
 def _beginning(archive: Archive, modality: Modality, *, thorough: bool) -> _Beginning:
     """Read the beginning of an archive, up to its second patch."""
-    template = modality.files.at_any_depth()
+    template = modality.paths_anywhere
     paths: list[str] = []
     patches = set()
     with closing(archive.members()) as members:
@@ -355,8 +358,7 @@ def _beginning(archive: Archive, modality: Modality, *, thorough: bool) -> _Begi
                     continue
                 values = template.match(member.path)
                 if values is not None:
-                    values.pop("band", None)
-                    patches.add(tuple(values.values()))
+                    patches.add(tuple(values[name] for name in modality.patch_fields))
                 if values is not None or len(paths) < _N_MEMBERS:
                     paths.append(member.path)
                 far = len(paths) >= _N_MEMBERS or archive.n_bytes_read > _N_BYTES
@@ -376,5 +378,10 @@ def _first_patch(listed: PathListing, modality: Modality) -> FoundPatch | None:
 
 def _holds(listed: PathListing, spec: DatasetSpec, modality: Modality) -> bool:
     """Whether an archive's beginning holds a complete patch of a modality."""
+    name = Path(listed.location).name
+    names = [stem_of(name) if modality.archive_names_folder else name]
     found = _first_patch(listed, modality)
+    for (start,) in above_of(modality, names) if found is None else ():
+        listed = PathListing(listed.location, [f"{start}/{path}" for path in listed.paths])
+        found = _first_patch(listed, modality)
     return found is not None and holds_complete(spec, modality, listed.location, [found])

@@ -18,7 +18,6 @@ from typing import Final
 from rico_hdl.sources import Lists
 from rico_hdl.sources.leftovers import is_leftover
 from rico_hdl.spec import Modality
-from rico_hdl.spec.model import BAND_FIELD
 from rico_hdl.values import printable
 
 _MAX_LISTINGS: Final = 200  # folders listed for files that are too deep or not deep enough
@@ -119,12 +118,7 @@ def _spellings(suffix: str) -> tuple[str, ...]:
 
 def _belongs(path: str, modality: Modality) -> bool:
     """Whether a path below any folder is that of a modality's file."""
-    values = modality.files.at_any_depth().match(path)
-    if values is None:
-        return False
-    return not modality.one_file_per_band or any(
-        band.token == values[BAND_FIELD] for band in modality.bands
-    )
+    return modality.fields_of(path) is not None
 
 
 def _shortened(path: str) -> str:

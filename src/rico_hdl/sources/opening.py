@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
 from rico_hdl.decoding.foreign import HEAD_BYTES, foreign_form
 from rico_hdl.errors import SourceError, UnsupportedArchiveError
+from rico_hdl.sources.above import archive_from_above
 from rico_hdl.sources.files import hint_for, open_regular
 from rico_hdl.sources.folder import is_folder
+from rico_hdl.sources.inner_folder import InnerFolder
 from rico_hdl.sources.leftovers import is_leftover
-from rico_hdl.sources.protocol import Archive, Member
+from rico_hdl.sources.protocol import Archive
+from rico_hdl.sources.tortilla import parts as tortillas
+from rico_hdl.sources.tortilla.header import is_one as is_tortilla
 from rico_hdl.spec import Modality
 
 OnRaw = Callable[[bytes], object]
@@ -27,7 +31,7 @@ OnRaw = Callable[[bytes], object]
 
 _SUFFIXES: Final = (
     *(".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz", ".txz"),
-    *(".tar.bz2", ".tbz2", ".tbz", ".zip", ".parquet"),
+    *(".tar.bz2", ".tbz2", ".tbz", ".zip", ".tacozip", ".parquet", ".tortilla", ".taco"),
 )
 _SPLIT: Final = re.compile(
     r"(?P<stem>.+\.(?:tar|zip|tgz|tzst|txz|tbz2?|tar\.(?:gz|zst|xz|bz2)))"
@@ -56,49 +60,10 @@ _SKIPPABLE: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")  # RFC 8878, 3.1.2: 
 _TAR_MAGIC: Final = slice(257, 262)  # "ustar"; tar before 1988 has none, and is known by its name
 
 FORMATS: Final = (
-    ".tar, .tar.gz, .tar.zst, .tar.xz, .tar.bz2 (also split), .zip (also in volumes), .parquet"
+    ".tar, .tar.gz, .tar.zst, .tar.xz, .tar.bz2 (also split), .zip (also in volumes), .parquet, "
+    ".tortilla and .taco (also in parts)"
 )
 _SUPPORTED: Final = f"Archives that can be read: {FORMATS}. Unpack others, and name the folder."
-
-
-class InnerFolder:
-    """A folder in an archive, as an archive of its own.
-
-    Args:
-        archive: The archive.
-        folder: The folder's path in it.
-    """
-
-    def __init__(self, archive: Archive, folder: str) -> None:
-        self._archive = archive
-        self._folder = folder.strip("/") + "/"
-
-    @property
-    def location(self) -> str:
-        """The archive's path, and the folder's behind it."""
-        return f"{self._archive.location}/{self._folder[:-1]}"
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """See `Archive.files`."""
-        return self._archive.files
-
-    @property
-    def sequential(self) -> bool:
-        """See `Archive.sequential`."""
-        return self._archive.sequential
-
-    @property
-    def n_bytes_read(self) -> int:
-        """See `Archive.n_bytes_read`."""
-        return self._archive.n_bytes_read
-
-    def members(self) -> Generator[Member]:
-        """The members below the folder, with their paths from there."""
-        with closing(self._archive.members()) as members:
-            for member in members:
-                if member.path.startswith(self._folder):
-                    yield member._replace(path=member.path[len(self._folder) :])
 
 
 class _PartName(NamedTuple):
@@ -140,12 +105,13 @@ def open_archive(path: Path, modality: Modality | None, on_raw: OnRaw | None = N
         SourceError: There is no such file, a part of it is missing, or it is no archive of which it
             is known how it holds the modality's patches.
     """
-    if os.path.isfile(path):  # noqa: PTH113 - as in `is_source`
-        return _open(parts_of(path), modality, on_raw)
-    for parent in path.parents:
-        if os.path.isfile(parent):  # noqa: PTH113 - as above
-            inner = path.relative_to(parent).as_posix()
-            return InnerFolder(_open(parts_of(parent), modality, on_raw), inner)
+    for place in (path, *path.parents):
+        if os.path.isfile(place):  # noqa: PTH113 - as in `is_source`
+            archive = _open(parts_of(place), modality, on_raw)
+            inner = path.relative_to(place)
+            if place != path:
+                archive = InnerFolder(archive, inner.as_posix())
+            return archive_from_above(archive, modality, place.name, inner.parts)
     if os.path.lexists(path):
         raise SourceError(
             f"{path} is neither a file nor a folder, or a link that leads nowhere",
@@ -196,7 +162,10 @@ def first_parts(files: Iterable[Path]) -> list[Path]:
     seen: set[tuple[Path, str, str, str]] = set()
     for path in sorted(files, key=lambda path: (path.parent, len(path.name), path.name)):
         part = _part(path.name)
-        if path.name.lower().endswith(_SUFFIXES):
+        if (names := tortillas.set_of(path)) is not None:
+            found += [path] if (path.parent, *names, "") not in seen else []
+            seen.add((path.parent, *names, ""))
+        elif path.name.lower().endswith(_SUFFIXES):
             found.append(path)
         elif part is not None and part.position <= 1:
             split = (path.parent, part.stem, part.mark, part.end)
@@ -216,6 +185,8 @@ def parts_of(path: Path) -> tuple[Path, ...]:
 
     if path.name.lower().endswith(".zip") or _ZIP_VOLUME.fullmatch(path.name):
         return volumes_of(path)
+    if path.name.lower().endswith(tortillas.SUFFIXES):
+        return tortillas.parts_of(path)
     part = None if path.name.lower().endswith(_SUFFIXES) else _part(path.name)
     if part is None:
         return (path,)
@@ -271,6 +242,10 @@ def _open(files: Sequence[Path], modality: Modality | None, on_raw: OnRaw | None
 
         _check_content(files)
         return TarArchive(files, on_raw=on_raw)
+    if kind == "tortilla":
+        from rico_hdl.sources.tortilla.archive import TortillaArchive  # noqa: PLC0415
+
+        return TortillaArchive(files, [one.name for one in modality.downloads] if modality else ())
     if kind == "parquet":
         from rico_hdl.sources.parquet.archive import ParquetArchive  # noqa: PLC0415
 
@@ -367,6 +342,8 @@ def _kind(path: Path) -> str:
     for magic, kind in _MAGIC.items():
         if head.startswith(magic):
             return kind
+    if is_tortilla(head) or (head and path.name.lower().endswith(tortillas.SUFFIXES)):
+        return "tortilla"
     if head and ".tar" in path.name.lower():
         return "tar"
     if _ZIP_VOLUME.fullmatch(path.name) or path.name.lower().endswith(".zip"):

@@ -1,12 +1,12 @@
 """What a dataset is: immutable values without any I/O."""
 
 from rico_hdl.spec.arrays import Arrays, Axis
+from rico_hdl.spec.bands import Band, BandFile
 from rico_hdl.spec.columns import Columns, KeyColumn
 from rico_hdl.spec.labels import KeyForm, Labels, LabelTable, MappedValue
 from rico_hdl.spec.model import (
     ALL_BANDS,
     JOINT,
-    Band,
     DatasetSpec,
     Download,
     Modality,
@@ -20,6 +20,7 @@ __all__ = [
     "Arrays",
     "Axis",
     "Band",
+    "BandFile",
     "Columns",
     "DatasetSpec",
     "Download",

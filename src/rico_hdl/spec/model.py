@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -17,13 +17,23 @@ from typing import Literal, get_args
 
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.arrays import Arrays, check_array_files
+from rico_hdl.spec.bands import BAND_FIELD as BAND_FIELD  # noqa: PLC0414 - used with modalities
+from rico_hdl.spec.bands import (
+    BAND_FIELDS,
+    BAND_FOLDER_FIELD,
+    Band,
+    BandFile,
+    check_bands,
+    expressions_of,
+    files_of,
+    spellings_of,
+)
 from rico_hdl.spec.columns import Columns, check_columns
 from rico_hdl.spec.labels import Labels, check_colours
 from rico_hdl.spec.overlap import common_text
+from rico_hdl.spec.path_checks import check_first_folder, check_key
 from rico_hdl.spec.template import Template
 
-BAND_FIELD = "band"
-"""The template field for a band's token; only the last segment may have it."""
 ALL_BANDS = "all"
 """Requests every band of a modality, in band order; no band or preset has this name."""
 JOINT = "+"
@@ -33,26 +43,6 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 
 Role = Literal["image", "mask", "auxiliary"]
 """The roles of modalities in training."""
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """One named 2-D raster of a patch."""
-
-    name: str
-    """The safetensors key under which the band is stored."""
-    token: str = ""
-    """Its spelling in file names, for modalities with one file for each band; the name if empty."""
-    index: int = 1
-    """One-based position in its file; 1 for modalities with one file for each band."""
-    shape: tuple[int, int] | None = None
-    """(rows, columns) as published, for documentation; None if it varies. Never enforced."""
-    aliases: tuple[str, ...] = ()
-    """Other names under which readers find it, such as its names in other datasets."""
-
-    def __post_init__(self) -> None:
-        if not self.token:
-            object.__setattr__(self, "token", self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +77,12 @@ class Modality:
     option: str
     """The command-line option that names its source folder, such as ``--s2-dir``."""
     files: Template
-    """The paths of its files below the source folder. With ``{band}`` in the last segment, there is
-    one file for each band; without it, one file holds all bands."""
+    """The paths of its files below the source folder. With ``{band}``, a patch has a file for each
+    token of a band; without it, one file holds all bands."""
     key: Template
     """How a patch's key is made from the fields of ``files``."""
     bands: tuple[Band, ...]
-    """The bands, in the order in which a multi-band file holds them."""
+    """The bands; if one file holds all, in the order in which it does."""
     example: str
     """The path of a real file below the source folder, for help and documentation."""
     folder: str
@@ -129,6 +119,8 @@ class Modality:
     """The colour of each of these classes, such as ``#00ff00``."""
     time: str = ""
     """The field of the key that orders the patches of a place; the place is all other fields."""
+    archive_names_folder: bool = False
+    """Whether archives lack the first folder of ``files``, and are called like it."""
 
     def __post_init__(self) -> None:
         check_colours(f"modality {self.name!r}", self.colours, self.classes)
@@ -138,28 +130,10 @@ class Modality:
                 "lacks",
                 f"Name one of the key's fields: {', '.join(self.key.fields)}.",
             )
-        above = [segment for segment in self.files.segments[:-1] if BAND_FIELD in segment.fields]
-        if above:
-            raise SpecError(
-                f"modality {self.name!r}: {{band}} is in a folder name of {self.files}",
-                "Only the file name may contain it: all files of a patch are in one folder.",
-            )
-        unknown = set(self.key.fields) - set(self.files.fields)
-        if unknown or BAND_FIELD in self.key.fields:
-            raise SpecError(
-                f"modality {self.name!r}: key {self.key} needs fields that {self.files} lacks",
-                f"Fields that can be used: {', '.join(self.patch_fields)}.",
-            )
-        n_names = len({band.name for band in self.bands})
-        places = {(band.token if self.one_file_per_band else band.index) for band in self.bands}
-        if not self.bands or n_names != len(self.bands) or len(places) != len(self.bands):
-            raise SpecError(f"modality {self.name!r}: bands need unique names and places")
-        indexes = [band.index for band in self.bands]
-        expected = (
-            [1] * len(indexes) if self.one_file_per_band else list(range(1, len(indexes) + 1))
-        )
-        if indexes != expected:
-            raise SpecError(f"modality {self.name!r}: band indexes {indexes}, expected {expected}")
+        check_key(self.name, self.files, self.key)
+        if self.archive_names_folder:
+            check_first_folder(self.name, self.files)
+        check_bands(self.name, self.bands, self.band_files, self.files)
         if self.role not in get_args(Role):
             raise SpecError(
                 f"modality {self.name!r}: role {self.role!r}, expected image, mask or auxiliary"
@@ -202,9 +176,74 @@ class Modality:
             )
 
     @cached_property
+    def is_split(self) -> bool:
+        """Whether a patch may have several files, which differ in their bands."""
+        return BAND_FIELD in self.files.fields
+
+    @cached_property
     def one_file_per_band(self) -> bool:
         """Whether each band has a file of its own."""
-        return BAND_FIELD in self.files.fields
+        return self.is_split and len(self.band_files) == len(self.bands)
+
+    @cached_property
+    def band_files(self) -> tuple[BandFile, ...]:
+        """The files that each patch has, in the order in which they are read."""
+        return files_of(self.bands, self.files)
+
+    @cached_property
+    def tokens(self) -> tuple[str, ...]:
+        """The first spelling of ``{band}`` for each of the files."""
+        return tuple(file.tokens[0] for file in self.band_files)
+
+    @cached_property
+    def has_band_folders(self) -> bool:
+        """Whether ``{band_folder}`` tells files apart in addition to ``{band}``."""
+        return BAND_FOLDER_FIELD in self.files.fields
+
+    @cached_property
+    def names_in_files(self) -> tuple[str, ...]:
+        """The names of the bands in the order in which the files hold them."""
+        return tuple(name for file in self.band_files for name in file.names)
+
+    @cached_property
+    def has_variants(self) -> bool:
+        """Whether a file may have one of several spellings."""
+        return any(len(file.tokens) > 1 for file in self.band_files)
+
+    @cached_property
+    def paths(self) -> Template:
+        """The template of files, whose fields of bands match nothing but those of the bands."""
+        return self.files.narrowed(expressions_of(self.band_files, self.files))
+
+    @cached_property
+    def paths_anywhere(self) -> Template:
+        """The same below any number of folders, as in archives."""
+        return self.paths.at_any_depth()
+
+    @cached_property
+    def _spellings(self) -> dict[tuple[str, str], tuple[int, int]]:
+        return spellings_of(self.band_files)
+
+    def file_of(self, values: Mapping[str, str]) -> tuple[int, int] | None:
+        """The file that a path belongs to.
+
+        Args:
+            values: The values of the path's fields.
+
+        Returns:
+            The zero-based positions of the file and of its spelling; None if no band is in it.
+        """
+        return self._spellings.get((values.get(BAND_FOLDER_FIELD, ""), values.get(BAND_FIELD, "")))
+
+    def fields_of(self, path: str) -> dict[str, str] | None:
+        """The values of the fields that identify a patch, from the path of one of its files.
+
+        Fields that the key lacks are among them. None if it is no such path.
+        """
+        values = self.paths_anywhere.match(path)
+        if values is None or self.file_of(values) is None:
+            return None
+        return {name: values[name] for name in self.patch_fields}
 
     @cached_property
     def suffix(self) -> str:
@@ -215,8 +254,8 @@ class Modality:
 
     @cached_property
     def patch_fields(self) -> tuple[str, ...]:
-        """The template fields that identify a patch: all except the band."""
-        return tuple(name for name in self.files.fields if name != BAND_FIELD)
+        """The template fields that identify a patch: all except those of bands."""
+        return tuple(name for name in self.files.fields if name not in BAND_FIELDS)
 
     @cached_property
     def band_names(self) -> tuple[str, ...]:
@@ -235,7 +274,7 @@ class Modality:
     @property
     def contract(self) -> list[object]:
         """Everything that decides its keys and records, JSON-ready; no titles or presets."""
-        bands = [[band.name, band.token, band.index] for band in self.bands]
+        bands = [band.contract for band in self.bands]
         contract: list[object] = [self.name, str(self.files), str(self.key), self.dtype, bands]
         if self.arrays is not None and self.arrays.are_files:
             contract.append([self.arrays.path, *self.arrays.axis_names])

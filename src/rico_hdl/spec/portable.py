@@ -11,10 +11,10 @@ from typing import Any, Final, TypeVar
 
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.arrays import Arrays, Axis
+from rico_hdl.spec.bands import Band
 from rico_hdl.spec.columns import Columns, KeyColumn
 from rico_hdl.spec.labels import KeyForm, Labels, LabelTable, MappedValue
 from rico_hdl.spec.model import (
-    Band,
     DatasetSpec,
     Download,
     Modality,
@@ -150,12 +150,15 @@ def _plain_kind(name: str) -> type[int | str]:
 _TEXTS: Final = frozenset(
     {
         *("aliases", "bands", "classes", "colours", "companions", "header", "keywords", "label"),
-        *("notes", "pairs_by", "splits"),
+        *("notes", "other_tokens", "pairs_by", "splits"),
     }
 )
 _OPTIONAL: Final = frozenset({"shape", "dtype", "ignore", "n_published", *_SINGLE})
 _FLAGS: Final = frozenset(
-    {"is_hot", "is_json", "is_original", "is_record", "on_request", "pinned", "stem"}
+    {
+        *("archive_names_folder", "is_hot", "is_json", "is_original", "is_record", "on_request"),
+        *("pinned", "stem"),
+    }
 )
 _NUMBERS: Final = frozenset({"ignore", "index", "n_published"})
 

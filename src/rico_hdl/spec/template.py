@@ -7,9 +7,14 @@ the path for given field values. It never touches a file system.
 ``{name}``          one or more characters other than ``/``
 ``{name:d}``        one or more ASCII digits
 ``{name:7d}``       exactly seven ASCII digits
+``{name:*}``        one or more folders: what a folder's name is replaced by
 ``{name}`` again    the same value as before
 leading ``**/``     zero or more folders
 ==================  ==============================================================
+
+At most one field may span folders; it occurs once, is a folder's whole name, and does not come
+first after ``**/``, where it would be unclear which folders belong to it. If folders of a path may
+or may not belong to ``**/``, they don't.
 
 A field without a width may have a pattern in addition, as in
 ``Template.parse("{patch}/{patch}_{band}.tif", patch="S1?_IW_GRDH_*")``. Its values then match that
@@ -38,7 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ANY_DEPTH = "**/"
-_FIELD = re.compile(r"\{([a-z_][a-z0-9_]*)(?::([0-9]*)d)?\}")
+_FIELD = re.compile(r"\{([a-z_][a-z0-9_]*)(?::(?:([0-9]*)d|(\*)))?\}")
+_SPAN = "[^/]+(?:/[^/]+)*"
 _DIGITS_OF = {None: "[^/]+", "": "[0-9]+"}
 _WILDCARDS = {"*": "[^/]*", "?": "[^/]"}
 _PIECE = re.compile(r"[*?]|\[(?P<other>!?)(?P<set>[^]/!][^]/]*)\]|[^][*?/]+")
@@ -145,6 +151,7 @@ class Template:
         segments = tuple(
             Segment(tuple(_parts(part, text, expressions))) for part in body.split("/")
         )
+        _check_spans(text, segments, any_depth=any_depth)
         fields = {p for segment in segments for p in segment.parts if isinstance(p, Field)}
         if not fields:
             raise SpecError(
@@ -210,6 +217,11 @@ class Template:
             found |= dict.fromkeys(p.name for p in segment.parts if isinstance(p, Field))
         return tuple(found)
 
+    @cached_property
+    def span(self) -> str:
+        """The field that spans folders; empty if none does."""
+        return next((name for name, pattern in self.expressions.items() if pattern == _SPAN), "")
+
     def format(self, values: Mapping[str, str]) -> str:
         """The path with every field replaced by its value, and without a leading ``**/``.
 
@@ -226,11 +238,17 @@ class Template:
         """
         names = path.split("/")
         extra = len(names) - len(self.segments)
-        if extra < 0 or (extra and not self.any_depth) or "" in names:
+        if extra < 0 or (extra and not self.any_depth and not self.span) or "" in names:
             return None
+        pattern = _pattern(self.segments, ())
         # Matched as one string, since a field that recurs further down limits its value above.
-        match = _pattern(self.segments, ()).fullmatch("/".join(names[extra:]))
-        return None if match is None else match.groupdict()
+        if not self.span:
+            match = pattern.fullmatch("/".join(names[extra:]))
+            return None if match is None else match.groupdict()
+        for start in range(extra + 1 if self.any_depth else 1):
+            if match := pattern.fullmatch("/".join(names[start:])):
+                return match.groupdict()
+        return None
 
 
 def _parts(name: str, template: str, expressions: Mapping[str, str]) -> list[str | Field]:
@@ -241,7 +259,9 @@ def _parts(name: str, template: str, expressions: Mapping[str, str]) -> list[str
         if match.start() > end:
             parts.append(name[end : match.start()])
         expression = _DIGITS_OF.get(match[2]) or _fixed_width(match[2], template)
-        if match[2] is None:
+        if match[3]:
+            expression = _SPAN
+        elif match[2] is None:
             expression = expressions.get(match[1], expression)
         parts.append(Field(match[1], expression))
         end = match.end()
@@ -251,9 +271,36 @@ def _parts(name: str, template: str, expressions: Mapping[str, str]) -> list[str
     if not parts or any(c in literals for c in "{}*"):
         raise SpecError(
             f"template {template!r}: can't parse {name!r}",
-            "Write fields as {name}, {name:d} or {name:7d}, and **/ only at the beginning.",
+            "Write fields as {name}, {name:d} or {name:7d}, any number of folders as {name:*}, and "
+            "**/ only at the beginning.",
         )
     return parts
+
+
+def _check_spans(template: str, segments: tuple[Segment, ...], *, any_depth: bool) -> None:
+    """Check the field that spans folders, if there is one.
+
+    Raises:
+        SpecError: There are several, or it is not a whole folder, or no folder is left for ``**/``.
+    """
+    spans = [
+        (number, part.name, len(segment.parts))
+        for number, segment in enumerate(segments)
+        for part in segment.parts
+        if isinstance(part, Field) and part.pattern == _SPAN
+    ]
+    is_file = any(number == len(segments) - 1 for number, _, _ in spans)
+    if len(spans) > 1 or is_file or any(n_parts > 1 for _, _, n_parts in spans):
+        raise SpecError(
+            f"template {template!r}: a field that spans folders is not a folder of its own",
+            "Write one such field, once, between slashes, as in train/{class:*}/{name}.jpg.",
+        )
+    if any_depth and any(number == 0 for number, _, _ in spans):
+        raise SpecError(
+            f"template {template!r}: {{{spans[0][1]}:*}} spans folders right after **/, so its "
+            "value is unclear",
+            "Leave out **/, or write the folder above the field.",
+        )
 
 
 def _fixed_width(width: str, template: str) -> str:

@@ -14,10 +14,9 @@ from typing import Any, Final, get_args
 
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.arrays import ARRAY_SUFFIXES, BAND, BAND_IN_PATH, COLUMNS, ROWS, Arrays, Axis
+from rico_hdl.spec.bands import BAND_FIELD, BAND_FOLDER_FIELD, Band
 from rico_hdl.spec.columns import GIVEN_FIELDS, Columns, KeyColumn
 from rico_hdl.spec.model import (
-    BAND_FIELD,
-    Band,
     DatasetSpec,
     Download,
     Modality,
@@ -45,6 +44,10 @@ MAX_BYTES: Final = 2**20
 
 def _are_bands(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(b, str | dict) for b in value)
+
+
+def _is_token(value: object) -> bool:
+    return _is_text(value) or (_are_texts(value) and bool(value))
 
 
 def _are_axes(value: object) -> bool:
@@ -90,6 +93,11 @@ MODALITY_KEYS: Final = {
     "colours": _Rule(_are_texts, "the colour of each class", 'colours = ["#ffffff", "#0000ff"]'),
     "time": _Rule(_is_text, "a field of the key", 'time = "date"'),
     "folder": _Rule(_is_text, "the name of a folder", 'folder = "s2"'),
+    "archive_names_folder": _Rule(
+        _is_flag,
+        "whether archives lack the first folder of files, and are called like it",
+        "archive_names_folder = true",
+    ),
     "dtype": _Rule(_is_text, "the numpy name of a dtype", 'dtype = "uint16"'),
     "example": _Rule(_is_text, "a path", 'example = "north/001_B02.tif"'),
     "patterns": _Rule(
@@ -117,7 +125,11 @@ MODALITY_KEYS: Final = {
 """The keys of a modality."""
 _BAND: Final = {
     "name": _Rule(_is_text, _TEXT, 'name = "B02"', required=True),
-    "token": _Rule(_is_text, "the band's spelling in file names", 'token = "blue"'),
+    "token": _Rule(
+        _is_token, "the band's spelling in paths, or a list of spellings", 'token = "blue"'
+    ),
+    "index": _Rule(_is_count, "the band's position in its file, from 1 on", "index = 2"),
+    "folder": _Rule(_is_text, "the folder of the band's file", 'folder = "10m"'),
     "shape": _Rule(_is_shape, "rows and columns", "shape = [120, 120]"),
     "aliases": _Rule(_are_texts, "a list of texts", 'aliases = ["blue"]'),
 }
@@ -207,6 +219,7 @@ def _modality(table: dict[str, Any], where: str, option: str) -> Modality:
         _band(band, index if has_one_file else 1, f"{where}, band {index}")
         for index, band in enumerate(table["bands"], 1)
     )
+    has_several = any(band.index > 1 for band in bands)
     return Modality(
         name=table["name"],
         title=table.get("title", f"{table['name']} patches"),
@@ -224,7 +237,8 @@ def _modality(table: dict[str, Any], where: str, option: str) -> Modality:
         time=table.get("time", ""),
         dtype=table.get("dtype"),
         columns=_columns(table.get("columns"), files, where),
-        arrays=_arrays(table, len(bands) if has_one_file else 1),
+        archive_names_folder=table.get("archive_names_folder", False),
+        arrays=_arrays(table, len(bands) if has_one_file or has_several else 1),
         n_published=table.get("n_published"),
         downloads=tuple(Download(name, md5) for name, md5 in table.get("downloads", {}).items()),
         presets=tuple(Preset(n, tuple(bands)) for n, bands in table.get("presets", {}).items()),
@@ -263,11 +277,14 @@ def _arrays(table: dict[str, Any], n_bands: int) -> Arrays | None:
 def _band(band: str | dict[str, Any], index: int, where: str) -> Band:
     table: dict[str, Any] = {"name": band} if isinstance(band, str) else band
     _check(table, _BAND, where)
-    shape = table.get("shape")
+    shape, token = table.get("shape"), table.get("token", "")
+    tokens = [token] if isinstance(token, str) else token
     return Band(
         name=table["name"],
-        token=table.get("token", ""),
-        index=index,
+        token=tokens[0],
+        other_tokens=tuple(tokens[1:]),
+        folder=table.get("folder", ""),
+        index=table.get("index", index),
         shape=(shape[0], shape[1]) if shape else None,
         aliases=tuple(table.get("aliases", ())),
     )
@@ -277,7 +294,7 @@ def _example(files: Template, band: Band) -> str:
     """A path that a template matches, with the names of its fields as their values."""
     parts = [p for segment in files.segments for p in segment.parts if isinstance(p, Field)]
     values = {part.name: _value(part) for part in parts}
-    return files.format(values | {BAND_FIELD: band.token})
+    return files.format(values | {BAND_FIELD: band.token, BAND_FOLDER_FIELD: band.folder})
 
 
 def _value(field: Field) -> str:

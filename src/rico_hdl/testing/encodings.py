@@ -23,7 +23,7 @@ GDAL_STRIP_BYTES: Final = 8192
 class Encoding:
     """The TIFF encoding of a modality's files."""
 
-    compression: Literal["lzw", "adobe_deflate"] | None = None
+    compression: Literal["lzw", "adobe_deflate", "jpeg", "zstd"] | None = None
     """The compression of strips or tiles; None for none."""
     predictor: int = 1
     """TIFF tag 317: 1 for none, 2 for horizontal differences."""

@@ -129,13 +129,10 @@ def _write(
 ) -> set[Path]:
     """Write the patches of one modality, and the files next to them; return the patches' files."""
     written = set()
-    bands_of_files: list[tuple[Band, ...]] = [modality.bands]
-    if modality.one_file_per_band:
-        bands_of_files = [(band,) for band in modality.bands]
     for patch in patches(spec, modality, n_patches):
-        (source / patch.folder).mkdir(parents=True, exist_ok=True)
-        for name, bands in zip(patch.files, bands_of_files, strict=True):
-            (source / name).write_bytes(contents.of(patch, bands))
+        for name, file in zip(patch.files, modality.band_files, strict=True):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes(contents.of(patch, file.bands))
             written.add(source / name)
         for name, data in companions(spec, modality, patch).items():
             (source / name).write_bytes(data)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rico_hdl.spec import Band, DatasetSpec, Modality
+    from rico_hdl.spec import Band, BandFile, DatasetSpec, Modality
 
 _N_FOLDERS: Final = 4
 """Number of distinct values of every field except the last, unless names are listed below."""
@@ -46,9 +46,9 @@ class SamplePatch:
     fields: dict[str, str]
     """The values of the template's fields, without the band."""
     folder: str
-    """The folder of its files, relative to the source folder, with ``/``; may be empty."""
+    """The folder of its first file, relative to the source folder, with ``/``; may be empty."""
     files: tuple[str, ...]
-    """Its files, relative to the source folder: one per band in band order, or one for all."""
+    """Its files, relative to the source folder, in the order of the modality's ``band_files``."""
 
 
 def patches(spec: DatasetSpec, modality: Modality, n: int) -> list[SamplePatch]:
@@ -85,7 +85,7 @@ def shape_of(spec: DatasetSpec, modality: Modality, band: Band, number: int) -> 
 
 def _patch(spec: DatasetSpec, modality: Modality, number: int, *, spread: bool) -> SamplePatch:
     example = _fields_of_example(spec, modality)
-    n_above = modality.example.count("/") + 1 - len(modality.files.segments)
+    n_above = modality.example.count("/") - modality.files.format(example).count("/")
     above = modality.example.split("/")[:n_above]
     # Folders above the template's own vary too if they are numbered (a scene, not "images").
     free = {f"above {i}": name for i, name in enumerate(above) if _LAST_DIGITS.search(name)}
@@ -100,15 +100,20 @@ def _patch(spec: DatasetSpec, modality: Modality, number: int, *, spread: bool) 
         new[name] = names[step % fan] if names else _varied(value, step, old, new)
     folders = [new.get(f"above {i}", name) for i, name in enumerate(above)]
     fields = {name: new[name] for name in modality.patch_fields}
-    tokens = [band.token for band in modality.bands] if modality.one_file_per_band else [""]
     files = tuple(
-        "/".join([*folders, modality.files.format({**fields, "band": token})]) for token in tokens
+        "/".join([*folders, modality.files.format(fields | _bands_of(file, number))])
+        for file in modality.band_files
     )
-    for path, token in zip(files, tokens, strict=True):
-        if modality.files.match(path) != fields | ({"band": token} if token else {}):
+    for path in files:
+        if modality.fields_of(path) != fields:
             raise ValueError(f"{spec.name} {modality.name}: {path} does not give back {fields}")
     folder = files[0].rpartition("/")[0]
     return SamplePatch(number, modality.key.format(fields), fields, folder, files)
+
+
+def _bands_of(file: BandFile, number: int) -> dict[str, str]:
+    """The fields of bands in a file's path; patches take turns with its spellings."""
+    return {"band": file.tokens[number % len(file.tokens)], "band_folder": file.folder}
 
 
 def _patch_in_store(spec: DatasetSpec, modality: Modality, number: int) -> SamplePatch:
@@ -122,7 +127,7 @@ def _patch_in_store(spec: DatasetSpec, modality: Modality, number: int) -> Sampl
 
 
 def _fields_of_example(spec: DatasetSpec, modality: Modality) -> dict[str, str]:
-    found = modality.files.match(modality.example)
+    found = modality.paths.match(modality.example)
     if found is None:
         raise ValueError(
             f"{spec.name} {modality.name}: {modality.files} does not match its example"

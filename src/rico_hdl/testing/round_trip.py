@@ -126,7 +126,7 @@ def _bands(
         }
     read = _read_jpeg if kind_of(modality) == "jpeg" else _read_tiff
     rasters = [band for file in patch.files for band in read(source / file)]
-    return dict(zip(modality.band_names, rasters, strict=True))
+    return dict(zip(modality.names_in_files, rasters, strict=True))
 
 
 def _read_jpeg(path: Path) -> npt.NDArray[Any]:

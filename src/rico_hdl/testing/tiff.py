@@ -98,7 +98,7 @@ def _written(stack: npt.NDArray[Any], encoding: Encoding) -> bytes:
         _stored(stack, encoding),
         byteorder="<",
         compression=encoding.compression,
-        predictor=encoding.predictor if encoding.compression else None,
+        predictor=encoding.predictor if encoding.compression not in {None, "jpeg"} else None,
         photometric=encoding.photometric,
         # These keep tifffile's own description, software and date out of the file.
         metadata=None,
