@@ -24,7 +24,8 @@ from unittest.mock import patch
 
 import rico_hdl
 from rico_hdl.datasets import get
-from rico_hdl.sources.zarr import archive, blocks
+from rico_hdl.sources import blocks
+from rico_hdl.sources.zarr import archive
 from rico_hdl.sources.zarr.array import ZarrArray
 
 BANDS: Final = get("ssl4eo-s12-v1.1").modality("s2a").band_names
