@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
     from rico_hdl.spec.toml_form import load_spec
+    from rico_hdl.subsets import CopySummary, Selection, merge, select
     from rico_hdl.values import ArchiveFailure, Failure, PatchFailure
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Band",
     "Batch",
     "Batches",
+    "CopySummary",
     "DatasetSpec",
     "Download",
     "DryRun",
@@ -68,6 +70,7 @@ __all__ = [
     "PatchReader",
     "Preset",
     "RicoError",
+    "Selection",
     "SizeError",
     "SourceError",
     "Store",
@@ -86,7 +89,9 @@ __all__ = [
     "dry_run",
     "inspect",
     "load_spec",
+    "merge",
     "open",
+    "select",
     "verify",
 ]
 
@@ -98,6 +103,7 @@ _HOMES = {
     "Band": "spec",
     "Batch": "reading",
     "Batches": "reading",
+    "CopySummary": "subsets",
     "DatasetSpec": "spec",
     "Download": "spec",
     "DryRun": "converting.dry_run",
@@ -111,6 +117,7 @@ _HOMES = {
     "PatchReader": "reading",
     "Preset": "spec",
     "RicoError": "errors",
+    "Selection": "subsets",
     "SizeError": "errors",
     "SourceError": "errors",
     "Store": "reading",
@@ -127,7 +134,9 @@ _HOMES = {
     "dry_run": "converting.dry_run",
     "inspect": "checking.inspection",
     "load_spec": "spec.toml_form",
+    "merge": "subsets",
     "open": "reading",
+    "select": "subsets",
     "verify": "checking.verification",
 }
 

@@ -13,6 +13,7 @@ import pytest
 import tifffile
 import xxhash
 from click.testing import CliRunner
+from safetensors import safe_open
 from safetensors.numpy import save
 
 import corpus
@@ -29,6 +30,7 @@ from tests.support.documents import (
     run_section,
     section,
 )
+from tests.support.label_files import spec_with, write_images
 from tests.support.reading import records
 
 CONVERT = ROOT / "docs" / "convert.md"
@@ -147,6 +149,7 @@ def test_manifest_is_as_specified(store):
     (failure,) = manifest["failures"]
     modality = manifest["modalities"]["rgb"]
     (layout,) = modality["layouts"]
+    manifest.setdefault("labels", None)  # only in stores with labels
     assert [set(manifest), set(modality), set(layout), set(failure)] == fields
 
 
@@ -154,9 +157,41 @@ def test_files_of_a_store_are_as_specified(store):
     """A target folder holds the files that the guide and the specification list, and no others."""
     (table,) = section(CONVERT, "The target folder").tables()
     found = {path.name for path in (store / "store").iterdir()}
+    found |= {"labels.safetensors"}  # only in stores with labels
     assert {row["file"] for row in table} == found
     (table,) = section(FORMAT, "Format of a store").tables()
-    assert {row["file"] for row in table} == found | {".rico-hdl.json.part"}
+    drafts = {".rico-hdl.json.part", ".labels.safetensors.part"}
+    assert {row["file"] for row in table} == found | drafts
+
+
+def test_labels_are_as_specified(tmp_path):
+    """The tensors and metadata of labels are those of the specification, for each kind."""
+    write_images(tmp_path / "chips", 3)
+    (specified,) = section(FORMAT, "Labels").tables()
+    rows = {row["tensor"].replace("MODALITY", "s2"): row["dtype"] for row in specified}
+    names = {"uint8": "U8", "int16": "I16", "int64": "I64", "int32": "I32", "float64": "F64"}
+    for kind, label in (("single", '"ice"'), ("multi", '["ice"]'), ("number", "1.5"), ("", "null")):
+        row = f'[{{"country": "austria", "id": "000", "c": {label}}}]'
+        (tmp_path / "chips" / "a.json").write_text(row, encoding="utf-8")
+        spec = spec_with({"table": [{"file": "a.json", "label": "c"}]})
+        rico_hdl.convert(spec, tmp_path / "chips", tmp_path / f"store{kind}")
+        path = tmp_path / f"store{kind}" / "labels.safetensors"
+        with safe_open(path, "numpy") as file:
+            texts = file.metadata()
+            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        assert (texts["format"], texts["kind"], json.loads(texts["splits"])) == ("1", kind, [])
+        assert json.loads(texts["modalities"]) == ["s2", "mask"]
+        expected = {*rows} - ({"label_ends"} if kind != "multi" else set())
+        expected -= set() if kind else {"labels"}
+        assert expected <= found.keys()
+        for name in expected:
+            assert names[str(found[name].dtype)] in rows[name]
+        digest = f"xxh3-128:{xxhash.xxh3_128_hexdigest(path.read_bytes())}"
+        manifest = json.loads(path.with_name("rico-hdl.json").read_text(encoding="utf-8"))
+        assert manifest["labels"]["digests"] == [digest]
+        assert {f"`{name}`" for name in {*manifest["labels"]} - {"file"}} <= {
+            *re.findall("`[a-z_]+`", section(FORMAT, "Labels").text)
+        }
 
 
 def take(data, place, fields):

@@ -13,6 +13,7 @@ import rico_hdl
 from rico_hdl.checking.verification import Kind
 from rico_hdl.datasets import registry
 from rico_hdl.spec.toml_form import DATASET_KEYS, MODALITY_KEYS, load_spec
+from rico_hdl.spec.toml_labels import LABELS_KEYS, TABLE_KEYS
 from tests.support.array_files import hdf5
 from tests.support.documents import DOCS, DOCUMENTS, README, merged, run_section, section, sections
 from tests.support.image_files import jpeg
@@ -25,6 +26,7 @@ ADDING = DOCS / "adding-a-dataset.md"
 MOVING = DOCS / "moving.md"
 NETWORK = DOCS / "network.md"
 START = DOCS / "start.md"
+SUBSETS = DOCS / "subsets.md"
 VERIFY = DOCS / "verify.md"
 YOUR = DOCS / "your-dataset.md"
 
@@ -37,7 +39,7 @@ RUN_BY = {
     README: "test_readme.py",
 }
 """The documents whose code other tests run; datasets/test_pages.py runs those of the datasets."""
-ON_THEIR_OWN = {ADDING, START, NETWORK, YOUR}
+ON_THEIR_OWN = {ADDING, START, NETWORK, SUBSETS, YOUR}
 """Documents whose code needs more than `run_section` generates; see below."""
 RUNNABLE = [
     part
@@ -79,6 +81,18 @@ def test_a_store_on_a_network_is_read_as_shown(tmp_path):
     run_section(section(NETWORK, "Read"), tmp_path)
 
 
+def test_parts_of_a_store_are_selected_and_merged_as_shown(tmp_path):
+    """The page about parts of a store runs from its first command to its last."""
+    spec = registry()["bigearthnet"]
+    sources = corpus.generate(spec, tmp_path, 8)
+    rico_hdl.convert(spec, sources, tmp_path / "Encoded-BigEarthNet")
+    with rico_hdl.open(tmp_path / "Encoded-BigEarthNet") as store:
+        (tmp_path / "keys.txt").write_text("\n".join(store.keys("s1")[:2]), encoding="utf-8")
+    run_section(merged(sections(SUBSETS)), tmp_path)
+    assert len(arrays(tmp_path / "Encoded-Mine")) == 2
+    assert len(arrays(tmp_path / "Encoded-Whole")) == 24
+
+
 @pytest.mark.parametrize(
     ("title", "files"),
     [
@@ -108,6 +122,31 @@ def test_own_datasets_are_converted_as_shown(title, files, tmp_path):
         data = np.ones(shape, "uint16")
         tifffile.imwrite(tmp_path / path, data, photometric="minisblack", planarconfig="separate")
     run_section(part, tmp_path)
+
+
+def test_own_labels_are_converted_and_read_as_shown(tmp_path):
+    """From files and a table of labels to a training loop, as the guide shows."""
+    part = section(YOUR, "Labels, splits and a training loop")
+    described, examples = (b.text for b in part.blocks if b.language == "toml")
+    first = section(YOUR, "Chips with masks")
+    (before,) = [block.text for block in first.blocks if block.language == "toml"]
+    (tmp_path / "chips.toml").write_text(before, encoding="utf-8")
+    for i in (1, 2):
+        for name, n_bands in (("s2", 10), ("mask", 1)):
+            path = tmp_path / f"chips/austria/{i:04}_{name}.tif"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            data = np.ones((n_bands, 8, 8) if n_bands > 1 else (8, 8), "uint16")
+            tifffile.imwrite(path, data, photometric="minisblack", planarconfig="separate")
+    run_section(first, tmp_path)
+    (tmp_path / "chips.toml").write_text(described, encoding="utf-8")
+    (table,) = [b.text for b in part.blocks if b.language == "text" and "forest" in b.text]
+    (tmp_path / "chips/labels.csv").write_text(table, encoding="utf-8")
+    run_section(part, tmp_path)
+    modality = described.partition("[[labels.table]]")[0]
+    radar = modality[modality.index("[[modality]]") : modality.index("[[modality]]", 60)]
+    more = tmp_path / "more.toml"
+    more.write_text(f"{modality}{radar.replace('s2', 's1')}{examples}", encoding="utf-8")
+    assert len(load_spec(more).labels.tables) == 4
 
 
 def test_own_arrays_are_converted_as_shown(tmp_path):
@@ -163,7 +202,9 @@ def test_keys_of_own_datasets_are_those_of_the_code():
         for row in re.findall(r"^\| (`.+?) \|", text, re.MULTILINE)
         for key in re.findall(r"`\[*(.+?)\]*`", row)
     }
-    assert documented == DATASET_KEYS.keys() | MODALITY_KEYS.keys()
+    assert documented == {*DATASET_KEYS, *MODALITY_KEYS, *LABELS_KEYS, *TABLE_KEYS} - {"table"} | {
+        "labels.table"
+    }
 
 
 def test_lines_of_the_original_get_a_notice(tmp_path):

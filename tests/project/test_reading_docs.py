@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Unpack, get_type_hints
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import corpus
@@ -25,7 +27,15 @@ def folder(tmp_path_factory):
     """A folder with the store that the document uses."""
     folder = tmp_path_factory.mktemp("docs")
     spec = registry()["bigearthnet"]
-    rico_hdl.convert(spec.name, corpus.generate(spec, folder, 2), folder / "Encoded-BigEarthNet")
+    sources = corpus.generate(spec, folder, 2)
+    keys = {m.name: [p.key for p in corpus.patches(spec, m, 2)] for m in spec.modalities}
+    rows = [
+        {"patch_id": s2, "s1_name": s1, "labels": ["Pastures"], "split": split}
+        for s2, s1, split in zip(keys["s2"], keys["s1"], ("train", "validation"), strict=True)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "metadata.parquet")
+    labels = [folder / "metadata.parquet"]
+    rico_hdl.convert(spec.name, sources, folder / "Encoded-BigEarthNet", labels=labels)
     return folder
 
 

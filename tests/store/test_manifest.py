@@ -7,6 +7,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import corpus
@@ -203,6 +205,41 @@ def test_a_store_of_0_1_is_read_and_then_upgraded(store, sources):
     assert [f["kind"] for f in values["failures"]] == [f.kind for f in expected.failures]
     for name, state in values["modalities"].items():
         assert state["spec_fingerprint"] == SPEC.modality(name).fingerprint
+
+
+def test_labels_are_added_to_a_store_of_0_1(store, tmp_path):
+    """Labels alone upgrade the manifest of a store of 0.1.0, which can then be continued."""
+    make_0_1(store)
+    keys = list(rico_hdl.open(store).keys("s2"))
+    rows = [
+        {"patch_id": key, "s1_name": f"S1A_IW_GRDH_{i}", "labels": ["Pastures"], "split": "train"}
+        for i, key in enumerate(keys)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "metadata.parquet")
+    before = (store / "data.mdb").read_bytes()
+    convert(SPEC, {}, store, labels=[tmp_path / "metadata.parquet"])
+    values = load(store)
+    assert (values["format"], values["labels"]["n_samples"]) == (2, len(keys))
+    assert values["modalities"]["s2"]["spec_fingerprint"] == SPEC.modality("s2").fingerprint
+    assert (store / "data.mdb").read_bytes() == before
+    assert list(rico_hdl.open(store).keys("s2", split="train")) == keys
+    assert rico_hdl.verify(store).findings == []
+
+
+LABELS = [({}, True), ({"digests": None}, True), ({"digests": [1, {}], "splits": []}, False)]
+
+
+@pytest.mark.parametrize(("labels", "are_none"), LABELS)
+def test_labels_of_any_form_are_no_crash(store, labels, are_none):
+    """Whatever an object with labels holds, readers and reports don't crash."""
+    save(store, {**load(store), "labels": labels})
+    assert run("info", store).returncode == 0
+    assert run("verify", store).returncode == 1
+    if are_none:
+        assert rico_hdl.open(store).splits == ()
+        return
+    with pytest.raises(StoreError, match=r"labels.safetensors is damaged: it is missing"):
+        _ = rico_hdl.open(store).splits
 
 
 @pytest.mark.parametrize(

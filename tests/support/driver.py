@@ -11,13 +11,15 @@ from pathlib import Path
 
 from rico_hdl.cli import main
 from rico_hdl.store import Manifest, StoreWriter, journal
+from rico_hdl.store.labelling import LABELS_DRAFT_NAME
 
 COMMIT_BYTES = int(os.environ.get("COMMIT_BYTES", "600_000"))
 """Bytes of a transaction: a few of BigEarthNet's patches."""
 
-POINTS = ("journal", "torn journal", "commit", "manifest", "removal")
+POINTS = ("journal", "torn journal", "commit", "manifest", "removal", "draft", "labels")
 """After a block is noted and before it is committed; in the middle of a note; after a commit;
-before a manifest is written; after --overwrite removes a file."""
+before a manifest is written; after --overwrite removes a file; before and after labels are
+replaced."""
 
 
 def die():
@@ -75,6 +77,13 @@ def arm(countdown):
     )
     Manifest.write = replaced(Manifest.write, "manifest", before=True)
     Path.unlink = replaced(Path.unlink, "removal")
+    for point, before in (("draft", True), ("labels", False)):
+        Path.replace = replaced(
+            Path.replace,
+            point,
+            before=before,
+            counts=lambda path: path.name == LABELS_DRAFT_NAME,
+        )
 
 
 if __name__ == "__main__":

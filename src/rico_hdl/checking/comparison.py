@@ -26,6 +26,7 @@ from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES, Pipeline, waiting_byte
 from rico_hdl.decoding.gdal import GdalDecoder
 from rico_hdl.errors import RecordError, SourceError, StoreError, UsageError
 from rico_hdl.observer import Observer, observing
+from rico_hdl.patches.archives import wants_all
 from rico_hdl.patches.opening import Named, Opened, open_all, open_sources
 from rico_hdl.patches.supply import Supplied, Supply
 from rico_hdl.reading.protocol import Located, Records
@@ -102,8 +103,12 @@ def compare_with_sources(  # noqa: PLR0913 - all but two by name
             watcher.on_start(sum(len(plan) + plan.n_copies for plan in supply.plans))
         result = Verification(str(folder), spec.name)
         comparison = _Comparison(records, result, watcher, manifest.failures)
+        # A part of a dataset lacks patches on purpose.
+        is_part = manifest.selection is not None
         items = supply.items(
-            sums_in_doubt=comparison.sums_in_doubt, max_waiting_bytes=waiting_bytes(in_flight_bytes)
+            (lambda key, _: key in records) if is_part else wants_all,
+            sums_in_doubt=comparison.sums_in_doubt,
+            max_waiting_bytes=waiting_bytes(in_flight_bytes),
         )
         with closing(items), closing(pipeline.results(items)) as results:
             comparison.run(results)

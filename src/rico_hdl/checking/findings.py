@@ -53,6 +53,10 @@ class Verification:
     """Records noted as having one value in all pixels of each band."""
     content_digest: str = ""
     """Digest of all keys and values that were read."""
+    n_samples: int | None = None
+    """Samples of the store's labels; None if it has no labels, or if they can't be read."""
+    n_absent: int = 0
+    """Patches that labels name and the store doesn't have."""
     findings: list[Finding] = field(default_factory=list)
     """Everything that is wrong, sorted by key."""
     seconds: float = 0.0

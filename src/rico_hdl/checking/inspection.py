@@ -91,6 +91,13 @@ class StoreInfo:
     those that were read are not in doubt."""
     complete: bool | None = None
     """Whether nothing is missing; None if unknown."""
+    selection: dict[str, Any] | None = None
+    """The criteria that its patches meet, as in the manifest; None for all patches."""
+    made_of: dict[str, Any] | None = None
+    """The stores that it was made of, as in the manifest; None for a conversion."""
+    labels: dict[str, Any] | None = None
+    """What the manifest says about labels: numbers of samples and of labels, classes, splits; None
+    without labels."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -125,6 +132,8 @@ def inspect(target: str | os.PathLike[str]) -> StoreInfo:
     _describe(info, totals, spec)
     if manifest is not None:
         info.tool = manifest.tool
+        info.selection, info.made_of = manifest.selection, manifest.made_of
+        info.labels = manifest.labels
         archives = [f for f in manifest.failures if isinstance(f, ArchiveFailure)]
         info.damaged = [str(f) for f in archives if f.leaves_doubt]
         info.incomplete = [str(f) for f in archives if not f.leaves_doubt]

@@ -17,6 +17,7 @@ from typing import Final
 
 from rico_hdl.checking.findings import Finding, Kind, Verification
 from rico_hdl.checking.isolated import run_isolated
+from rico_hdl.checking.labels import check_labels
 from rico_hdl.checking.proof import Proof
 from rico_hdl.errors import StoreError
 from rico_hdl.observer import Observer, observing
@@ -111,5 +112,8 @@ def _verified(snapshot: Snapshot, n_workers: int, observer: Observer) -> Verific
     if manifest is not None and is_final and manifest.content_digest != result.content_digest:
         reason = f"the manifest says {manifest.content_digest}, found {result.content_digest}"
         result.findings.append(Finding("damaged", "", f"content digest: {reason}"))
+    check_labels(
+        snapshot.target, manifest, lambda key: snapshot.pages.find(key) is not None, result
+    )
     result.findings.sort(key=lambda finding: (finding.key, finding.kind))
     return result

@@ -71,6 +71,7 @@ def run_conversion(job: Job) -> int:
                 observer=progress,
                 check_archives=job.check_archives,
                 in_flight_bytes=job.memory or IN_FLIGHT_BYTES,
+                labels=job.labels,
             )
     except InterruptedRunError as error:
         _write_report(job, error.summary)
@@ -104,7 +105,7 @@ def _summary_text(job: Job, summary: Summary) -> str:
     failed = dict.fromkeys(summary.n_written, 0)
     for failure in summary.failures:
         failed[failure.modality] += isinstance(failure, PatchFailure)
-    width = max(len(name) for name in failed)
+    width = max((len(name) for name in failed), default=0)
     lines = [f"{job.spec.title} in {summary.target}"]
     lines += [
         f"  {name:{width}}  {summary.n_written[name]} written, "
@@ -116,8 +117,10 @@ def _summary_text(job: Job, summary: Summary) -> str:
         lines.append(
             f"  {bytes_text(summary.n_bytes)} written in {summary.seconds:.1f} s ({rate}/s)"
         )
-    else:
+    elif summary.n_written:
         lines.append("  nothing was written")
+    if summary.n_samples is not None:
+        lines.append(f"  labels of {summary.n_labelled} of {summary.n_samples} samples")
     if summary.n_mended:
         lines.append(f"  {summary.n_mended} of the written patches replace wrong records")
     lines += [f"  note: {warning}" for warning in summary.warnings]

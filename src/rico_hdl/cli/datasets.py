@@ -129,6 +129,9 @@ def _describe(spec: DatasetSpec) -> str:
             f"    key    {modality.key}",
             f"    bands  {_bands(modality)}",
         ]
+    tables = [table.file for table in spec.labels.tables if table.file] if spec.labels else []
+    if tables:
+        lines.append(f"  labels and splits: {', '.join(tables)}")
     lines += [f"  note: {note}" for note in spec.notes]
     if spec.keywords:
         lines.append(f"  keywords: {', '.join(spec.keywords)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -39,10 +40,12 @@ def _lines(info: StoreInfo) -> list[str]:
         f"  {info.n_records} patches, {bytes_text(info.n_file_bytes)}",
         f"  written by {info.tool or 'another tool'}",
     ]
+    lines += _origin_lines(info)
     if info.n_looked_at is not None:
         lines.append(f"  no complete journal: {info.n_looked_at} records were inspected")
     for name, part in info.modalities.items():
         lines += _modality_lines(name, part)
+    lines += _label_lines(info)
     if info.complete is None:
         lines.append("  complete: unknown")
     elif info.complete:
@@ -61,6 +64,36 @@ def _lines(info: StoreInfo) -> list[str]:
         lines.append(f"  not complete ({why}): run the same command again to continue")
     if info.content_digest:
         lines.append(f"  {info.content_digest}")
+    return lines
+
+
+def _origin_lines(info: StoreInfo) -> list[str]:
+    """The stores that a store was made of, and what was selected."""
+    stores = [store["path"] for store in (info.made_of or {}).get("stores", [])]
+    verb = "merged from" if info.selection is None else "selected from"
+    lines = [f"  {verb} {store}" for store in stores[:_N_SOURCES]]
+    if len(stores) > _N_SOURCES:
+        lines.append(f"  and {len(stores) - _N_SOURCES} more: use --json")
+    for name, value in (info.selection or {}).items():
+        if isinstance(value, Mapping):
+            shown = f"{value['n']:,} of a list"
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        lines.append(f"    {name}: {shown}")
+    return lines
+
+
+def _label_lines(info: StoreInfo) -> list[str]:
+    labels = info.labels
+    if labels is None:
+        return []
+    lines = [f"  labels: {labels.get('n_labelled', 0)} of {labels.get('n_samples', 0)} samples"]
+    classes, splits = labels.get("classes"), labels.get("splits")
+    if isinstance(classes, list) and classes:
+        shown = ", ".join(map(str, classes[:_N_BANDS])) + (", …" if len(classes) > _N_BANDS else "")
+        lines.append(f"    {len(classes)} classes: {shown}")
+    if isinstance(splits, dict) and splits:
+        lines.append(f"    splits: {', '.join(f'{name} {n}' for name, n in splits.items())}")
     return lines
 
 

@@ -85,6 +85,8 @@ class Job:
     """Whether to replace the contents of the target."""
     check_archives: bool
     """Whether to compare archives with their published MD5 sums."""
+    labels: list[str]
+    """The files with labels."""
     memory: int | None
     """Memory for patches in flight, in bytes, or None for the default."""
 
@@ -171,6 +173,12 @@ def options_for(spec: DatasetSpec) -> list[click.Parameter]:
             is_flag=True,
             help="Compare archives with their published MD5 sums.",
         ),
+        click.Option(
+            ["--labels"],
+            multiple=True,
+            metavar="FILE",
+            help="A publisher's file with labels or splits; alone, it adds them to a store.",
+        ),
         click.Option(["--memory"], **MEMORY_OPTION),
         click.Option(["--progress"], **PROGRESS_OPTION),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
@@ -187,11 +195,12 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
     given = {m.name: _given(m, values) for m in spec.modalities}
     target, place = values["target_dir"], values.get("source_of_all")
     options = {m.option: given[m.name] for m in spec.modalities}
-    _refuse_empty(options | {"--target-dir": [target], FOR_ALL: [place]})
+    labels = list(values["labels"])
+    _refuse_empty(options | {"--target-dir": [target], FOR_ALL: [place], "--labels": labels})
     if target is None and len(spec.modalities) == 1:
         target = _target_from_source(spec.modalities[0], given)
     sources = {name: places for name, places in given.items() if places}
-    if not sources and place is None:
+    if not sources and place is None and (not labels or values["dry_run"]):
         known = dict.fromkeys([*options, FOR_ALL])
         raise click.UsageError(f"Missing source. Give {' or '.join(known)}.")
     if target is None:
@@ -213,6 +222,7 @@ def job_from(spec: DatasetSpec, values: dict[str, Any]) -> Job:
         dry_run=values["dry_run"],
         overwrite=values["overwrite"],
         check_archives=values["check_archives"],
+        labels=labels,
         memory=values["memory"],
     )
 

@@ -170,5 +170,8 @@ def _notes(result: Verification) -> Iterator[str]:
             f"note: an interrupted conversion recorded {result.n_unfinished} records without "
             "storing them: run its command again to write them"
         )
+    if result.n_samples is not None:
+        absent = f", {result.n_absent} patches that they name are not stored"
+        yield f"labels: {result.n_samples} samples as written{absent if result.n_absent else ''}"
     if result.n_constant:
         yield f"note: {result.n_constant} patches have the same value in all pixels of each band"

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
 from rico_hdl.converting.converter import PatchConverter
+from rico_hdl.converting.labelling import Labelling, add_labels, count_labels
 from rico_hdl.converting.ledger import Ledger
 from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES, Pipeline, waiting_bytes
 from rico_hdl.converting.summary import Summary
@@ -29,11 +30,11 @@ from rico_hdl.patches.opening import Named, StrPath, named_sources, open_all
 from rico_hdl.patches.supply import Supply
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import Manifest, StoreWriter, check_target, check_values
-from rico_hdl.store.manifest import check_same_dataset
+from rico_hdl.store.continuing import check_same_dataset
+from rico_hdl.store.description import modality_namer
 from rico_hdl.system.interruption import deferred_signals
 from rico_hdl.system.memory import keep_freed_memory
 from rico_hdl.system.processors import checked_workers
-from rico_hdl.values import Layout
 
 
 def convert(  # noqa: PLR0913 - each is the user's choice
@@ -47,6 +48,7 @@ def convert(  # noqa: PLR0913 - each is the user's choice
     observer: Observer | None = None,
     in_flight_bytes: int = IN_FLIGHT_BYTES,
     check_archives: bool = False,
+    labels: Sequence[StrPath] = (),
 ) -> Summary:
     """Convert a dataset into one LMDB of safetensors records.
 
@@ -74,6 +76,8 @@ def convert(  # noqa: PLR0913 - each is the user's choice
             of archives that wait for the rest of their patch may take half as much, or 48 MiB.
         check_archives: Compare archives with their published MD5 sums, as far as these are known;
             an archive that differs counts as a failure.
+        labels: Files with labels and splits. Without any, those in the sources and next to them are
+            used. With files but no sources (``{}``), only the labels of a store are changed.
 
     Returns:
         The result. ``complete`` is false if anything was left out.
@@ -87,21 +91,30 @@ def convert(  # noqa: PLR0913 - each is the user's choice
     start = time.monotonic()
     keep_freed_memory()
     spec = resolve(dataset)
+    if labels and isinstance(sources, Mapping) and not sources:
+        if overwrite:
+            raise UsageError(
+                "overwriting takes sources, and only labels are given",
+                "Give the sources, or leave out --overwrite to add labels to the store.",
+            )
+        return _only_labels(spec, labels, target, observing(observer), start)
     pipeline = Pipeline(PatchConverter(), checked_workers(n_workers), in_flight_bytes)
     folder = _checked_target(target)
     _manifest_of(folder, spec, overwrite=overwrite)
     sources, absent = named_sources(spec, sources)
     supply = _open(spec, sources, folder, thorough=overwrite)
+    labelling = Labelling(spec, labels, supply.opened)
     watcher = observing(observer)
     watcher.on_plan(supply.plans[0])
     with (
         deferred_signals() as stop,
-        StoreWriter(folder, overwrite=overwrite, modality_of=_modality_of(spec)) as writer,
+        StoreWriter(folder, overwrite=overwrite, modality_of=modality_namer(spec)) as writer,
     ):
         # Read again: another conversion may have ended during planning.
         manifest = _manifest_of(folder, spec, overwrite=overwrite)
         ledger = Ledger(supply, writer, manifest, watcher)
         ledger.begin(absent)
+        ledger.warn(*labelling.apply(folder, manifest))
 
         def must_stop() -> bool:
             return bool(stop) or (on_error == "stop" and bool(ledger.failures))
@@ -111,6 +124,7 @@ def convert(  # noqa: PLR0913 - each is the user's choice
             check_sums=check_archives,
             sums_in_doubt=ledger.sums_in_doubt,
             max_waiting_bytes=waiting_bytes(in_flight_bytes),
+            labels=labelling.gathering,
         )
         with closing(items), closing(pipeline.results(items, must_stop)) as results:
             for result in takewhile(lambda _: not must_stop(), results):
@@ -118,9 +132,37 @@ def convert(  # noqa: PLR0913 - each is the user's choice
             finished = not must_stop()
             # Before closing, which may wait for a disk or network mount that hangs.
             ledger.save(finished=finished)
+            if finished:
+                ledger.warn(*labelling.apply(folder, manifest))
+                doubt = labelling.doubt(folder, manifest, writer.__contains__)
+                ledger.warn(*filter(None, [doubt]))
     summary = ledger.summary(finished=finished, seconds=time.monotonic() - start)
+    count_labels(summary, manifest)
     if stop.signal is not None and not finished:
         raise _interrupted(stop.signal.name, manifest, summary)
+    return summary
+
+
+def _only_labels(
+    spec: DatasetSpec,
+    labels: Sequence[StrPath],
+    target: StrPath,
+    watcher: Observer,
+    start: float,
+) -> Summary:
+    """Change the labels of a store; see `convert`."""
+    manifest, warnings = add_labels(spec, labels, target)
+    for message in warnings:
+        watcher.on_warning(message)
+    summary = Summary(
+        dataset=spec.name,
+        target=str(_absolute(target)),
+        warnings=warnings,
+        seconds=time.monotonic() - start,
+        complete=True,
+        content_digest=manifest.content_digest,
+    )
+    count_labels(summary, manifest)
     return summary
 
 
@@ -133,13 +175,17 @@ def _interrupted(signal: str, manifest: Manifest, summary: Summary) -> Interrupt
     )
 
 
+def _absolute(target: StrPath) -> Path:
+    return Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
+
+
 def _checked_target(target: StrPath) -> Path:
     """The target folder, absolute.
 
     Raises:
         StoreError: It can't be used.
     """
-    folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
+    folder = _absolute(target)
     check_target(folder)
     check_values(folder)
     return folder
@@ -176,14 +222,3 @@ def _manifest_of(folder: Path, spec: DatasetSpec, *, overwrite: bool) -> Manifes
         return Manifest()
     check_same_dataset(found, spec, folder)
     return found
-
-
-def _modality_of(spec: DatasetSpec) -> Callable[[bytes, Layout], str]:
-    """Return a function that tells the modality of a record that the journal lacks, if it can."""
-
-    def name(key: bytes, layout: Layout) -> str:
-        bands = [band for band, _, _ in layout]
-        modality = spec.modality_of(key.decode(errors="surrogateescape"), bands)
-        return modality.name if modality else ""
-
-    return name

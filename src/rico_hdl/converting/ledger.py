@@ -99,6 +99,11 @@ class Ledger:
                     "them are not read: name the archives to convert them"
                 )
 
+    def warn(self, *messages: str) -> None:
+        """Report anything unusual."""
+        for message in messages:
+            self._report.warn(message)
+
     def take(self, item: Record | Supplied) -> None:
         """Store a record, or note any other item.
 

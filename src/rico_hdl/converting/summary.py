@@ -37,6 +37,11 @@ class Summary:
     content_digest: str = ""
     """Digest of all keys and values in the store, including those of earlier conversions."""
 
+    n_samples: int | None = None
+    """Samples of the store's labels; None without labels."""
+    n_labelled: int = 0
+    """Those that have a label; the others have a split only, or merely belong together."""
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         failures = [failure.to_dict() for failure in self.failures]

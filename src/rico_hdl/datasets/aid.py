@@ -5,7 +5,7 @@ Scene Classification", TGRS 2017 (arXiv:1608.05167). No real file was at hand; n
 public readers, which agree.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Modality, Preset, Template
+from rico_hdl.spec import Band, DatasetSpec, Labels, Modality, Preset, Template
 
 _SHAPE = (600, 600)
 
@@ -20,6 +20,7 @@ SPEC = DatasetSpec(
         "G.-S. Xia, J. Hu, F. Hu, B. Shi, X. Bai, Y. Zhong, L. Zhang, X. Lu: AID: A Benchmark "
         "Data Set for Performance Evaluation of Aerial Scene Classification. IEEE TGRS 2017."
     ),
+    labels=Labels("class"),
     modalities=(
         Modality(
             name="rgb",

@@ -6,7 +6,17 @@ same bands; those of Sentinel-2 lack the processing baseline (N9999) and the orb
 those of Sentinel-1 the folders of scenes.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _10M, _20M, _60M = (120, 120), (60, 60), (20, 20)
 _S2_PATCH = "S2?_MSIL2A_*_N9999_R*[0-9]"
@@ -90,6 +100,29 @@ _REFERENCE_MAPS = Modality(
     n_published=549_488,
 )
 
+CLASSES = (
+    "Agro-forestry areas",
+    "Arable land",
+    "Beaches, dunes, sands",
+    "Broad-leaved forest",
+    "Coastal wetlands",
+    "Complex cultivation patterns",
+    "Coniferous forest",
+    "Industrial or commercial units",
+    "Inland waters",
+    "Inland wetlands",
+    "Land principally occupied by agriculture, with significant areas of natural vegetation",
+    "Marine waters",
+    "Mixed forest",
+    "Moors, heathland and sclerophyllous vegetation",
+    "Natural grassland and sparsely vegetated areas",
+    "Pastures",
+    "Permanent crops",
+    "Transitional woodland, shrub",
+    "Urban fabric",
+)
+"""The 19 classes, in alphabetical order, as `rico_hdl.labels.CLASSES` has them."""
+
 SPEC = DatasetSpec(
     name="bigearthnet",
     title="BigEarthNet v2.0",
@@ -100,6 +133,22 @@ SPEC = DatasetSpec(
     citation=(
         "K. Clasen, L. Hackel, T. Burgert, G. Sumbul, B. Demir, V. Markl: reBEN: Refined "
         "BigEarthNet Dataset for Remote Sensing Image Analysis. IGARSS 2025."
+    ),
+    labels=Labels(
+        classes=CLASSES,
+        kind="multi",
+        tables=(
+            LabelTable(
+                "metadata.parquet",
+                (
+                    KeyForm("s2", "{patch_id}"),
+                    KeyForm("s1", "{s1_name}"),
+                    KeyForm("reference-maps", "{patch_id}_reference_map"),
+                ),
+                label=("labels",),
+                split="split",
+            ),
+        ),
     ),
     modalities=(_S1, _S2, _REFERENCE_MAPS),
     notes=(

@@ -5,7 +5,17 @@ Multilabel Benchmark Archive for Remote Sensing Image Classification and Retriev
 (arXiv:2105.07921), torchgeo's reader, and, for Sentinel-2, the files themselves.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _10M, _20M, _60M = (120, 120), (60, 60), (20, 20)
 # In v2.0, N9999 follows the time. The names of other layers end in a word.
@@ -81,6 +91,54 @@ def _ben_ge(name: str, title: str, band: str) -> Modality:
     )
 
 
+CLASSES = (
+    "Continuous urban fabric",
+    "Discontinuous urban fabric",
+    "Industrial or commercial units",
+    "Road and rail networks and associated land",
+    "Port areas",
+    "Airports",
+    "Mineral extraction sites",
+    "Dump sites",
+    "Construction sites",
+    "Green urban areas",
+    "Sport and leisure facilities",
+    "Non-irrigated arable land",
+    "Permanently irrigated land",
+    "Rice fields",
+    "Vineyards",
+    "Fruit trees and berry plantations",
+    "Olive groves",
+    "Pastures",
+    "Annual crops associated with permanent crops",
+    "Complex cultivation patterns",
+    "Land principally occupied by agriculture, with significant areas of natural vegetation",
+    "Agro-forestry areas",
+    "Broad-leaved forest",
+    "Coniferous forest",
+    "Mixed forest",
+    "Natural grassland",
+    "Moors and heathland",
+    "Sclerophyllous vegetation",
+    "Transitional woodland/shrub",
+    "Beaches, dunes, sands",
+    "Bare rock",
+    "Sparsely vegetated areas",
+    "Burnt areas",
+    "Inland marshes",
+    "Peatbogs",
+    "Salt marshes",
+    "Salines",
+    "Intertidal flats",
+    "Water courses",
+    "Water bodies",
+    "Coastal lagoons",
+    "Estuaries",
+    "Sea and ocean",
+)
+"""The 43 classes of CORINE Land Cover that occur, in the order of their codes (Sumbul et al.,
+"BigEarthNet", IGARSS 2019, arXiv:1902.06148)."""
+
 SPEC = DatasetSpec(
     name="bigearthnet-v1",
     title="BigEarthNet v1.0",
@@ -94,6 +152,25 @@ SPEC = DatasetSpec(
         "B. Demir, V. Markl: BigEarthNet-MM: A Large-Scale, Multimodal, Multilabel Benchmark "
         "Archive for Remote Sensing Image Classification and Retrieval. IEEE Geoscience and Remote "
         "Sensing Magazine, 2021."
+    ),
+    labels=Labels(
+        classes=CLASSES,
+        kind="multi",
+        tables=(
+            # The labels of an S1 patch name its S2 patch; those of an S2 patch don't have the name.
+            LabelTable(
+                "{patch}/{patch}_labels_metadata.json",
+                (KeyForm("s2", "{corresponding_s2_patch}"), KeyForm("", "{patch}")),
+                label=("labels",),
+                is_record=True,
+            ),
+            LabelTable(
+                "{split}.csv",
+                (KeyForm("s2", "{s2}"), KeyForm("s1", "{s1}")),
+                split="split",
+                header=("s2", "s1"),
+            ),
+        ),
     ),
     modalities=(
         _S1,
@@ -110,7 +187,6 @@ SPEC = DatasetSpec(
             "S1 and S2 patches pair through corresponding_s2_patch in the labels of an S1 patch, "
             "not by their keys."
         ),
-        "Labels (*_labels_metadata.json) are not converted.",
         (
             "Elevation and WorldCover are of ben-ge (Mommert et al., IGARSS 2023), which extends "
             "these patches. Its files were not at hand, and no dtype is enforced for them."

@@ -22,6 +22,7 @@ def _features(
         option=f"--{sensor.lower()}-dir",
         files=Template.parse(f"**/{{chip}}_{sensor}_{{month:2d}}.tif", chip=_CHIP),
         key=Template.parse(f"{{chip}}_{sensor}_{{month:2d}}"),
+        time="month",
         bands=tuple(
             Band(name, index=i, shape=_SHAPE, aliases=("B08A",) if name == "B8A" else ())
             for i, name in enumerate(names, 1)

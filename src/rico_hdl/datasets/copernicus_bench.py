@@ -4,7 +4,17 @@ Layout, names of archives, checksums and bands: torchgeo's readers; Wang et al.,
 Copernicus Foundation Model for Earth Vision", 2025 (arXiv:2503.11849). Not tested with real files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _S1_NAMES = ("VV", "VH")
 _S2_NAMES = (
@@ -262,6 +272,35 @@ def _air() -> tuple[Modality, ...]:
     return tuple(made)
 
 
+def _tables() -> tuple[LabelTable, ...]:
+    """The splits of the tasks whose lists name patches."""
+    clouds = {"cloud_s2": ("image", "mask"), "cloud_s3": ("image", "multi", "binary")}
+    return (
+        *(
+            LabelTable(
+                f"{task}/{{split}}.csv",
+                tuple(
+                    KeyForm(f"{task.replace('_', '-')}-{name}", f"{task}_{name}_{{patch}}")
+                    for name in names
+                ),
+                header=("file",) if task == "cloud_s3" else ("patch",),
+                split="split",
+                row="{patch}.tif" if task == "cloud_s3" else "",  # file names, not stems
+            )
+            for task, names in clouds.items()
+        ),
+        *(
+            LabelTable(
+                f"eurosat_{sensor}/eurosat-{{split}}.txt",
+                (KeyForm(f"eurosat-{sensor}", f"eurosat_{sensor}_{{class}}_{{number}}"),),
+                row="{class}_{number:d}.{extension}",
+                split="split",
+            )
+            for sensor in ("s1", "s2")
+        ),
+    )
+
+
 SPEC = DatasetSpec(
     name="copernicus-bench",
     title="Copernicus-Bench",
@@ -286,6 +325,7 @@ SPEC = DatasetSpec(
         "F. Gerken, I. Papoutsis, L. Leal-Taixé, X. X. Zhu: Towards a Unified Copernicus "
         "Foundation Model for Earth Vision. 2025."
     ),
+    labels=Labels("class", tables=_tables()),
     modalities=(
         *_cloud(),
         *_land_use(),

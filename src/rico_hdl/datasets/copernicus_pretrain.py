@@ -52,6 +52,7 @@ SPEC = DatasetSpec(
         "F. Gerken, I. Papoutsis, L. Leal-Taixé, X. X. Zhu: Towards a Unified Copernicus "
         "Foundation Model for Earth Vision. 2025."
     ),
+    pairs_by=("grid", "local"),
     modalities=(
         Modality(
             name="s1",

@@ -5,7 +5,16 @@ Land Cover Classification", JSTARS 2019 (arXiv:1709.00029); the narrow near-infr
 last, and the original rico-hdl names it B08A.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Labels, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _NAMES = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B08A",
@@ -37,7 +46,13 @@ SPEC = DatasetSpec(
         "P. Helber, B. Bischke, A. Dengel, D. Borth: EuroSAT: A Novel Dataset and Deep Learning "
         "Benchmark for Land Use and Land Cover Classification. IEEE JSTARS 2019."
     ),
-    labels=Labels("class", CLASSES),
+    labels=Labels(
+        "class",
+        CLASSES,
+        tables=(
+            LabelTable("eurosat-{split}.txt", row="{class}_{number:d}.{extension}", split="split"),
+        ),
+    ),
     modalities=(
         Modality(
             name="s2",

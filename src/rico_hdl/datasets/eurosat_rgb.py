@@ -5,7 +5,16 @@ Land Use and Land Cover Classification", JSTARS 2019 (arXiv:1709.00029). A real 
 """
 
 from rico_hdl.datasets.eurosat_multi_spectral import CLASSES
-from rico_hdl.spec import Band, DatasetSpec, Download, Labels, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (64, 64)
 
@@ -21,7 +30,13 @@ SPEC = DatasetSpec(
         "P. Helber, B. Bischke, A. Dengel, D. Borth: EuroSAT: A Novel Dataset and Deep Learning "
         "Benchmark for Land Use and Land Cover Classification. IEEE JSTARS 2019."
     ),
-    labels=Labels("class", CLASSES),
+    labels=Labels(
+        "class",
+        CLASSES,
+        tables=(
+            LabelTable("eurosat-{split}.txt", row="{class}_{number:d}.{extension}", split="split"),
+        ),
+    ),
     modalities=(
         Modality(
             name="rgb",

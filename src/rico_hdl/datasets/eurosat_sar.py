@@ -6,7 +6,7 @@ tested with real files.
 """
 
 from rico_hdl.datasets.eurosat_multi_spectral import CLASSES
-from rico_hdl.spec import Band, DatasetSpec, Download, Labels, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Labels, LabelTable, Modality, Template
 
 SPEC = DatasetSpec(
     name="eurosat-sar",
@@ -20,7 +20,13 @@ SPEC = DatasetSpec(
         "Y. Wang, H. H. Hernández, C. M. Albrecht, X. X. Zhu: Feature Guided Masked Autoencoder "
         "for Self-supervised Learning in Remote Sensing. 2023."
     ),
-    labels=Labels("class", CLASSES),
+    labels=Labels(
+        "class",
+        CLASSES,
+        tables=(
+            LabelTable("eurosat-{split}.txt", row="{class}_{number:d}.{extension}", split="split"),
+        ),
+    ),
     modalities=(
         Modality(
             name="s1",

@@ -6,7 +6,17 @@ whose published means show that B9 and B10 are the tenth and eleventh band. Not 
 files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _NAMES = (
     "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12",
@@ -31,6 +41,16 @@ SPEC = DatasetSpec(
         "Y. Cong, S. Khanna, C. Meng, P. Liu, E. Rozi, Y. He, M. Burke, D. B. Lobell, S. Ermon: "
         "SatMAE: Pre-training Transformers for Temporal and Multi-Spectral Satellite Imagery. "
         "NeurIPS 2022."
+    ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "{split}.csv",
+                (KeyForm("s2", "{split}_{category}_{location_id}_{image_id}"),),
+                label=("category",),
+                split="split",
+            ),
+        )
     ),
     modalities=(
         Modality(

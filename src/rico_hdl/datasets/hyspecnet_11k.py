@@ -5,7 +5,16 @@ Large-Scale Hyperspectral Dataset for Benchmarking Learning-Based Hyperspectral 
 Methods", IGARSS 2023 (arXiv:2306.00385).
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _PATCH = (
     "ENMAP01-____L2A-DT0000004950_20221103T162438Z_001_V010110_20221118T145147Z-Y01460273_X03110438"
@@ -24,6 +33,13 @@ SPEC = DatasetSpec(
     citation=(
         "M. H. P. Fuchs, B. Demir: HySpecNet-11k: A Large-Scale Hyperspectral Dataset for "
         "Benchmarking Learning-Based Hyperspectral Image Compression Methods. IGARSS 2023."
+    ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "{split}.csv", header=("file",), row="{patch}/{name}-DATA.npy", split="split"
+            ),
+        )
     ),
     modalities=(
         Modality(

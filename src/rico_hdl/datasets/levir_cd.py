@@ -5,7 +5,7 @@ for Remote Sensing Image Change Detection", Remote Sensing 2020. No real file wa
 archives follow torchgeo.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Labels, Modality, Preset, Template
 
 _SHAPE = (1024, 1024)
 _RGB = (
@@ -48,6 +48,7 @@ SPEC = DatasetSpec(
         "H. Chen, Z. Shi: A Spatial-Temporal Attention-Based Method and a New Dataset for Remote "
         "Sensing Image Change Detection. Remote Sensing 2020."
     ),
+    labels=Labels(split="split"),
     modalities=(
         _modality("before", "images before the change", "A", _RGB),
         _modality("after", "images after the change", "B", _RGB),

@@ -5,7 +5,7 @@ Semantic Segmentation", NeurIPS Datasets and Benchmarks 2021 (arXiv:2110.08733).
 hand; names and archives follow torchgeo.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Labels, Modality, Preset, Template
 
 _SHAPE = (1024, 1024)
 _TRAIN_VAL = (
@@ -28,6 +28,7 @@ SPEC = DatasetSpec(
         "J. Wang, Z. Zheng, A. Ma, X. Lu, Y. Zhong: LoveDA: A Remote Sensing Land-Cover Dataset "
         "for Domain Adaptive Semantic Segmentation. NeurIPS Datasets and Benchmarks 2021."
     ),
+    labels=Labels(split="split"),
     modalities=(
         Modality(
             name="rgb",

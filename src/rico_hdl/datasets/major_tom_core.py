@@ -79,6 +79,7 @@ SPEC = DatasetSpec(
         "A. Francis, M. Czerkawski: Major TOM: Expandable Datasets for Earth Observation. "
         "IGARSS 2024."
     ),
+    pairs_by=("cell",),
     modalities=(
         Modality(
             name="s1",

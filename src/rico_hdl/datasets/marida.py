@@ -4,13 +4,43 @@ Layout and band order: the authors' repository; Kikaki et al., "MARIDA: A benchm
 Debris detection from Sentinel-2 remote sensing data", PLOS ONE 2022. Not tested with real files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (256, 256)
 _STEM, _SCENE = "**/patches/{scene}/{scene}_{crop:d}", "S2_*"
 _EXAMPLE = "patches/S2_1-12-19_48MYU/S2_1-12-19_48MYU_0"
 _NAMES = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12")
 _DOWNLOADS = (Download("MARIDA.zip"),)
+
+CLASSES = (
+    "Marine Debris",
+    "Dense Sargassum",
+    "Sparse Sargassum",
+    "Natural Organic Material",
+    "Ship",
+    "Clouds",
+    "Marine Water",
+    "Sediment-Laden Water",
+    "Foam",
+    "Turbid Water",
+    "Shallow Water",
+    "Waves",
+    "Cloud Shadows",
+    "Wakes",
+    "Mixed Water",
+)
+"""The classes in the order of their numbers, from 1 on (the authors' repository)."""
+_ENDS = {"s2": "", "cl": "_cl", "conf": "_conf"}
 
 
 def _mask(name: str, title: str) -> Modality:
@@ -39,6 +69,24 @@ SPEC = DatasetSpec(
     citation=(
         "K. Kikaki, I. Kakogeorgiou, P. Mikeli, D. E. Raitsos, K. Karantzalos: MARIDA: A benchmark "
         "for Marine Debris detection from Sentinel-2 remote sensing data. PLOS ONE, 2022."
+    ),
+    labels=Labels(
+        kind="multi",
+        classes=CLASSES,
+        tables=(
+            LabelTable(
+                "labels_mapping.txt",
+                row="{scene}_{crop:d}.tif",
+                label=("value",),
+                is_hot=True,
+                is_json=True,
+            ),
+            LabelTable(
+                "splits/{split}_X.txt",
+                tuple(KeyForm(name, f"S2_{{name}}{end}") for name, end in _ENDS.items()),
+                split="split",
+            ),
+        ),
     ),
     modalities=(
         Modality(

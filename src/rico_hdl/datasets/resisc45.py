@@ -5,7 +5,16 @@ State of the Art", Proceedings of the IEEE 2017 (arXiv:1703.00121). No real file
 and archive follow torchgeo.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Labels, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (256, 256)
 
@@ -20,7 +29,16 @@ SPEC = DatasetSpec(
         "G. Cheng, J. Han, X. Lu: Remote Sensing Image Scene Classification: Benchmark and State "
         "of the Art. Proceedings of the IEEE 2017."
     ),
-    labels=Labels("class"),
+    labels=Labels(
+        "class",
+        tables=(
+            LabelTable(
+                "resisc45-{split}.txt",
+                row="{class}_{number:3d}.jpg",
+                split="split",
+            ),
+        ),
+    ),
     modalities=(
         Modality(
             name="rgb",

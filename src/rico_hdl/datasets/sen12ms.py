@@ -5,7 +5,16 @@ Sentinel-1/2 Imagery for Deep Learning and Data Fusion", ISPRS Annals IV-2/W7, 2
 (arXiv:1906.07789), the authors' repository and torchgeo's reader. Not tested with real files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (256, 256)
 _S2_NAMES = (
@@ -76,6 +85,13 @@ SPEC = DatasetSpec(
         "M. Schmitt, L. H. Hughes, C. Qiu, X. X. Zhu: SEN12MS: A Curated Dataset of Georeferenced "
         "Multi-Spectral Sentinel-1/2 Imagery for Deep Learning and Data Fusion. ISPRS Annals of "
         "the Photogrammetry, Remote Sensing and Spatial Information Sciences IV-2/W7, 2019."
+    ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "{split}_list.txt", row="{season}_s2_{scene:d}_p{number:d}.tif", split="split"
+            ),
+        )
     ),
     modalities=(
         _modality("s1", "Sentinel-1 patches", _S1_NAMES),

@@ -5,7 +5,7 @@ Train and Test Deep Learning Flood Algorithms for Sentinel-1", CVPR Workshops 20
 S1Hand, S2Hand and LabelHand were at hand; the other layers follow the publisher's repository.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Modality, Preset, Template
+from rico_hdl.spec import Band, DatasetSpec, Labels, LabelTable, Modality, Preset, Template
 
 _SHAPE = (512, 512)
 _S2_NAMES = (
@@ -64,6 +64,17 @@ SPEC = DatasetSpec(
         "D. Bonafilia, B. Tellman, T. Anderson, E. Issenberg: Sen1Floods11: A Georeferenced "
         "Dataset to Train and Test Deep Learning Flood Algorithms for Sentinel-1. CVPR Workshops "
         "2020."
+    ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "splits/flood_handlabeled/flood_{split}_data.csv",
+                header=("image", "mask"),
+                row="{event}_{chip:d}_S1Hand.tif",
+                split="split",
+                splits=("bolivia",),
+            ),
+        )
     ),
     modalities=(
         _layer("s1-hand", "S1Hand", "hand-labelled chips, Sentinel-1", _S1, _N_HAND, "float32"),

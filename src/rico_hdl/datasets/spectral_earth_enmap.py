@@ -5,7 +5,7 @@ Band count: Braham et al., "SpectralEarth: Training Hyperspectral Foundation Mod
 dtype is not enforced.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Modality, Template
+from rico_hdl.spec import Band, DatasetSpec, Labels, LabelTable, Modality, Template
 
 SPEC = DatasetSpec(
     name="spectral-earth-enmap",
@@ -17,6 +17,9 @@ SPEC = DatasetSpec(
     citation=(
         "N. A. A. Braham, C. M. Albrecht, J. Mairal, J. Chanussot, Y. Wang, X. X. Zhu: "
         "SpectralEarth: Training Hyperspectral Foundation Models at Scale. 2024."
+    ),
+    labels=Labels(
+        tables=(LabelTable("{split}.txt", row="{location:7d}/{number:5d}.tif", split="split"),)
     ),
     modalities=(
         Modality(

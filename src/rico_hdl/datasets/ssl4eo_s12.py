@@ -35,6 +35,7 @@ SPEC = DatasetSpec(
         "Large-Scale Multimodal, Multitemporal Dataset for Self-Supervised Learning in Earth "
         "Observation. IEEE GRSM 2023."
     ),
+    pairs_by=("location",),
     modalities=(
         Modality(
             name="s1",
@@ -58,6 +59,7 @@ SPEC = DatasetSpec(
             option="--s2-l1c-dir",
             files=_FILES,
             key=Template.parse("s2c_{location}_{product}"),
+            time="product",
             bands=_L1C_BANDS,
             presets=_L1C_PRESETS,
             dtype="uint16",
@@ -73,6 +75,7 @@ SPEC = DatasetSpec(
             option="--s2-l2a-dir",
             files=_FILES,
             key=Template.parse("s2a_{location}_{product}"),
+            time="product",
             bands=_L2A_BANDS,
             presets=_L2A_PRESETS,
             dtype="uint16",

@@ -5,7 +5,16 @@ Benchmark Archive: A Multi-Sensor, Multi-Label Dataset for Tree Species Classifi
 Sensing", ESSD 2023. Not tested with real files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _PATCH = "[A-Z][a-z]*_[0-9]*_[0-9]*_[A-Z]*_[A-Z]*"
 _EXAMPLE = "Fagus_sylvatica_9_29995_WEFL_NLF"
@@ -57,6 +66,15 @@ SPEC = DatasetSpec(
         "B. Demir, B. Kleinschmit: TreeSatAI Benchmark Archive: A Multi-Sensor, Multi-Label "
         "Dataset for Tree Species Classification in Remote Sensing. Earth System Science Data, "
         "2023."
+    ),
+    labels=Labels(
+        kind="multi",
+        tables=(
+            LabelTable(
+                "labels/TreeSatBA_v9_60m_multi_labels.json", row="{patch}.tif", label=("value",)
+            ),
+            LabelTable("{split}_filenames.lst", row="{patch}.tif", split="split"),
+        ),
     ),
     modalities=(
         Modality(

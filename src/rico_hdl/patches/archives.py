@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rico_hdl.errors import (
     ArchiveError,
@@ -18,7 +18,7 @@ from rico_hdl.errors import (
     MemberError,
     UnsupportedArchiveError,
 )
-from rico_hdl.patches.found import every_path_of, two_files
+from rico_hdl.patches.found import every_path_of, paths_of, two_files
 from rico_hdl.patches.member_files import MemberFiles
 from rico_hdl.patches.unmatched import UnmatchedFiles
 from rico_hdl.patches.waiting import Waiting, n_bytes_of
@@ -39,6 +39,9 @@ from rico_hdl.values import (
     printable,
     problem_of_key,
 )
+
+if TYPE_CHECKING:
+    from rico_hdl.labels.gathering import Gathering
 
 Wanted = Callable[[str, Modality], bool]
 """Whether a patch is wanted, given its key and modality."""
@@ -81,6 +84,7 @@ class Assembly:
             found again is always wanted, after a `Repeated`.
         unmatched: Counts the files that belong to no patch.
         max_waiting_bytes: See `MAX_WAITING_BYTES`.
+        labels: Is given the path of each patch, and the members that are tables.
     """
 
     def __init__(  # noqa: PLR0913 - all but two by name
@@ -92,6 +96,7 @@ class Assembly:
         met: HashSet | None = None,
         unmatched: UnmatchedFiles | None = None,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
+        labels: Gathering | None = None,
     ) -> None:
         self.n_found = 0
         """Number of patches with at least one file in the archive."""
@@ -118,6 +123,7 @@ class Assembly:
         self._tokens = {token for file in modality.band_files for token in file.tokens}
         self._used = HashSet()  # hashes of the paths of patches whose files have several spellings
         self._waiting: dict[_PatchPlace, Waiting] = {}
+        self._labels = labels
         self._waiting_bytes = 0
         self._leftovers = LeftoverPaths()
         self._passed_over: set[int] = set()  # hashes of places: unwanted, or given up
@@ -140,8 +146,7 @@ class Assembly:
                             continue
                         place = self._place_of(member.path)
                         if place is None:
-                            self.n_unread += bool(member.problem)
-                            self._unmatched.meet(member.path)
+                            self._meet_other(member)
                             continue
                         last, last_place = self._waiting_for(place), place
                     self._meet(last, member)
@@ -159,6 +164,15 @@ class Assembly:
         self._leave_incomplete()
         yield from self._out
         yield self._position(self._archive.n_bytes_read if self.damage else n_bytes, n_bytes)
+
+    def _meet_other(self, member: Member) -> None:
+        """Note a member that belongs to no patch."""
+        self.n_unread += bool(member.problem)
+        labels = self._labels
+        if labels is not None and not member.problem and labels.wants(member.path):
+            labels.take(self._archive.location, member, self._modality.name)
+        else:
+            self._unmatched.meet(member.path)
 
     def _position(self, n_bytes_read: int, n_bytes: int) -> Position:
         n_passed, self._n_passed = self._n_passed, 0
@@ -199,12 +213,17 @@ class Assembly:
             return found
         prefix, values = place
         key = self._modality.key.format(dict(zip(self._modality.patch_fields, values, strict=True)))
-        paths = every_path_of(self._modality, prefix, values)
+        if self._has_variants:
+            paths = every_path_of(self._modality, prefix, values)
+        else:
+            paths = {path: i for i, path in enumerate(paths_of(self._modality, prefix, values))}
         made = Waiting(key, paths, self._n_files, None)
         if hash(place) in self._passed_over:
             return made
         self.n_found += 1
         problem = problem_of_key(key)
+        if self._labels is not None and not problem:
+            self._labels.meet(self._modality, key, next(iter(paths)))
         made.is_repeated = not problem and self._met.add(hash(key))
         if not problem and not made.is_repeated and not self._is_wanted(key, self._modality):
             # Decided at its first file; for the other files, only their paths are noted.
@@ -280,8 +299,9 @@ class Assembly:
     def _complete(self, place: _PatchPlace, waiting: Waiting) -> Patch | None:
         self._waiting.pop(place, None)
         self._waiting_bytes -= waiting.n_bytes
-        paths = waiting.met_paths()
+        paths = tuple(waiting.paths)
         if self._has_variants:
+            paths = waiting.met_paths()
             for path in paths:
                 self._used.add(hash(path))
             if waiting.problem:  # further files of it need not be reported

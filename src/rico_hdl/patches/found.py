@@ -84,8 +84,6 @@ def every_path_of(modality: Modality, prefix: str, values: tuple[str, ...]) -> d
         prefix: See `FoundPatch`.
         values: See `FoundPatch`.
     """
-    if not modality.has_variants:
-        return {path: i for i, path in enumerate(paths_of(modality, prefix, values))}
     n_tokens = [len(file.tokens) for file in modality.band_files]
     found: dict[str, int] = {}
     for variant in range(max(n_tokens)):

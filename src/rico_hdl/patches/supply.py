@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rico_hdl.patches.archives import (
     MAX_WAITING_BYTES,
@@ -38,6 +39,9 @@ from rico_hdl.values import (
     Repeated,
     SourceRead,
 )
+
+if TYPE_CHECKING:
+    from rico_hdl.labels.gathering import Gathering
 
 Supplied = Patch | PatchFailure | ArchiveFailure | Repeated | Position | SourceRead
 """The items of a supply."""
@@ -81,6 +85,7 @@ class Supply:
         check_sums: bool = False,
         sums_in_doubt: Collection[tuple[str, str]] = (),
         max_waiting_bytes: int = MAX_WAITING_BYTES,
+        labels: Gathering | None = None,
     ) -> Generator[Supplied]:
         """Yield everything in the sources.
 
@@ -92,11 +97,12 @@ class Supply:
             check_sums: Whether to compare archives with their published MD5 sums.
             sums_in_doubt: Modality and file name of archives to compare in any case.
             max_waiting_bytes: Memory for files of archives that wait for the rest of their patch.
+            labels: Is given the path of each patch, and the members of archives that are tables.
 
         Raises:
             SourceError: A source as a whole is gone.
         """
-        yield from self.planned(is_wanted)
+        yield from self.planned(is_wanted, labels)
         met = HashSet()
         with frequent_switches():
             for modality, archive in self.archives:
@@ -110,9 +116,12 @@ class Supply:
                     siblings=self.spec.modalities,
                     check_sum=check,
                     max_waiting_bytes=max_waiting_bytes,
+                    labels=labels,
                 )
 
-    def planned(self, is_wanted: Wanted = wants_all) -> Generator[Supplied]:
+    def planned(
+        self, is_wanted: Wanted = wants_all, labels: Gathering | None = None
+    ) -> Generator[Supplied]:
         """Yield everything in folders."""
         for plan in self.plans:
             yield from plan.failures
@@ -120,6 +129,8 @@ class Supply:
             n_passed: Counter[str] = Counter()
             next_position = 0.0
             for patch, repeated in plan.with_copies():
+                if labels is not None:
+                    labels.meet(patch.modality, patch.key, patch.paths[0])
                 if repeated is not None:
                     yield repeated
                 if repeated is not None or is_wanted(patch.key, patch.modality):
@@ -149,6 +160,7 @@ def archived(  # noqa: PLR0913 - all but two by name or default
     siblings: Sequence[Modality] = (),
     check_sum: bool = False,
     max_waiting_bytes: int = MAX_WAITING_BYTES,
+    labels: Gathering | None = None,
 ) -> Generator[Supplied]:
     """Yield everything in one archive.
 
@@ -160,6 +172,7 @@ def archived(  # noqa: PLR0913 - all but two by name or default
         siblings: The modalities of the same dataset; see `UnmatchedFiles`.
         check_sum: Whether to compare the archive with its published MD5 sum.
         max_waiting_bytes: See `Supply.items`.
+        labels: See `Supply.items`.
     """
     expected = published_md5(modality, archive) if check_sum else ""
     checksum = Checksum(archive.files[0], archive.location, expected) if expected else None
@@ -177,6 +190,7 @@ def archived(  # noqa: PLR0913 - all but two by name or default
             met=met,
             unmatched=unmatched,
             max_waiting_bytes=max_waiting_bytes,
+            labels=labels,
         )
         with closing(iter(assembly)) as items:
             yield from items

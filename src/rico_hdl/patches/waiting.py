@@ -29,15 +29,8 @@ class Waiting:
     n_bytes: int = 0
     """Memory that it takes while it waits."""
 
-    @property
-    def has_variants(self) -> bool:
-        """Whether a file may be spelled in several ways."""
-        return len(self.paths) > self.n_files
-
     def met_paths(self) -> tuple[str, ...]:
-        """The paths of its files in their order, once all are met."""
-        if not self.has_variants:
-            return tuple(self.paths)
+        """The paths of the files that were met, in their order."""
         return tuple(sorted(self.met, key=self.paths.__getitem__))
 
     def others(self, path: str) -> Iterator[str]:

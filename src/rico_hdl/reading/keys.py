@@ -71,6 +71,10 @@ class Keys(KeysView[str], Sequence[str]):
         offsets = np.array(places, np.int64).reshape(-1, 2)
         return cls(b"".join(names), ends - lengths, ends, offsets, fingerprint, is_sorted=is_sorted)
 
+    def block(self) -> tuple[npt.NDArray[np.uint8], Offsets, Offsets]:
+        """The bytes of all names, the offset after each, and that of its first byte."""
+        return np.frombuffer(self._names, np.uint8), self._ends, self._begins
+
     def __len__(self) -> int:
         return len(self._ends)
 

@@ -18,12 +18,14 @@ from rico_hdl.reading.band_memory import BandMemory
 from rico_hdl.reading.file import File
 from rico_hdl.reading.keys import Keys
 from rico_hdl.reading.layouts import RecordLayout
-from rico_hdl.reading.options import Options
+from rico_hdl.reading.options import Options, ReadOptions, check_names
 from rico_hdl.reading.protocol import Located, Records
 from rico_hdl.reading.record_plan import NO_PLAN, UNGROUPED, Images, RecordPlan, plan_of
 from rico_hdl.reading.runs import CopiesRows, copy_rows
 
 _MAX_PLANS: Final = 1024
+_MAX_READERS: Final = 64
+"""Combinations of options whose readers are kept."""
 _N_NAMED: Final = 5
 """Patches that an error names; the others are counted."""
 
@@ -354,3 +356,41 @@ def _shown(arrays: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> str:
         f"{name} {dtype} {'x'.join(map(str, shape))}".lstrip()
         for name, (shape, dtype) in arrays.items()
     )
+
+
+class Readers:
+    """The readers of a store, one for each combination of options."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, PatchReader] = {}
+
+    def get(
+        self, records: Records, method: str, known: type, options: dict[str, Any]
+    ) -> PatchReader:
+        """The reader with a method's options; the same one for the same options.
+
+        Args:
+            records: The records of the store.
+            method: The name of the method, for errors.
+            known: The options that it has.
+            options: The given options.
+
+        Raises:
+            UsageError: An option does not fit.
+        """
+        if isinstance(options.get("bands"), list):
+            options["bands"] = tuple(options["bands"])
+        choice: tuple[Any, ...] = (method, *options.items())
+        try:
+            return self._known[choice]
+        except KeyError:
+            pass
+        except TypeError:  # an unhashable option, such as a list
+            choice = ()
+        check_names(f"Store.{method}", options, known)
+        if known is ReadOptions:
+            options["on_size"] = "keep"
+        if len(self._known) >= _MAX_READERS:
+            self._known.clear()
+        reader = PatchReader(records, Options.of(**options))
+        return self._known.setdefault(choice, reader) if choice else reader

@@ -9,40 +9,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
 from rico_hdl.errors import UsageError
 from rico_hdl.reading.batches import Batches, Chunks
 from rico_hdl.reading.catalogue import ModalityContents
-from rico_hdl.reading.classes import class_indexes, classes_in
-from rico_hdl.reading.file import File
+from rico_hdl.reading.joins import TimeSeries, series_of
 from rico_hdl.reading.keys import Keys
-from rico_hdl.reading.layouts import RecordLayout
+from rico_hdl.reading.labels import StoreLabels
 from rico_hdl.reading.modalities import keys_of
-from rico_hdl.reading.options import BatchOptions, Options, ReadOptions, check_names
-from rico_hdl.reading.patches import PatchPlan
-from rico_hdl.reading.protocol import Located, Records
-from rico_hdl.reading.readahead import patience, spans_of
-from rico_hdl.reading.reader import PatchReader
+from rico_hdl.reading.options import BatchOptions, ReadOptions
+from rico_hdl.reading.pairs import described, pairs_of
+from rico_hdl.reading.patches import WholePatches
+from rico_hdl.reading.protocol import Records
+from rico_hdl.reading.reader import PatchReader, Readers
 from rico_hdl.reading.record_plan import Images
 from rico_hdl.reading.records import MappedRecords
 from rico_hdl.reading.runs import Array
-from rico_hdl.reading.selection import Bands, names_of
+from rico_hdl.reading.selection import Bands
 from rico_hdl.spec import ALL_BANDS, DatasetSpec
 from rico_hdl.system.processors import n_usable_processors
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-_MAX_READERS: Final = 64
-"""Combinations of options whose readers are kept."""
-_MAX_PLANS: Final = 1024
-"""Layouts whose plans are kept."""
 
 
 def open(path: str | os.PathLike[str]) -> Store:  # noqa: A001 - as gzip.open and others
@@ -76,8 +69,8 @@ class Store(Mapping[str, dict[str, Array]]):
 
     def _begin(self) -> None:
         """Set the attributes that are not pickled."""
-        self._patches: dict[RecordLayout, PatchPlan] = {}
-        self._readers: dict[object, PatchReader] = {}
+        self._patches = WholePatches()
+        self._readers = Readers()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"records": self.records}
@@ -124,19 +117,29 @@ class Store(Mapping[str, dict[str, Array]]):
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and key in self.records
 
-    def keys(self, modality: str | None = None) -> Keys:
-        """All keys, or those of a modality, sorted.
+    def keys(
+        self, modality: str | None = None, *, split: str | None = None, labelled: bool = False
+    ) -> Keys:
+        """All keys, or those of a modality, of a split, or with labels; sorted.
 
         If the store holds several modalities, the form of its keys tells them apart; without a
         manifest that describes them, each record's header is read.
 
+        Args:
+            modality: Its name; None for all.
+            split: One of `splits` (``val`` is ``validation``), or the path of a split file.
+            labelled: Whether to leave out patches without a label.
+
         Raises:
-            UsageError: The store has no such modality.
+            UsageError: The store has no such modality or split.
             StoreError: The store is closed or damaged.
         """
-        if modality is None:
-            return self.records.keys()
-        return keys_of(self.records, self._contents(modality))
+        found = self.records.keys()
+        if modality is not None:
+            found = keys_of(self.records, self._contents(modality))
+        if split is not None:
+            found = found[np.flatnonzero(self._labels.in_split(found, split))]
+        return found[np.flatnonzero(self._labels.is_labelled(found))] if labelled else found
 
     def locate(self, keys: Iterable[str]) -> Keys:
         """The given keys together with the places of their records, which saves later look-ups.
@@ -160,19 +163,63 @@ class Store(Mapping[str, dict[str, Array]]):
         """The description of the dataset in the store; None without one, as in older stores."""
         return self.records.catalogue.spec
 
+    @cached_property
+    def _labels(self) -> StoreLabels:
+        return StoreLabels(self.path, self.spec)
+
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, by index; empty if its keys name no class."""
-        return classes_in(self.spec, self.records.keys())
+        """The names of the classes, by index; empty if nothing names a class."""
+        return self._labels.classes(self.records.keys())
 
-    def labels(self, keys: Iterable[str]) -> npt.NDArray[np.int64]:
-        """The class of each key, as an index into `classes`: an int64 array of shape (keys,).
+    def labels(self, keys: Iterable[str]) -> npt.NDArray[Any]:
+        """The label of each key.
+
+        Returns:
+            If each patch has one class, its index in `classes`: int64 of shape (keys,). If it may
+            have several, 1 for those that it has: uint8 of shape (keys, classes). If labels are
+            numbers, float64 of shape (keys,).
 
         Raises:
-            UsageError: Keys of this dataset name no class, or one of these doesn't.
-            StoreError: The store is closed or damaged.
+            UsageError: A key has no label.
+            StoreError: The store is closed, or the labels are damaged.
         """
-        return class_indexes(self.spec, self.classes, keys, str(self.path))
+        return self._labels.labels(keys, self.records.keys())
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The names of the splits, such as ``train``; empty without splits."""
+        return self._labels.splits(self.records.keys())
+
+    def pairs(self, *modalities: str, split: str | None = None) -> dict[str, Keys]:
+        """The patches of several modalities that belong together.
+
+        Args:
+            *modalities: The names of two or more modalities.
+            split: The name of a split; None for all.
+
+        Returns:
+            The keys of each modality, of the same number and order: those that a row of the store's
+            label tables names, or without such tables, those whose keys share fields.
+
+        Raises:
+            UsageError: The store has no such modality, or nothing says what belongs together.
+        """
+        return pairs_of(self, self._labels, modalities, split)
+
+    def series(self, modality: str | None = None, *, split: str | None = None) -> TimeSeries:
+        """The patches of each place, in the order of time: a sequence of `Keys`.
+
+        Args:
+            modality: Its name; None for the store's only one.
+            split: See `keys`.
+
+        Raises:
+            UsageError: The store has no such modality, or nothing says which field is the time.
+        """
+        self._contents(modality)
+        name = modality if modality is not None else self.modalities[0]
+        return series_of(self.keys(name, split=split), described(self, name))
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -219,39 +266,7 @@ class Store(Mapping[str, dict[str, Array]]):
 
     def __getitem__(self, key: str) -> dict[str, Array]:
         """All bands of a patch, by name, as stored: copies that share one block of memory."""
-        pages, start, stop = self.records.place(key)
-        try:
-            patch = self._patch(key, pages, start, stop)
-        except Exception:
-            if pages.certain:
-                raise
-        else:
-            if pages.certain:
-                return patch
-        return self.records.settled([key], partial(self._located_patch, key))
-
-    def _located_patch(self, key: str, located: Sequence[Located]) -> dict[str, Array]:
-        """All bands of the patch, once its place is known."""
-        (_, file, places), *_ = located
-        return self._patch(key, file, *places[0].tolist())
-
-    def _patch(self, key: str, file: File, start: int, stop: int) -> dict[str, Array]:
-        """All bands of the patch whose record is at a place of a file."""
-        records = self.records
-        if records.ahead.cold:
-            records.ahead.announce(file, [(start, stop)], spans_of([(0, stop - start)]))
-        begin = perf_counter()
-        layout = records.layout(file, start, stop, key)
-        plan = self._patches.get(layout)
-        if plan is None:
-            if len(self._patches) >= _MAX_PLANS:
-                self._patches.clear()
-            names = names_of(layout, records.catalogue.contents_of(layout, key))
-            plan = self._patches[layout] = PatchPlan(layout, names)
-        patch = plan.read(file.data, start)
-        if perf_counter() - begin > patience(1, stop - start):
-            records.ahead.cold = True
-        return patch
+        return self._patches.read(self.records, key)
 
     def read(self, key: str, *, out: Array | None = None, **options: Unpack[ReadOptions]) -> Array:
         """Read some bands of a patch as one array, whatever the size of the patch.
@@ -273,7 +288,7 @@ class Store(Mapping[str, dict[str, Array]]):
         """
         if out is not None and options.get("dtype") is None:
             options["dtype"] = out.dtype
-        reader = self._reader("read", ReadOptions, {**options})
+        reader = self._readers.get(self.records, "read", ReadOptions, {**options})
         image: Any = reader.read(key, out)
         return image  # type: ignore[no-any-return]
 
@@ -304,7 +319,11 @@ class Store(Mapping[str, dict[str, Array]]):
         """
         if isinstance(out, np.ndarray) and options.get("dtype") is None:
             options["dtype"] = out.dtype
-        return self._reader("read_batch", BatchOptions, {**options}).read_batch(keys, out).images
+        return (
+            self._readers.get(self.records, "read_batch", BatchOptions, {**options})
+            .read_batch(keys, out)
+            .images
+        )
 
     def batches(  # noqa: PLR0913 - one argument for each option
         self,
@@ -343,7 +362,7 @@ class Store(Mapping[str, dict[str, Array]]):
         for name, value in (("batch_size", batch_size), ("prefetch", prefetch)):
             if value < 1:
                 raise UsageError(f"{name}={value} is less than 1", "Give at least 1.")
-        reader = self._reader("batches", BatchOptions, {**options})
+        reader = self._readers.get(self.records, "batches", BatchOptions, {**options})
         wanted = self.keys() if keys is None else keys
         order = np.arange(len(wanted))
         if shuffle:
@@ -378,23 +397,4 @@ class Store(Mapping[str, dict[str, Array]]):
         Raises:
             UsageError: An option does not fit.
         """
-        return self._reader("reader", BatchOptions, {**options})
-
-    def _reader(self, method: str, known: type, options: dict[str, Any]) -> PatchReader:
-        """The reader with a method's options; the same one for the same options."""
-        if isinstance(options.get("bands"), list):
-            options["bands"] = tuple(options["bands"])
-        choice: tuple[Any, ...] = (method, *options.items())
-        try:
-            return self._readers[choice]
-        except KeyError:
-            pass
-        except TypeError:  # an unhashable option, such as a list
-            choice = ()
-        check_names(f"Store.{method}", options, known)
-        if known is ReadOptions:
-            options["on_size"] = "keep"
-        if len(self._readers) >= _MAX_READERS:
-            self._readers.clear()
-        reader = PatchReader(self.records, Options.of(**options))
-        return self._readers.setdefault(choice, reader) if choice else reader
+        return self._readers.get(self.records, "reader", BatchOptions, {**options})

@@ -3,7 +3,7 @@
 from rico_hdl.spec.arrays import Arrays, Axis
 from rico_hdl.spec.bands import Band, BandFile
 from rico_hdl.spec.columns import Columns, KeyColumn
-from rico_hdl.spec.labels import Labels
+from rico_hdl.spec.labels import KeyForm, Labels, LabelTable, MappedValue
 from rico_hdl.spec.model import (
     ALL_BANDS,
     JOINT,
@@ -25,7 +25,10 @@ __all__ = [
     "DatasetSpec",
     "Download",
     "KeyColumn",
+    "KeyForm",
+    "LabelTable",
     "Labels",
+    "MappedValue",
     "Modality",
     "Preset",
     "Template",

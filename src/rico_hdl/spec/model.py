@@ -30,7 +30,7 @@ from rico_hdl.spec.bands import (
 )
 from rico_hdl.spec.columns import Columns, check_columns
 from rico_hdl.spec.containers import check_containers, container_of, suffix_of
-from rico_hdl.spec.labels import Labels
+from rico_hdl.spec.labels import Labels, check_colours
 from rico_hdl.spec.overlap import common_text
 from rico_hdl.spec.path_checks import check_first_folder, check_key
 from rico_hdl.spec.template import Template
@@ -119,6 +119,10 @@ class Modality:
     for all modalities: for files next to the patches that few people need."""
     archive_names_folder: bool = False
     """Whether archives lack the first folder of ``files``, and are called like it."""
+    colours: tuple[str, ...] = ()
+    """The colour of each of these classes, such as ``#00ff00``."""
+    time: str = ""
+    """The field of the key that orders the patches of a place; the place is all other fields."""
 
     def __post_init__(self) -> None:
         check_containers(self.name, self.files, self.arrays, tuple(one.name for one in self.bands))
@@ -126,6 +130,13 @@ class Modality:
         if self.archive_names_folder:
             check_first_folder(self.name, self.files)
         check_bands(self.name, self.bands, self.band_files, self.files)
+        check_colours(f"modality {self.name!r}", self.colours, self.classes)
+        if self.time and self.time not in self.key.fields:
+            raise SpecError(
+                f"modality {self.name!r}: its time is the field {self.time!r}, which {self.key} "
+                "lacks",
+                f"Name one of the key's fields: {', '.join(self.key.fields)}.",
+            )
         if self.role not in get_args(Role):
             raise SpecError(
                 f"modality {self.name!r}: role {self.role!r}, expected image, mask or auxiliary"
@@ -319,7 +330,10 @@ class DatasetSpec:
     is_original: bool = False
     """Whether the original rico-hdl converts it as well."""
     labels: Labels | None = None
-    """The labels of its patches, if their keys name them."""
+    """The labels and splits of its patches, if it has any."""
+    pairs_by: tuple[str, ...] = ()
+    """The fields of keys that patches of one sample share; if empty, those that the keys of the
+    wanted modalities have in common."""
     stored: InitVar[bool] = False
     """Whether the spec is read from a store, whose keys are known to differ."""
 
@@ -328,11 +342,7 @@ class DatasetSpec:
             values = [getattr(modality, attribute) for modality in self.modalities]
             if len(set(values)) != len(values):
                 raise SpecError(f"dataset {self.name!r}: modalities share a {attribute}: {values}")
-        if self.labels is not None and not self.labelled:
-            raise SpecError(
-                f"dataset {self.name!r}: no key has the field {self.labels.field!r} of its labels",
-                f"Keys: {', '.join(str(modality.key) for modality in self.modalities)}.",
-            )
+        self._check_fields()
         # The keys of an existing store have not met, whatever later versions know about keys.
         for one, other in () if stored else combinations(self.modalities, 2):
             if (key := common_text(one.keys, other.keys)) is not None:
@@ -343,10 +353,26 @@ class DatasetSpec:
                     "fields patterns that can't both match.",
                 )
 
+    def _check_fields(self) -> None:
+        """Check that the fields of labels and pairs exist."""
+        keys = f"Keys: {', '.join(str(modality.key) for modality in self.modalities)}."
+        known = {name for one in self.modalities for name in (*one.key.fields, *one.patch_fields)}
+        labels = self.labels or Labels(next(iter(known)))
+        for name in filter(None, (labels.field, labels.split)):
+            if name not in known:
+                raise SpecError(
+                    f"dataset {self.name!r}: no key has the field {name!r} of its labels", keys
+                )
+        for name in self.pairs_by:
+            if not any(name in one.key.fields for one in self.modalities):
+                raise SpecError(
+                    f"dataset {self.name!r}: no key has the field {name!r} of pairs_by", keys
+                )
+
     @property
     def labelled(self) -> list[Modality]:
         """The modalities whose keys name a class."""
-        if self.labels is None:
+        if self.labels is None or not self.labels.field:
             return []
         return [one for one in self.modalities if self.labels.field in one.key.fields]
 

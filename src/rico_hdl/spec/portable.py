@@ -13,7 +13,7 @@ from rico_hdl.errors import SpecError
 from rico_hdl.spec.arrays import Arrays, Axis
 from rico_hdl.spec.bands import Band
 from rico_hdl.spec.columns import Columns, KeyColumn
-from rico_hdl.spec.labels import Labels
+from rico_hdl.spec.labels import KeyForm, Labels, LabelTable, MappedValue
 from rico_hdl.spec.model import (
     DatasetSpec,
     Download,
@@ -23,7 +23,19 @@ from rico_hdl.spec.model import (
 from rico_hdl.spec.template import Template
 
 Value = (
-    Arrays | Axis | Band | Columns | DatasetSpec | Download | KeyColumn | Labels | Modality | Preset
+    Arrays
+    | Axis
+    | Band
+    | Columns
+    | DatasetSpec
+    | Download
+    | KeyColumn
+    | KeyForm
+    | LabelTable
+    | Labels
+    | MappedValue
+    | Modality
+    | Preset
 )
 _T = TypeVar("_T", bound=Value)
 _C = TypeVar("_C")
@@ -34,10 +46,13 @@ _NESTED: Final[dict[str, type[Value]]] = {
     "bands": Band,
     "columns": Columns,
     "downloads": Download,
+    "key_forms": KeyForm,
     "keys": KeyColumn,
     "labels": Labels,
+    "mapping": MappedValue,
     "modalities": Modality,
     "presets": Preset,
+    "tables": LabelTable,
 }
 """The fields that hold values of these classes."""
 _PLAIN: Final = frozenset({Axis, Preset})
@@ -111,7 +126,7 @@ def _load_each(kind: type[_T], rows: object, place: str) -> tuple[_T, ...]:
 
 def _value(kind: type, name: str, value: object, place: str) -> object:
     """The value of a field, from its JSON."""
-    if value is None and name in _OPTIONAL:
+    if value is None and (name in _OPTIONAL or (kind is Labels and name == "kind")):
         return None
     if kind is Modality and name in _TEMPLATES:
         return Template.parse(_checked(value, str, place))
@@ -133,10 +148,18 @@ def _plain_kind(name: str) -> type[int | str]:
 
 
 _TEXTS: Final = frozenset(
-    {"aliases", "classes", "bands", "companions", "keywords", "notes", "other_tokens"}
+    {
+        *("aliases", "bands", "classes", "colours", "companions", "header", "keywords", "label"),
+        *("notes", "other_tokens", "pairs_by", "splits"),
+    }
 )
 _OPTIONAL: Final = frozenset({"shape", "dtype", "ignore", "n_published", *_SINGLE})
-_FLAGS: Final = frozenset({"archive_names_folder", "is_original", "on_request", "pinned", "stem"})
+_FLAGS: Final = frozenset(
+    {
+        *("archive_names_folder", "is_hot", "is_json", "is_original", "is_record", "on_request"),
+        *("pinned", "stem"),
+    }
+)
 _NUMBERS: Final = frozenset({"ignore", "index", "n_published"})
 
 
@@ -182,6 +205,7 @@ def _combined(old: object, new: Any) -> Any:  # noqa: ANN401 - JSON
             if isinstance(row, dict) and isinstance(row.get("name"), str)
         }
         return [
-            _combined(before.get(row["name"]), row) if isinstance(row, dict) else row for row in new
+            _combined(before.get(row.get("name")), row) if isinstance(row, dict) else row
+            for row in new
         ]
     return new

@@ -6,21 +6,17 @@ file, the place in it, what was expected and found, and a valid example.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, get_args
 
 from rico_hdl.errors import SpecError
 from rico_hdl.spec.bands import BAND_FIELD, BAND_FOLDER_FIELD, Band
 from rico_hdl.spec.columns import GIVEN_FIELDS, Columns, KeyColumn
 from rico_hdl.spec.containers import CONTAINER_SUFFIXES
-from rico_hdl.spec.labels import Labels
 from rico_hdl.spec.model import (
-    NAME,
     DatasetSpec,
     Download,
     Modality,
@@ -29,62 +25,22 @@ from rico_hdl.spec.model import (
 )
 from rico_hdl.spec.template import Field, Template
 from rico_hdl.spec.toml_arrays import arrays_of, with_places
+from rico_hdl.spec.toml_labels import labels_of
+from rico_hdl.spec.toml_rules import Rule as _Rule
+from rico_hdl.spec.toml_rules import are as _are
+from rico_hdl.spec.toml_rules import are_texts as _are_texts
+from rico_hdl.spec.toml_rules import check as _check
+from rico_hdl.spec.toml_rules import is_count as _is_count
+from rico_hdl.spec.toml_rules import is_flag as _is_flag
+from rico_hdl.spec.toml_rules import is_integer as _is_integer
+from rico_hdl.spec.toml_rules import is_name as _is_name
+from rico_hdl.spec.toml_rules import is_shape as _is_shape
+from rico_hdl.spec.toml_rules import is_table as _is_table
+from rico_hdl.spec.toml_rules import is_table_of as _is_table_of
+from rico_hdl.spec.toml_rules import is_text as _is_text
 
 MAX_BYTES: Final = 2**20
 """Largest file that is read: a spec of a thousand bands has less than a tenth of it."""
-
-
-class _Rule(NamedTuple):
-    """What a key of the file may be."""
-
-    is_valid: Callable[[Any], bool]
-    expected: str
-    """What is valid, in words."""
-    example: str
-    """A valid line."""
-    required: bool = False
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_flag(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-def _is_table_of(is_valid: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, dict) and all(map(is_valid, value.values()))
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and NAME.fullmatch(value) is not None
-
-
-def _is_shape(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(_is_count, value))
-
-
-def _are(kind: type) -> Callable[[Any], bool]:
-    return lambda value: (
-        isinstance(value, list) and bool(value) and all(isinstance(one, kind) for one in value)
-    )
 
 
 def _are_bands(value: object) -> bool:
@@ -113,6 +69,7 @@ DATASET_KEYS: Final = {
     "keywords": _Rule(_are_texts, "a list of texts", 'keywords = ["SAR", "water"]'),
     "licence": _Rule(_is_text, _TEXT, 'licence = "CC-BY-4.0"'),
     "labels": _Rule(_is_table, "a table", 'labels = {field = "country"}'),
+    "pairs_by": _Rule(_are_texts, "a list of fields of keys", 'pairs_by = ["country", "id"]'),
     "modality": _Rule(_are(dict), "tables", "[[modality]]", required=True),
 }
 """The keys of a file."""
@@ -135,6 +92,8 @@ MODALITY_KEYS: Final = {
     ),
     "on_request": _Rule(_is_flag, "true or false", "on_request = true"),
     "ignore": _Rule(_is_integer, "a pixel value", "ignore = 255"),
+    "colours": _Rule(_are_texts, "the colour of each class", 'colours = ["#ffffff", "#0000ff"]'),
+    "time": _Rule(_is_text, "a field of the key", 'time = "date"'),
     "folder": _Rule(_is_text, "the name of a folder", 'folder = "s2"'),
     "archive_names_folder": _Rule(
         _is_flag,
@@ -197,11 +156,6 @@ _FIELD: Final = {
     "stem": _Rule(_is_flag, "true or false", "stem = true"),
 }
 
-_LABELS: Final = {
-    "field": _Rule(_is_text, "the name of a field of the key", 'field = "country"', required=True),
-    "classes": _Rule(_are_texts, "a list of texts", 'classes = ["Forest", "River"]'),
-}
-
 
 def load_spec(path: str | os.PathLike[str]) -> DatasetSpec:
     """Load a spec from a TOML file.
@@ -257,19 +211,13 @@ def spec_of(rows: dict[str, Any]) -> DatasetSpec:
         url=rows.get("url", ""),
         citation=rows.get("citation", ""),
         modalities=tuple(modalities),
-        labels=_labels(rows.get("labels")),
+        labels=labels_of(rows.get("labels"), names),
+        pairs_by=tuple(rows.get("pairs_by", ())),
         notes=tuple(rows.get("notes", ())),
         topic=rows.get("topic", ""),
         keywords=tuple(rows.get("keywords", ())),
         licence=rows.get("licence", ""),
     )
-
-
-def _labels(table: dict[str, Any] | None) -> Labels | None:
-    if table is None:
-        return None
-    _check(table, _LABELS, "labels")
-    return Labels(table["field"], tuple(table.get("classes", ())))
 
 
 def _modality(table: dict[str, Any], where: str, option: str) -> Modality:
@@ -294,6 +242,8 @@ def _modality(table: dict[str, Any], where: str, option: str) -> Modality:
         classes=tuple(table.get("classes", ())),
         ignore=table.get("ignore"),
         on_request=table.get("on_request", False),
+        colours=tuple(table.get("colours", ())),
+        time=table.get("time", ""),
         dtype=table.get("dtype"),
         columns=_columns(table.get("columns"), files, where),
         archive_names_folder=table.get("archive_names_folder", False),
@@ -349,27 +299,3 @@ def _value(field: Field) -> str:
     """A value that a field may have, for an example."""
     tries = [field.name, *("1" * n for n in range(1, 16))]
     return next((value for value in tries if re.fullmatch(field.pattern, value)), field.name)
-
-
-def _check(table: Mapping[str, Any], rules: Mapping[str, _Rule], where: str) -> None:
-    """Check the keys and values of a table.
-
-    Raises:
-        SpecError: A key is unknown or missing, or its value is invalid.
-    """
-    place = f"{where}: " if where else ""
-    for key, value in table.items():
-        if key not in rules:
-            near = difflib.get_close_matches(key, rules, 1)
-            raise SpecError(
-                f"{place}{key!r} is unknown, expected one of {', '.join(rules)}",
-                f"Did you mean: {rules[near[0]].example}" if near else "",
-            )
-        rule = rules[key]
-        if not rule.is_valid(value):
-            raise SpecError(
-                f"{place}{key} is {value!r}, expected {rule.expected}", f"Write: {rule.example}"
-            )
-    for key, rule in rules.items():
-        if rule.required and key not in table:
-            raise SpecError(f"{place}{key} is missing", f"Add: {rule.example}")

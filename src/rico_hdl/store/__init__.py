@@ -8,6 +8,7 @@ from rico_hdl.store.description import spec_of
 from rico_hdl.store.foreign import check_store, check_values
 from rico_hdl.store.history import NewestEntries
 from rico_hdl.store.journal import JOURNAL_NAME, JournalEntry
+from rico_hdl.store.labelling import LABELS_NAME, mapped_labels
 from rico_hdl.store.manifest import MANIFEST_NAME, LayoutCount, Manifest, layouts_of
 from rico_hdl.store.pages import Pages
 from rico_hdl.store.provenance import UNPROVEN
@@ -21,6 +22,7 @@ from rico_hdl.store.writer import StoreWriter
 __all__ = [
     "DATA_NAME",
     "JOURNAL_NAME",
+    "LABELS_NAME",
     "MANIFEST_NAME",
     "UNPROVEN",
     "JournalEntry",
@@ -37,6 +39,7 @@ __all__ = [
     "check_target",
     "check_values",
     "layouts_of",
+    "mapped_labels",
     "read_journal",
     "spec_of",
     "unsettled",

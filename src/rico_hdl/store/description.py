@@ -5,11 +5,14 @@ In: a manifest. Out: the spec that its records were made with.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rico_hdl.datasets import built_in
 from rico_hdl.errors import SpecError
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.spec.portable import from_rows
 from rico_hdl.store.manifest import Manifest
+from rico_hdl.values import Layout
 
 
 def spec_of(manifest: Manifest | None) -> DatasetSpec | None:
@@ -37,3 +40,16 @@ def _agrees(manifest: Manifest, spec: DatasetSpec) -> bool:
         for name, state in manifest.modalities.items()
         if state.n_patches
     )
+
+
+def modality_namer(spec: DatasetSpec | None) -> Callable[[bytes, Layout], str]:
+    """Return a function that names the modality of a record that the journal lacks, if it can."""
+
+    def name(key: bytes, layout: Layout) -> str:
+        if spec is None:
+            return ""
+        bands = [band for band, _, _ in layout]
+        modality = spec.modality_of(key.decode(errors="surrogateescape"), bands)
+        return modality.name if modality else ""
+
+    return name

@@ -115,6 +115,12 @@ class Manifest:
     """All records."""
     spec: dict[str, Any] | None = None
     """The spec that the store was made with; see `rico_hdl.spec.portable`."""
+    selection: dict[str, Any] | None = None
+    """The criteria that its patches meet; None if it holds everything that its sources do."""
+    made_of: dict[str, Any] | None = None
+    """The stores that it was made of; None for a conversion."""
+    labels: dict[str, Any] | None = None
+    """What the file with the labels is; see `rico_hdl.store.labelling`. None without labels."""
     whole_fingerprint: str | None = None
     """The fingerprint of the whole dataset in a manifest of version 0.1.0, if it doesn't belong to
     a built-in dataset; None as soon as the store is written to."""
@@ -155,6 +161,9 @@ class Manifest:
             "content_digest": self.content_digest,
             "n_patches": self.n_patches,
             "complete": self.complete,
+            "selection": self.selection,
+            "made_of": self.made_of,
+            **({} if self.labels is None else {"labels": self.labels}),
             **self._unknown_at(),
         }
         text = printable(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))
@@ -165,12 +174,18 @@ class Manifest:
         """The unknown fields of the manifest itself, or of a modality, layout or failure."""
         return self.unknown.get(place, {})
 
-    def describe(self, totals: Totals, spec: DatasetSpec) -> None:
-        """Fill in what a store holds, according to its journal."""
-        self.dataset, self.spec = spec.name, combined(self.spec, as_rows(spec))
+    def describe(self, totals: Totals, spec: DatasetSpec | None) -> None:
+        """Fill in what a store holds, according to its journal.
+
+        Args:
+            totals: The journal's totals.
+            spec: The dataset; None if it is unknown.
+        """
         self.tool = f"{_OWN} {__version__}"
         self.content_digest = digest.to_text(totals.digest)
         self.n_patches = totals.n_records
+        if spec is None:
+            return
         known = {modality.name: modality for modality in spec.modalities}
         for name, part in totals.modalities.items():
             if name not in known or not part.n_patches:
@@ -181,10 +196,16 @@ class Manifest:
             state.n_patches, state.n_bytes = part.n_patches, part.n_bytes
             state.n_constant = part.n_constant
             state.layouts = layouts_of(part, known[name].band_names)
-        for name in self.modalities.keys() & known.keys():
-            state, modality = self.modalities[name], known[name]
-            state.spec_fingerprint = modality.fingerprint
-            state.decoded_by = format_of(str(modality.files)).decoded_by
+        self.describe_spec(spec)
+
+    def describe_spec(self, spec: DatasetSpec) -> None:
+        """Fill in the dataset, and the tool that writes."""
+        self.dataset, self.spec = spec.name, combined(self.spec, as_rows(spec))
+        self.tool = f"{_OWN} {__version__}"
+        for modality in spec.modalities:
+            if state := self.modalities.get(modality.name):
+                state.spec_fingerprint = modality.fingerprint
+                state.decoded_by = format_of(str(modality.files)).decoded_by
         self.whole_fingerprint = None
 
     @classmethod
@@ -200,7 +221,7 @@ class Manifest:
             raise FieldError("it is not an object with a whole number as its 'format'")
         if version not in FORMATS_READ:
             known = " and ".join(map(str, FORMATS_READ))
-            raise _newer(values, f"has format {version}, but only formats {known} can be read")
+            raise newer_error(values, f"has format {version}, but only formats {known} can be read")
         if version == 1:
             values = format_1.upgraded(values)
         fields = Fields(values, "the manifest")
@@ -215,11 +236,14 @@ class Manifest:
             content_digest=fields.text("content_digest"),
             n_patches=fields.count("n_patches"),
             spec=fields.anything("spec"),
+            selection=fields.anything("selection"),
+            made_of=fields.anything("made_of"),
+            labels=fields.anything("labels"),
             whole_fingerprint=fields.text_or_none(format_1.WHOLE_FINGERPRINT),
         )
         digest.from_text(found.content_digest)
         if found.requires_to_read:
-            raise _newer({"tool": found.tool}, _needs("reads", found.requires_to_read))
+            raise newer_error({"tool": found.tool}, needs("reads", found.requires_to_read))
         for name, state in fields.parts("modalities", "modality").items():
             found.modalities[name] = found._state_from(name, state)
         for failure in fields.items("failures", "failure"):
@@ -325,7 +349,7 @@ class Manifest:
             ) from error
 
 
-def _newer(values: dict[str, Any], what: str) -> StoreError:
+def newer_error(values: dict[str, Any], what: str) -> StoreError:
     """The error for a manifest that only a later version understands."""
     tool = values.get("tool")
     writer = tool if isinstance(tool, str) and tool.isprintable() else "a later rico-hdl"
@@ -336,7 +360,8 @@ def _newer(values: dict[str, Any], what: str) -> StoreError:
     )
 
 
-def _needs(verb: str, features: list[str]) -> str:
+def needs(verb: str, features: list[str]) -> str:
+    """What a store requires of programs, for an error."""
     names = ", ".join(map(ascii, features))
     return f"requires {names} of every program that {verb} the store, which is not supported"
 
@@ -360,33 +385,3 @@ def layouts_of(part: ModalityTotals, band_names: Sequence[str]) -> list[LayoutCo
         )
         for layout, n in found[:MAX_LAYOUTS]
     ]
-
-
-def check_same_dataset(manifest: Manifest, spec: DatasetSpec, target: Path) -> None:
-    """Check that patches of this dataset may be added to a store.
-
-    Raises:
-        StoreError: The store holds another dataset, has a modality that was made with another
-            version of the spec, or needs a later rico-hdl.
-    """
-    if manifest.requires_to_write:
-        error = _newer({"tool": manifest.tool}, _needs("writes to", manifest.requires_to_write))
-        raise StoreError(f"{target / MANIFEST_NAME}: the manifest {error.message}", error.hint)
-    if manifest.dataset not in (None, spec.name):
-        raise StoreError(
-            f"{target} holds {manifest.dataset}, expected {spec.name} or an empty folder",
-            "Choose another --target-dir: one store holds one dataset.",
-        )
-    changed = [] if manifest.whole_fingerprint in (None, spec.fingerprint) else [spec.name]
-    changed += [
-        f"{spec.name}'s {modality.name}"
-        for modality in spec.modalities
-        if (state := manifest.modalities.get(modality.name)) is not None
-        and state.spec_fingerprint not in (None, modality.fingerprint)
-    ]
-    if changed:
-        raise StoreError(
-            f"{target} was made by {manifest.tool} with different keys or bands for "
-            f"{' and '.join(changed)}",
-            "Choose another --target-dir, or continue with the version that began the store.",
-        )

@@ -16,6 +16,7 @@ from typing import Final
 from rico_hdl.errors import StoreError
 from rico_hdl.sources.files import KINDS, open_regular
 from rico_hdl.store.journal import JOURNAL_NAME, JournalBlock, scan
+from rico_hdl.store.labelling import LABELS_DRAFT_NAME, LABELS_NAME
 from rico_hdl.store.locking import try_lock
 from rico_hdl.store.manifest import DRAFT_NAME, MANIFEST_NAME
 from rico_hdl.system.durable import sync_folder
@@ -23,6 +24,7 @@ from rico_hdl.values import printable
 
 DATA_NAME: Final = "data.mdb"
 LOCK_NAME: Final = "lock.mdb"
+LABEL_FILES: Final = (LABELS_NAME, LABELS_DRAFT_NAME)
 
 _LOCK_MAGIC: Final = struct.pack("=I", 0xBEEFC0DE)  # MDB_MAGIC, at the beginning of MDB_txninfo
 _FLAGS: Final = (
@@ -69,7 +71,7 @@ def check_files(folder: Path) -> None:
     Raises:
         StoreError: The folder holds something else under the name of one of the store's files.
     """
-    for name in (DATA_NAME, LOCK_NAME, JOURNAL_NAME, MANIFEST_NAME, DRAFT_NAME):
+    for name in (DATA_NAME, LOCK_NAME, JOURNAL_NAME, MANIFEST_NAME, DRAFT_NAME, *LABEL_FILES):
         found = _stranger(folder / name)
         if found:
             raise StoreError(
@@ -177,7 +179,7 @@ def remove_store(folder: Path, journal: FileIO) -> None:
     Raises:
         OSError: A file can't be removed. The rest is still recognised as rico-hdl's.
     """
-    for name in (MANIFEST_NAME, DATA_NAME, LOCK_NAME):
+    for name in (*LABEL_FILES, MANIFEST_NAME, DATA_NAME, LOCK_NAME):
         (folder / name).unlink(missing_ok=True)
     # The journal is emptied last, even if the power fails: without it, records that reappear would
     # be taken for those of another tool.

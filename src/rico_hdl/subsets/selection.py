@@ -1,0 +1,155 @@
+"""Which patches of a store are wanted.
+
+In: a user's criteria, and a store. Out: keys. A sample is all patches that belong together, such as
+an image and its mask; criteria choose samples, so patches that are paired stay paired.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from rico_hdl.errors import UsageError
+from rico_hdl.reading import Keys, Store
+from rico_hdl.reading.selection import Bands, terms_of
+
+_ALL: Final = 2**64
+"""The number of hashes."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Criteria that a patch must meet, all of them.
+
+    Raises:
+        UsageError: A criterion is invalid.
+    """
+
+    modalities: tuple[str, ...] = ()
+    """The names of the wanted modalities; empty for all."""
+    keys: tuple[str, ...] | None = None
+    """The wanted keys; None for all. A key stands for its whole sample."""
+    fraction: float | None = None
+    """The share of samples, above 0 and at most 1: those whose hash is small. Which ones depends
+    only on their names and the seed, and a larger share contains a smaller one."""
+    seed: int = 0
+    """Chooses other samples for `fraction`."""
+    limit: int | None = None
+    """The largest number of samples: the first ones in the order of keys."""
+    bands: tuple[str, ...] = ()
+    """The names of the wanted bands, or presets; empty for all."""
+
+    def __post_init__(self) -> None:
+        if self.fraction is not None and not 0 < self.fraction <= 1:
+            raise UsageError(
+                f"fraction={self.fraction!r}, expected more than 0 and at most 1",
+                "A tenth is 0.1.",
+            )
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"limit={self.limit}, expected at least 1")
+
+    @classmethod
+    def of(  # noqa: PLR0913 - each is the user's choice
+        cls,
+        *,
+        modality: str | Iterable[str] | None = None,
+        keys: Iterable[str] | None = None,
+        fraction: float | None = None,
+        seed: int = 0,
+        limit: int | None = None,
+        bands: Bands = None,
+    ) -> Selection:
+        """A selection from the arguments of `rico_hdl.select`."""
+        if isinstance(keys, str):
+            raise UsageError(f"keys={keys!r} is one key, expected several", "Give a list.")
+        names = (modality,) if isinstance(modality, str) else tuple(modality or ())
+        return cls(
+            modalities=names,
+            keys=None if keys is None else tuple(dict.fromkeys(keys)),
+            fraction=fraction,
+            seed=seed,
+            limit=limit,
+            bands=() if bands is None else terms_of(bands),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: the criteria that were given, and a digest in place of a list of keys."""
+        found: dict[str, Any] = {}
+        if self.modalities:
+            found["modalities"] = sorted(self.modalities)
+        if self.keys is not None:
+            text = "\n".join(sorted(self.keys))
+            digest = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+            found["keys"] = {"n": len(self.keys), "sha256": digest}
+        if self.fraction is not None:
+            found |= {"fraction": self.fraction, "seed": self.seed}
+        if self.limit is not None:
+            found["limit"] = self.limit
+        if self.bands:
+            found["bands"] = list(self.bands)
+        return found
+
+    def chosen(self, store: Store) -> Keys:
+        """The keys of a store that meet all criteria, sorted.
+
+        Raises:
+            UsageError: The store has no such modality, or nothing meets the criteria.
+            UnknownKeyError: The store lacks a key.
+            StoreError: The store is damaged.
+        """
+        every = store.keys()
+        samples = _samples(store, every)
+        wanted = np.ones(len(every), bool)
+        if self.modalities:
+            wanted &= _among(every, [store.keys(name) for name in self.modalities])
+        if self.keys is not None:
+            named = _among(every, [store.locate(self.keys)])
+            wanted &= np.isin(samples, samples[named])
+        if self.fraction is not None:
+            wanted &= self._hashed(every, samples)
+        if self.limit is not None:
+            # In the order in which samples first occur among the wanted keys.
+            _, first = np.unique(samples[wanted], return_index=True)
+            kept = samples[wanted][np.sort(first)[: self.limit]]
+            wanted &= np.isin(samples, kept)
+        if not wanted.any():
+            raise UsageError(
+                f"{store.path}: none of its {len(every)} patches meets the criteria",
+                "Relax them; rico-hdl info shows what the store holds.",
+            )
+        return every[np.flatnonzero(wanted)]
+
+    def _hashed(self, every: Keys, samples: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Whether the hash of each key's sample is small enough."""
+        assert self.fraction is not None  # noqa: S101 - see `chosen`
+        bound = math.ceil(self.fraction * _ALL)
+        prefix = f"{self.seed}:".encode()
+        ids, first = np.unique(samples, return_index=True)
+        small = np.fromiter(
+            (xxhash.xxh3_64_intdigest(prefix + every[int(i)].encode()) < bound for i in first),
+            bool,
+            len(ids),
+        )
+        return np.isin(samples, ids[small])
+
+
+def _samples(store: Store, every: Keys) -> npt.NDArray[np.int64]:
+    """The number of each key's sample."""
+    del store
+    return np.arange(len(every))
+
+
+def _among(every: Keys, parts: Sequence[Keys]) -> npt.NDArray[np.bool_]:
+    """Whether each of the sorted keys is in one of the parts."""
+    found = np.zeros(len(every), bool)
+    names = np.array([key.encode() for key in every])
+    for part in parts:
+        found[np.searchsorted(names, np.array([key.encode() for key in part]))] = True
+    return found
