@@ -345,6 +345,28 @@ def test_ctrl_c_ends_the_threads(tmp_path):
     assert not open_files(tmp_path)
 
 
+@needs_proc
+@pytest.mark.parametrize("number", [1, 2])
+def test_ctrl_c_while_a_thread_starts_leaves_none(tmp_path, monkeypatch, number):
+    """Neither thread goes on if Ctrl-C arrives just when it, or the other one, has been started."""
+    before = our_threads()
+    started = []
+
+    class Interrupted(threading.Thread):
+        def start(self):
+            super().start()
+            started.append(self)
+            if len(started) == number:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(decompression, "Thread", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        decompressed(large(tmp_path))
+    assert len(started) >= number
+    assert our_threads() == before
+    assert not open_files(tmp_path)
+
+
 _WAITING = """
 import sys
 from pathlib import Path

@@ -9,6 +9,8 @@ This module never writes, and never looks into the data that it decompresses.
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from itertools import chain
@@ -259,8 +261,8 @@ def _ahead(items: Generator[_T]) -> Generator[_T]:
 
     # A daemon, so that a hanging network mount does not keep the process from exiting.
     thread = Thread(target=make, name="rico-hdl-decompression", daemon=True)
-    thread.start()
     try:
+        thread.start()
         while not isinstance(item := made.get(), _Last):
             yield item
             del item
@@ -270,4 +272,12 @@ def _ahead(items: Generator[_T]) -> Generator[_T]:
     finally:
         stopped = True
         slots.release()
+        _join(thread)
+
+
+def _join(thread: Thread) -> None:
+    """Wait for the end of a thread, even if an exception interrupted its start."""
+    while thread.ident is None and thread in threading.enumerate():
+        time.sleep(0.001)
+    if thread.ident is not None:
         thread.join()
