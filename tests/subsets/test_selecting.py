@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import rico_hdl
 from rico_hdl.errors import StoreError, UnknownKeyError, UsageError
 from rico_hdl.store import Manifest, digest
+from tests.support.labelled import Labelled, Row, bigearthnet
 from tests.support.reading import records
 from tests.support.running import run
 from tests.support.stores import converted, s2_patch, store_of
@@ -113,6 +114,71 @@ def large(tmp_path_factory):
     store_of(folder, {f"patch_{i}": {"A": band} for i in range(2000)})
     with rico_hdl.open(folder) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory) -> Labelled:
+    """BigEarthNet with its labels, splits and pairs."""
+    found = bigearthnet(tmp_path_factory.mktemp("labelled"))
+    rico_hdl.convert("bigearthnet", {}, found.store, labels=[found.metadata])
+    return found
+
+
+def patches_of(rows: list[Row]) -> set[str]:
+    """The keys of all patches of some samples."""
+    return {key for r in rows for key in (r.patch_id, r.s1_name, f"{r.patch_id}_reference_map")}
+
+
+def test_patches_of_a_sample_stay_together(labelled, tmp_path) -> None:
+    """Of a labelled sample, either all patches are selected or none, and its labels come along."""
+    rico_hdl.select(labelled.store, tmp_path / "half", fraction=0.5, seed=2)
+    found = set(records(tmp_path / "half"))
+    rows = [row for row in labelled.rows if row.patch_id in found]
+    assert 0 < len(rows) < len(labelled.rows)
+    named = patches_of(labelled.rows)
+    assert found & named == patches_of(rows)
+    rico_hdl.select(labelled.store, tmp_path / "one", keys=[labelled.rows[3].s1_name])
+    assert set(records(tmp_path / "one")) == patches_of([labelled.rows[3]])
+    rico_hdl.select(labelled.store, tmp_path / "s2", modality="s2", fraction=0.5, seed=2)
+    assert {row.patch_id for row in rows} <= set(records(tmp_path / "s2"))
+    with rico_hdl.open(tmp_path / "half") as part, rico_hdl.open(labelled.store) as whole:
+        for split in part.splits:
+            expected = {row.patch_id for row in rows if row.split == split}
+            assert set(part.keys("s2", split=split)) == expected
+        keys = part.keys("s2", labelled=True)
+        assert np.array_equal(part.labels(keys), whole.labels(list(keys)))
+        assert part.classes == whole.classes
+    assert rico_hdl.verify(tmp_path / "half").findings == []
+
+
+def test_splits_and_labels_select(labelled, tmp_path) -> None:
+    """A split and classes select the samples that have them, with all patches."""
+    rico_hdl.select(labelled.store, tmp_path / "train", split="train")
+    train = [row for row in labelled.rows if row.split == "train"]
+    assert set(records(tmp_path / "train")) == patches_of(train)
+    some = sorted({label for row in train for label in row.labels})[:2]
+    rico_hdl.select(labelled.store, tmp_path / "some", label=some, split="train")
+    rows = [row for row in train if {*some} & {*row.labels}]
+    assert rows
+    assert set(records(tmp_path / "some")) == patches_of(rows)
+    with pytest.raises(UsageError, match="no class is called 'Forests'"):
+        rico_hdl.select(labelled.store, tmp_path / "none", label="Forests")
+    with pytest.raises(UsageError, match="split"):
+        rico_hdl.select(labelled.store, tmp_path / "none", split="holdout")
+
+
+def test_parts_with_labels_are_merged(labelled, tmp_path) -> None:
+    """The labels of parts are those of the whole again, and can be replaced in neither."""
+    for name in rico_hdl.open(labelled.store).splits:
+        rico_hdl.select(labelled.store, tmp_path / name, split=name)
+    parts = [tmp_path / name for name in rico_hdl.open(labelled.store).splits]
+    rico_hdl.merge(parts, tmp_path / "merged")
+    with rico_hdl.open(tmp_path / "merged") as merged, rico_hdl.open(labelled.store) as whole:
+        keys = whole.keys("s2", labelled=True)
+        assert list(merged.keys("s2")) == list(keys)
+        assert np.array_equal(merged.labels(keys), whole.labels(keys))
+        assert merged.pairs("s1", "s2").keys() == whole.pairs("s1", "s2").keys()
+    assert rico_hdl.verify(tmp_path / "merged").findings == []
 
 
 def test_a_limit_takes_the_first_ones(store, tmp_path) -> None:

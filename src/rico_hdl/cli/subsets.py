@@ -31,6 +31,8 @@ _QUIET: dict[str, Any] = {"is_flag": True, "help": "Print only errors."}
     "--modality", "modalities", multiple=True, metavar="NAME", help="A modality; repeat for more."
 )
 @click.option("--keys", "keys_file", metavar="FILE", help="A file with a key in each line.")
+@click.option("--split", metavar="NAME", help="A split, such as train, or a split file.")
+@click.option("--label", "labels", multiple=True, metavar="CLASS", help="A class; repeat for more.")
 @click.option(
     "--fraction", type=float, metavar="F", help="A share of the samples, such as 0.1 for a tenth."
 )
@@ -53,6 +55,8 @@ def select_command(  # noqa: PLR0913 - the command's options
     *,
     modalities: tuple[str, ...],
     keys_file: str | None,
+    split: str | None,
+    labels: tuple[str, ...],
     fraction: float | None,
     seed: int,
     limit: int | None,
@@ -77,6 +81,8 @@ def select_command(  # noqa: PLR0913 - the command's options
             target,
             modality=modalities or None,
             keys=None if keys_file is None else keys_in(keys_file),
+            split=split,
+            label=labels or None,
             fraction=fraction,
             seed=seed,
             limit=limit,

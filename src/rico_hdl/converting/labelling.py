@@ -95,7 +95,7 @@ class Labelling:
             raise gathering.problem
         self._gather()
         if (samples := self.merged(target, manifest)) is not None:
-            _write(target, manifest, samples)
+            write_labels(target, manifest, samples)
             self._samples = None
         warnings, gathering.warnings = gathering.warnings, []
         return warnings
@@ -188,7 +188,7 @@ def add_labels(
         if doubt:
             raise SourceError(doubt, "Check that the file belongs to this dataset.")
         manifest.describe_spec(spec)
-        _write(folder, manifest, samples)
+        write_labels(folder, manifest, samples)
     return manifest, labelling.gathering.warnings
 
 
@@ -221,7 +221,12 @@ def stored_labels(target: Path, manifest: Manifest) -> SampleTable | None:
         ) from error
 
 
-def _write(target: Path, manifest: Manifest, samples: SampleTable) -> None:
+def write_labels(target: Path, manifest: Manifest, samples: SampleTable) -> None:
+    """Write labels into a store, whose journal is locked, and into its manifest.
+
+    Raises:
+        StoreError: They can't be written.
+    """
     from rico_hdl.labels.stored import chunks_of  # noqa: PLC0415 - takes numpy
 
     replace_labels(target, manifest, chunks_of(samples), _about(samples))

@@ -106,8 +106,6 @@ class Store(Mapping[str, dict[str, Array]]):
         """Release the file, once reads in other threads are done; harmless if called twice."""
         self.records.close()
 
-    # Contents
-
     def __len__(self) -> int:
         return len(self.records)
 
@@ -138,8 +136,8 @@ class Store(Mapping[str, dict[str, Array]]):
         if modality is not None:
             found = keys_of(self.records, self._contents(modality))
         if split is not None:
-            found = found[np.flatnonzero(self._labels.in_split(found, split))]
-        return found[np.flatnonzero(self._labels.is_labelled(found))] if labelled else found
+            found = found[np.flatnonzero(self.annotations.in_split(found, split))]
+        return found[np.flatnonzero(self.annotations.is_labelled(found))] if labelled else found
 
     def locate(self, keys: Iterable[str]) -> Keys:
         """The given keys together with the places of their records, which saves later look-ups.
@@ -164,13 +162,14 @@ class Store(Mapping[str, dict[str, Array]]):
         return self.records.catalogue.spec
 
     @cached_property
-    def _labels(self) -> StoreLabels:
+    def annotations(self) -> StoreLabels:
+        """Samples, labels and splits, for other packages."""
         return StoreLabels(self.path, self.spec)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, by index; empty if nothing names a class."""
-        return self._labels.classes(self.records.keys())
+        return self.annotations.classes(self.records.keys())
 
     def labels(self, keys: Iterable[str]) -> npt.NDArray[Any]:
         """The label of each key.
@@ -184,12 +183,12 @@ class Store(Mapping[str, dict[str, Array]]):
             UsageError: A key has no label.
             StoreError: The store is closed, or the labels are damaged.
         """
-        return self._labels.labels(keys, self.records.keys())
+        return self.annotations.labels(keys, self.records.keys())
 
     @property
     def splits(self) -> tuple[str, ...]:
         """The names of the splits, such as ``train``; empty without splits."""
-        return self._labels.splits(self.records.keys())
+        return self.annotations.splits(self.records.keys())
 
     def pairs(self, *modalities: str, split: str | None = None) -> dict[str, Keys]:
         """The patches of several modalities that belong together.
@@ -205,7 +204,7 @@ class Store(Mapping[str, dict[str, Array]]):
         Raises:
             UsageError: The store has no such modality, or nothing says what belongs together.
         """
-        return pairs_of(self, self._labels, modalities, split)
+        return pairs_of(self, self.annotations, modalities, split)
 
     def series(self, modality: str | None = None, *, split: str | None = None) -> TimeSeries:
         """The patches of each place, in the order of time: a sequence of `Keys`.

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from rico_hdl.converting.labelling import write_labels
 from rico_hdl.errors import InterruptedRunError, StoreError, UsageError
+from rico_hdl.labels.samples import SampleTable
 from rico_hdl.observer import Observer
 from rico_hdl.reading import Keys, Store
 from rico_hdl.reading.protocol import Located
@@ -47,6 +49,8 @@ class Origins:
     """Their dataset; None if it is unknown."""
     selection: dict[str, Any] | None
     """What was selected of them, JSON-ready; None for everything."""
+    labels: SampleTable | None = None
+    """The labels of the new store."""
 
     @property
     def made_of(self) -> dict[str, Any]:
@@ -148,6 +152,7 @@ def write_store(  # noqa: PLR0913 - the last two by name
         if n_present:
             observer.on_records(n_present, 0)
         manifest = Manifest(selection=origins.selection, made_of=origins.made_of)
+        manifest.labels = found.labels if found is not None else None
         _save(manifest, writer, origins, finished=False)
         with closing(iter(records(lambda key: key not in writer))) as copies:  # type: ignore[type-var]
             for record in copies:
@@ -158,6 +163,8 @@ def write_store(  # noqa: PLR0913 - the last two by name
                 n_bytes += len(record.data)
                 observer.on_records(1, len(record.data))
         _save(manifest, writer, origins, finished=not stop)
+        if origins.labels is not None and not stop:
+            write_labels(folder, manifest, origins.labels)
     summary = CopySummary(
         target=str(folder),
         stores=tuple(str(store.path) for store in origins.stores),

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from heapq import merge as merged
 
 from rico_hdl.errors import StoreError, UsageError
+from rico_hdl.labels.joining import merged as joined
+from rico_hdl.labels.samples import SampleTable
 from rico_hdl.observer import Observer, observing
 from rico_hdl.reading import Store
 from rico_hdl.reading import open as open_store
@@ -50,7 +52,8 @@ def merge(
     with ExitStack() as stack:
         opened = [stack.enter_context(open_store(store)) for store in stores]
         manifests = tuple(Manifest.read(store.path) or Manifest() for store in opened)
-        origins = Origins(tuple(opened), manifests, _common_spec(opened, manifests), None)
+        spec = _common_spec(opened, manifests)
+        origins = Origins(tuple(opened), manifests, spec, None, _common_labels(opened, spec))
 
         def records(is_wanted: Callable[[bytes], bool]) -> Iterator[Record]:
             read_bytes = READ_BYTES // len(opened)
@@ -120,3 +123,20 @@ def _common_spec(stores: Sequence[Store], manifests: Sequence[Manifest]) -> Data
                     "Merge stores that were made with the same description of the dataset.",
                 )
     return first
+
+
+def _common_labels(stores: Sequence[Store], spec: DatasetSpec | None) -> SampleTable | None:
+    """The labels of all stores; None if there are none.
+
+    Raises:
+        SourceError: They are of different kinds.
+    """
+    found: SampleTable | None = None
+    for store in stores:
+        samples = store.annotations.samples
+        if samples is None or spec is None:
+            continue
+        names = tuple(one.name for one in spec.modalities)
+        classes = spec.labels.classes if spec.labels is not None else ()
+        found = samples if found is None else joined(found, samples, names, classes)
+    return found

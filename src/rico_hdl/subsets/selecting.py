@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 
+import numpy as np
+
+from rico_hdl.labels.samples import SampleTable
 from rico_hdl.observer import Observer, observing
+from rico_hdl.reading import Keys, Store
 from rico_hdl.reading import open as open_store
+from rico_hdl.reading.labels import names_of
 from rico_hdl.store import Manifest
 from rico_hdl.subsets.copying import READ_BYTES, Origins, records_of, write_store
 from rico_hdl.subsets.selection import Selection
@@ -23,6 +28,8 @@ def select(  # noqa: PLR0913 - each is the user's choice
     fraction: float | None = None,
     seed: int = 0,
     limit: int | None = None,
+    split: str | None = None,
+    label: str | Iterable[str] | None = None,
     overwrite: bool = False,
     observer: Observer | None = None,
 ) -> CopySummary:
@@ -39,6 +46,8 @@ def select(  # noqa: PLR0913 - each is the user's choice
         fraction: The share of samples, such as 0.1; see `Selection.fraction`.
         seed: Chooses other samples for ``fraction``.
         limit: The largest number of samples.
+        split: The name of a split, or a publisher's split file.
+        label: The name of a class, or several of which a sample has any.
         overwrite: Start from scratch: remove the contents of the target, if rico-hdl wrote them.
         observer: Receives progress, as in a verification.
 
@@ -48,11 +57,20 @@ def select(  # noqa: PLR0913 - each is the user's choice
         StoreError: The store is damaged, or the target can't be used.
         InterruptedRunError: A signal ended it; all stored records are kept.
     """
-    wanted = Selection.of(modality=modality, keys=keys, fraction=fraction, seed=seed, limit=limit)
+    wanted = Selection.of(
+        modality=modality,
+        keys=keys,
+        fraction=fraction,
+        seed=seed,
+        limit=limit,
+        split=split,
+        label=label,
+    )
     with open_store(store) as opened:
         manifest = Manifest.read(opened.path) or Manifest()
-        origins = Origins((opened,), (manifest,), opened.spec, wanted.to_dict())
         chosen = wanted.chosen(opened)
+        labels = _labels_of(opened, chosen)
+        origins = Origins((opened,), (manifest,), opened.spec, wanted.to_dict(), labels)
 
         def records(is_wanted: Callable[[bytes], bool]) -> Iterator[Record]:
             return records_of(opened, chosen, READ_BYTES, is_wanted)
@@ -65,3 +83,14 @@ def select(  # noqa: PLR0913 - each is the user's choice
             overwrite=overwrite,
             observer=observing(observer),
         )
+
+
+def _labels_of(store: Store, keys: Keys) -> SampleTable | None:
+    """The labels of samples that have any of some patches; None if there are none."""
+    samples = store.annotations.samples
+    if samples is None:
+        return None
+    wanted = names_of(keys)
+    has = [wanted.find(names) >= 0 for names in samples.names.values()]
+    rows = np.flatnonzero(np.any(has, axis=0))
+    return samples.take(rows) if len(rows) else None

@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +19,7 @@ import xxhash
 
 from rico_hdl.errors import UsageError
 from rico_hdl.reading import Keys, Store
-from rico_hdl.reading.selection import Bands, terms_of
+from rico_hdl.subsets.samples import sample_names
 
 _ALL: Final = 2**64
 """The number of hashes."""
@@ -43,8 +44,10 @@ class Selection:
     """Chooses other samples for `fraction`."""
     limit: int | None = None
     """The largest number of samples: the first ones in the order of keys."""
-    bands: tuple[str, ...] = ()
-    """The names of the wanted bands, or presets; empty for all."""
+    split: str = ""
+    """The name of a split, or the path of a publisher's split file; empty for all."""
+    labels: tuple[str, ...] = ()
+    """The names of classes, of which a sample has any; empty for all."""
 
     def __post_init__(self) -> None:
         if self.fraction is not None and not 0 < self.fraction <= 1:
@@ -64,7 +67,8 @@ class Selection:
         fraction: float | None = None,
         seed: int = 0,
         limit: int | None = None,
-        bands: Bands = None,
+        split: str | None = None,
+        label: str | Iterable[str] | None = None,
     ) -> Selection:
         """A selection from the arguments of `rico_hdl.select`."""
         if isinstance(keys, str):
@@ -76,7 +80,8 @@ class Selection:
             fraction=fraction,
             seed=seed,
             limit=limit,
-            bands=() if bands is None else terms_of(bands),
+            split=split or "",
+            labels=(label,) if isinstance(label, str) else tuple(label or ()),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,8 +97,10 @@ class Selection:
             found |= {"fraction": self.fraction, "seed": self.seed}
         if self.limit is not None:
             found["limit"] = self.limit
-        if self.bands:
-            found["bands"] = list(self.bands)
+        if self.split:
+            found["split"] = self.split
+        if self.labels:
+            found["labels"] = sorted(self.labels)
         return found
 
     def chosen(self, store: Store) -> Keys:
@@ -105,15 +112,21 @@ class Selection:
             StoreError: The store is damaged.
         """
         every = store.keys()
-        samples = _samples(store, every)
+        names, samples = np.unique(sample_names(store, every), return_inverse=True)
         wanted = np.ones(len(every), bool)
         if self.modalities:
             wanted &= _among(every, [store.keys(name) for name in self.modalities])
+        parts = []
         if self.keys is not None:
-            named = _among(every, [store.locate(self.keys)])
-            wanted &= np.isin(samples, samples[named])
+            parts.append(store.locate(self.keys))
+        if self.split:
+            parts.append(store.keys(split=self.split))
+        if self.labels:
+            parts.append(_with_labels(store, self.labels))
+        for part in parts:
+            wanted &= np.isin(samples, samples[_among(every, [part])])
         if self.fraction is not None:
-            wanted &= self._hashed(every, samples)
+            wanted &= self._hashed(names)[samples]
         if self.limit is not None:
             # In the order in which samples first occur among the wanted keys.
             _, first = np.unique(samples[wanted], return_index=True)
@@ -126,24 +139,32 @@ class Selection:
             )
         return every[np.flatnonzero(wanted)]
 
-    def _hashed(self, every: Keys, samples: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Whether the hash of each key's sample is small enough."""
+    def _hashed(self, names: npt.NDArray[np.bytes_]) -> npt.NDArray[np.bool_]:
+        """Whether the hash of each sample's name is small enough."""
         assert self.fraction is not None  # noqa: S101 - see `chosen`
-        bound = math.ceil(self.fraction * _ALL)
-        prefix = f"{self.seed}:".encode()
-        ids, first = np.unique(samples, return_index=True)
-        small = np.fromiter(
-            (xxhash.xxh3_64_intdigest(prefix + every[int(i)].encode()) < bound for i in first),
-            bool,
-            len(ids),
+        bound, prefix = math.ceil(self.fraction * _ALL), f"{self.seed}:".encode()
+        small = (xxhash.xxh3_64_intdigest(prefix + name) < bound for name in names.tolist())
+        return np.fromiter(small, bool, len(names))
+
+
+def _with_labels(store: Store, labels: Sequence[str]) -> Keys:
+    """The keys of patches that have any of these labels.
+
+    Raises:
+        UsageError: The store has no labels, or no such class.
+    """
+    classes = store.classes
+    if unknown := [label for label in labels if label not in classes]:
+        close = get_close_matches(unknown[0], classes, 1)
+        raise UsageError(
+            f"{store.path}: no class is called {unknown[0]!r}",
+            f"Did you mean {close[0]!r}?" if close else f"Classes: {', '.join(classes) or 'none'}.",
         )
-        return np.isin(samples, ids[small])
-
-
-def _samples(store: Store, every: Keys) -> npt.NDArray[np.int64]:
-    """The number of each key's sample."""
-    del store
-    return np.arange(len(every))
+    keys = store.keys(labelled=True)
+    wanted = [classes.index(label) for label in labels]
+    values = store.labels(keys)
+    has = values[:, wanted].any(axis=1) if values.ndim == 2 else np.isin(values, wanted)
+    return keys[np.flatnonzero(has)]
 
 
 def _among(every: Keys, parts: Sequence[Keys]) -> npt.NDArray[np.bool_]:
