@@ -26,6 +26,7 @@ from rico_hdl.reading.layouts import RecordLayout, little
 from rico_hdl.reading.protocol import Located, Records
 from rico_hdl.reading.readahead import spans_of
 from rico_hdl.reading.runs import Array
+from rico_hdl.statistics import BandStatistics
 from rico_hdl.statistics.counting import BandCounter
 from rico_hdl.system.processors import frequent_switches
 
@@ -84,11 +85,12 @@ class BandCounts:
                         "Count the patches of each dtype on their own: give keys.",
                     ) from error
 
-    def in_order(self) -> dict[str, BandCounter]:
-        """The counters by band, in the publisher's order."""
+    def finish(self) -> dict[str, BandStatistics]:
+        """The statistics of each band, in the publisher's order; the counters are given up."""
         known = [name for name in self._names if name in self._counters]
-        others = [name for name in sorted(self._counters) if name not in {*self._names}]
-        return {name: self._counters[name] for name in known + others}
+        others = sorted(self._counters.keys() - {*self._names})
+        # One by one: both forms of all histograms would take twice the memory.
+        return {name: self._counters.pop(name).finish() for name in known + others}
 
 
 class _Chunk(NamedTuple):

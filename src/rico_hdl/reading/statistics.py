@@ -99,10 +99,8 @@ def statistics_of(  # noqa: PLR0913 - the options of one call
             f"{store.path}: {what}" + (f": {modality!r}" if modality else ""),
             f"It has: {', '.join(known) or 'no records'}.",
         )
-    chosen = chosen_keys(store, [modality], split=split, keys=keys).get(modality)
-    if chosen is None:
-        raise UsageError(f"{store.path}: none of the patches is of the modality {modality!r}")
-    return counted(store, {modality: chosen}, split, nodata, n_workers, observer)[modality]
+    chosen = chosen_keys(store, [modality], split=split, keys=keys)
+    return counted(store, chosen, split, nodata, n_workers, observer)[modality]
 
 
 def chosen_keys(
@@ -223,7 +221,7 @@ def counted(  # noqa: PLR0913, PLR0917 - the options of one call
         found[name] = Statistics(
             modality=name,
             n_patches=len(keys),
-            bands={band: one.finish() for band, one in counts.in_order().items()},
+            bands=counts.finish(),
             is_mask=modality is not None and modality.role == "mask",
             classes=modality.classes if modality is not None else (),
             labels=labels,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final, Self
@@ -68,7 +68,7 @@ class BandStatistics:
     """The exact sum of valid pixels, in units of two to the power of `unit`."""
     squares: int
     """The exact sum of their squares, in units of the square of that."""
-    buckets: npt.NDArray[np.int64]
+    buckets: npt.NDArray[np.uint16]
     """The buckets that hold pixels, in the order of their values; see `ValueBuckets`."""
     counts: npt.NDArray[np.int64]
     """The number of valid pixels in each of `buckets`."""
@@ -77,7 +77,7 @@ class BandStatistics:
     def of_exact(
         cls,
         dtype: str,
-        buckets: npt.NDArray[np.int64],
+        buckets: npt.NDArray[np.uint16],
         counts: npt.NDArray[np.int64],
         nodata: float | None,
     ) -> Self:
@@ -312,13 +312,7 @@ class BandStatistics:
         """
         try:
             exact, numbers = values["exact"], {name: int(values[name]) for name in _SUMMED[:-2]}
-            buckets = [np.zeros(0, np.int64)]
-            counts = [np.zeros(0, np.int64)]
-            for first, run in exact["histogram"]:
-                filled = np.array(run, np.int64)
-                kept = np.flatnonzero(filled)
-                buckets.append(kept + int(first))
-                counts.append(filled[kept])
+            buckets, counts = _of_runs(exact["histogram"])
             nodata = values["nodata"]
             return cls(
                 dtype=buckets_of(str(values["dtype"])).dtype.name,
@@ -327,12 +321,31 @@ class BandStatistics:
                 maximum=values["maximum"],
                 total=int(exact["sum"]),
                 squares=int(exact["sum_of_squares"]),
-                buckets=np.concatenate(buckets),
-                counts=np.concatenate(counts),
+                buckets=buckets,
+                counts=counts,
                 **numbers,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"these are no statistics of a band: {error!r}") from error
+
+
+def _of_runs(
+    runs: Iterable[tuple[int, list[int]]],
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64]]:
+    """The buckets and counts of a stored histogram.
+
+    Raises:
+        ValueError: They are not in order, or a count is negative.
+    """
+    counts = np.zeros(2**16, np.int64)
+    end = 0
+    for first, run in runs:
+        if not (end <= first <= 2**16 - len(run) and min(run) >= 0):
+            raise ValueError(f"a run of {len(run)} buckets from {first} on")
+        end = first + len(run)
+        counts[first:end] = run
+    buckets = np.flatnonzero(counts)
+    return buckets.astype(np.uint16), counts[buckets]
 
 
 def _exact_sums(values: Numbers, counts: npt.NDArray[np.int64], unit: int) -> tuple[int, int]:

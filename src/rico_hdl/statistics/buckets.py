@@ -82,7 +82,8 @@ class ValueBuckets:
             values = patterns.astype(np.uint16).view(np.float16).astype(np.float64)
             return values, values
         bits = patterns.astype(np.uint32) << 16
-        near, far = _float32(bits), _float32(bits | 0xFFFF)
+        near = _float32(bits)
+        far = np.where(patterns == 0, 0, _float32(bits | 0xFFFF))  # zeros, hardly anything else
         low, high = np.where(is_positive, near, far), np.where(is_positive, far, near)
         if self.dtype.kind == "f":
             return low, high

@@ -187,9 +187,9 @@ class BandCounter:
         patterns = np.flatnonzero(counts)
         buckets = self._buckets.in_order(patterns)
         order = np.argsort(buckets)
-        buckets, found = buckets[order], counts[patterns[order]]
+        ordered, found = buckets[order].astype(np.uint16), counts[patterns[order]]
         if self._buckets.is_exact:
-            return BandStatistics.of_exact(self.dtype, buckets, found, self.nodata)
+            return BandStatistics.of_exact(self.dtype, ordered, found, self.nodata)
         return BandStatistics(
             dtype=self.dtype,
             nodata=self.nodata,
@@ -203,7 +203,7 @@ class BandCounter:
             maximum=self._extremes[1] if self._extremes else None,
             total=self._total,
             squares=self._squares,
-            buckets=buckets,
+            buckets=ordered,
             counts=found,
         )
 

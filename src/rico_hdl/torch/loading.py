@@ -264,9 +264,9 @@ def loader(  # noqa: PLR0913 - the options of PyTorch's loader
             evenly among the ranks.
         sampler: A custom order, such as PyTorch's `WeightedRandomSampler`.
         normalize: The statistics by which images are normalised, in the threads: see `Normalize`.
-        transform: A function from batch to batch, called after that in the threads: it should spend its time
-            in code that releases Python's lock, such as tensor operations. The dataset's own
-            transform is applied before, sample by sample.
+        transform: A function from batch to batch, called after that in the threads: it should spend
+            its time in code that releases Python's lock, such as tensor operations. The dataset's
+            own transform is applied before, sample by sample.
         rank: Zero-based number of this process among those that train together; None asks
             `torch.distributed` if that is initialized. Each rank gets its own samples.
         world_size: The number of these processes; None asks, too.
