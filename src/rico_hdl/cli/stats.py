@@ -112,14 +112,14 @@ def _keys_in(path: str) -> list[str]:
 
 def _lines(found: Mapping[str, Statistics]) -> Iterator[str]:
     for name, statistics in found.items():
-        yield f"{name}: {statistics.n_patches} patches"
+        yield f"{name}: {_counted(statistics.n_patches, 'patch')}"
         yield from _table(statistics)
         if statistics.has_class_pixels:
-            yield from _shares("pixels", statistics.class_pixels())
+            yield from _shares("pixel", statistics.class_pixels())
         if statistics.labels:
-            yield from _shares("patches", statistics.labels)
+            yield from _shares("patch", statistics.labels)
         if statistics.n_unlabelled:
-            yield f"  {statistics.n_unlabelled} patches have no label"
+            yield f"  without a label: {_counted(statistics.n_unlabelled, 'patch')}"
 
 
 def _table(statistics: Statistics) -> Iterator[str]:
@@ -148,11 +148,17 @@ def _cells(band: BandStatistics) -> list[str]:
     ]
 
 
+def _counted(n: int, what: str) -> str:
+    """A number of pixels or patches."""
+    plural = "patches" if what == "patch" else "pixels"
+    return f"{n} {what if n == 1 else plural}"
+
+
 def _shares(what: str, counts: Mapping[str, int]) -> Iterator[str]:
     """A row for each class, with its share."""
     n = max(1, sum(counts.values()))
     width = max(map(len, list(counts)[:_N_SHOWN]), default=0)
     for name, count in list(counts.items())[:_N_SHOWN]:
-        yield f"  {name.ljust(width)}  {count} {what}, {100 * count / n:.3g}%"
+        yield f"  {name.ljust(width)}  {_counted(count, what)}, {100 * count / n:.3g}%"
     if len(counts) > _N_SHOWN:
         yield f"  and {len(counts) - _N_SHOWN} more classes: use --json or --output"

@@ -93,7 +93,7 @@ class BandCounts:
         return {name: self._counters.pop(name).finish() for name in known + others}
 
 
-class _Chunk(NamedTuple):
+class _Portion(NamedTuple):
     """Some records, of which each job counts some of the bands."""
 
     keys: Keys
@@ -134,7 +134,7 @@ def count_records(
                 future.cancel()
 
 
-def _chunks(records: Records, keys: Keys) -> Iterator[_Chunk]:
+def _chunks(records: Records, keys: Keys) -> Iterator[_Portion]:
     """The records in chunks, each large enough for counting to be worth its start."""
     first = 0
     for number in count():
@@ -147,11 +147,11 @@ def _chunks(records: Records, keys: Keys) -> Iterator[_Chunk]:
         n = min(n, _MAX_CHUNK, len(keys) - first)
         n_jobs = max(-(-n_bands // _MAX_BANDS), n * layout.n_bytes // _CHUNK_BYTES)
         some = keys[first : first + n]
-        yield _Chunk(some, min(n_jobs, n_bands), number % _ANNOUNCED == 0)
+        yield _Portion(some, min(n_jobs, n_bands), number % _ANNOUNCED == 0)
         first += n
 
 
-def _run(records: Records, chunk: _Chunk, i: int, counts: BandCounts) -> tuple[int, int]:
+def _run(records: Records, chunk: _Portion, i: int, counts: BandCounts) -> tuple[int, int]:
     """Count some bands of some records; returns the records that are finished, and bytes."""
     read = partial(_counted, records, chunk, i, counts.nodata)
     found, n_bytes = records.settled(chunk.keys, read)
@@ -160,7 +160,7 @@ def _run(records: Records, chunk: _Chunk, i: int, counts: BandCounts) -> tuple[i
 
 
 def _counted(
-    records: Records, chunk: _Chunk, i: int, nodata: float | None, located: Sequence[Located]
+    records: Records, chunk: _Portion, i: int, nodata: float | None, located: Sequence[Located]
 ) -> tuple[dict[str, BandCounter], int]:
     """The counters of job ``i``, and the bytes it read, once the places of records are known."""
     found: dict[str, BandCounter] = {}
