@@ -19,6 +19,7 @@ from rico_hdl.reading.records import MappedRecords
 from rico_hdl.reading.statistics import chosen_keys
 from rico_hdl.reading.statistics import counted as counted_modalities
 from rico_hdl.statistics import Statistics
+from rico_hdl.statistics.counting import BandCounter
 from tests.reading.test_protocol import Joined
 from tests.statistics.test_band import DTYPES, PERCENTAGES, counted, valid, values_of
 from tests.support.running import measured
@@ -283,6 +284,32 @@ def test_an_interruption_ends_it(tmp_path):
         with pytest.raises(InterruptedRunError):
             store.statistics("s2", observer=Impatient())
         assert not [one for one in threading.enumerate() if "rico-hdl-stats" in one.name]
+
+
+def test_threads_do_not_lose_counts():
+    """Counters that many threads add at the same time are all in the result."""
+    values = np.arange(60_000, dtype=np.uint16)
+    counts = counting.BandCounts(["B"], None)
+
+    def add():
+        for _ in range(40):
+            counter = BandCounter("uint16")
+            counter.count([values[None]])
+            counts.add({"B": counter}, "here")
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=add) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    (found,) = counts.finish().values()
+    assert found.n_pixels == found.n_valid == 8 * 40 * 60_000
+    assert found.counts.tolist() == [320] * 60_000
 
 
 @pytest.mark.parametrize("side", SIDES)

@@ -174,6 +174,17 @@ def test_merged_parts_are_the_whole(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_counters_are_added(dtype):
+    """Counts of two threads add up to those of one, also for odd numbers of values."""
+    values = values_of(dtype, 3000)
+    one, two = BandCounter(dtype, 1), BandCounter(dtype, 1)
+    one.count([values[None, :1001]])
+    two.count([values[None, 1001:]])
+    one.add(two)
+    assert one.finish() == counted(values, 1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_stored_statistics_are_the_same(dtype):
     """Nothing is lost in the JSON-ready form, in which no number is NaN or infinite."""
     import json
@@ -238,6 +249,9 @@ def test_many_values_in_any_shape_are_counted_once(dtype):
     padded[:, 0] = values[4 * n + 1 :]
     counter.count([padded[:, :1], np.zeros((3, 0), dtype), np.zeros((0, 3), dtype)])
     assert counter.finish() == counted(values)
+    twice = BandCounter(dtype)
+    twice.count([values.reshape(5, n)[:4].reshape(2, 2 * n)])
+    assert twice.finish() == counted(values[: 4 * n])
 
 
 def test_unaligned_values_are_counted():
