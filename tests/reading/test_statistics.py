@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from functools import reduce
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -182,6 +184,19 @@ def test_splits_need_a_store_that_has_them(tmp_path):
         pytest.raises(UsageError, match="no split"),
     ):
         store.statistics(split="train")
+
+
+def test_splits_are_counted_and_add_up(tmp_path):
+    """The statistics of the splits are those of their patches, and add up to those of all."""
+    with rico_hdl.open(converted("loveda", tmp_path, 6)) as store:
+        if "split" not in signature(store.keys).parameters:
+            pytest.skip("stores don't know splits")
+        name = store.modalities[0]
+        parts = [store.statistics(name, split=split) for split in store.splits]
+        assert [part.split for part in parts] == list(store.splits)
+        for part in parts:
+            check(part, {key: store[key] for key in store.keys(name, split=part.split)})
+        assert reduce(Statistics.merge, parts).bands == store.statistics(name).bands
 
 
 def test_parts_add_up_to_the_whole(tmp_path):

@@ -115,9 +115,11 @@ def _lines(found: Mapping[str, Statistics]) -> Iterator[str]:
         yield f"{name}: {_counted(statistics.n_patches, 'patch')}"
         yield from _table(statistics)
         if statistics.has_class_pixels:
-            yield from _shares("pixel", statistics.class_pixels())
+            pixels = statistics.class_pixels()
+            yield from _shares("pixel", pixels, sum(pixels.values()))
         if statistics.labels:
-            yield from _shares("patch", statistics.labels)
+            n_labelled = statistics.n_patches - statistics.n_unlabelled
+            yield from _shares("patch", statistics.labels, n_labelled)
         if statistics.n_unlabelled:
             yield f"  without a label: {_counted(statistics.n_unlabelled, 'patch')}"
 
@@ -154,11 +156,10 @@ def _counted(n: int, what: str) -> str:
     return f"{n} {what if n == 1 else plural}"
 
 
-def _shares(what: str, counts: Mapping[str, int]) -> Iterator[str]:
-    """A row for each class, with its share."""
-    n = max(1, sum(counts.values()))
+def _shares(what: str, counts: Mapping[str, int], n: int) -> Iterator[str]:
+    """A row for each class, with its share of ``n``; a patch may have several classes."""
     width = max(map(len, list(counts)[:_N_SHOWN]), default=0)
     for name, count in list(counts.items())[:_N_SHOWN]:
-        yield f"  {name.ljust(width)}  {_counted(count, what)}, {100 * count / n:.3g}%"
+        yield f"  {name.ljust(width)}  {_counted(count, what)}, {100 * count / max(1, n):.3g}%"
     if len(counts) > _N_SHOWN:
         yield f"  and {len(counts) - _N_SHOWN} more classes: use --json or --output"
