@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from rico_hdl.errors import StoreError, UsageError
+from rico_hdl.errors import UsageError
 from rico_hdl.observer import Observer, observing
 from rico_hdl.reading.catalogue import UNKNOWN, ModalityContents
 from rico_hdl.reading.counting import BandCounts, count_records
@@ -33,11 +34,6 @@ class Countable(Protocol):
     """The records."""
 
     @property
-    def keys(self) -> Any:  # noqa: ANN401 - its options grow with what stores have
-        """See `Store.keys`."""
-        ...
-
-    @property
     def path(self) -> Path:
         """The folder."""
         ...
@@ -52,7 +48,13 @@ class Countable(Protocol):
         """The names of the classes of labels."""
         ...
 
-    def labels(self, keys: Iterable[str]) -> Any:  # noqa: ANN401 - an array of any dtype
+    def keys(
+        self, modality: str | None = None, *, split: str | None = None, labelled: bool = False
+    ) -> Keys:
+        """The keys of a modality, of a split, or with labels."""
+        ...
+
+    def labels(self, keys: Iterable[str]) -> npt.NDArray[Any]:
         """The label of each key."""
         ...
 
@@ -134,7 +136,7 @@ def chosen_keys(
     if keys is not None:
         found = _by_modality(store.records, store.records.locate(list(keys)))
     elif split is not None:
-        found = {name: _in_split(store, name, split) for name in modalities or catalogue.modalities}
+        found = {name: store.keys(name, split=split) for name in modalities or catalogue.modalities}
     elif modalities:
         known = catalogue.modalities
         found = {name: keys_of(store.records, known[name]) for name in modalities}
@@ -168,21 +170,6 @@ def _by_modality(records: Records, keys: Keys) -> dict[str, Keys]:
         contents = catalogue.contents_of(layout, key)
         rows.setdefault(name_of.get(id(contents), UNKNOWN), []).append(row)
     return {name: keys[np.array(some, np.int64)] for name, some in rows.items()}
-
-
-def _in_split(store: Countable, modality: str, split: str) -> Keys:
-    """The keys of a modality in a split.
-
-    Raises:
-        UsageError: The store has no such split.
-    """
-    try:
-        found: Keys = store.keys(modality, split=split)
-    except TypeError:
-        raise UsageError(
-            f"{store.path} has no splits", "List the keys of the split in a file: --keys FILE."
-        ) from None
-    return found
 
 
 def counted(  # noqa: PLR0913, PLR0917 - the options of one call
@@ -242,33 +229,15 @@ def _described(spec: DatasetSpec | None, name: str) -> Modality | None:
 def _label_counts(store: Countable, modality: str, keys: Keys) -> tuple[dict[str, int], int]:
     """How many patches have each label, and how many have none if others have one."""
     classes = store.classes
-    if not classes:
+    if not classes or modality not in store.records.catalogue.modalities:
         return {}, 0
-    labelled, n_unlabelled = keys, 0
-    try:
-        labels = store.labels(labelled)
-    except StoreError:
-        raise
-    except UsageError:  # some have no label, or all
-        labelled = _labelled(store, modality, keys)
-        n_unlabelled = len(keys) - len(labelled)
-        if not len(labelled):
-            return {}, 0
-        labels = store.labels(labelled)
-    values = np.asarray(labels)
+    known = {*store.keys(modality, labelled=True)}
+    labelled = keys[np.flatnonzero([key in known for key in keys])]
+    if not len(labelled):
+        return {}, 0
+    values = np.asarray(store.labels(labelled))
     if values.ndim == 1:
         counts = np.bincount(values.astype(np.int64), minlength=len(classes))
     else:
         counts = values.sum(axis=0, dtype=np.int64)
-    return dict(zip(classes, counts.tolist(), strict=True)), n_unlabelled
-
-
-def _labelled(store: Countable, modality: str, keys: Keys) -> Keys:
-    """Those of some keys that have a label; none where the store can't tell."""
-    if modality not in store.records.catalogue.modalities:
-        return keys[:0]
-    try:
-        known = {*store.keys(modality, labelled=True)}
-    except (TypeError, UsageError):
-        return keys[:0]
-    return keys[np.array([i for i, key in enumerate(keys) if key in known], np.int64)]
+    return dict(zip(classes, counts.tolist(), strict=True)), len(keys) - len(labelled)
