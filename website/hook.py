@@ -50,7 +50,7 @@ from website.offline import fetched
 _PLACEHOLDER = re.compile(r"^<!-- site: (\w+)(?: (.+))? -->$", re.MULTILINE)
 _COMMENT = re.compile(r"^<!-- skip: .* -->\n", re.MULTILINE)
 _TIMES = re.compile(r"(?<=\d) x (?=\d)")
-_MODULES = ("rico_hdl", "rico_hdl.torch", "rico_hdl.labels")
+_MODULES = ("rico_hdl", "rico_hdl.torch", "rico_hdl.labels", "rico_hdl.statistics")
 """The modules whose names in ``__all__`` mkdocstrings documents."""
 _ASSETS = ROOT / "website" / "assets"
 

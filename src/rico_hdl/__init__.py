@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
     from rico_hdl.spec.toml_form import load_spec
+    from rico_hdl.statistics import BandStatistics, Statistics
     from rico_hdl.subsets import CopySummary, Selection, merge, select
     from rico_hdl.values import ArchiveFailure, Failure, PatchFailure
 
@@ -54,6 +55,7 @@ __all__ = [
     "ArchiveFailure",
     "ArraySpec",
     "Band",
+    "BandStatistics",
     "Batch",
     "Batches",
     "CopySummary",
@@ -73,6 +75,7 @@ __all__ = [
     "Selection",
     "SizeError",
     "SourceError",
+    "Statistics",
     "Store",
     "StoreError",
     "StoreInfo",
@@ -101,6 +104,7 @@ _HOMES = {
     "ArchiveFailure": "values",
     "ArraySpec": "reading",
     "Band": "spec",
+    "BandStatistics": "statistics",
     "Batch": "reading",
     "Batches": "reading",
     "CopySummary": "subsets",
@@ -120,6 +124,7 @@ _HOMES = {
     "Selection": "subsets",
     "SizeError": "errors",
     "SourceError": "errors",
+    "Statistics": "statistics",
     "Store": "reading",
     "StoreError": "errors",
     "StoreInfo": "checking.inspection",

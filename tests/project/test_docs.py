@@ -22,6 +22,7 @@ from rico_hdl import errors
 from rico_hdl.cli.commands import root
 from rico_hdl.datasets import registry
 from tests.support.documents import (
+    DOCS,
     DOCUMENTS,
     ROOT,
     anchors,
@@ -90,10 +91,17 @@ def test_help_has_the_options_of_a_conversion(spec):
     assert options_of(spec.name) == documented_options() | {m.option for m in spec.modalities}
 
 
-@pytest.mark.parametrize(("command", "title"), [("info", "Look inside"), ("verify", "Verify")])
-def test_help_has_the_documented_options(command, title):
-    """The help of `info` and of `verify` lists the documented options, and no others."""
-    assert options_of(command) == documented_options(VERIFY, title) | {"-h", "--help"}
+@pytest.mark.parametrize(
+    ("command", "document", "title"),
+    [
+        ("info", VERIFY, "Look inside"),
+        ("verify", VERIFY, "Verify"),
+        ("stats", DOCS / "statistics.md", "Count"),
+    ],
+)
+def test_help_has_the_documented_options(command, document, title):
+    """The help of a command lists the documented options, and no others."""
+    assert options_of(command) == documented_options(document, title) | {"-h", "--help"}
 
 
 def test_every_command_is_documented():

@@ -64,6 +64,11 @@ def test_five_minutes_end_with_a_batch(tmp_path):
     run_section(merged(sections(DOCS / "start.md")), tmp_path)
 
 
+def test_images_are_normalised_as_documented(tmp_path):
+    """The page on statistics shows a loader that normalises."""
+    run_section(section(DOCS / "statistics.md", "Normalise"), tmp_path)
+
+
 def test_classes_are_those_of_the_code():
     """The table of classes lists the codes of each class, in label order."""
     (table,) = section(DOCUMENT, "BigEarthNet").tables()

@@ -142,4 +142,4 @@ def _end_at_once(number: signal.Signals) -> NoReturn:
 
 def _only_reads(arguments: list[str]) -> bool:
     """Whether a command has nothing to continue: its exit code after a signal is the shells'."""
-    return arguments[:1] in (["info"], ["verify"])
+    return arguments[:1] in (["info"], ["stats"], ["verify"])

@@ -11,6 +11,7 @@ from rico_hdl.cli.datasets import datasets_command
 from rico_hdl.cli.info import info_command
 from rico_hdl.cli.new import new_command
 from rico_hdl.cli.options import Job, job_from, options_for
+from rico_hdl.cli.stats import stats_command
 from rico_hdl.cli.subsets import merge_command, select_command
 from rico_hdl.cli.verify import verify_command
 from rico_hdl.datasets import built_in, packaged, registry, resolve, usable
@@ -43,6 +44,7 @@ _OTHERS = {
     "new": new_command,
     "verify": verify_command,
     "info": info_command,
+    "stats": stats_command,
     "select": select_command,
     "merge": merge_command,
     "datasets": datasets_command,

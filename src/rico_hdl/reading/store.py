@@ -11,9 +11,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import Any, Self, Unpack
 
 import numpy as np
+import numpy.typing as npt
 
 from rico_hdl.errors import UsageError
 from rico_hdl.reading.batches import Batches, Chunks
@@ -31,11 +32,9 @@ from rico_hdl.reading.record_plan import Images
 from rico_hdl.reading.records import MappedRecords
 from rico_hdl.reading.runs import Array
 from rico_hdl.reading.selection import Bands
+from rico_hdl.reading.statistics import statistics_of
 from rico_hdl.spec import ALL_BANDS, DatasetSpec
 from rico_hdl.system.processors import n_usable_processors
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 def open(path: str | os.PathLike[str]) -> Store:  # noqa: A001 - as gzip.open and others
@@ -262,6 +261,7 @@ class Store(Mapping[str, dict[str, Array]]):
         )
 
     # Reading
+    statistics = statistics_of
 
     def __getitem__(self, key: str) -> dict[str, Array]:
         """All bands of a patch, by name, as stored: copies that share one block of memory."""

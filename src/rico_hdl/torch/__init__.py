@@ -15,6 +15,7 @@ try:
     from rico_hdl.torch.fields import Entry
     from rico_hdl.torch.loading import Loader, loader
     from rico_hdl.torch.membership import MissingPatchesWarning
+    from rico_hdl.torch.normalising import Normalize
     from rico_hdl.torch.patches import PatchDataset
 except ModuleNotFoundError as error:
     if error.name != "torch":
@@ -33,6 +34,7 @@ __all__ = [
     "HySpecNet",
     "Loader",
     "MissingPatchesWarning",
+    "Normalize",
     "PatchDataset",
     "UCMerced",
     "loader",

@@ -27,6 +27,7 @@ from torch.utils.data import Subset, default_collate
 from rico_hdl.errors import UsageError
 from rico_hdl.system.processors import n_usable_processors
 from rico_hdl.torch.crew import Crew
+from rico_hdl.torch.normalising import Normalize, StatisticsOfBands
 from rico_hdl.torch.order import Order, batches, n_batches
 from rico_hdl.torch.patches import PatchDataset
 from rico_hdl.torch.ring import Loan, Ring
@@ -243,6 +244,7 @@ def loader(  # noqa: PLR0913 - the options of PyTorch's loader
     seed: int = 0,
     drop_last: bool = False,
     sampler: Sampler | None = None,
+    normalize: StatisticsOfBands | None = None,
     transform: Callable[[Batch], Batch] | None = None,
     rank: int | None = None,
     world_size: int | None = None,
@@ -261,9 +263,10 @@ def loader(  # noqa: PLR0913 - the options of PyTorch's loader
         drop_last: Whether to drop an incomplete last batch, and the samples that do not divide
             evenly among the ranks.
         sampler: A custom order, such as PyTorch's `WeightedRandomSampler`.
-        transform: A function from batch to batch, called in the threads: it should spend its time
-            in code that releases Python's lock, such as tensor operations. The dataset's own
-            transform is applied before, sample by sample.
+        normalize: The statistics by which images are normalised, in the threads: see `Normalize`.
+        transform: A function from batch to batch, called after that in the threads: it should spend
+            its time in code that releases Python's lock, such as tensor operations. The dataset's
+            own transform is applied before, sample by sample.
         rank: Zero-based number of this process among those that train together; None asks
             `torch.distributed` if that is initialized. Each rank gets its own samples.
         world_size: The number of these processes; None asks, too.
@@ -290,6 +293,8 @@ def loader(  # noqa: PLR0913 - the options of PyTorch's loader
         )
     n = len(patches) if subset is None else len(subset)
     order = Order(n, shuffle, seed, rank, world_size, drop_last)
+    if normalize is not None:
+        transform = Normalize(normalize, patches, then=transform)
     pinned = pin_memory and torch.accelerator.is_available()
     options = LoaderOptions(
         batch_size, order, drop_last, sampler, transform, threads, ahead, pinned

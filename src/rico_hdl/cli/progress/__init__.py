@@ -41,10 +41,12 @@ class Progress(Observer):
     """Seconds between two looks at the counts; 0 for none."""
     show_seconds: ClassVar = 0.0
     """Seconds until they are shown again."""
+    reading: str = "verifying"
+    """The stage in which records are read: ``verifying`` or ``counting``."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self.stage = "looking"
-        """What is going on: ``looking`` (for patches), ``converting`` or ``verifying``."""
+        """What is going on: ``looking`` (for patches), ``converting``, or `reading`."""
         self.rows = {name: Row() for name in names}
         self.n_failures = self.n_warnings = 0
         self.start = self._changed = self._shown = time.monotonic()
@@ -116,7 +118,7 @@ class Progress(Observer):
     def on_start(self, n_records: int) -> None:
         self.rows = {"records": Row(n_records, "records")}  # again where an attempt failed
         self._changed = time.monotonic()
-        self.stage = "verifying"
+        self.stage = self.reading
 
     def on_records(self, n_records: int, n_bytes: int) -> None:
         row = self._records()
@@ -125,7 +127,7 @@ class Progress(Observer):
 
     def _records(self) -> Row:
         """The one row of a verification."""
-        self.stage = "verifying"
+        self.stage = self.reading
         return self._row("records", "records")
 
     def on_failure(self, failure: Failure) -> None:
