@@ -146,7 +146,7 @@ def places_of(found: KeptTags) -> list[bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _Likeness:
     """What a file looks like, and its tags."""
 
     pieces: tuple[tuple[int, int, bytes], ...]
@@ -174,7 +174,7 @@ class TagKeeper:
 
     def __init__(self, learned: Learned) -> None:
         self._learned = learned
-        self._recent: tuple[_Known, ...] = ()  # several: threads may be in different scenes
+        self._recent: tuple[_Likeness, ...] = ()  # several: threads may be in different scenes
         self._places = _PLACES
         self._interned: dict[tuple[Tag, ...], FileTags] = {}
 
@@ -202,7 +202,7 @@ class TagKeeper:
             if before is not None and before.value != entries.value(scale, data):
                 self._places = _PLACES | {MODEL_PIXEL_SCALE}
         n_before = len(self._interned)
-        known, place = _known(data, entries, self._places, self._interned)
+        known, place = _likeness(data, entries, self._places, self._interned)
         if len(self._interned) != n_before:
             self._learned.n_bytes += known.file.n_bytes
         if known.is_usual:
@@ -314,9 +314,9 @@ def _entries(data: bytes, order: str, place: tuple[int, int, int], *, is_big: bo
     return TagEntries(order, chosen, parts, is_plain, needed)
 
 
-def _known(
+def _likeness(
     data: bytes, entries: TagEntries, own: frozenset[int], interned: dict[tuple[Tag, ...], FileTags]
-) -> tuple[_Known, bytes]:
+) -> tuple[_Likeness, bytes]:
     """What a file looks like, its tags, and the values that it has for itself."""
     tags, places, ranges = [], [], list(entries.head)
     place = b""
@@ -346,7 +346,7 @@ def _known(
         and bool(entries.head)
         and entries.needed <= len(data)
     )
-    known = _Known(
+    known = _Likeness(
         tuple((start, stop, data[start:stop]) for start, stop in pieces),
         joined[0],
         file,
