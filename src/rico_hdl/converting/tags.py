@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rico_hdl.decoding.formats import TIFF, format_of
 from rico_hdl.decoding.geotags import FileTags, KeptTags, Learned, TagKeeper, kept
 from rico_hdl.spec.model import BAND_FIELD
-from rico_hdl.spec.times import time_in
+from rico_hdl.spec.times import forms_in, time_in
 
 if TYPE_CHECKING:
     from rico_hdl.spec import Modality
@@ -31,6 +31,9 @@ class PatchTags:
         self._keepers: list[TagKeeper] = []
         if modality.arrays is None and format_of(str(modality.files)) is TIFF:
             self._keepers = [TagKeeper(self._learned) for _ in range(n_files)]
+        example = modality.files.match(modality.example)
+        self._key_forms = forms_in([modality.key.format(example)] if example else [])
+        self._path_forms = forms_in([modality.example])
         fields = {*modality.files.fields} - {BAND_FIELD}
         self._looks_at_path = fields > {*modality.key.fields}
 
@@ -45,10 +48,10 @@ class PatchTags:
         """
         if not self._looks_at_path:
             return None
-        if time_in(patch.key) is not None:
+        if time_in(patch.key, self._key_forms) is not None:
             self._looks_at_path = False  # the keys of a modality have one form
             return None
-        return time_in(patch.paths[0])
+        return time_in(patch.paths[0], self._path_forms)
 
 
 class Gathered:

@@ -58,7 +58,7 @@ _PLACES: Final = frozenset({MODEL_TIEPOINT, MODEL_TRANSFORMATION})
 _PIECES: Final = frozenset({273, 279, 324, 325})  # where strips and tiles are, and how long
 _MAX_ENTRIES: Final = 4096
 _MAX_GAP: Final = 512
-_MAX_INTERNED: Final = 1024
+_MAX_HELD_BYTES: Final = 2**20
 _MAX_RECENT: Final = 4
 _NONE: Final = 1  # no compression
 
@@ -159,24 +159,39 @@ class _Likeness:
 
 
 class Learned:
-    """How much memory the tags took that some keepers met for the first time."""
+    """The tags that the keepers of a modality's files have met; may be shared by threads."""
 
-    n_bytes = 0
-    """About as many bytes; it only grows."""
+    def __init__(self) -> None:
+        self.n_bytes = 0
+        """The memory that all of them took, about; it only grows."""
+        self._files: dict[tuple[Tag, ...], FileTags] = {}  # each kind once
+        self._held_bytes = 0
+
+    def shared(self, tags: tuple[Tag, ...]) -> FileTags:
+        """The tags of a file; the same object for the same tags, as long as they are few."""
+        file = self._files.get(tags)
+        if file is not None:
+            return file
+        new = FileTags(tags)
+        self.n_bytes += new.n_bytes
+        self._held_bytes += new.n_bytes
+        if self._held_bytes > _MAX_HELD_BYTES:
+            self._files.clear()
+            self._held_bytes = new.n_bytes
+        return self._files.setdefault(tags, new)
 
 
 class TagKeeper:
     """Keeps the tags of files that usually look alike; may be shared by threads.
 
     Args:
-        learned: Counts the memory of new tags.
+        learned: The tags that were met, also in other bands.
     """
 
     def __init__(self, learned: Learned) -> None:
         self._learned = learned
         self._recent: tuple[_Likeness, ...] = ()  # several: threads may be in different scenes
         self._places = _PLACES
-        self._interned: dict[tuple[Tag, ...], FileTags] = {}
 
     def keep(self, data: bytes) -> tuple[FileTags, bytes]:
         """The tags of a file, and the values that it has for itself.
@@ -201,10 +216,7 @@ class TagKeeper:
             before = next((t for t in recent[0].file.tags if t.number == MODEL_PIXEL_SCALE), None)
             if before is not None and before.value != entries.value(scale, data):
                 self._places = _PLACES | {MODEL_PIXEL_SCALE}
-        n_before = len(self._interned)
-        known, place = _likeness(data, entries, self._places, self._interned)
-        if len(self._interned) != n_before:
-            self._learned.n_bytes += known.file.n_bytes
+        known, place = _likeness(data, entries, self._places, self._learned)
         if known.is_usual:
             self._recent = (known, *recent[: _MAX_RECENT - 1])
         return known.file, place
@@ -315,7 +327,7 @@ def _entries(data: bytes, order: str, place: tuple[int, int, int], *, is_big: bo
 
 
 def _likeness(
-    data: bytes, entries: TagEntries, own: frozenset[int], interned: dict[tuple[Tag, ...], FileTags]
+    data: bytes, entries: TagEntries, own: frozenset[int], learned: Learned
 ) -> tuple[_Likeness, bytes]:
     """What a file looks like, its tags, and the values that it has for itself."""
     tags, places, ranges = [], [], list(entries.head)
@@ -329,12 +341,7 @@ def _likeness(
             place += value
         else:
             ranges.append((entry.start, entry.stop))
-    key = tuple(tags)
-    file = interned.get(key)
-    if file is None:
-        if len(interned) >= _MAX_INTERNED:
-            interned.clear()
-        file = interned.setdefault(key, FileTags(key))
+    file = learned.shared(tuple(tags))
     joined = _joined(places, 0) or [(0, 0)]
     pieces = _without(_joined(sorted(ranges), _MAX_GAP if entries.is_plain else 0), places)
     # Other files are rare, and parsed one by one. A piece behind the place shows that the file does

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import numpy as np
 
 from rico_hdl.errors import UsageError
+from rico_hdl.georef import Georef, Georefs
 from rico_hdl.reading.batches import Batches, Chunks
 from rico_hdl.reading.catalogue import ModalityContents
+from rico_hdl.reading.georeferencing import Georeferencing
 from rico_hdl.reading.joins import TimeSeries, series_of
 from rico_hdl.reading.keys import Keys
 from rico_hdl.reading.labels import StoreLabels
@@ -36,19 +38,6 @@ from rico_hdl.system.processors import n_usable_processors
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-
-def open(path: str | os.PathLike[str]) -> Store:  # noqa: A001 - as gzip.open and others
-    """Open a store for reading, including one that the original rico-hdl wrote.
-
-    Args:
-        path: The folder that holds ``data.mdb``.
-
-    Raises:
-        StoreError: There is no store.
-    """
-    MappedRecords(path).check()
-    return Store(path)
 
 
 class Store(Mapping[str, dict[str, Array]]):
@@ -71,6 +60,7 @@ class Store(Mapping[str, dict[str, Array]]):
         """Set the attributes that are not pickled."""
         self._patches = WholePatches()
         self._readers = Readers()
+        self._georeferencing = Georeferencing(self.records)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"records": self.records}
@@ -261,6 +251,23 @@ class Store(Mapping[str, dict[str, Array]]):
             else f"{self.path} has {len(known)} modalities, and none was named",
             f"It has: {', '.join(known) or 'no records'}.",
         )
+
+    def georef(self, key: str) -> Georef:
+        """Where and when a patch was taken, and what its values mean: see `Georef`.
+
+        Raises:
+            UnknownKeyError: The store does not have the patch.
+            StoreError: Nothing is known about it: see ``rico-hdl georef``.
+        """
+        return self._georeferencing.georef(key)
+
+    def georefs(self, keys: Sequence[str] | None = None) -> Georefs:
+        """The same of many patches, or of all, as arrays: see `Georefs`.
+
+        Raises:
+            StoreError: The store is closed or damaged.
+        """
+        return self._georeferencing.georefs(self.keys() if keys is None else keys)
 
     # Reading
 

@@ -1,6 +1,6 @@
 """The time at which a patch was taken, as names tell it.
 
-In: the name of a product or file, or a key. Out: the first time in it, in UTC. Publishers name
+In: a key, or the path of a file. Out: the first time in it, in UTC. Publishers name
 files after the products that they were cut from, and the agencies' names begin with the start of
 the acquisition: ``S2A_MSIL2A_20170613T101031_…``, ``LT05_172034_20100526``, ``2018-01-03``.
 """
@@ -8,8 +8,12 @@ the acquisition: ``S2A_MSIL2A_20170613T101031_…``, ``LT05_172034_20100526``, `
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from rico_hdl.spec.model import DatasetSpec
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,17 +35,54 @@ _PATTERNS: Final = tuple(
 )
 
 
-def time_in(text: str) -> int | None:
-    """The first time in a text, in milliseconds since 1970 in UTC; None if there is none.
+Forms = tuple[re.Pattern[str], ...]
+"""The forms of times that names of a dataset have."""
 
-    A date without a time of day is its midnight. Forms that occur are tried one after another, from
-    the most to the least specific one.
+
+def forms_in(examples: Iterable[str]) -> Forms:
+    """The forms of times to look for in names like these.
+
+    A form without a time of day counts only if an example has it: any eight digits may look like a
+    date.
+
+    Args:
+        examples: A name of each kind.
     """
-    for pattern in _PATTERNS:
-        for match in pattern.finditer(text):
-            time = _time(match.groupdict())
-            if time is not None:
-                return (time - _EPOCH) // _MILLISECOND
+    found = [_PATTERNS[0]]
+    for text in examples:
+        form = next((form for form in _PATTERNS if _first(form, text) is not None), None)
+        if form is not None and form not in found:
+            found.append(form)
+    return tuple(found)
+
+
+def key_forms(spec: DatasetSpec | None) -> Forms:
+    """The forms of times to look for in the keys of a dataset; of an unknown one if it is None."""
+    examples = []
+    for modality in spec.modalities if spec is not None else ():
+        fields = modality.files.match(modality.example)
+        if fields is not None:
+            examples.append(modality.key.format(fields))
+    return forms_in(examples)
+
+
+def time_in(text: str, forms: Forms) -> int | None:
+    """The first time in a name, in milliseconds since 1970 in UTC; None if there is none.
+
+    A date without a time of day is its midnight.
+    """
+    for form in forms:
+        time = _first(form, text)
+        if time is not None:
+            return time
+    return None
+
+
+def _first(form: re.Pattern[str], text: str) -> int | None:
+    for match in form.finditer(text):
+        time = _time(match.groupdict())
+        if time is not None:
+            return (time - _EPOCH) // _MILLISECOND
     return None
 
 

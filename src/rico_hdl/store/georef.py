@@ -17,10 +17,12 @@ import json
 import struct
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+import xxhash
 
 from rico_hdl.decoding.geotags import FileTags, KeptTags, Tag
 from rico_hdl.errors import StoreError
@@ -230,3 +232,8 @@ def append(file: FileIO, entries: Sequence[GeorefEntry]) -> None:
 def is_own(path: Path) -> bool:
     """Whether a file may be a side-car, damaged or not."""
     return any(isinstance(part, Block) or part.torn for part in raw_parts(path))
+
+
+def hashes(keys: Iterable[bytes]) -> bytes:
+    """The 16 bytes of each key's XXH3-128, one after another."""
+    return b"".join([xxhash.xxh3_128_digest(key) for key in keys])
