@@ -6,7 +6,6 @@ reads them. Text that is not of this form counts as absent.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Final
@@ -85,11 +84,13 @@ def nodata_of(file: FileTags) -> float | int | None:
     if not text:
         return None
     try:
-        return int(text)
+        whole = int(text)
     except ValueError:
         pass
+    else:
+        return whole if whole or not text.startswith("-") else -0.0
     try:
         found = float(text)
     except ValueError:
         return None
-    return int(found) if found.is_integer() and math.isfinite(found) else found
+    return int(found) if found.is_integer() and found else found
