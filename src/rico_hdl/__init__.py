@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rico_hdl.converting.conversion import convert
     from rico_hdl.converting.dry_run import DryRun, dry_run
     from rico_hdl.converting.summary import Summary
+    from rico_hdl.enriching.georeferencing import GeorefSummary, keep_georeferencing
     from rico_hdl.errors import (
         ArchiveError,
         InterruptedRunError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         UnknownKeyError,
         UsageError,
     )
+    from rico_hdl.georef import FileGeoref, Georef, Georefs
     from rico_hdl.observer import Observer
     from rico_hdl.observer import Observer as VerificationObserver
     from rico_hdl.reading import (
@@ -61,7 +63,11 @@ __all__ = [
     "Download",
     "DryRun",
     "Failure",
+    "FileGeoref",
     "Finding",
+    "Georef",
+    "GeorefSummary",
+    "Georefs",
     "InterruptedRunError",
     "Keys",
     "Modality",
@@ -88,6 +94,7 @@ __all__ = [
     "convert",
     "dry_run",
     "inspect",
+    "keep_georeferencing",
     "load_spec",
     "merge",
     "open",
@@ -108,7 +115,11 @@ _HOMES = {
     "Download": "spec",
     "DryRun": "converting.dry_run",
     "Failure": "values",
+    "FileGeoref": "georef",
     "Finding": "checking.verification",
+    "Georef": "georef",
+    "GeorefSummary": "enriching.georeferencing",
+    "Georefs": "georef",
     "InterruptedRunError": "errors",
     "Keys": "reading",
     "Modality": "spec",
@@ -133,6 +144,7 @@ _HOMES = {
     "convert": "converting.conversion",
     "dry_run": "converting.dry_run",
     "inspect": "checking.inspection",
+    "keep_georeferencing": "enriching.georeferencing",
     "load_spec": "spec.toml_form",
     "merge": "subsets",
     "open": "reading",

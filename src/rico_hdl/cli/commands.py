@@ -8,6 +8,7 @@ import click
 
 from rico_hdl._version import __version__
 from rico_hdl.cli.datasets import datasets_command
+from rico_hdl.cli.georef import georef_command
 from rico_hdl.cli.info import info_command
 from rico_hdl.cli.new import new_command
 from rico_hdl.cli.options import Job, job_from, options_for
@@ -45,6 +46,7 @@ _OTHERS = {
     "info": info_command,
     "select": select_command,
     "merge": merge_command,
+    "georef": georef_command,
     "datasets": datasets_command,
 }
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from rico_hdl.values import Patch
 
 
+def has_tags(modality: Modality) -> bool:
+    """Whether a modality's files are TIFF files."""
+    return modality.arrays is None and format_of(str(modality.files)) is TIFF
+
+
 class PatchTags:
     """Gathers the tags of a modality's patches; may be shared by threads.
 
@@ -29,7 +34,7 @@ class PatchTags:
     def __init__(self, modality: Modality, n_files: int) -> None:
         self._learned = Learned()
         self._keepers: list[TagKeeper] = []
-        if modality.arrays is None and format_of(str(modality.files)) is TIFF:
+        if has_tags(modality):
             self._keepers = [TagKeeper(self._learned) for _ in range(n_files)]
         example = modality.files.match(modality.example)
         self._key_forms = forms_in([modality.key.format(example)] if example else [])

@@ -3,18 +3,52 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import Final
 
+from rico_hdl.decoding.geotags import KeptTags
 from rico_hdl.store.faults import store_error
-from rico_hdl.store.georef import GEOREF_NAME, NO_TIME, GeorefEntry, append
-from rico_hdl.store.target import open_georef
+from rico_hdl.store.georef import GEOREF_NAME, NO_TIME, GeorefBlock, GeorefEntry, append, scan
+from rico_hdl.store.journal import JOURNAL_NAME
+from rico_hdl.store.target import open_georef, open_journal
+from rico_hdl.system.hashes import HashSet
 from rico_hdl.values import Record
 
 MAX_PENDING_BYTES: Final = 8 * 2**20
 """Tags that wait for the end of their transaction, in bytes. More are written before it: an entry
 without a record does no harm."""
+
+
+@contextmanager
+def writers_locked_out(folder: Path) -> Iterator[None]:
+    """Keep conversions from writing to a store while the context lasts; its journal stays as it is.
+
+    Raises:
+        StoreError: A conversion is writing there, or the journal can't be opened.
+    """
+    path = folder / JOURNAL_NAME
+    if not path.exists():  # as in stores of the original: a conversion opens the side-car, too
+        yield
+        return
+    try:
+        journal = open_journal(folder)
+    except OSError as error:
+        raise store_error(folder, f"{JOURNAL_NAME} can't be opened", error) from error
+    with closing(journal):
+        yield
+
+
+def known_keys(folder: Path) -> HashSet:
+    """The hashes of the keys that the side-car has entries of."""
+    found = HashSet()
+    for part in scan(folder):
+        if isinstance(part, GeorefBlock):
+            for key in part.keys:
+                found.add(hash(key))
+    return found
 
 
 class GeorefWriter:
@@ -44,17 +78,26 @@ class GeorefWriter:
             raise store_error(self._folder, f"{GEOREF_NAME} can't be opened", error) from error
 
     def note(self, record: Record) -> None:
-        """Note what the files of a patch say.
+        """Note what the files of a record's patch say.
 
         Raises:
             StoreError: The disk is full or gone, or another process writes to the file.
         """
-        tags = record.tags
-        if tags is None:
-            return
-        self._entries.append(
-            GeorefEntry(record.key, tags, NO_TIME if record.time is None else record.time)
-        )
+        if record.tags is not None:
+            self.note_tags(record.key, record.tags, record.time)
+
+    def note_tags(self, key: bytes, tags: KeptTags, time: int | None) -> None:
+        """Note what the files of a patch say.
+
+        Args:
+            key: Its key.
+            tags: The tags of its files.
+            time: See `Record.time`.
+
+        Raises:
+            StoreError: The disk is full or gone, or another process writes to the file.
+        """
+        self._entries.append(GeorefEntry(key, tags, NO_TIME if time is None else time))
         self._n_pending_bytes += tags.n_new_bytes + len(tags.places)
         if self._n_pending_bytes > MAX_PENDING_BYTES:
             self._append()
