@@ -13,6 +13,7 @@ from rico_hdl.cli.info import info_command
 from rico_hdl.cli.new import new_command
 from rico_hdl.cli.options import Job, job_from, options_for
 from rico_hdl.cli.subsets import merge_command, select_command
+from rico_hdl.cli.table import table_command
 from rico_hdl.cli.verify import verify_command
 from rico_hdl.datasets import built_in, packaged, registry, resolve, usable
 from rico_hdl.spec import DatasetSpec
@@ -47,6 +48,7 @@ _OTHERS = {
     "select": select_command,
     "merge": merge_command,
     "georef": georef_command,
+    "table": table_command,
     "datasets": datasets_command,
 }
 

@@ -63,20 +63,44 @@ def lonlat_bounds(crs: str, found: Array, shape: tuple[int, int]) -> Array:
         UsageError: pyproj is not installed, or doesn't know the system.
     """
     bounds = np.full((len(found), 4), np.nan)
-    pyproj = needed_pyproj()
-    try:
-        transformer = _transformer(crs)
-    except pyproj.exceptions.CRSError as error:
-        raise UsageError(f"pyproj doesn't know {crs[:60]!r}: {error}") from error
+    transformer = _transformer_of(crs)
     for start in range(0, len(found), _AT_ONCE):
         some = found[start : start + _AT_ONCE]
-        points = along(some, *_outline(shape))
-        lon, lat = transformer.transform(points[..., 0], points[..., 1])
-        lon, lat = (np.where(np.isfinite(part), part, np.nan) for part in (lon, lat))
-        lon = np.where(abs(lon) > _HALF_TURN, (lon + 180) % 360 - 180, lon)
+        lon, lat = _lonlat(transformer, along(some, *_outline(shape)))
         bounds[start : start + _AT_ONCE] = _enclosing(lon, lat)
         _take_in_poles(transformer, some, shape, bounds[start : start + _AT_ONCE])
     return bounds
+
+
+def lonlat_corners(crs: str, found: Array, shape: tuple[int, int]) -> Array:
+    """Longitude and latitude of the corners of patches, around the image: (patches, 4, 2).
+
+    Args:
+        crs: Their coordinate reference system: an EPSG code or WKT.
+        found: Their transforms, of shape (patches, 6).
+        shape: Their (rows, columns).
+
+    Raises:
+        UsageError: pyproj is not installed, or doesn't know the system.
+    """
+    rows, columns = shape
+    around = np.array([0, columns, columns, 0.0]), np.array([0, 0, rows, rows * 1.0])
+    return np.stack(_lonlat(_transformer_of(crs), along(found, *around)), axis=-1)
+
+
+def _transformer_of(crs: str) -> Any:  # noqa: ANN401 - pyproj's class
+    pyproj = needed_pyproj()
+    try:
+        return _transformer(crs)
+    except pyproj.exceptions.CRSError as error:
+        raise UsageError(f"pyproj doesn't know {crs[:60]!r}: {error}") from error
+
+
+def _lonlat(transformer: Any, points: Array) -> tuple[Array, Array]:  # noqa: ANN401 - pyproj's class
+    """Longitude and latitude of some points, within 180 degrees; NaN where not defined."""
+    lon, lat = transformer.transform(points[..., 0], points[..., 1])
+    lon, lat = (np.where(np.isfinite(part), part, np.nan) for part in (lon, lat))
+    return np.where(abs(lon) > _HALF_TURN, (lon + 180) % 360 - 180, lon), lat
 
 
 def _outline(shape: tuple[int, int]) -> tuple[Array, Array]:
