@@ -34,6 +34,8 @@ if TYPE_CHECKING:
         UnknownKeyError,
         UsageError,
     )
+    from rico_hdl.exporting.files import ExportSummary, export
+    from rico_hdl.exporting.table import TableSummary, write_table
     from rico_hdl.georef import FileGeoref, Georef, Georefs
     from rico_hdl.observer import Observer
     from rico_hdl.observer import Observer as VerificationObserver
@@ -62,6 +64,7 @@ __all__ = [
     "DatasetSpec",
     "Download",
     "DryRun",
+    "ExportSummary",
     "Failure",
     "FileGeoref",
     "Finding",
@@ -83,6 +86,7 @@ __all__ = [
     "StoreError",
     "StoreInfo",
     "Summary",
+    "TableSummary",
     "Template",
     "UnknownBandError",
     "UnknownKeyError",
@@ -93,6 +97,7 @@ __all__ = [
     "compare_with_sources",
     "convert",
     "dry_run",
+    "export",
     "inspect",
     "keep_georeferencing",
     "load_spec",
@@ -100,6 +105,7 @@ __all__ = [
     "open",
     "select",
     "verify",
+    "write_table",
 ]
 
 # Imported on first use, so that `rico-hdl --help` doesn't pay for imports that it doesn't need.
@@ -114,6 +120,7 @@ _HOMES = {
     "DatasetSpec": "spec",
     "Download": "spec",
     "DryRun": "converting.dry_run",
+    "ExportSummary": "exporting.files",
     "Failure": "values",
     "FileGeoref": "georef",
     "Finding": "checking.verification",
@@ -135,6 +142,7 @@ _HOMES = {
     "StoreError": "errors",
     "StoreInfo": "checking.inspection",
     "Summary": "converting.summary",
+    "TableSummary": "exporting.table",
     "Template": "spec",
     "UnknownBandError": "errors",
     "UnknownKeyError": "errors",
@@ -143,6 +151,7 @@ _HOMES = {
     "compare_with_sources": "checking.comparison",
     "convert": "converting.conversion",
     "dry_run": "converting.dry_run",
+    "export": "exporting.files",
     "inspect": "checking.inspection",
     "keep_georeferencing": "enriching.georeferencing",
     "load_spec": "spec.toml_form",
@@ -150,6 +159,7 @@ _HOMES = {
     "open": "reading",
     "select": "subsets",
     "verify": "checking.verification",
+    "write_table": "exporting.table",
 }
 
 

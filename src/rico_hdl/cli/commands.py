@@ -8,6 +8,7 @@ import click
 
 from rico_hdl._version import __version__
 from rico_hdl.cli.datasets import datasets_command
+from rico_hdl.cli.export import export_command
 from rico_hdl.cli.georef import georef_command
 from rico_hdl.cli.info import info_command
 from rico_hdl.cli.new import new_command
@@ -49,6 +50,7 @@ _OTHERS = {
     "merge": merge_command,
     "georef": georef_command,
     "table": table_command,
+    "export": export_command,
     "datasets": datasets_command,
 }
 

@@ -55,11 +55,23 @@ class Georeferencing:
 
     def georef(self, key: str) -> Georef:
         """See `Store.georef`."""
+        found = self.find(key)
+        if found is None:
+            raise StoreError(f"{self._records.path}: {self._absent(key, self.index())}", _HINT)
+        return found
+
+    def find(self, key: str) -> Georef | None:
+        """What is known about a patch; None if nothing is.
+
+        Raises:
+            UnknownKeyError: The store does not have the patch.
+            StoreError: The side-car can't be read, or belongs to another store.
+        """
         bands = self._records.settled([key], partial(self._bands, key))
         index = self.index()
         (at,) = index.find([key]).tolist()
         if at < 0:
-            raise StoreError(f"{self._records.path}: {self._absent(key, index)}", _HINT)
+            return None
         tags, time = index.entry(at)
         if len(tags.files) == 1:
             names = [bands]
