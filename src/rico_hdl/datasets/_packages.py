@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 GROUP: Final = "rico_hdl.datasets"
 """The group of entry points. The name of an entry point is that of its dataset."""
-COMMANDS: Final = frozenset({"convert", "datasets", "info", "new", "verify"})
+COMMANDS: Final = frozenset(
+    {"convert", "datasets", "export", "georef", "info", "new", "table", "verify"}
+)
 """Names that no dataset may have: ``rico-hdl`` has commands of these names."""
 _EXPECTED: Final = "a DatasetSpec, the path of a TOML file, or a function that returns one of them"
 

@@ -103,7 +103,7 @@ def keep_georeferencing(
             writers_locked_out(folder),
             closing(GeorefWriter(folder)) as writer,
         ):
-            run = _Run(records, writer, known_keys(folder), summary, watcher)
+            run = _Keeping(records, writer, known_keys(folder), summary, watcher)
             run.take_all(supply, stop)
             if stop.signal is not None:
                 raise InterruptedRunError(
@@ -143,7 +143,7 @@ def _opened(
     return spec, open_all(spec, sources)
 
 
-class _Run:
+class _Keeping:
     """Notes the tags of patches that are stored and not known."""
 
     def __init__(

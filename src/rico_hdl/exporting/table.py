@@ -82,7 +82,7 @@ def write_table(
         summary.n_disagreeing = int(georefs.disagree.sum())
         polygons, bounds = outlines(georefs)
         summary.n_unplaced = sum(polygon is None for polygon in polygons)
-        columns = _Columns(store, keys, names, georefs)
+        columns = _TableColumns(store, keys, names, georefs)
         schema = columns.schema(_geo(polygons, bounds))
         try:
             with pyarrow.parquet.ParquetWriter(draft, schema, compression="zstd") as writer:
@@ -158,7 +158,7 @@ def _geo(polygons: Sequence[bytes | None], bounds: npt.NDArray[np.float64]) -> d
 _SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
 
 
-class _Columns:
+class _TableColumns:
     """The columns of the table."""
 
     def __init__(

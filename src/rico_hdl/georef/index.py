@@ -82,7 +82,7 @@ class GeorefIndex:
             time_of: Returns the time that a key tells, in milliseconds since 1970; None if none.
         """
         found = self.find(keys)
-        result = _Columns(len(keys))
+        result = _PlaceColumns(len(keys))
         for row, key in enumerate(keys):
             time = time_of(key)
             if time is not None:
@@ -96,7 +96,7 @@ class GeorefIndex:
 
     def _fill(
         self,
-        result: _Columns,
+        result: _PlaceColumns,
         block: GeorefBlock,
         rows: npt.NDArray[np.int64],
         entries: npt.NDArray[np.int32],
@@ -118,7 +118,7 @@ class GeorefIndex:
             result.fill(rows[chosen], block.profiles[profile], places[at])
 
 
-class _Columns:
+class _PlaceColumns:
     """The columns of `Georefs`, while they are filled."""
 
     def __init__(self, n: int) -> None:
