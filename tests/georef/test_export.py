@@ -14,6 +14,8 @@ import corpus
 import rico_hdl
 from rico_hdl.datasets import get
 from rico_hdl.exporting.files import export, path_of
+from rico_hdl.spec import Band
+from rico_hdl.spec.bands import BandFile
 from rico_hdl.spec.toml_form import load_spec
 from tests.georef.test_georef import SAMPLES, STACK, TOML, UNUSUAL
 from tests.support.geotiffs import geotiff, opened, said
@@ -33,10 +35,11 @@ def check_same(original: Path, exported: Path) -> None:
             assert after.colormap(1) == before.colormap(1)
 
 
-def exported_path(folder: Path, spec, modality, key: str, token: str) -> Path:
-    """The path of an exported file."""
+def exported_path(folder: Path, spec, modality, key: str, number: int) -> Path:
+    """The path of an exported file, by its position among those of the patch."""
     above = folder / modality.folder if len(spec.modalities) > 1 else folder
-    return above / path_of(key, modality, token, is_split=modality.one_file_per_band)
+    files = modality.band_files
+    return above / path_of(key, modality, files[number], is_split=len(files) > 1)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -54,13 +57,11 @@ def test_samples_come_back(samples, tmp_path, name):
     for modality in spec.modalities:
         for path in sorted(sources.get(modality.name, tmp_path / "none").rglob("*")):
             match = modality.files.match(path.relative_to(sources[modality.name]).as_posix())
-            tokens = [band.token for band in modality.bands]
-            if match is None or match.get("band", tokens[0]) not in tokens:
+            if match is None or match.get("band", modality.tokens[0]) not in modality.tokens:
                 continue
+            number = modality.tokens.index(match.get("band", modality.tokens[0]))
             key = modality.key.format(match)
-            check_same(
-                path, exported_path(tmp_path / "out", spec, modality, key, match.get("band", ""))
-            )
+            check_same(path, exported_path(tmp_path / "out", spec, modality, key, number))
             n_files += 1
     assert n_files == summary.n_files == sum(p.is_file() for p in (tmp_path / "out").rglob("*"))
 
@@ -79,14 +80,13 @@ def test_every_dataset_comes_back(spec, tmp_path, compression):
         is_tiff = modality.suffix.lower() in {".tif", ".tiff"} and modality.arrays is None
         assert summary.n_unplaced == (0 if is_tiff else 2)
         for patch in corpus.patches(spec, modality, 2):
-            tokens = [band.token for band in modality.bands]
-            for name, token in zip(patch.files, tokens, strict=False):
-                path = exported_path(folder, spec, modality, patch.key, token)
+            for number, name in enumerate(patch.files):
+                path = exported_path(folder, spec, modality, patch.key, number)
                 if is_tiff:
                     check_same(sources[modality.name] / name, path)
             stored = rico_hdl.open(tmp_path / "store")[patch.key]
             with opened(path) as file:
-                band = stored[modality.band_names[-1]]
+                band = stored[modality.names_in_files[-1]]
                 # GDAL reads half floats as floats.
                 assert same_bits(file.read(file.count).astype(band.dtype), band)
                 assert (file.compression is None) == (compression == "none")
@@ -175,4 +175,4 @@ def test_keys_and_modalities_are_chosen(tmp_path):
 def test_keys_that_lead_elsewhere_are_refused(key):
     """No file is written outside of the folder."""
     with pytest.raises(rico_hdl.StoreError, match="can't be the path of a file"):
-        path_of(key, None, "B02", is_split=False)
+        path_of(key, None, BandFile((Band("B02"),), ("B02",)), is_split=False)

@@ -165,3 +165,31 @@ def test_files_are_not_overwritten(store, tmp_path):
     assert result.returncode == 2
     assert "can't be written" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["patches.parquet"]
+
+
+def test_parts_of_stores_keep_it(store, tmp_path):
+    """Patches that are selected from a store, or merged, are where they were."""
+    stored = rico_hdl.open(store)
+    rico_hdl.select(store, tmp_path / "s2", modality="s2")
+    rico_hdl.select(store, tmp_path / "s1", modality="s1")
+    rico_hdl.merge([tmp_path / "s1", tmp_path / "s2"], tmp_path / "both")
+    merged = rico_hdl.open(tmp_path / "both")
+    assert len(merged) == 10
+    for key in merged:
+        one, other = merged.georef(key), stored.georef(key)
+        assert (one.crs, one.transform, one.bounds) == (other.crs, other.transform, other.bounds)
+
+
+def test_splits(tmp_path):
+    """If the store has splits, a column says which one each patch is in."""
+    spec = get("fmow-sentinel")
+    sources = corpus.generate(spec, tmp_path / "source", 6)
+    rico_hdl.convert(spec, sources, tmp_path / "store")
+    store = rico_hdl.open(tmp_path / "store")
+    assert store.splits
+    write_table(tmp_path / "store", tmp_path / "a.parquet")
+    rows = pq.read_table(tmp_path / "a.parquet").to_pylist()
+    for split in store.splits:
+        assert [row["key"] for row in rows if row["split"] == split] == list(
+            store.keys(split=split)
+        )

@@ -20,7 +20,8 @@ POINTS = (
     "georef", "torn georef", "journal", "torn journal", "commit", "manifest", "removal", "draft",
     "labels",
 )  # fmt: skip
-"""After a block of georeferencing and in the middle of it; after a block is noted and before it is committed; in the middle of a note; after a commit;
+"""After a block of georeferencing is written and in the middle of it; after a block is noted and
+before it is committed; in the middle of a note; after a commit;
 before a manifest is written; after --overwrite removes a file; before and after labels are
 replaced."""
 

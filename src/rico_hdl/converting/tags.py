@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from rico_hdl.decoding.formats import TIFF, format_of
 from rico_hdl.decoding.geotags import FileTags, KeptTags, Learned, TagKeeper, kept
-from rico_hdl.spec.model import BAND_FIELD
 from rico_hdl.spec.times import forms_in, time_in
 
 if TYPE_CHECKING:
@@ -39,8 +38,7 @@ class PatchTags:
         example = modality.files.match(modality.example)
         self._key_forms = forms_in([modality.key.format(example)] if example else [])
         self._path_forms = forms_in([modality.example])
-        fields = {*modality.files.fields} - {BAND_FIELD}
-        self._looks_at_path = fields > {*modality.key.fields}
+        self._looks_at_path = {*modality.patch_fields} > {*modality.key.fields}
 
     def begin(self) -> Gathered:
         """Begin with the first file of a patch."""

@@ -218,8 +218,7 @@ class _Keeping:
             return _failure(patch, path, "the archive has decoded it: its tags are unknown")
         stored = self._records.settled([patch.key], self._shapes)
         shapes = [shape_of(file) for file in found.files]
-        names = modality.band_names
-        expected = [stored.get(name) for name in names] if len(shapes) > 1 else [stored[names[0]]]
+        expected = [stored.get(file.names[0]) for file in modality.band_files]
         if shapes != expected:
             return _failure(
                 patch, path, f"the file has {shapes[-1]} pixels, but {expected[-1]} are stored"

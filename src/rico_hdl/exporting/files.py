@@ -19,12 +19,14 @@ from rico_hdl.exporting.encoding import Compression, geotiff
 from rico_hdl.observer import Observer, observing
 from rico_hdl.reading import Store
 from rico_hdl.reading.georeferencing import Georeferencing
-from rico_hdl.spec import Modality
-from rico_hdl.spec.model import BAND_FIELD
+from rico_hdl.spec import Band, Modality
+from rico_hdl.spec.bands import BandFile
 from rico_hdl.spec.template import Field
 from rico_hdl.values import json_ready, printable
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from rico_hdl.georef import FileGeoref
 
 _TIFF: Final = (".tif", ".tiff")
@@ -109,21 +111,12 @@ class _Exporter:
         spec = self._store.spec
         modality = spec.modality_of(key, patch) if spec is not None else None
         has_siblings = spec is not None and len(spec.modalities) > 1
-        names = modality.band_names if modality is not None else tuple(patch)
-        is_split = modality.one_file_per_band if modality is not None else False
-        kinds = {(band.shape, band.dtype) for band in patch.values()}
-        if is_split or len(kinds) > 1 or (georef is not None and len(georef.files) > 1):
-            groups: list[tuple[str, ...]] = [(name,) for name in names]
-        else:
-            groups = [names]
+        groups = _groups(patch, modality)
         n_bytes = 0
-        for bands in groups:
-            file = georef.of(bands[0]) if georef is not None else None
-            data = geotiff([patch[b] for b in bands], list(_tags(file)), self._compression)
-            token = bands[0]
-            if modality is not None:
-                token = next(b.token for b in modality.bands if b.name == bands[0])
-            path = path_of(key, modality, token, is_split=len(groups) > 1)
+        for group in groups:
+            file = georef.of(group.names[0]) if georef is not None else None
+            data = geotiff([patch[b] for b in group.names], list(_tags(file)), self._compression)
+            path = path_of(key, modality, group, is_split=len(groups) > 1)
             # Modalities with a folder of their own may have files of the same names.
             above = modality.folder if modality is not None and has_siblings else ""
             self._save(f"{above}/{path}".lstrip("/"), data)
@@ -161,22 +154,35 @@ def _tags(file: FileGeoref | None) -> Iterator[tuple[int, int, int, bytes]]:
         yield tag.number, tag.type, tag.n, value
 
 
-def path_of(key: str, modality: Modality | None, token: str, *, is_split: bool) -> str:
+def _groups(patch: dict[str, npt.NDArray[Any]], modality: Modality | None) -> tuple[BandFile, ...]:
+    """The files of a patch: those that it was published as, if their bands fit into one."""
+    files = modality.band_files if modality is not None else ()
+    groups = [file.names for file in files] or [tuple(patch)]
+    if files and all(len({(patch[b].shape, patch[b].dtype) for b in g}) == 1 for g in groups):
+        return files
+    kinds = {(band.shape, band.dtype) for band in patch.values()}
+    if len(kinds) == 1:
+        return (BandFile(tuple(Band(name) for name in patch), ("",)),)
+    return tuple(BandFile((Band(name),), (name,)) for name in patch)
+
+
+def path_of(key: str, modality: Modality | None, file: BandFile, *, is_split: bool) -> str:
     """The path of a patch's file: the publisher's, from the first folder that the key tells.
 
     Args:
         key: The key.
         modality: Its modality; None if unknown.
-        token: The name of the file's band in file names.
-        is_split: Whether each band has a file of its own.
+        file: The file.
+        is_split: Whether the patch has several files.
 
     Raises:
         StoreError: The key leads out of the folder.
     """
-    path = f"{key}/{token}.tif" if is_split else f"{key}.tif"
+    path = f"{key}/{'_'.join(filter(None, (file.folder, file.tokens[0])))}.tif"
+    path = path if is_split else f"{key}.tif"
     fields = modality.keys.match(key) if modality is not None else None
-    if modality is not None and fields is not None and is_split == modality.one_file_per_band:
-        known = {**fields, BAND_FIELD: token}
+    if modality is not None and fields is not None and file in modality.band_files:
+        known = {**fields, "band": file.tokens[0], "band_folder": file.folder}
         segments: list[str] = []
         for segment in reversed(modality.files.segments):
             needed = {part.name for part in segment.parts if isinstance(part, Field)}

@@ -174,14 +174,15 @@ class _TableColumns:
         self._names = names
         self._georefs = georefs
         self._sources = _sources(store, keys)
-        spec = store.spec
-        labelled = spec.labelled if spec is not None else []
-        self._labelled = {modality.name for modality in labelled}
-        self._split_keys = {
-            modality.name: modality.keys
-            for modality in (spec.modalities if spec is not None else ())
-            if _SPLIT in modality.key.fields
-        }
+        labelled = store.keys(labelled=True) if store.classes else []
+        self._labelled = self._among(labelled) if isinstance(labelled, Keys) and labelled else None
+        self._splits = {name: self._among(store.keys(split=name)) for name in store.splits}
+        some = keys[np.flatnonzero(self._labelled)[:1]] if self._labelled is not None else []
+        self._has_many = bool(len(some)) and store.labels(some).ndim > 1
+
+    def _among(self, chosen: Keys) -> npt.NDArray[np.bool_]:
+        """Whether each key of the table is one of some others."""
+        return np.isin(self._keys.places[:, 0], chosen.places[:, 0])
 
     def schema(self, geo: dict[str, Any]) -> Any:  # noqa: ANN401 - pyarrow's class
         """The schema of the table."""
@@ -199,9 +200,9 @@ class _TableColumns:
             pa.field("n_bytes", pa.int64(), nullable=False),
             pa.field("source", text),
         ]
-        if self._labelled:
-            fields.append(pa.field("label", text))
-        if self._split_keys:
+        if self._labelled is not None:
+            fields.append(pa.field("label", pa.list_(pa.string()) if self._has_many else text))
+        if self._splits:
             fields.append(pa.field(_SPLIT, text))
         return pa.schema(fields, metadata={"geo": json.dumps(geo)})
 
@@ -230,27 +231,23 @@ class _TableColumns:
             pa.array(keys.places[:, 1] - keys.places[:, 0]),
             pa.array(sources, text),
         ]
-        if self._labelled:
-            found.append(pa.array(self._labels(keys, names), text))
-        if self._split_keys:
-            found.append(pa.array(self._splits(keys, names), text))
+        if self._labelled is not None:
+            kind = pa.list_(pa.string()) if self._has_many else text
+            found.append(pa.array(self._labels(keys, self._labelled[some]), kind))
+        if self._splits:
+            splits: npt.NDArray[np.object_] = np.full(len(keys), None, object)
+            for name, rows in self._splits.items():
+                splits[rows[some]] = name
+            found.append(pa.array(splits.tolist(), text))
         return found
 
-    def _labels(self, keys: Keys, names: Sequence[str | None]) -> list[str | None]:
-        """The class that each key names, if any."""
-        rows = [i for i, name in enumerate(names) if name in self._labelled]
-        found: list[str | None] = [None] * len(keys)
-        classes = self._store.classes
-        chosen = [keys[i] for i in rows]
-        for row, label in zip(rows, self._store.labels(chosen).tolist(), strict=True):
-            found[row] = classes[label]
-        return found
-
-    def _splits(self, keys: Keys, names: Sequence[str | None]) -> list[str | None]:
-        """The split that each key names, if any."""
-        found = []
-        for key, name in zip(keys, names, strict=True):
-            template = self._split_keys.get(name or "")
-            fields = template.match(key) if template is not None else None
-            found.append(fields.get(_SPLIT) if fields else None)
+    def _labels(self, keys: Keys, labelled: npt.NDArray[np.bool_]) -> list[Any]:
+        """The class of each patch, or its classes; None if it has no label."""
+        found: list[Any] = [None] * len(keys)
+        rows, classes = np.flatnonzero(labelled), self._store.classes
+        for row, label in zip(rows.tolist(), self._store.labels(keys[rows]), strict=True):
+            if self._has_many:
+                found[row] = [classes[i] for i in np.flatnonzero(label).tolist()]
+            else:
+                found[row] = classes[int(label)]
         return found

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+from rico_hdl.datasets import usable
+from rico_hdl.decoding.geotags import KeptTags
 from rico_hdl.errors import StoreError
 from rico_hdl.georef import Georef, GeorefIndex, Georefs
 from rico_hdl.georef.patch import georef_of
@@ -60,6 +62,15 @@ class Georeferencing:
             raise StoreError(f"{self._records.path}: {self._absent(key, self.index())}", _HINT)
         return found
 
+    def tags(self, keys: Sequence[str]) -> list[tuple[KeptTags, int | None] | None]:
+        """The tags of patches, and the times that only the paths of their files told.
+
+        Raises:
+            StoreError: The side-car can't be read.
+        """
+        index = self.index()
+        return [index.entry(at) if at >= 0 else None for at in index.find(keys).tolist()]
+
     def find(self, key: str) -> Georef | None:
         """What is known about a patch; None if nothing is.
 
@@ -73,18 +84,29 @@ class Georeferencing:
         if at < 0:
             return None
         tags, time = index.entry(at)
-        if len(tags.files) == 1:
-            names = [bands]
-        elif len(tags.files) == len(bands):
-            names = [(band,) for band in bands]
-        else:
+        names = self._names(key, bands)
+        if len(tags.files) != len(names):
             raise StoreError(
                 f"{self._records.path}: {GEOREF_NAME} has {len(tags.files)} files for the "
-                f"{len(bands)} bands of patch {key!r}",
+                f"{len(names)} files of patch {key!r}",
                 "It belongs to another store: remove it, and run rico-hdl georef STORE.",
             )
         named = self.time(key)
         return georef_of(key, tags, names, time if named is None else named)
+
+    def _names(self, key: str, bands: frozenset[str]) -> list[tuple[str, ...]]:
+        """The names of the bands in each file of a patch."""
+        catalogue = self._records.catalogue
+        spec = catalogue.spec
+        if spec is None and catalogue.dataset is not None:  # as in stores of the original
+            spec = usable(catalogue.dataset)
+        modality = spec.modality_of(key, bands) if spec is not None else None
+        if modality is None:
+            raise StoreError(
+                f"{self._records.path}: nothing describes the files of patch {key!r}",
+                "Run the conversion's command again: it notes the dataset's description.",
+            )
+        return [file.names for file in modality.band_files]
 
     def georefs(self, keys: Sequence[str]) -> Georefs:
         """See `Store.georefs`."""
@@ -96,13 +118,11 @@ class Georeferencing:
             self._forms = key_forms(self._records.catalogue.spec)
         return time_in(key, self._forms)
 
-    def _bands(self, key: str, located: Sequence[Located]) -> tuple[str, ...]:
-        """The names of a patch's bands, in the publisher's order; none if that is unknown."""
+    def _bands(self, key: str, located: Sequence[Located]) -> frozenset[str]:
+        """The names of a patch's bands."""
         (_, file, places), *_ = located
         start, stop = places[0].tolist()
-        layout = self._records.layout(file, start, stop, key)
-        contents = self._records.catalogue.contents_of(layout, key)
-        return () if contents is None else contents.bands
+        return frozenset(self._records.layout(file, start, stop, key).bands)
 
     def _absent(self, key: str, index: GeorefIndex) -> str:
         if not len(index) and not index.gaps:

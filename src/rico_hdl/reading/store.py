@@ -253,20 +253,11 @@ class Store(Mapping[str, dict[str, Array]]):
         )
 
     def georef(self, key: str) -> Georef:
-        """Where and when a patch was taken, and what its values mean: see `Georef`.
-
-        Raises:
-            UnknownKeyError: The store does not have the patch.
-            StoreError: Nothing is known about it: see ``rico-hdl georef``.
-        """
+        """Where and when a patch was taken; a StoreError if nothing is known: see `Georef`."""
         return self._georeferencing.georef(key)
 
     def georefs(self, keys: Sequence[str] | None = None) -> Georefs:
-        """The same of many patches, or of all, as arrays: see `Georefs`.
-
-        Raises:
-            StoreError: The store is closed or damaged.
-        """
+        """The same of many patches, or of all, as arrays: see `Georefs`."""
         return self._georeferencing.georefs(self.keys() if keys is None else keys)
 
     # Reading
