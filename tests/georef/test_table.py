@@ -182,7 +182,7 @@ def test_parts_of_stores_keep_it(store, tmp_path):
 
 def test_splits(tmp_path):
     """If the store has splits, a column says which one each patch is in."""
-    spec = get("fmow-sentinel")
+    spec = get("levir-cd")
     sources = corpus.generate(spec, tmp_path / "source", 6)
     rico_hdl.convert(spec, sources, tmp_path / "store")
     store = rico_hdl.open(tmp_path / "store")
