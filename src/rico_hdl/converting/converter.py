@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, Protocol
 
 from rico_hdl.converting.tags import PatchTags
 from rico_hdl.decoding.formats import BoundedDecoder, decoder_of
+from rico_hdl.decoding.geotags import FileTags
 from rico_hdl.decoding.raster import Raster
 from rico_hdl.errors import ArchiveError, DecodingError, MemoryLimitError, RecordError, UsageError
 from rico_hdl.patches.supply import Supplied
@@ -141,7 +142,8 @@ class PatchConverter:
         keepers = self._tags.get(modality.name)
         if keepers is None:
             keepers = self._tags.setdefault(modality.name, PatchTags(modality, len(patch.paths)))
-        tags = keepers.begin()
+        keeps = keepers.keepers
+        said: list[tuple[FileTags, bytes]] = []
         rasters: list[Raster] = []
         path, band = patch.paths[0], None
         try:
@@ -154,7 +156,8 @@ class PatchConverter:
                     n_bytes = 0 if patch.source.n_bytes_held else len(content)
                     allowance.held += n_bytes
                     found = decoder.decode(content, allowance)
-                    tags.add(content)
+                    if keeps:
+                        said.append(keeps[i](content))
                     allowance.held -= n_bytes
                 _check(found, modality, len(modality.band_files[i].bands))
                 rasters += found
@@ -179,7 +182,7 @@ class PatchConverter:
                 modality.names_in_files, tuple([(r.dtype, r.shape) for r in rasters])
             ),
             constant=all(map(_is_constant, rasters)),
-            tags=tags.result(),
+            tags=keepers.kept(said),
             time=keepers.time(patch),
         )
 

@@ -6,6 +6,7 @@ formats say nothing of this kind: JPEG and PNG have no georeferencing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rico_hdl.decoding.formats import TIFF, format_of
@@ -32,17 +33,29 @@ class PatchTags:
 
     def __init__(self, modality: Modality, n_files: int) -> None:
         self._learned = Learned()
-        self._keepers: list[TagKeeper] = []
+        self._n_reported = 0
+        self.keepers: list[Callable[[bytes], tuple[FileTags, bytes]]] = []
+        """For each file of a patch, a function that returns what it says; none if files of this
+        modality say nothing."""
         if has_tags(modality):
-            self._keepers = [TagKeeper(self._learned) for _ in range(n_files)]
+            self.keepers = [TagKeeper(self._learned).keep for _ in range(n_files)]
         example = modality.files.match(modality.example)
         self._key_forms = forms_in([modality.key.format(example)] if example else [])
         self._path_forms = forms_in([modality.example])
         self._looks_at_path = {*modality.patch_fields} > {*modality.key.fields}
 
-    def begin(self) -> Gathered:
-        """Begin with the first file of a patch."""
-        return Gathered(self._keepers, self._learned)
+    def kept(self, found: list[tuple[FileTags, bytes]]) -> KeptTags | None:
+        """The tags of a patch; None if some of its files were not TIFF files.
+
+        Args:
+            found: What `keepers` said about each of its files.
+        """
+        if not found or len(found) != len(self.keepers):
+            return None
+        n_new_bytes = self._learned.n_bytes - self._n_reported
+        if n_new_bytes:
+            self._n_reported += n_new_bytes
+        return kept(found, n_new_bytes)
 
     def time(self, patch: Patch) -> int | None:
         """The time that the path of a patch's files tells, if its key lacks a field of the path.
@@ -55,26 +68,3 @@ class PatchTags:
             self._looks_at_path = False  # the keys of a modality have one form
             return None
         return time_in(patch.paths[0], self._path_forms)
-
-
-class Gathered:
-    """The tags of one patch, file by file."""
-
-    __slots__ = ("_found", "_keepers", "_learned", "_n_before")
-
-    def __init__(self, keepers: list[TagKeeper], learned: Learned) -> None:
-        self._keepers = keepers
-        self._learned = learned
-        self._n_before = learned.n_bytes
-        self._found: list[tuple[FileTags, bytes]] = []
-
-    def add(self, data: bytes) -> None:
-        """Take the next file, which was decoded before: it is a TIFF file."""
-        if self._keepers:
-            self._found.append(self._keepers[len(self._found)].keep(data))
-
-    def result(self) -> KeptTags | None:
-        """The tags of all files; None if some were not TIFF files."""
-        if not self._found or len(self._found) != len(self._keepers):
-            return None
-        return kept(self._found, self._learned.n_bytes - self._n_before)

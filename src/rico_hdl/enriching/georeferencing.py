@@ -203,17 +203,17 @@ class _Keeping:
         """The tags of a patch's files, if they may be those that were stored."""
         modality, path = patch.modality, patch.paths[0]
         keepers = self._tags.setdefault(modality.name, PatchTags(modality, len(patch.paths)))
-        gathered = keepers.begin()
+        said = []
         try:
-            for path in patch.paths:
-                gathered.add(_beginning(patch, path))
+            for path, keep in zip(patch.paths, keepers.keepers, strict=True):
+                said.append(keep(_beginning(patch, path)))
         except OSError as error:
             patch.source.check()
             return _failure(patch, path, error.strerror or str(error))
         except ArchiveError as error:
             patch.source.check()
             return _failure(patch, path, error.message)
-        found = gathered.result()
+        found = keepers.kept(said)
         if found is None:
             return _failure(patch, path, "the archive has decoded it: its tags are unknown")
         stored = self._records.settled([patch.key], self._shapes)

@@ -74,8 +74,8 @@ class GeorefBlock(NamedTuple):
         return KeptTags(self.profiles[self.profile_of[i]], places)
 
 
-def content_of(entries: Sequence[GeorefEntry]) -> bytes:
-    """The content of a block."""
+def content_of(entries: Sequence[tuple[bytes, KeptTags, int]]) -> bytes:
+    """The content of a block; the entries may be plain tuples with the fields of `GeorefEntry`."""
     profile_at: dict[tuple[FileTags, ...], int] = {}
     n = profile_at.setdefault
     columns = [n(entry[1][0], len(profile_at)) for entry in entries]
@@ -220,7 +220,7 @@ def raw_parts(path: Path) -> Iterator[Block | Gap]:
     return blocks.scan(path, _MAGIC, "the georeferencing")
 
 
-def append(file: FileIO, entries: Sequence[GeorefEntry]) -> None:
+def append(file: FileIO, entries: Sequence[tuple[bytes, KeptTags, int]]) -> None:
     """Append a block to a file that is open for unbuffered appending.
 
     Raises:
