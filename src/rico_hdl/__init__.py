@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rico_hdl.converting.conversion import convert
     from rico_hdl.converting.dry_run import DryRun, dry_run
     from rico_hdl.converting.summary import Summary
+    from rico_hdl.enriching.georeferencing import GeorefSummary, keep_georeferencing
     from rico_hdl.errors import (
         ArchiveError,
         InterruptedRunError,
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
         UnknownKeyError,
         UsageError,
     )
+    from rico_hdl.exporting.files import ExportSummary, export
+    from rico_hdl.exporting.table import TableSummary, write_table
+    from rico_hdl.georef import FileGeoref, Georef, Georefs
     from rico_hdl.observer import Observer
     from rico_hdl.observer import Observer as VerificationObserver
     from rico_hdl.reading import (
@@ -62,8 +66,13 @@ __all__ = [
     "DatasetSpec",
     "Download",
     "DryRun",
+    "ExportSummary",
     "Failure",
+    "FileGeoref",
     "Finding",
+    "Georef",
+    "GeorefSummary",
+    "Georefs",
     "InterruptedRunError",
     "Keys",
     "Modality",
@@ -80,6 +89,7 @@ __all__ = [
     "StoreError",
     "StoreInfo",
     "Summary",
+    "TableSummary",
     "Template",
     "UnknownBandError",
     "UnknownKeyError",
@@ -90,12 +100,15 @@ __all__ = [
     "compare_with_sources",
     "convert",
     "dry_run",
+    "export",
     "inspect",
+    "keep_georeferencing",
     "load_spec",
     "merge",
     "open",
     "select",
     "verify",
+    "write_table",
 ]
 
 # Imported on first use, so that `rico-hdl --help` doesn't pay for imports that it doesn't need.
@@ -111,8 +124,13 @@ _HOMES = {
     "DatasetSpec": "spec",
     "Download": "spec",
     "DryRun": "converting.dry_run",
+    "ExportSummary": "exporting.files",
     "Failure": "values",
+    "FileGeoref": "georef",
     "Finding": "checking.verification",
+    "Georef": "georef",
+    "GeorefSummary": "enriching.georeferencing",
+    "Georefs": "georef",
     "InterruptedRunError": "errors",
     "Keys": "reading",
     "Modality": "spec",
@@ -129,6 +147,7 @@ _HOMES = {
     "StoreError": "errors",
     "StoreInfo": "checking.inspection",
     "Summary": "converting.summary",
+    "TableSummary": "exporting.table",
     "Template": "spec",
     "UnknownBandError": "errors",
     "UnknownKeyError": "errors",
@@ -137,12 +156,15 @@ _HOMES = {
     "compare_with_sources": "checking.comparison",
     "convert": "converting.conversion",
     "dry_run": "converting.dry_run",
+    "export": "exporting.files",
     "inspect": "checking.inspection",
+    "keep_georeferencing": "enriching.georeferencing",
     "load_spec": "spec.toml_form",
     "merge": "subsets",
     "open": "reading",
     "select": "subsets",
     "verify": "checking.verification",
+    "write_table": "exporting.table",
 }
 
 

@@ -10,6 +10,9 @@ from rico_hdl.sources import Reads
 from rico_hdl.spec import Modality
 from rico_hdl.spec.containers import CONTAINER_SUFFIXES
 
+if TYPE_CHECKING:
+    from rico_hdl.decoding.geotags import KeptTags
+
 MAX_KEY_BYTES: Final = 511
 """LMDB's own limit in every release with default build options (mdb_env_get_maxkeysize)."""
 
@@ -61,6 +64,10 @@ class Record(NamedTuple):
     """Its bands."""
     constant: bool
     """Whether each of its bands has one value in all pixels."""
+    tags: KeptTags | None = None
+    """What its files say beyond pixels; None if they are of a kind that says nothing."""
+    time: int | None = None
+    """Milliseconds since 1970 in UTC, if the path of its files tells a time that its key lacks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from rico_hdl.observer import Observer
 from rico_hdl.store import Manifest, StoreWriter
 from rico_hdl.store.locking import try_lock
 from tests.support.driver import COMMIT_BYTES
+from tests.support.georef_files import entries
 from tests.support.reading import records
 from tests.support.running import driven, held_at, n_stored, run, started, summary_of
 
@@ -57,10 +58,12 @@ def whole_folder(tmp_path_factory, arguments) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(whole_folder) -> tuple[dict[str, bytes], str]:
-    """Records and digest of an uninterrupted conversion."""
+def whole(whole_folder) -> tuple[dict[str, bytes], str, dict]:
+    """Records, digest and georeferencing of an uninterrupted conversion."""
     manifest = json.loads((whole_folder / "rico-hdl.json").read_text())
-    return records(whole_folder), manifest["content_digest"]
+    found = entries(whole_folder)
+    assert found.keys() == records(whole_folder).keys()
+    return records(whole_folder), manifest["content_digest"], found
 
 
 def check_nothing_wrong(target: Path) -> None:
@@ -77,9 +80,10 @@ def check_nothing_wrong(target: Path) -> None:
     assert not info.complete
 
 
-def check_whole(target: Path, summary: dict, whole: tuple[dict[str, bytes], str]) -> None:
+def check_whole(target: Path, summary: dict, whole: tuple[dict[str, bytes], str, dict]) -> None:
     """Assert that a continued store equals the result of a single run."""
     assert records(target) == whole[0]
+    assert entries(target) == whole[2]
     assert summary["content_digest"] == whole[1]
     assert summary["complete"]
     result = verify(target)
@@ -148,6 +152,10 @@ def test_killed_at_random_moments_and_continued(tmp_path, arguments, whole, seed
         ("journal", 2),
         ("journal", 15),
         ("torn journal", 9),
+        ("georef", 1),
+        ("georef", 12),
+        ("torn georef", 1),
+        ("torn georef", 7),
         ("commit", 1),
         ("commit", 25),
         ("manifest", 1),
@@ -163,7 +171,7 @@ def test_killed_between_two_steps(tmp_path, sources, arguments, whole, moment):
     check_nothing_wrong(target)
     first = n_stored(target)
     # All batches except the last one, which was noted but not committed.
-    n_commits = {"journal": number - 1, "torn journal": number - 1, "commit": number}.get(point)
+    n_commits = {"commit": number, "manifest": None}.get(point, number - 1)
     if n_commits is not None:
         mean = sum(map(len, whole[0].values())) / len(whole[0])
         assert abs(first - n_commits * COMMIT_BYTES / mean) <= 2 + 0.7 * first

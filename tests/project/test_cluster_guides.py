@@ -101,6 +101,7 @@ def test_job_leaves_the_store_on_the_network(tmp_path):
     assert {path.name for path in kept.iterdir()} == {
         "data.mdb",
         "rico-hdl.json",
+        "rico-hdl.georef",
         "rico-hdl.journal",
     }
     assert rico_hdl.verify(kept).findings == []

@@ -2,6 +2,7 @@
 
 import json
 import re
+import struct
 import zlib
 from importlib import import_module
 from pathlib import Path
@@ -265,6 +266,97 @@ def test_journal_is_as_specified(store):
         assert entry["origin"] == ["rgb", str(store / "UCMerced_LandUse")]
         bands = [[name, "uint8", [256, 256]] for name in ("Blue", "Green", "Red")]
         assert entry["layout"] == bands
+
+
+def parse_georef(data):
+    """The tags of each patch's files by key, read with the tables of the specification alone."""
+    block_fields = [(row["block"], row["type"]) for row in section(FORMAT, "Journal").tables()[0]]
+    content_fields, table_fields = section(FORMAT, "Georeferencing").tables()
+    found, place = {}, 0
+    while place < len(data):
+        block, place = take(data, place, block_fields)
+        assert block["magic"] == bytes.fromhex("52 47 31 0a")
+        content = zlib.decompress(block["payload"])
+        columns, table = georef_columns(content, block["n_entries"], content_fields)
+        assert table.keys() <= {row["table"] for row in table_fields}
+        for i, key in enumerate(columns["keys"]):
+            own = columns["places"][i]
+            files = []
+            for number in table["profiles"][columns["profile"][i]]:
+                tags, own = georef_tags(table["files"][number], columns["values"], own)
+                files.append(tags)
+                own = own or columns["places"][i]
+            found[key.decode()] = files
+    return found
+
+
+def georef_columns(content, n, fields):
+    """The columns of a block, and its table."""
+    columns, at, table = {}, 0, {}
+    for row in fields:
+        name, kind = row["content"], row["type"]
+        if name == "time" and not table.get("times"):
+            continue
+        if match := re.fullmatch(r"n_entries ([ui])(\d+)", kind):
+            pieces = split(content, at, [int(match[2]) // 8] * n)
+            signed = match[1] == "i"
+            columns[name] = [int.from_bytes(one, "little", signed=signed) for one in pieces]
+        elif match := re.fullmatch(r"the sum of (n_\w+) bytes", kind):
+            pieces = columns[name] = split(content, at, columns[match[1]])
+        elif name == "values":
+            pieces = columns[name] = split(content, at, table["values"])
+        else:
+            size = 4 if kind == "u32" else columns[kind.removesuffix(" bytes")]
+            pieces = split(content, at, [size])
+            columns[name] = int.from_bytes(pieces[0], "little")
+            table = json.loads(pieces[0]) if name == "table" else table
+        at += sum(map(len, pieces))
+    assert at == len(content)
+    return columns, table
+
+
+def georef_tags(tags, values, own):
+    """The values of a file's tags by number, and what is left of its patch's own values."""
+    found = {}
+    for tag in tags:
+        if len(tag) == 4:
+            found[tag[0]] = values[tag[3]]
+        else:
+            size = tag[2] * {1: 1, 2: 1, 3: 2, 4: 4, 12: 8}[tag[1]]
+            found[tag[0]], own = own[:size], own[size:]
+    return found, own
+
+
+def split(data, place, lengths):
+    """Consecutive pieces of some bytes."""
+    pieces = []
+    for length in lengths:
+        pieces.append(data[place : place + length])
+        place += length
+    return pieces
+
+
+@pytest.mark.parametrize("name", ["bigearthnet", "uc-merced", "kuro-siwo"])
+def test_georeferencing_is_as_specified(tmp_path, name):
+    """Read as specified, the side-car has the tags that tifffile reads from each file."""
+    spec = registry()[name]
+    sources = corpus.generate(spec, tmp_path / "source", 3)
+    rico_hdl.convert(spec, sources, tmp_path / "store")
+    known = parse_georef((tmp_path / "store" / "rico-hdl.georef").read_bytes())
+    assert known.keys() == records(tmp_path / "store").keys()
+    for modality in spec.modalities:
+        for patch in corpus.patches(spec, modality, 3):
+            files = known[patch.key]
+            assert len(files) == len(patch.files)
+            for path, tags in zip(patch.files, files, strict=True):
+                with tifffile.TiffFile(sources[modality.name] / path) as file:
+                    page = file.pages.first
+                    assert int.from_bytes(tags[256], "little") == page.imagewidth
+                    assert int.from_bytes(tags[257], "little") == page.imagelength
+                    for number in (33550, 33922):
+                        expected = page.tags[number].value if number in page.tags else ()
+                        assert tags.get(number, b"") == struct.pack(f"<{len(expected)}d", *expected)
+                    assert (34735 in tags) == (34735 in page.tags)
 
 
 def test_removals_in_the_journal_are_as_specified(store, tmp_path):

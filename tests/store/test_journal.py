@@ -13,7 +13,7 @@ from rico_hdl.decoding.tiff import Raster
 from rico_hdl.errors import StoreError
 from rico_hdl.record import encode
 from rico_hdl.store import JournalEntry, NewestEntries, StoreWriter, digest, journal, read_journal
-from rico_hdl.store.journal import Gap
+from rico_hdl.store.blocks import Gap
 from rico_hdl.values import Origin, Record
 from tests.support.reading import records
 

@@ -10,14 +10,18 @@ import sys
 from pathlib import Path
 
 from rico_hdl.cli import main
-from rico_hdl.store import Manifest, StoreWriter, journal
+from rico_hdl.store import Manifest, StoreWriter, georef_writer, journal
 from rico_hdl.store.labelling import LABELS_DRAFT_NAME
 
 COMMIT_BYTES = int(os.environ.get("COMMIT_BYTES", "600_000"))
 """Bytes of a transaction: a few of BigEarthNet's patches."""
 
-POINTS = ("journal", "torn journal", "commit", "manifest", "removal", "draft", "labels")
-"""After a block is noted and before it is committed; in the middle of a note; after a commit;
+POINTS = (
+    "georef", "torn georef", "journal", "torn journal", "commit", "manifest", "removal", "draft",
+    "labels",
+)  # fmt: skip
+"""After a block of georeferencing is written and in the middle of it; after a block is noted and
+before it is committed; in the middle of a note; after a commit;
 before a manifest is written; after --overwrite removes a file; before and after labels are
 replaced."""
 
@@ -72,6 +76,12 @@ def arm(countdown):
 
     whole_append = journal.append
     journal.append = replaced(append, "journal")
+
+    def append_georef(file, entries):
+        whole_georef(Torn(file) if countdown.reached("torn georef") else file, entries)
+
+    whole_georef = georef_writer.append
+    georef_writer.append = replaced(append_georef, "georef")
     StoreWriter.commit = replaced(
         StoreWriter.commit, "commit", counts=lambda writer: bool(writer._entries)
     )

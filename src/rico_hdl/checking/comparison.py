@@ -23,18 +23,18 @@ from rico_hdl.checking.verification import (
 )
 from rico_hdl.converting.converter import FileDecoder, PatchConverter
 from rico_hdl.converting.pipeline import IN_FLIGHT_BYTES, Pipeline, waiting_bytes
+from rico_hdl.converting.stored_sources import sources_of
 from rico_hdl.decoding.gdal import GdalDecoder
-from rico_hdl.errors import RecordError, SourceError, StoreError, UsageError
+from rico_hdl.errors import RecordError, UsageError
 from rico_hdl.observer import Observer, observing
 from rico_hdl.patches.archives import wants_all
-from rico_hdl.patches.opening import Named, Opened, open_all, open_sources
+from rico_hdl.patches.opening import Named
 from rico_hdl.patches.supply import Supplied, Supply
 from rico_hdl.reading.protocol import Located, Records
 from rico_hdl.reading.records import MappedRecords
 from rico_hdl.record import decode, parse
-from rico_hdl.sources.opening import is_source
 from rico_hdl.spec import DatasetSpec
-from rico_hdl.store import JOURNAL_NAME, Manifest, spec_of
+from rico_hdl.store import JOURNAL_NAME
 from rico_hdl.system.processors import checked_workers
 from rico_hdl.system.sorting import CompactSorted
 from rico_hdl.values import (
@@ -94,7 +94,7 @@ def compare_with_sources(  # noqa: PLR0913 - all but two by name
     n_workers = checked_workers(n_workers)
     pipeline = Pipeline(PatchConverter(make_decoder), n_workers, in_flight_bytes)
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
-    manifest, spec, opened = _sources_of(folder, sources)
+    manifest, spec, opened = sources_of(folder, sources)
     with closing(MappedRecords(folder)) as records:
         records.pages()  # a store that can't be read is known before its sources are
         supply = Supply(spec, opened)
@@ -117,40 +117,6 @@ def compare_with_sources(  # noqa: PLR0913 - all but two by name
     result.findings.sort(key=lambda finding: (finding.key, finding.kind))
     result.seconds = time.monotonic() - start
     return result
-
-
-def _sources_of(
-    folder: Path, given: Mapping[str, Named] | None
-) -> tuple[Manifest, DatasetSpec, list[Opened]]:
-    """The manifest of a store, its spec, and the sources to compare it with."""
-    manifest = Manifest.read(folder) if folder.is_dir() else None
-    if manifest is None or manifest.dataset is None:
-        raise StoreError(
-            f"{folder}: there is no rico-hdl.json that names the sources of this store",
-            "Run the conversion's command again: it finds all patches stored and writes the file.",
-        )
-    spec = spec_of(manifest)
-    if spec is None:
-        raise StoreError(
-            f"{folder}: nothing describes the dataset {manifest.dataset!r} of this store",
-            "Run the conversion's command again: it finds all patches stored and notes its spec.",
-        )
-    if given:
-        return manifest, spec, open_all(spec, given)
-    wanted: list[Opened] = []
-    for name, state in manifest.modalities.items():
-        there = [location for location in state.sources if is_source(location)]
-        if state.sources and not there:
-            raise SourceError(
-                f"the source of {name} no longer exists: {', '.join(state.sources)}",
-                f"Give its new location: {spec.modality(name).option} SOURCE",
-            )
-        # One by one: folders and archives may have been added at different times.
-        wanted += [open_sources(spec, spec.modality(name), [location]) for location in there]
-    if not wanted:
-        options = " or ".join(modality.option for modality in spec.modalities)
-        raise StoreError(f"{folder}: the manifest names no source", f"Give {options}.")
-    return manifest, spec, wanted
 
 
 _WHAT: Final[Mapping[ArchiveFailureKind, str]] = {

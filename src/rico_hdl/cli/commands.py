@@ -8,11 +8,14 @@ import click
 
 from rico_hdl._version import __version__
 from rico_hdl.cli.datasets import datasets_command
+from rico_hdl.cli.export import export_command
+from rico_hdl.cli.georef import georef_command
 from rico_hdl.cli.info import info_command
 from rico_hdl.cli.new import new_command
 from rico_hdl.cli.options import Job, job_from, options_for
 from rico_hdl.cli.stats import stats_command
 from rico_hdl.cli.subsets import merge_command, select_command
+from rico_hdl.cli.table import table_command
 from rico_hdl.cli.verify import verify_command
 from rico_hdl.datasets import built_in, packaged, registry, resolve, usable
 from rico_hdl.spec import DatasetSpec
@@ -47,6 +50,9 @@ _OTHERS = {
     "stats": stats_command,
     "select": select_command,
     "merge": merge_command,
+    "georef": georef_command,
+    "table": table_command,
+    "export": export_command,
     "datasets": datasets_command,
 }
 

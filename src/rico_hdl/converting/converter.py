@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
+from rico_hdl.converting.tags import PatchTags
 from rico_hdl.decoding.formats import BoundedDecoder, decoder_of
+from rico_hdl.decoding.geotags import FileTags
 from rico_hdl.decoding.raster import Raster
 from rico_hdl.errors import ArchiveError, DecodingError, MemoryLimitError, RecordError, UsageError
 from rico_hdl.patches.member_files import MemberFiles
@@ -60,6 +62,7 @@ class PatchConverter:
     def __init__(self, make_decoder: Callable[[], FileDecoder] | None = None) -> None:
         self._make_decoder = make_decoder
         self._decoders: dict[str, list[BoundedDecoder]] = {}
+        self._tags: dict[str, PatchTags] = {}
 
     def convert(self, items: Sequence[Supplied], max_bytes: int) -> Converted:
         """Read, decode and encode the patches among some items, and pass other items through.
@@ -137,6 +140,11 @@ class PatchConverter:
         if decoders is None:  # setdefault, since several threads may get here at once
             made = [self._decoder_for(modality) for _ in patch.paths]
             decoders = self._decoders.setdefault(modality.name, made)
+        keepers = self._tags.get(modality.name)
+        if keepers is None:
+            keepers = self._tags.setdefault(modality.name, PatchTags(modality, len(patch.paths)))
+        keeps = keepers.keepers
+        said: list[tuple[FileTags, bytes]] = []
         rasters: list[Raster] = []
         path, band = patch.paths[0], None
         try:
@@ -152,6 +160,8 @@ class PatchConverter:
                     n_bytes = 0 if patch.source.n_bytes_held else len(content)
                     allowance.held += n_bytes
                     found = decoder.decode(content, allowance)
+                    if keeps:
+                        said.append(keeps[i](content))
                     allowance.held -= n_bytes
                 _check(found, modality, len(modality.band_files[i].bands))
                 rasters += found
@@ -176,6 +186,8 @@ class PatchConverter:
                 modality.names_in_files, tuple([(r.dtype, r.shape) for r in rasters])
             ),
             constant=all(map(_is_constant, rasters)),
+            tags=keepers.kept(said),
+            time=keepers.time(patch),
         )
 
 

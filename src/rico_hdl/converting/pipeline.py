@@ -107,7 +107,8 @@ class Pipeline:
             if isinstance(result, Record):
                 name = result.origin.modality
                 before = self._record_bytes.get(name, 0)
-                self._record_bytes[name] = max(len(result.data), _decayed(before))
+                n_bytes = len(result.data) + (result.tags.n_new_bytes if result.tags else 0)
+                self._record_bytes[name] = max(n_bytes, _decayed(before))
             if isinstance(result, Oversized):
                 # Alone: the patches after it hold no more than their records.
                 wait([future for _, future in pending])

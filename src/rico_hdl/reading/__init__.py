@@ -7,9 +7,10 @@ writes nothing, takes no lock, and never imports more than numpy.
 from rico_hdl.reading.band_memory import BandMemory
 from rico_hdl.reading.batches import Batches
 from rico_hdl.reading.keys import Keys
+from rico_hdl.reading.opening import open  # noqa: A004 - as gzip.open and others
 from rico_hdl.reading.options import BY_BAND, Grouping
 from rico_hdl.reading.reader import ArraySpec, Batch, PatchReader
-from rico_hdl.reading.store import Store, open  # noqa: A004 - as gzip.open and others
+from rico_hdl.reading.store import Store
 
 __all__ = [
     "BY_BAND",

@@ -17,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rico_hdl.errors import UsageError
+from rico_hdl.georef import Georef, Georefs
 from rico_hdl.reading.batches import Batches, Chunks
 from rico_hdl.reading.catalogue import ModalityContents
+from rico_hdl.reading.georeferencing import Georeferencing
 from rico_hdl.reading.joins import TimeSeries, series_of
 from rico_hdl.reading.keys import Keys
 from rico_hdl.reading.labels import StoreLabels
@@ -35,19 +37,6 @@ from rico_hdl.reading.selection import Bands
 from rico_hdl.reading.statistics import statistics_of
 from rico_hdl.spec import ALL_BANDS, DatasetSpec
 from rico_hdl.system.processors import n_usable_processors
-
-
-def open(path: str | os.PathLike[str]) -> Store:  # noqa: A001 - as gzip.open and others
-    """Open a store for reading, including one that the original rico-hdl wrote.
-
-    Args:
-        path: The folder that holds ``data.mdb``.
-
-    Raises:
-        StoreError: There is no store.
-    """
-    MappedRecords(path).check()
-    return Store(path)
 
 
 class Store(Mapping[str, dict[str, Array]]):
@@ -70,6 +59,7 @@ class Store(Mapping[str, dict[str, Array]]):
         """Set the attributes that are not pickled."""
         self._patches = WholePatches()
         self._readers = Readers()
+        self._georeferencing = Georeferencing(self.records)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"records": self.records}
@@ -135,8 +125,8 @@ class Store(Mapping[str, dict[str, Array]]):
         if modality is not None:
             found = keys_of(self.records, self._contents(modality))
         if split is not None:
-            found = found[np.flatnonzero(self.annotations.in_split(found, split))]
-        return found[np.flatnonzero(self.annotations.is_labelled(found))] if labelled else found
+            found = found[np.flatnonzero(self._labels.in_split(found, split))]
+        return found[np.flatnonzero(self._labels.is_labelled(found))] if labelled else found
 
     def locate(self, keys: Iterable[str]) -> Keys:
         """The given keys together with the places of their records, which saves later look-ups.
@@ -161,14 +151,13 @@ class Store(Mapping[str, dict[str, Array]]):
         return self.records.catalogue.spec
 
     @cached_property
-    def annotations(self) -> StoreLabels:
-        """Samples, labels and splits, for other packages."""
+    def _labels(self) -> StoreLabels:
         return StoreLabels(self.path, self.spec)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, by index; empty if nothing names a class."""
-        return self.annotations.classes(self.records.keys())
+        return self._labels.classes(self.records.keys())
 
     def labels(self, keys: Iterable[str]) -> npt.NDArray[Any]:
         """The label of each key.
@@ -182,12 +171,12 @@ class Store(Mapping[str, dict[str, Array]]):
             UsageError: A key has no label.
             StoreError: The store is closed, or the labels are damaged.
         """
-        return self.annotations.labels(keys, self.records.keys())
+        return self._labels.labels(keys, self.records.keys())
 
     @property
     def splits(self) -> tuple[str, ...]:
         """The names of the splits, such as ``train``; empty without splits."""
-        return self.annotations.splits(self.records.keys())
+        return self._labels.splits(self.records.keys())
 
     def pairs(self, *modalities: str, split: str | None = None) -> dict[str, Keys]:
         """The patches of several modalities that belong together.
@@ -203,7 +192,7 @@ class Store(Mapping[str, dict[str, Array]]):
         Raises:
             UsageError: The store has no such modality, or nothing says what belongs together.
         """
-        return pairs_of(self, self.annotations, modalities, split)
+        return pairs_of(self, self._labels, modalities, split)
 
     def series(self, modality: str | None = None, *, split: str | None = None) -> TimeSeries:
         """The patches of each place, in the order of time: a sequence of `Keys`.
@@ -259,6 +248,14 @@ class Store(Mapping[str, dict[str, Array]]):
             else f"{self.path} has {len(known)} modalities, and none was named",
             f"It has: {', '.join(known) or 'no records'}.",
         )
+
+    def georef(self, key: str) -> Georef:
+        """Where and when a patch was taken; a StoreError if nothing is known: see `Georef`."""
+        return self._georeferencing.georef(key)
+
+    def georefs(self, keys: Sequence[str] | None = None) -> Georefs:
+        """The same of many patches, or of all, as arrays: see `Georefs`."""
+        return self._georeferencing.georefs(self.keys() if keys is None else keys)
 
     # Reading
     statistics = statistics_of

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from rico_hdl.errors import SourceError
-from rico_hdl.sources.files import read_regular
+from rico_hdl.sources.files import open_regular, read_regular
 from rico_hdl.sources.protocol import MAX_MEMBER_BYTES, FolderEntry
 
 NOWHERE: Final = frozenset({errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR})
@@ -61,6 +61,15 @@ class FolderSource:
     def read(self, path: str, max_bytes: int = MAX_MEMBER_BYTES) -> bytes:
         """See `Source.read`."""
         return read_regular(self._prefix + path, max_bytes)
+
+    def read_beginning(self, path: str, n_bytes: int) -> bytes:
+        """Read the first bytes of a file: fewer if it is shorter.
+
+        Raises:
+            OSError: The file can't be read.
+        """
+        with os.fdopen(open_regular(self._prefix + path), "rb", 0) as file:
+            return file.read(n_bytes)
 
     def _leads_back(self, folder: str, link: str) -> bool:
         """Whether a link leads to a folder that was passed on the way to it, or above that."""

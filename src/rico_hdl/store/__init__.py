@@ -6,6 +6,7 @@ imports lmdb. It reads no more of a record than its header.
 
 from rico_hdl.store.description import spec_of
 from rico_hdl.store.foreign import check_store, check_values
+from rico_hdl.store.georef import GEOREF_NAME
 from rico_hdl.store.history import NewestEntries
 from rico_hdl.store.journal import JOURNAL_NAME, JournalEntry
 from rico_hdl.store.labelling import LABELS_NAME, mapped_labels
@@ -21,6 +22,7 @@ from rico_hdl.store.writer import StoreWriter
 
 __all__ = [
     "DATA_NAME",
+    "GEOREF_NAME",
     "JOURNAL_NAME",
     "LABELS_NAME",
     "MANIFEST_NAME",

@@ -13,7 +13,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from rico_hdl.store.journal import N_UNSETTLED, Gap, JournalBlock, JournalEntry, scan
+from rico_hdl.store.blocks import Gap
+from rico_hdl.store.journal import N_UNSETTLED, JournalBlock, JournalEntry, scan
 from rico_hdl.system.sorting import CompactSorted
 from rico_hdl.values import Layout, Origin
 

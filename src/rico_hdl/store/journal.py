@@ -15,33 +15,25 @@ digest, most significant first, and the key.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
-from io import BufferedReader, FileIO
+from io import FileIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import xxhash
-
-from rico_hdl.sources.files import open_regular
-from rico_hdl.store.faults import store_error
+from rico_hdl.store import blocks as framing
+from rico_hdl.store.blocks import Gap
 from rico_hdl.values import Layout, Origin
 
 JOURNAL_NAME: Final = "rico-hdl.journal"
 
 _MAGIC: Final = b"RJ1\n"
-_BLOCK: Final = struct.Struct("<4sIIQ")
-_CHECKED: Final = struct.Struct("<4sII")
 _ENTRY: Final = struct.Struct("<HHHBQ")
 _LENGTH: Final = struct.Struct("<I")
 _DIGEST_BYTES: Final = 16
 _CONSTANT: Final = 1
 _REMOVED: Final = 2
-_SEARCHED_BYTES: Final = 2**20  # at once, for the block after a damaged one
 
 N_UNSETTLED: Final = 3
 """Blocks at the end whose transactions may have been lost: a crash of the machine can undo the last
@@ -76,17 +68,6 @@ class JournalBlock(NamedTuple):
     """Zero-based offset just past the block in the file."""
 
 
-class Gap(NamedTuple):
-    """Bytes of a journal that are not an intact block: damage, or a block that was cut short."""
-
-    start: int
-    """Zero-based offset of the first of these bytes."""
-    stop: int
-    """Zero-based offset just past the last of them: the next intact block, or the file's end."""
-    torn: bool
-    """Whether a kill can leave the end of a journal like this: a block without its last bytes."""
-
-
 def append(file: FileIO, entries: Sequence[JournalEntry]) -> None:
     """Append a block to a file that is open for unbuffered appending.
 
@@ -106,11 +87,7 @@ def append(file: FileIO, entries: Sequence[JournalEntry]) -> None:
             digest.to_bytes(_DIGEST_BYTES, "big"),
             key,
         )
-    payload = zlib.compress(b"".join(parts), 1)
-    checksum = _checksum(_CHECKED.pack(_MAGIC, len(entries), len(payload)), payload)
-    block = _BLOCK.pack(_MAGIC, len(entries), len(payload), checksum) + payload
-    if file.write(block) != len(block):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    framing.append(file, _MAGIC, len(entries), b"".join(parts))
 
 
 def blocks(path: Path, n_bytes: int | None = None) -> Iterator[JournalBlock]:
@@ -138,88 +115,11 @@ def scan(path: Path, n_bytes: int | None = None) -> Iterator[JournalBlock | Gap]
         OSError: The disk or network mount fails.
         StoreError: It can't be opened.
     """
-    try:
-        file = os.fdopen(open_regular(path), "rb")
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise store_error(path, "the journal can't be read", error) from error
-    with file:
-        start, size = 0, os.fstat(file.fileno()).st_size
-        if n_bytes is not None:
-            size = min(size, n_bytes)
-        while start < size:
-            block = _block_at(file, start, size)
-            if block is not None:
-                yield block
-                start = block.stop
-                continue
-            following = _following(file, start, size)
-            yield Gap(start, following, following == size and _is_torn(file, start, size))
-            start = following
-
-
-def _block_at(file: BufferedReader, start: int, size: int) -> JournalBlock | None:
-    """The block at an offset; None if there is no intact one."""
-    file.seek(start)
-    head = file.read(_BLOCK.size)
-    if len(head) < _BLOCK.size:
-        return None
-    magic, n, n_bytes, checksum = _BLOCK.unpack(head)
-    if magic != _MAGIC or n_bytes > size - start - _BLOCK.size:
-        return None
-    payload = file.read(n_bytes)
-    if len(payload) < n_bytes or _checksum(head[: _CHECKED.size], payload) != checksum:
-        return None
-    entries = list(_entries(zlib.decompress(payload), n))
-    return JournalBlock(entries, start + _BLOCK.size + n_bytes)
-
-
-def _following(file: BufferedReader, start: int, size: int) -> int:
-    """The offset of the next intact block after a damaged one; the file's size if there is none."""
-    file.seek(start)
-    head = file.read(_BLOCK.size)
-    if len(head) == _BLOCK.size and head.startswith(_MAGIC):
-        # If only the payload is damaged, the header leads to the next block.
-        stop = start + _BLOCK.size + int(_BLOCK.unpack(head)[2])
-        if stop < size and _block_at(file, stop, size) is not None:
-            return stop
-    start += 1
-    while start < size:
-        file.seek(start)
-        searched = file.read(_SEARCHED_BYTES)
-        found = searched.find(_MAGIC)
-        while found >= 0:
-            if _block_at(file, start + found, size) is not None:
-                return start + found
-            found = searched.find(_MAGIC, found + 1)
-        if start + len(searched) >= size:
-            break
-        start += len(searched) - len(_MAGIC) + 1  # a magic may cross the end
-    return size
-
-
-def _is_torn(file: BufferedReader, start: int, size: int) -> bool:
-    """Whether the bytes at the end may belong to a block that was never written completely.
-
-    A write that is cut short leaves the first bytes of a block. A crash of the machine may leave
-    zeros instead of all or of the last bytes.
-    """
-    file.seek(start)
-    rest = file.read(size - start)
-    if rest.endswith(bytes(8)):
-        return True
-    head = rest[: _BLOCK.size]
-    if len(head) < _BLOCK.size:
-        return _MAGIC.startswith(head[: len(_MAGIC)])
-    magic, _, n_bytes, _ = _BLOCK.unpack(head)
-    return bool(magic == _MAGIC and n_bytes > len(rest) - _BLOCK.size)
-
-
-def _checksum(head: bytes, payload: bytes) -> int:
-    state = xxhash.xxh3_64(head)
-    state.update(payload)
-    return int(state.intdigest())
+    for part in framing.scan(path, _MAGIC, "the journal", n_bytes):
+        if isinstance(part, Gap):
+            yield part
+        else:
+            yield JournalBlock(list(_entries(part.content(), part.n_entries)), part.stop)
 
 
 def _entries(content: bytes, n: int) -> Iterator[JournalEntry]:

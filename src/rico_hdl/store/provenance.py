@@ -115,3 +115,8 @@ class Provenance:
                 if newest.removed or newest.origin not in intact:
                     return False
         return n_given > 0
+
+
+def noted(there: Origin) -> Origin:
+    """An origin as it is written to the journal."""
+    return Origin(there.modality, UNKNOWN) if there == UNPROVEN else there

@@ -18,8 +18,9 @@ from typing import Final
 from rico_hdl.errors import RecordError
 from rico_hdl.record import is_constant, parse
 from rico_hdl.store import digest
+from rico_hdl.store.blocks import Gap
 from rico_hdl.store.history import UNKNOWN, NewestEntries, with_origin
-from rico_hdl.store.journal import N_UNSETTLED, Gap, JournalBlock, JournalEntry, blocks, scan
+from rico_hdl.store.journal import N_UNSETTLED, JournalBlock, JournalEntry, blocks, scan
 from rico_hdl.store.totals import Totals
 from rico_hdl.values import Layout, Origin, Record
 

@@ -9,12 +9,16 @@ import errno
 import os
 import stat
 import struct
+from collections import deque
 from io import FileIO
 from pathlib import Path
 from typing import Final
 
 from rico_hdl.errors import StoreError
 from rico_hdl.sources.files import KINDS, open_regular
+from rico_hdl.store import georef
+from rico_hdl.store.blocks import Gap
+from rico_hdl.store.georef import GEOREF_NAME
 from rico_hdl.store.journal import JOURNAL_NAME, JournalBlock, scan
 from rico_hdl.store.labelling import LABELS_DRAFT_NAME, LABELS_NAME
 from rico_hdl.store.locking import try_lock
@@ -25,6 +29,7 @@ from rico_hdl.values import printable
 DATA_NAME: Final = "data.mdb"
 LOCK_NAME: Final = "lock.mdb"
 LABEL_FILES: Final = (LABELS_NAME, LABELS_DRAFT_NAME)
+_OWN_NAMES: Final = (DATA_NAME, LOCK_NAME, JOURNAL_NAME, GEOREF_NAME, MANIFEST_NAME, DRAFT_NAME)
 
 _LOCK_MAGIC: Final = struct.pack("=I", 0xBEEFC0DE)  # MDB_MAGIC, at the beginning of MDB_txninfo
 _FLAGS: Final = (
@@ -71,7 +76,7 @@ def check_files(folder: Path) -> None:
     Raises:
         StoreError: The folder holds something else under the name of one of the store's files.
     """
-    for name in (DATA_NAME, LOCK_NAME, JOURNAL_NAME, MANIFEST_NAME, DRAFT_NAME, *LABEL_FILES):
+    for name in (*_OWN_NAMES, *LABEL_FILES):
         found = _stranger(folder / name)
         if found:
             raise StoreError(
@@ -79,7 +84,11 @@ def check_files(folder: Path) -> None:
                 "It is neither followed nor overwritten. Move it away, or choose another "
                 "--target-dir. To keep a store on another disk, make --target-dir itself a link.",
             )
-    for name, is_own in ((LOCK_NAME, _is_lock), (JOURNAL_NAME, _is_own_journal)):
+    for name, is_own in (
+        (LOCK_NAME, _is_lock),
+        (JOURNAL_NAME, _is_own_journal),
+        (GEOREF_NAME, _is_own_georef),
+    ):
         if not is_own(folder / name):
             raise StoreError(
                 f"{folder / name} was not written by rico-hdl or LMDB, so it is not overwritten",
@@ -113,6 +122,13 @@ def _is_own_journal(path: Path) -> bool:
     # A journal whose only block is damaged is known by the database next to it, even if a crash
     # took the manifest. Whatever it holds, blocks are only appended.
     return (path.parent / DATA_NAME).exists()
+
+
+def _is_own_georef(path: Path) -> bool:
+    """Whether a file may be a side-car, damaged or not; true if there is none."""
+    if _head(path) == b"" or (path.parent / DATA_NAME).exists():
+        return True
+    return georef.is_own(path)
 
 
 def _is_journal(path: Path) -> bool:
@@ -154,6 +170,31 @@ def open_journal(folder: Path) -> FileIO:
     return file
 
 
+def open_georef(folder: Path) -> FileIO:
+    """Open the side-car for appending, and keep other writers out until it is closed.
+
+    What follows the last intact block is cut off.
+
+    Raises:
+        OSError: It can't be opened.
+        StoreError: Another process is writing to it.
+    """
+    path = folder / GEOREF_NAME
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | _FLAGS
+    file = FileIO(os.open(path, flags, 0o666), "a+")
+    if not try_lock(file):
+        file.close()
+        raise _busy(folder)
+    try:
+        (last,) = deque(georef.raw_parts(path), 1) or (None,)
+        if isinstance(last, Gap):
+            file.truncate(last.start)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
 def check_ours(folder: Path) -> None:
     """Check that a store may be removed, before opening its journal creates one.
 
@@ -179,7 +220,7 @@ def remove_store(folder: Path, journal: FileIO) -> None:
     Raises:
         OSError: A file can't be removed. The rest is still recognised as rico-hdl's.
     """
-    for name in (*LABEL_FILES, MANIFEST_NAME, DATA_NAME, LOCK_NAME):
+    for name in (*LABEL_FILES, MANIFEST_NAME, DATA_NAME, LOCK_NAME, GEOREF_NAME):
         (folder / name).unlink(missing_ok=True)
     # The journal is emptied last, even if the power fails: without it, records that reappear would
     # be taken for those of another tool.

@@ -18,11 +18,11 @@ import lmdb
 from rico_hdl.errors import RicoError, StoreError
 from rico_hdl.store import journal
 from rico_hdl.store.faults import store_error
+from rico_hdl.store.georef_writer import GeorefWriter
 from rico_hdl.store.growth import grown, needed
-from rico_hdl.store.history import UNKNOWN
 from rico_hdl.store.journal import JOURNAL_NAME, JournalEntry
 from rico_hdl.store.length import check_length
-from rico_hdl.store.provenance import UNPROVEN, Provenance
+from rico_hdl.store.provenance import UNPROVEN, Provenance, noted
 from rico_hdl.store.reconciling import entry_of, found, read_journal, totals_of, unsettled
 from rico_hdl.store.survey import Survey, Surveyor
 from rico_hdl.store.target import (
@@ -98,6 +98,7 @@ class StoreWriter:
             raise
         try:
             self._reconcile(modality_of)
+            self._georef = GeorefWriter(target)
         except BaseException:
             self._env.close()
             self._journal.close()
@@ -248,6 +249,7 @@ class StoreWriter:
         self._last_key = max(self._last_key, record.key)
         self._n_entries += 1
         self._entries.append(entry_of(record))
+        self._georef.note(record)
 
     def replace(self, record: Record, there: Origin) -> None:
         """Replace a record that is not certain to be right.
@@ -266,7 +268,7 @@ class StoreWriter:
         stored = self._get(record.key)
         if stored is not None:
             old = found(record.key, stored, lambda *_: there.modality)
-            self._entries.append(old._replace(origin=_noted(there), removed=True))
+            self._entries.append(old._replace(origin=noted(there), removed=True))
         self._put(record, overwrite=True)
         self._n_entries += stored is None
         self._last_key = max(self._last_key, record.key)
@@ -285,11 +287,12 @@ class StoreWriter:
         if len(self._entries) >= _ENTRIES_AT_ONCE:
             self.commit()
         if there != UNPROVEN or record.key in self.survey.outdated:
-            self._entries.append(entry_of(record)._replace(origin=_noted(there), removed=True))
+            self._entries.append(entry_of(record)._replace(origin=noted(there), removed=True))
         self._note_later(record)
 
     def _note_later(self, record: Record) -> None:
         self._entries.append(entry_of(record))
+        self._georef.note(record)
         self.survey.outdated.discard(record.key)
         # Earlier notes may differ from the stored record.
         self._totals_are_known = False
@@ -329,10 +332,11 @@ class StoreWriter:
             if not self._txn_puts:
                 # Notes without records: no commit will follow that settles the previous ones.
                 self._env.sync(True)  # noqa: FBT003 - positional in lmdb
+            self._georef.write()
             journal.append(self._journal, self._entries)
             # Takes half a millisecond, and no record can outlive its note when the machine crashes.
             _sync_data(self._journal.fileno())
-        except (lmdb.Error, OSError) as error:
+        except (lmdb.Error, OSError, RicoError) as error:
             txn.abort()
             raise self._error("can't be written", error) from error
         try:
@@ -386,6 +390,7 @@ class StoreWriter:
             self.sync()
         finally:
             self._env.close()
+            self._georef.close()
             self._journal.close()
 
     def __enter__(self) -> Self:
@@ -393,8 +398,3 @@ class StoreWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _noted(there: Origin) -> Origin:
-    """An origin as it is written to the journal."""
-    return Origin(there.modality, UNKNOWN) if there == UNPROVEN else there

@@ -20,6 +20,7 @@ from rico_hdl.errors import InterruptedRunError, StoreError, UsageError
 from rico_hdl.labels.samples import SampleTable
 from rico_hdl.observer import Observer
 from rico_hdl.reading import Keys, Store
+from rico_hdl.reading.georeferencing import Georeferencing
 from rico_hdl.reading.protocol import Located
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import Manifest, StoreWriter, check_target, check_values
@@ -80,7 +81,7 @@ def records_of(
     Raises:
         StoreError: The store is damaged.
     """
-    notes = Notes(store)
+    notes, places = Notes(store), Georeferencing(store.records)
     names: list[str] = []
     n_bytes = 0
     lengths = (keys.places[:, 1] - keys.places[:, 0]).tolist()
@@ -90,18 +91,22 @@ def records_of(
         names.append(key)
         n_bytes += length
         if n_bytes >= read_bytes:
-            yield from _read(store, names, notes)
+            yield from _read(store, names, notes, places)
             names, n_bytes = [], 0
     if names:
-        yield from _read(store, names, notes)
+        yield from _read(store, names, notes, places)
 
 
-def _read(store: Store, names: Sequence[str], notes: Notes) -> Iterator[Record]:
+def _read(
+    store: Store, names: Sequence[str], notes: Notes, places: Georeferencing
+) -> Iterator[Record]:
     contents = store.records.settled(names, _bytes_of)
-    for name, data in zip(names, contents, strict=True):
+    known = places.tags(names)
+    for name, data, tags in zip(names, contents, known, strict=True):
         key = name.encode()
         note = notes.of(key, data)
-        yield Record(key, note.origin, data, note.digest, note.layout, note.constant)
+        said = (None, None) if tags is None else tags
+        yield Record(key, note.origin, data, note.digest, note.layout, note.constant, *said)
 
 
 def _bytes_of(located: Sequence[Located]) -> list[bytes]:

@@ -13,6 +13,7 @@ from rico_hdl.labels.samples import SampleTable
 from rico_hdl.observer import Observer, observing
 from rico_hdl.reading import Store
 from rico_hdl.reading import open as open_store
+from rico_hdl.reading.labels import StoreLabels
 from rico_hdl.spec import DatasetSpec
 from rico_hdl.store import Manifest
 from rico_hdl.subsets.copying import READ_BYTES, Origins, records_of, write_store
@@ -133,7 +134,7 @@ def _common_labels(stores: Sequence[Store], spec: DatasetSpec | None) -> SampleT
     """
     found: SampleTable | None = None
     for store in stores:
-        samples = store.annotations.samples
+        samples = StoreLabels(store.path, store.spec).samples
         if samples is None or spec is None:
             continue
         names = tuple(one.name for one in spec.modalities)

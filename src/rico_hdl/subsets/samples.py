@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rico_hdl.reading import Keys, Store
-from rico_hdl.reading.labels import names_of
+from rico_hdl.reading.labels import StoreLabels, names_of
 from rico_hdl.spec import DatasetSpec
 
 _NONE = "\0"
@@ -29,7 +29,7 @@ def sample_names(store: Store, keys: Keys) -> npt.NDArray[np.bytes_]:
     """
     names = [key.encode() for key in keys]
     is_named = np.zeros(len(names), bool)
-    samples = store.annotations.samples
+    samples = StoreLabels(store.path, store.spec).samples
     if samples is not None:
         spec = store.spec
         order = [one.name for one in spec.modalities] if spec is not None else list(samples.names)

@@ -11,7 +11,7 @@ from rico_hdl.labels.samples import SampleTable
 from rico_hdl.observer import Observer, observing
 from rico_hdl.reading import Keys, Store
 from rico_hdl.reading import open as open_store
-from rico_hdl.reading.labels import names_of
+from rico_hdl.reading.labels import StoreLabels, names_of
 from rico_hdl.store import Manifest
 from rico_hdl.subsets.copying import READ_BYTES, Origins, records_of, write_store
 from rico_hdl.subsets.selection import Selection
@@ -87,7 +87,7 @@ def select(  # noqa: PLR0913 - each is the user's choice
 
 def _labels_of(store: Store, keys: Keys) -> SampleTable | None:
     """The labels of samples that have any of some patches; None if there are none."""
-    samples = store.annotations.samples
+    samples = StoreLabels(store.path, store.spec).samples
     if samples is None:
         return None
     wanted = names_of(keys)

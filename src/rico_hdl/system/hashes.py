@@ -23,15 +23,20 @@ class HashSet:
 
     def add(self, number: int) -> bool:
         """Add a hash; returns whether it was already in the set."""
+        if number in self:
+            return True
+        self._recent.add(number)
+        if len(self._recent) >= _N_RECENT:
+            self._settle()
+        return False
+
+    def __contains__(self, number: int) -> bool:
         if number in self._recent:
             return True
         for numbers in self._sorted:
             i = bisect_left(numbers, number)
             if i < len(numbers) and numbers[i] == number:
                 return True
-        self._recent.add(number)
-        if len(self._recent) >= _N_RECENT:
-            self._settle()
         return False
 
     def _settle(self) -> None:

@@ -18,7 +18,7 @@ from rico_hdl.testing.encodings import encoding_of
 from rico_hdl.testing.extra import extra_needed
 from rico_hdl.testing.patches import SamplePatch, patches, shape_of
 from rico_hdl.testing.pixels import noise, pixels
-from rico_hdl.testing.tiff import encoded
+from rico_hdl.testing.tiff import encoded, moved
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -88,6 +88,11 @@ class _Contents:
 
     def of(self, patch: SamplePatch, bands: tuple[Band, ...]) -> bytes:
         """The file with these bands of a patch."""
+        data = self._of(patch, bands)
+        return moved(data, patch.key) if self._kind == "tiff" else data
+
+    def _of(self, patch: SamplePatch, bands: tuple[Band, ...]) -> bytes:
+        """The same file, where all patches are at the same place."""
         shape = shape_of(self._spec, self._modality, bands[0], patch.number)
         is_compressed = self._kind != "tiff" or self._encoding.compression is not None
         if not self.noise or not is_compressed:

@@ -7,6 +7,7 @@ disk.
 from __future__ import annotations
 
 import struct
+import zlib
 from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
@@ -27,11 +28,11 @@ _ASCII, _SHORT, _DOUBLE = 2, 3, 12
 _GEO_KEYS: Final = (1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32633)
 """GeoTIFF key directory: projected, pixel is area, EPSG:32633 (UTM zone 33N)."""
 
-_GEO_TAGS: Final = (
-    (33550, _DOUBLE, 3, (10.0, 10.0, 0.0), True),  # ModelPixelScale: 10 m
-    (33922, _DOUBLE, 6, (0.0, 0.0, 0.0, 300_000.0, 5_000_000.0, 0.0), True),  # ModelTiepoint
-    (34735, _SHORT, len(_GEO_KEYS), _GEO_KEYS, True),  # GeoKeyDirectory
-)
+_ORIGIN: Final = (300_000.0, 5_000_000.0)
+_SIDE: Final = 1200.0
+"""What every patch covers, in metres: 120 pixels of 10 m, say."""
+_N_ACROSS: Final = 75
+_ZONES: Final = (32633, 32634)
 
 _RESOLUTION_UNIT, _PLANAR_CONFIGURATION = 296, 284
 """TIFF tags."""
@@ -48,6 +49,35 @@ def encoded(stack: npt.NDArray[Any], encoding: Encoding) -> bytes:
         return _written(stack, encoding)
     head, tail = _template(encoding, stack.shape)
     return b"".join((head, _stored(stack, encoding).tobytes(), tail))
+
+
+def origin_of(key: str) -> tuple[float, float, int]:
+    """The place of a patch: easting and northing of its upper left corner, EPSG code."""
+    number = zlib.crc32(key.encode())
+    down, across = divmod(number % _N_ACROSS**2, _N_ACROSS)
+    x, y = _ORIGIN
+    # One in 16 in another zone: in real datasets, patches of a scene are in one.
+    return x + _SIDE * across, y + _SIDE * down, _ZONES[number >> 28 == 0]
+
+
+def moved(data: bytes, key: str) -> bytes:
+    """A file of `encoded` at the place of a patch; as it is if it is not georeferenced."""
+    old, new = struct.pack("<2d", *_ORIGIN), struct.pack("<2d", *origin_of(key)[:2])
+    at = data.find(old)
+    if at < 0:
+        return data
+    data = data[:at] + new + data[at + len(old) :]
+    keys = struct.pack("<4H", *_GEO_KEYS[-4:])
+    return data.replace(keys, struct.pack("<4H", *_GEO_KEYS[-4:-1], origin_of(key)[2]), 1)
+
+
+def _geo_tags(n_rows: int, n_columns: int) -> list[tuple[int, int, int, Any, bool]]:
+    scale = (_SIDE / n_columns, _SIDE / n_rows, 0.0)
+    return [
+        (33550, _DOUBLE, 3, scale, True),  # ModelPixelScale
+        (33922, _DOUBLE, 6, (0.0, 0.0, 0.0, *_ORIGIN, 0.0), True),  # ModelTiepoint
+        (34735, _SHORT, len(_GEO_KEYS), _GEO_KEYS, True),  # GeoKeyDirectory
+    ]
 
 
 def _stored(stack: npt.NDArray[Any], encoding: Encoding) -> npt.NDArray[Any]:
@@ -89,7 +119,7 @@ def _written(stack: npt.NDArray[Any], encoding: Encoding) -> bytes:
     if encoding.photometric == "palette":
         ramp = np.arange(256, dtype=np.uint16) * 257
         arguments["colormap"] = np.array([ramp, ramp[::-1], ramp])
-    tags: list[tuple[int, int, int, Any, bool]] = list(_GEO_TAGS) if encoding.geo_tags else []
+    tags = _geo_tags(n_rows, n_columns) if encoding.geo_tags else []
     if encoding.nodata is not None:
         tags.append((42113, _ASCII, len(encoding.nodata) + 1, encoding.nodata, True))
     buffer = BytesIO()

@@ -1,0 +1,1 @@
+"""Adding to an existing store what its sources say beyond the records, which stay as they are."""
