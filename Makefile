@@ -166,7 +166,7 @@ lock: $(SETUP)
 	$(LOCK) $(ANY) --group dev --output-file requirements/dev.txt
 	$(LOCK) $(ANY) --group docs --output-file requirements/docs.txt
 	$(LOCK) $(AS_TESTED) --output-file requirements/runtime.txt
-	$(LOCK) $(AS_TESTED) --extra gdal --output-file requirements/runtime-extras.txt
+	$(LOCK) $(AS_TESTED) --extra gdal --extra geo --output-file requirements/runtime-extras.txt
 	$(LOCK) --python-version 3.11 --resolution lowest-direct --only-binary :all: \
 	  --extra gdal --output-file requirements/lowest.txt
 
