@@ -49,7 +49,7 @@ def test_metadata_is_complete(dist):
     assert str(found.version) == project.version()
     assert (found.license_expression, found.license_files) == ("MIT", ["LICENSE"])
     assert found.requires_python == ">=3.11"
-    assert set(found.provides_extra) == {"gdal", "parquet", "testing", "torch"}
+    assert set(found.provides_extra) == {"gdal", "geo", "parquet", "testing", "torch"}
     assert found.description.startswith("# rico-hdl")
     assert found.description_content_type == "text/markdown"
     assert found.summary
