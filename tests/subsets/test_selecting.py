@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import rico_hdl
 from rico_hdl.errors import StoreError, UnknownKeyError, UsageError
 from rico_hdl.store import Manifest, digest
+from rico_hdl.subsets.places import touching
 from tests.support.labelled import Labelled, Row, bigearthnet
 from tests.support.reading import records
 from tests.support.running import run
@@ -179,6 +180,66 @@ def test_parts_with_labels_are_merged(labelled, tmp_path) -> None:
         assert np.array_equal(merged.labels(keys), whole.labels(keys))
         assert merged.pairs("s1", "s2").keys() == whole.pairs("s1", "s2").keys()
     assert rico_hdl.verify(tmp_path / "merged").findings == []
+
+
+def test_a_box_selects_what_touches_it(tmp_path) -> None:
+    """A box selects exactly the patches that touch it, also across the 180th meridian."""
+    whole = converted("eurosat-multi-spectral", tmp_path / "eurosat", 6)
+    with rico_hdl.open(whole) as opened:
+        keys, bounds = opened.keys(), opened.georefs().bounds()
+    assert len({tuple(row) for row in bounds.tolist()}) > 1
+    west, south, east, north = bounds[2].tolist()
+    middle = ((west + east) / 2, (south + north) / 2)
+    rico_hdl.select(whole, tmp_path / "one", bbox=[*middle, *middle])
+    expected = [
+        key
+        for key, (w, s, e, n) in zip(keys, bounds.tolist(), strict=True)
+        if w <= middle[0] <= e and s <= middle[1] <= n
+    ]
+    assert keys[2] in expected
+    assert len(expected) < len(keys)
+    assert list(records(tmp_path / "one")) == expected
+    with rico_hdl.open(whole) as opened, rico_hdl.open(tmp_path / "one") as part:
+        for key in expected:
+            found, known = part.georef(key), opened.georef(key)
+            assert (found.crs, found.bounds, found.time) == (known.crs, known.bounds, known.time)
+        around = rico_hdl.Selection.of(bbox=[middle[0], -90, middle[0] - 1e-9, 90])
+        assert list(around.chosen(opened)) == list(keys)
+        for box, words in ((["1", "2", "3"], "west, south"), ([0, 5, 1, 4], "south first")):
+            with pytest.raises(UsageError, match=words):
+                rico_hdl.Selection.of(bbox=box)
+
+
+@pytest.mark.parametrize(
+    ("patch", "box", "expected"),
+    [
+        ((179, 0, -179, 1), (179.5, 0, 180, 1), True),
+        ((179, 0, -179, 1), (-180, 0, -179.5, 1), True),
+        ((179, 0, -179, 1), (-178, 0, 178, 1), False),
+        ((179, 0, -179, 1), (170, 0, -170, 1), True),
+        ((175, 0, 176, 1), (170, 0, -170, 1), True),
+        ((-171, 0, -170.5, 1), (170, 0, -170, 1), True),
+        ((10, 0, 11, 1), (170, 0, -170, 1), False),
+        ((10, 0, 11, 1), (11, 1, 12, 2), True),
+        ((10, 0, 11, 1), (10, 1.1, 12, 2), False),
+        ((10, 0, 11, 1), (11.1, 0, 12, 2), False),
+    ],
+)
+def test_boxes_across_the_180th_meridian(patch, box, expected) -> None:
+    """Patches and boxes that cross the 180th meridian touch what is on both sides of it."""
+
+    class Georefs:
+        def bounds(self) -> np.ndarray:
+            return np.array([patch], float)
+
+    class Placed:
+        path = Path("store")
+
+        def georefs(self, keys: object) -> Georefs:
+            del keys
+            return Georefs()
+
+    assert touching(Placed(), [], box).tolist() == [expected]
 
 
 def test_a_limit_takes_the_first_ones(store, tmp_path) -> None:

@@ -33,6 +33,7 @@ _QUIET: dict[str, Any] = {"is_flag": True, "help": "Print only errors."}
 @click.option("--keys", "keys_file", metavar="FILE", help="A file with a key in each line.")
 @click.option("--split", metavar="NAME", help="A split, such as train, or a split file.")
 @click.option("--label", "labels", multiple=True, metavar="CLASS", help="A class; repeat for more.")
+@click.option("--bbox", metavar="W,S,E,N", help="Samples that touch this box, in degrees.")
 @click.option(
     "--fraction", type=float, metavar="F", help="A share of the samples, such as 0.1 for a tenth."
 )
@@ -57,6 +58,7 @@ def select_command(  # noqa: PLR0913 - the command's options
     keys_file: str | None,
     split: str | None,
     labels: tuple[str, ...],
+    bbox: str | None,
     fraction: float | None,
     seed: int,
     limit: int | None,
@@ -83,6 +85,7 @@ def select_command(  # noqa: PLR0913 - the command's options
             keys=None if keys_file is None else keys_in(keys_file),
             split=split,
             label=labels or None,
+            bbox=None if bbox is None else bbox.split(","),
             fraction=fraction,
             seed=seed,
             limit=limit,

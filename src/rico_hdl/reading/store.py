@@ -257,8 +257,9 @@ class Store(Mapping[str, dict[str, Array]]):
         """The same of many patches, or of all, as arrays: see `Georefs`."""
         return self._georeferencing.georefs(self.keys() if keys is None else keys)
 
-    # Reading
     statistics = statistics_of
+
+    # Reading
 
     def __getitem__(self, key: str) -> dict[str, Array]:
         """All bands of a patch, by name, as stored: copies that share one block of memory."""

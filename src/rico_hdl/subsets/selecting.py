@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -30,6 +30,7 @@ def select(  # noqa: PLR0913 - each is the user's choice
     limit: int | None = None,
     split: str | None = None,
     label: str | Iterable[str] | None = None,
+    bbox: Sequence[float | str] | None = None,
     overwrite: bool = False,
     observer: Observer | None = None,
 ) -> CopySummary:
@@ -48,6 +49,7 @@ def select(  # noqa: PLR0913 - each is the user's choice
         limit: The largest number of samples.
         split: The name of a split, or a publisher's split file.
         label: The name of a class, or several of which a sample has any.
+        bbox: West, south, east, north in degrees; see `Selection.bbox`.
         overwrite: Start from scratch: remove the contents of the target, if rico-hdl wrote them.
         observer: Receives progress, as in a verification.
 
@@ -65,6 +67,7 @@ def select(  # noqa: PLR0913 - each is the user's choice
         limit=limit,
         split=split,
         label=label,
+        bbox=bbox,
     )
     with open_store(store) as opened:
         manifest = Manifest.read(opened.path) or Manifest()

@@ -19,6 +19,7 @@ import xxhash
 
 from rico_hdl.errors import UsageError
 from rico_hdl.reading import Keys, Store
+from rico_hdl.subsets.places import box_of, check_box, touching
 from rico_hdl.subsets.samples import sample_names
 
 _ALL: Final = 2**64
@@ -46,6 +47,9 @@ class Selection:
     """The largest number of samples: the first ones in the order of keys."""
     split: str = ""
     """The name of a split, or the path of a publisher's split file; empty for all."""
+    bbox: tuple[float, float, float, float] | None = None
+    """West, south, east, north in degrees on WGS 84, which a patch of the sample touches; west is
+    greater than east for a box across the 180th meridian. None for everywhere."""
     labels: tuple[str, ...] = ()
     """The names of classes, of which a sample has any; empty for all."""
 
@@ -55,6 +59,8 @@ class Selection:
                 f"fraction={self.fraction!r}, expected more than 0 and at most 1",
                 "A tenth is 0.1.",
             )
+        if self.bbox is not None:
+            check_box(self.bbox)
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit={self.limit}, expected at least 1")
 
@@ -69,6 +75,7 @@ class Selection:
         limit: int | None = None,
         split: str | None = None,
         label: str | Iterable[str] | None = None,
+        bbox: Sequence[float | str] | None = None,
     ) -> Selection:
         """A selection from the arguments of `rico_hdl.select`."""
         if isinstance(keys, str):
@@ -81,6 +88,7 @@ class Selection:
             seed=seed,
             limit=limit,
             split=split or "",
+            bbox=None if bbox is None else box_of(bbox),
             labels=(label,) if isinstance(label, str) else tuple(label or ()),
         )
 
@@ -101,6 +109,8 @@ class Selection:
             found["split"] = self.split
         if self.labels:
             found["labels"] = sorted(self.labels)
+        if self.bbox is not None:
+            found["bbox"] = list(self.bbox)
         return found
 
     def chosen(self, store: Store) -> Keys:
@@ -123,6 +133,8 @@ class Selection:
             parts.append(store.keys(split=self.split))
         if self.labels:
             parts.append(_with_labels(store, self.labels))
+        if self.bbox is not None:
+            parts.append(every[np.flatnonzero(touching(store, every, self.bbox))])
         for part in parts:
             wanted &= np.isin(samples, samples[_among(every, [part])])
         if self.fraction is not None:
