@@ -199,6 +199,10 @@ def test_unusual_files_are_where_gdal_says(converted, name):
             there["transform"] @= Affine.translation(7, 9)
         geotiff(folder / "2.tif", STACK + 1, **there)
         geotiff(folder / "3.tif", STACK + 1, **{**there, "nodata": 7})
+        geotiff(folder / "4.tif", STACK + 1, **{**there, "nodata": 8})
+        if there.get("crs") == "EPSG:32633":  # values of the same lengths
+            geotiff(folder / "5.tif", STACK, **{**there, "crs": "EPSG:32634"})
+            geotiff(folder / "6.tif", STACK, **there)
 
     store = converted(write)
     folder = store.path.parent / "source"
