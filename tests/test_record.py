@@ -169,7 +169,9 @@ def test_accepted_records_agree_with_the_library(arrays, data):
 @given(st.binary(max_size=64))
 def test_garbage_is_refused(garbage):
     """Bytes that are not a record are a RecordError, with or without a header length."""
-    assume(garbage.strip(b" ") != b"{}")  # with its length in front, it is a record without bands
+    assume(
+        garbage.strip(b" \t\n\r") != b"{}"
+    )  # with its length in front, it is a record without bands
     for record in (garbage, len(garbage).to_bytes(8, "little") + garbage):
         with pytest.raises(RecordError):
             parse(record)

@@ -22,6 +22,8 @@ from rico_hdl.checking.proof import Proof
 from rico_hdl.errors import StoreError
 from rico_hdl.observer import Observer, observing
 from rico_hdl.store import Snapshot, check_store, spec_of
+from rico_hdl.store.journal import JOURNAL_NAME
+from rico_hdl.store.locking import is_locked
 from rico_hdl.system.processors import checked_workers
 
 __all__ = [
@@ -64,7 +66,12 @@ def verify(
     start = time.monotonic()
     n_workers = checked_workers(n_workers)
     folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
-    check_store(folder)
+    try:
+        check_store(folder)
+    except StoreError:
+        # A conversion with --overwrite removes the file for a moment; a snapshot waits for it.
+        if not is_locked(folder / JOURNAL_NAME):
+            check_store(folder)
     seen = ""
     for _ in range(_N_ATTEMPTS):
         with Snapshot(folder, n_workers) as snapshot:

@@ -33,7 +33,7 @@ def _series(
 SPEC = DatasetSpec(
     name="treesatai-ts",
     title="TreeSatAI-Time-Series",
-    summary="Sentinel-1 and Sentinel-2 time series of 6 x 6 pixels for the forests of TreeSatAI.",
+    summary="Sentinel-1 and Sentinel-2 time series of 6 x 6 pixels around forest plots in Germany.",
     url="https://huggingface.co/datasets/IGNF/TreeSatAI-Time-Series",
     topic="Sentinel-1 with Sentinel-2",
     keywords=("SAR", "multispectral", "classification", "trees", "time series", "HDF5"),
@@ -56,9 +56,9 @@ SPEC = DatasetSpec(
     ),
     notes=(
         "Each time step is a record; its zero-based position comes before the end of the key.",
-        "Without year and time, a key begins with the name of a patch of TreeSatAI.",
+        "Without year and time, a key begins with the name of a patch in the data set it extends.",
         "Names of products, which hold the dates, are in the files (sen-2-products and others).",
-        "The aerial images are those of TreeSatAI.",
+        "The aerial images are those of the data set that it extends.",
         "No file was at hand, and no dtype is enforced.",
     ),
 )
