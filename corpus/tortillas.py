@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 HEADER_BYTES: Final = 200
+_LABELS: Final = {"labels": ["Pastures"], "species_labels": ["Pinus"]}
+"""Columns of labels, as BENv2 and TreeSatAI of GEO-Bench-2 have them."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ def footer_of(pieces: Sequence[Piece], **options: Any) -> bytes:  # noqa: ANN401
 
     text, number = pa.string(), pa.int64()
     kinds = {"id": text, "file_format": text, "offset": number, "length": number}
+    kinds["data_split"] = text  # is always there, and null if samples have no split
     offsets = list(accumulate((len(piece.data) for piece in pieces), initial=HEADER_BYTES))
     rows = [
         {
@@ -108,4 +111,6 @@ def of_folder(folder: Path, paths: Sequence[Path]) -> list[Piece]:
         *above, name = path.parts
         piece = Piece(Path(name).stem, (folder / path).read_bytes())
         files.setdefault("/".join(above), []).append(piece)
-    return [nested(name, pieces) if name else pieces[0] for name, pieces in files.items()]
+    return [
+        nested(name, pieces, **_LABELS) if name else pieces[0] for name, pieces in files.items()
+    ]

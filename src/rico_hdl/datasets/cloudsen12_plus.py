@@ -6,7 +6,17 @@ shadow detection in Sentinel-2", Data in Brief 2024, and that of Earth Engine, f
 tested with real files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _L1C_NAMES = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07",
@@ -35,6 +45,19 @@ SPEC = DatasetSpec(
         "Willems, G. Mateo-García, L. Gómez-Chova: CloudSEN12+: The largest dataset of "
         "expert-labeled pixels for cloud and cloud shadow detection in Sentinel-2. Data in Brief, "
         "2024."
+    ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "",
+                (
+                    KeyForm("l1c", "{id}_s2l1c"),
+                    KeyForm("l2a", "{id}_s2l2a"),
+                    KeyForm("mask", "{id}_target"),
+                ),
+                split="data_split",
+            ),
+        ),
     ),
     modalities=(
         Modality(

@@ -5,7 +5,17 @@ A Machine Learning Benchmark Dataset For Global Agricultural Field Boundary Segm
 (arXiv:2409.16252). No real file was at hand.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (256, 256)
 _N_PUBLISHED = 70_462
@@ -77,6 +87,9 @@ def _mask(name: str, folder: str, title: str, classes: tuple[str, ...] = ()) -> 
     )
 
 
+_ENDS = {"s2-a": "a", "s2-b": "b", "2class": "2class", "3class": "3class", "instance": "instance"}
+
+
 SPEC = DatasetSpec(
     name="ftw",
     title="FTW (Fields of The World)",
@@ -88,6 +101,17 @@ SPEC = DatasetSpec(
         "H. Kerner, S. Chaudhari, A. Ghosh, C. Robinson, A. Ahmad, E. Choi, N. Jacobs, C. Holmes, "
         "M. Mohr, R. Dodhia, J. M. Lavista Ferres, J. Marcus: Fields of The World: A Machine "
         "Learning Benchmark Dataset For Global Agricultural Field Boundary Segmentation. AAAI 2025."
+    ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "{country}/chips_{country}.parquet",
+                tuple(
+                    KeyForm(name, f"{{country}}_{{aoi_id}}_{end}") for name, end in _ENDS.items()
+                ),
+                split="split",
+            ),
+        ),
     ),
     modalities=(
         _window("a", "planting"),

@@ -6,11 +6,43 @@ Sentinel-1's is the order in which `generate_benchmark/benv2.py` names the files
 nine real samples, the first band has a mean of -24 dB and the second one of -14 dB.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (120, 120)
 _DOWNLOADS = (Download("geobench_benv2.tortilla"),)
 _S2_NAMES = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
+
+_CLASSES = (
+    "Agro-forestry areas",
+    "Arable land",
+    "Beaches, dunes, sands",
+    "Broad-leaved forest",
+    "Coastal wetlands",
+    "Complex cultivation patterns",
+    "Coniferous forest",
+    "Industrial or commercial units",
+    "Inland waters",
+    "Inland wetlands",
+    "Land principally occupied by agriculture, with significant areas of natural vegetation",
+    "Marine waters",
+    "Mixed forest",
+    "Moors, heathland and sclerophyllous vegetation",
+    "Natural grassland and sparsely vegetated areas",
+    "Pastures",
+    "Permanent crops",
+    "Transitional woodland, shrub",
+    "Urban fabric",
+)
 
 
 SPEC = DatasetSpec(
@@ -25,6 +57,21 @@ SPEC = DatasetSpec(
         "Capability, Rethinking Evaluation in Geospatial AI. 2025 (arXiv:2511.15658). Images: K. "
         "N. Clasen, L. Hackel, T. Burgert, G. Sumbul, B. Demir, V. Markl: reBEN: Refined "
         "BigEarthNet Dataset for Remote Sensing Image Analysis. IGARSS 2025."
+    ),
+    labels=Labels(
+        classes=_CLASSES,
+        kind="multi",
+        tables=(
+            LabelTable(
+                "",
+                (
+                    KeyForm("s1", "{id}_s1"),
+                    KeyForm("s2", "{id}_s2"),
+                ),
+                label=("labels",),
+                split="data_split",
+            ),
+        ),
     ),
     modalities=(
         Modality(

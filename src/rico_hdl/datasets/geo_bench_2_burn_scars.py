@@ -4,7 +4,17 @@ Layout and band order: GEO-Bench-2's code (The-AI-Alliance/GEO-Bench-2, `geobenc
 generate_benchmark/burn_scars.py` and `datasets/burn_scars.py`). Not tested with real files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (512, 512)
 _DOWNLOADS = (Download("geobench_burn_scars.tortilla"),)
@@ -21,6 +31,18 @@ SPEC = DatasetSpec(
         "N. Simumba, N. Lehmann, P. Fraccaro, and others: GEO-Bench-2: From Performance to "
         "Capability, Rethinking Evaluation in Geospatial AI. 2025 (arXiv:2511.15658). Images: C. "
         "Phillips, S. Roy, K. Ankur, R. Ramachandran: HLS Foundation Burnscars Dataset. 2023."
+    ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "",
+                (
+                    KeyForm("hls", "{id}_image"),
+                    KeyForm("mask", "{id}_label"),
+                ),
+                split="data_split",
+            ),
+        ),
     ),
     modalities=(
         Modality(
@@ -55,7 +77,7 @@ SPEC = DatasetSpec(
     ),
     notes=(
         "Pixels of the mask that are -1 have no class.",
-        "Splits and labels are in the footer of the archive, by the ids that keys begin with.",
+        "Splits are in the footer of the archive, by the ids that keys begin with.",
         (
             "No real file was at hand: names and bands are those of GEO-Bench-2's code; no dtype "
             "is enforced."

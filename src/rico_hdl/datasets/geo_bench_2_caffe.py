@@ -4,7 +4,16 @@ Layout: GEO-Bench-2's code (The-AI-Alliance/GEO-Bench-2, `geobench_v2/generate_b
 new_caffe.py` and `caffe.py`). Not tested with real files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Template,
+)
 
 _SHAPE = (512, 512)
 _DOWNLOADS = (Download("geobench_caffe.tortilla"),)
@@ -22,6 +31,18 @@ SPEC = DatasetSpec(
         "Capability, Rethinking Evaluation in Geospatial AI. 2025 (arXiv:2511.15658). Images: N. "
         "Gourmelon, T. Seehaus, M. Braun, A. Maier, V. Christlein: Calving Fronts and Where to "
         "Find Them. Earth System Science Data, 2022."
+    ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "",
+                (
+                    KeyForm("sar", "{id}_image"),
+                    KeyForm("zones", "{id}_mask"),
+                ),
+                split="data_split",
+            ),
+        ),
     ),
     modalities=(
         Modality(
@@ -51,7 +72,7 @@ SPEC = DatasetSpec(
     ),
     notes=(
         "Patches were cut by GEO-Bench-2 and are not those of CaFFe's own release.",
-        "Splits and labels are in the footer of the archive, by the ids that keys begin with.",
+        "Splits are in the footer of the archive, by the ids that keys begin with.",
         (
             "No real file was at hand: names and bands are those of GEO-Bench-2's code; no dtype "
             "is enforced."

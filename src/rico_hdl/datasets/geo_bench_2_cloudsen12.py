@@ -5,7 +5,17 @@ cloudsen12.py`), which copies samples of CloudSEN12+; see `cloudsen12_plus`. Not
 files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (512, 512)
 _DOWNLOADS = (Download("geobench_cloudsen12.tortilla"),)
@@ -28,6 +38,18 @@ SPEC = DatasetSpec(
         "Aybar, L. Bautista, D. Montero, and others: CloudSEN12+: The largest dataset of "
         "expert-labeled pixels for cloud and cloud shadow detection in Sentinel-2. Data in Brief, "
         "2024."
+    ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "",
+                (
+                    KeyForm("s2", "{id}_s2l2a"),
+                    KeyForm("clouds", "{id}_target"),
+                ),
+                split="data_split",
+            ),
+        ),
     ),
     modalities=(
         Modality(
@@ -63,7 +85,7 @@ SPEC = DatasetSpec(
             "are those of Earth Engine's L2A."
         ),
         "Users' code takes 99 in masks for no label.",
-        "Splits and labels are in the footer of the archive, by the ids that keys begin with.",
+        "Splits are in the footer of the archive, by the ids that keys begin with.",
         (
             "No real file was at hand: names and bands are those of GEO-Bench-2's code; no dtype "
             "is enforced."

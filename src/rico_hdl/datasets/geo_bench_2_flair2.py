@@ -4,7 +4,17 @@ Layout and band order: GEO-Bench-2's code (The-AI-Alliance/GEO-Bench-2, `geobenc
 generate_benchmark/flair2.py` and `datasets/flair2.py`). Not tested with real files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (512, 512)
 _DOWNLOADS = (Download("geobench_flair2.tortilla"),)
@@ -23,6 +33,18 @@ SPEC = DatasetSpec(
         "Garioud, N. Gonthier, L. Landrieu, and others: FLAIR: a Country-Scale Land Cover Semantic "
         "Segmentation Dataset From Multi-Source Optical Imagery. NeurIPS 2023 Datasets and "
         "Benchmarks."
+    ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "",
+                (
+                    KeyForm("aerial", "{id}_aerial"),
+                    KeyForm("mask", "{id}_mask"),
+                ),
+                split="data_split",
+            ),
+        ),
     ),
     modalities=(
         Modality(
@@ -55,7 +77,7 @@ SPEC = DatasetSpec(
     ),
     notes=(
         "Classes of the masks are 1 to 19; GEO-Bench-2 joins those from 13 on.",
-        "Splits and labels are in the footer of the archive, by the ids that keys begin with.",
+        "Splits are in the footer of the archive, by the ids that keys begin with.",
         (
             "No real file was at hand: names and bands are those of GEO-Bench-2's code; no dtype "
             "is enforced."

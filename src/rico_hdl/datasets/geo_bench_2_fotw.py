@@ -4,7 +4,17 @@ Layout and band order: GEO-Bench-2's code (The-AI-Alliance/GEO-Bench-2, `geobenc
 generate_benchmark/fotw.py` and `datasets/fotw.py`). Not tested with real files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (256, 256)
 _DOWNLOADS = (Download("geobench_fotw.tortilla"),)
@@ -22,6 +32,20 @@ SPEC = DatasetSpec(
         "Capability, Rethinking Evaluation in Geospatial AI. 2025 (arXiv:2511.15658). Images: H. "
         "Kerner, S. Chaudhari, A. Ghosh, and others: Fields of The World: A Machine Learning "
         "Benchmark Dataset for Global Agricultural Field Boundary Segmentation. AAAI 2025."
+    ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "",
+                (
+                    KeyForm("window-a", "{id}_win_a"),
+                    KeyForm("window-b", "{id}_win_b"),
+                    KeyForm("instances", "{id}_instance_mask"),
+                    KeyForm("mask", "{id}_semantic_3class_mask"),
+                ),
+                split="data_split",
+            ),
+        ),
     ),
     modalities=(
         Modality(
@@ -82,7 +106,7 @@ SPEC = DatasetSpec(
     ),
     notes=(
         "GEO-Bench-2 stored the numbers of single fields as bytes: those above 255 are lost.",
-        "Splits and labels are in the footer of the archive, by the ids that keys begin with.",
+        "Splits are in the footer of the archive, by the ids that keys begin with.",
         (
             "No real file was at hand: names and bands are those of GEO-Bench-2's code; no dtype "
             "is enforced."

@@ -4,7 +4,16 @@ Layout and band order: GEO-Bench-2's code (The-AI-Alliance/GEO-Bench-2, `geobenc
 generate_benchmark/kuro_siwo.py` and `datasets/kuro_siwo.py`). Not tested with real files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Template,
+)
 
 _SHAPE = (224, 224)
 _DOWNLOADS = (Download("geobench_kuro_siwo.tortilla"),)
@@ -22,6 +31,22 @@ SPEC = DatasetSpec(
         "Capability, Rethinking Evaluation in Geospatial AI. 2025 (arXiv:2511.15658). Images: N. "
         "I. Bountos, M. Sdraka, A. Zavras, and others: Kuro Siwo: 33 billion m2 under the water. "
         "NeurIPS 2024 Datasets and Benchmarks."
+    ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "",
+                (
+                    KeyForm("pre-event-1", "{id}_pre_event_1"),
+                    KeyForm("pre-event-2", "{id}_pre_event_2"),
+                    KeyForm("post-event", "{id}_post_event"),
+                    KeyForm("dem", "{id}_dem"),
+                    KeyForm("mask", "{id}_mask"),
+                    KeyForm("invalid-data", "{id}_invalid_data"),
+                ),
+                split="data_split",
+            ),
+        ),
     ),
     modalities=(
         Modality(
@@ -104,7 +129,7 @@ SPEC = DatasetSpec(
     ),
     notes=(
         "Ids are numbers, and so is the beginning of each key.",
-        "Splits and labels are in the footer of the archive, by the ids that keys begin with.",
+        "Splits are in the footer of the archive, by the ids that keys begin with.",
         (
             "No real file was at hand: names and bands are those of GEO-Bench-2's code; no dtype "
             "is enforced."

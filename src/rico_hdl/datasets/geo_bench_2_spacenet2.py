@@ -4,7 +4,17 @@ Layout and band order: GEO-Bench-2's code (The-AI-Alliance/GEO-Bench-2, `geobenc
 generate_benchmark/spacenet2.py` and `datasets/spacenet2.py`). Not tested with real files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (650, 650)
 _DOWNLOADS = (
@@ -26,6 +36,20 @@ SPEC = DatasetSpec(
         "Capability, Rethinking Evaluation in Geospatial AI. 2025 (arXiv:2511.15658). Images: A. "
         "Van Etten, D. Lindenbaum, T. M. Bacastow: SpaceNet: A Remote Sensing Dataset and "
         "Challenge Series. 2018 (arXiv:1807.01232)."
+    ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "",
+                (
+                    KeyForm("worldview", "{id}_ps-ms"),
+                    KeyForm("pan", "{id}_pan"),
+                    KeyForm("mask", "{id}_semantic_mask"),
+                    KeyForm("buildings", "{id}_instance_mask"),
+                ),
+                split="data_split",
+            ),
+        ),
     ),
     modalities=(
         Modality(
@@ -81,7 +105,7 @@ SPEC = DatasetSpec(
     ),
     notes=(
         "Published as one file or in parts, depending on the revision.",
-        "Splits and labels are in the footer of the archive, by the ids that keys begin with.",
+        "Splits are in the footer of the archive, by the ids that keys begin with.",
         (
             "No real file was at hand: names and bands are those of GEO-Bench-2's code; no dtype "
             "is enforced."

@@ -4,11 +4,26 @@ Layout: files of the release's form, and GEO-Bench-2's code (The-AI-Alliance/GEO
 `geobench_v2/datasets/treesatai.py` and `sensor_util.py`), which also gives the order of bands.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (304, 304)
 _DOWNLOADS = (Download("geobench_treesatai.tortilla"),)
 _S2_NAMES = ("B02", "B03", "B04", "B08", "B05", "B06", "B07", "B8A", "B11", "B12", "B01", "B09")
+
+_CLASSES = (
+    "Abies", "Acer", "Alnus", "Betula", "Cleared", "Fagus", "Fraxinus", "Larix", "Picea", "Pinus",
+    "Populus", "Prunus", "Pseudotsuga", "Quercus", "Tilia",
+)  # fmt: skip
 
 
 SPEC = DatasetSpec(
@@ -23,6 +38,22 @@ SPEC = DatasetSpec(
         "Capability, Rethinking Evaluation in Geospatial AI. 2025 (arXiv:2511.15658). Images: S. "
         "Ahlswede, C. Schulz, C. Gava, and others: TreeSatAI Benchmark Archive. Earth System "
         "Science Data, 2023."
+    ),
+    labels=Labels(
+        classes=_CLASSES,
+        kind="multi",
+        tables=(
+            LabelTable(
+                "",
+                (
+                    KeyForm("aerial", "{id}_aerial"),
+                    KeyForm("s1", "{id}_s1"),
+                    KeyForm("s2", "{id}_s2"),
+                ),
+                label=("species_labels",),
+                split="data_split",
+            ),
+        ),
     ),
     modalities=(
         Modality(

@@ -6,7 +6,7 @@ Benchmark Data and Deep Learning Models for Landslide Detection", TGRS 2022. Not
 of this release.
 """
 
-from rico_hdl.spec import Arrays, Axis, Band, DatasetSpec, Modality, Preset, Template
+from rico_hdl.spec import Arrays, Axis, Band, DatasetSpec, Labels, Modality, Preset, Template
 
 _SHAPE = (128, 128)
 _NAMES = (
@@ -25,6 +25,7 @@ SPEC = DatasetSpec(
         "Benchmark Data and Deep Learning Models for Landslide Detection. IEEE Transactions on "
         "Geoscience and Remote Sensing, 2022."
     ),
+    labels=Labels(split="split"),
     modalities=(
         Modality(
             name="image",

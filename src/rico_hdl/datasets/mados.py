@@ -6,7 +6,17 @@ centre wavelength of their band, which differs between Sentinel-2A and -2B. No r
 hand.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SCENE = "Scene_*"
 _DOWNLOADS = (Download("MADOS.zip"),)
@@ -56,6 +66,18 @@ SPEC = DatasetSpec(
         "K. Kikaki, I. Kakogeorgiou, I. Hoteit, K. Karantzalos: Detecting Marine pollutants and "
         "Sea Surface features with Deep learning in Sentinel-2 imagery. ISPRS Journal of "
         "Photogrammetry and Remote Sensing, 2024."
+    ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "splits/{split}_X.txt",
+                (
+                    KeyForm("s2", "{name}"),
+                    *(KeyForm(mask, f"{{name}}_{mask}") for mask in ("cl", "conf", "rep")),
+                ),
+                split="split",
+            ),
+        ),
     ),
     modalities=(
         Modality(

@@ -5,7 +5,7 @@ Aerial Image Interpretation: Reviews, Guidances, and Million-AID", JSTARS 2021 (
 Band order: JPEG's own. No real file was at hand.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import Band, DatasetSpec, Download, Labels, Modality, Preset, Template
 
 SPEC = DatasetSpec(
     name="million-aid",
@@ -19,6 +19,7 @@ SPEC = DatasetSpec(
         "Benchmark Dataset for Aerial Image Interpretation: Reviews, Guidances, and Million-AID. "
         "IEEE JSTARS 2021."
     ),
+    labels=Labels("class", split="split"),
     modalities=(
         Modality(
             name="rgb",

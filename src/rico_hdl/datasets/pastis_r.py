@@ -6,7 +6,19 @@ Garnot, Landrieu, "Panoptic Segmentation of Satellite Image Time Series with Con
 Attention Networks", ICCV 2021. Not tested with files of this release.
 """
 
-from rico_hdl.spec import Arrays, Axis, Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Arrays,
+    Axis,
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (128, 128)
 _S2_NAMES = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
@@ -31,6 +43,7 @@ def _series(
         option=f"--{name}-dir",
         files=Template.parse(f"DATA_{sensor}/{sensor}_{{patch:d}}.npy/{{time:2d}}"),
         key=Template.parse(f"{sensor}_{{patch:d}}_{{time:2d}}"),
+        time="time",
         bands=tuple(Band(band, index=i, shape=_SHAPE) for i, band in enumerate(names, 1)),
         arrays=_SERIES,
         presets=presets,
@@ -52,6 +65,12 @@ SPEC = DatasetSpec(
         "crop mapping from satellite time series. ISPRS Journal of Photogrammetry and Remote "
         "Sensing, 2022."
     ),
+    labels=Labels(
+        tables=(
+            LabelTable("metadata.geojson", (KeyForm("mask", "TARGET_{id_patch}"),), split="fold"),
+        ),
+    ),
+    pairs_by=("patch",),
     modalities=(
         _series("S2", "Sentinel-2 patches", _S2_NAMES, (Preset("rgb", ("B04", "B03", "B02")),)),
         _series("S1A", "Sentinel-1 patches of ascending orbits", _S1_NAMES),

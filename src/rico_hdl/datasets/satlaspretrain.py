@@ -50,6 +50,7 @@ SPEC = DatasetSpec(
         "F. Bastani, P. Wolters, R. Gupta, J. Ferdinando, A. Kembhavi: SatlasPretrain: A "
         "Large-Scale Dataset for Remote Sensing Image Understanding. ICCV 2023."
     ),
+    pairs_by=("column", "row"),
     modalities=(
         _sensor(
             "sentinel2",

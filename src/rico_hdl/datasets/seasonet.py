@@ -5,7 +5,16 @@ Layout, bands of each file, archives and checksums: torchgeo's reader; Koßmann,
 over Germany", IGARSS 2022 (arXiv:2207.09507). No real file was at hand.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _STEM = "{season}/{grid}/{patch}/{patch}"
 # Names end in a number, so keys of patches differ from those of masks.
@@ -33,6 +42,19 @@ SPEC = DatasetSpec(
     citation=(
         "D. Koßmann, V. Brack, T. Wilhelm: SeasoNet: A Seasonal Scene Classification, Segmentation "
         "and Retrieval Dataset for Satellite Imagery over Germany. IGARSS 2022."
+    ),
+    labels=Labels(
+        classes=tuple(map(str, range(1, 34))),
+        kind="multi",
+        tables=(
+            LabelTable(
+                "meta.csv",
+                row="{season}/{grid}/{patch}",
+                column="path",
+                label=("classes",),
+                separator=",",
+            ),
+        ),
     ),
     modalities=(
         Modality(

@@ -26,6 +26,7 @@ SPEC = DatasetSpec(
         "O. Mañas, A. Lacoste, X. Giró-i-Nieto, D. Vazquez, P. Rodríguez: Seasonal Contrast: "
         "Unsupervised Pre-Training from Uncurated Remote Sensing Data. ICCV 2021."
     ),
+    pairs_by=("location",),
     modalities=(
         Modality(
             name="s2",
@@ -36,6 +37,7 @@ SPEC = DatasetSpec(
                 product="[0-9]*T[0-9]*_[0-9]*T[0-9]*_T*",
             ),
             key=Template.parse("{location}_{product}"),
+            time="product",
             bands=tuple(
                 Band(
                     name,

@@ -5,7 +5,18 @@ Global Local Climate Zones", GRSM 2020, and torchgeo's reader. Not tested with f
 release.
 """
 
-from rico_hdl.spec import Arrays, Axis, Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Arrays,
+    Axis,
+    Band,
+    DatasetSpec,
+    Download,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (32, 32)
 _S1_NAMES = (
@@ -41,6 +52,15 @@ def _sensor(
     )
 
 
+# Local climate zones 1 to 10 and A to G, in the order of the numbers in label.
+_CLASSES = (
+    "Compact high rise", "Compact mid rise", "Compact low rise", "Open high rise", "Open mid rise",
+    "Open low rise", "Lightweight low rise", "Large low rise", "Sparsely built", "Heavy industry",
+    "Dense trees", "Scattered trees", "Bush, scrub", "Low plants", "Bare rock or paved",
+    "Bare soil or sand", "Water",
+)  # fmt: skip
+
+
 SPEC = DatasetSpec(
     name="so2sat",
     title="So2Sat LCZ42",
@@ -54,6 +74,11 @@ SPEC = DatasetSpec(
         "R. Huang, L. Hughes, H. Li, Y. Sun, G. Zhang, S. Han, M. Schmitt, Y. Wang: So2Sat LCZ42: "
         "A Benchmark Data Set for the Classification of Global Local Climate Zones. IEEE "
         "Geoscience and Remote Sensing Magazine, 2020."
+    ),
+    labels=Labels(
+        classes=_CLASSES,
+        kind="single",
+        tables=(LabelTable("", label=("label",), is_hot=True, split="split"),),
     ),
     modalities=(
         _sensor("sen1", "Sentinel-1 patches", _S1_NAMES),

@@ -4,7 +4,17 @@ Layout, dimensions and names: the publisher's card; Blumenstiel et al., "TerraMe
 Mosaic of Multimodal Earth Observation Data", 2025. Not tested with files of this release.
 """
 
-from rico_hdl.spec import Arrays, Axis, Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Arrays,
+    Axis,
+    Band,
+    DatasetSpec,
+    Download,
+    Labels,
+    Modality,
+    Preset,
+    Template,
+)
 from rico_hdl.spec.model import Role
 
 _SHAPE = (264, 264)
@@ -58,6 +68,7 @@ SPEC = DatasetSpec(
         "R. Sedona, G. Cavallaro, T. Brunschwiler, J. Bernabe-Moreno, N. Longépé: TerraMesh: A "
         "Planetary Mosaic of Multimodal Earth Observation Data. arXiv:2504.11172, 2025."
     ),
+    labels=Labels(split="split"),
     modalities=(
         _layer("S2L1C", "Sentinel-2 L1C patches", (*_TO_B09, "B10", "B11", "B12"), (_RGB,), "band"),
         _layer("S2L2A", "Sentinel-2 L2A patches", (*_TO_B09, "B11", "B12"), (_RGB,), "band"),

@@ -21,6 +21,7 @@ def _series(
         option=f"--{name}-dir",
         files=Template.parse("**/{patch}_{year:4d}.h5/{time:3d}"),
         key=Template.parse(f"{{patch}}_{{year:4d}}_{{time:3d}}_{end}"),
+        time="time",
         bands=tuple(Band(band, index=i, shape=_SHAPE) for i, band in enumerate(names, 1)),
         arrays=Arrays(array, _AXES),
         role="auxiliary" if name == "s2-masks" else "image",
@@ -42,6 +43,7 @@ SPEC = DatasetSpec(
         "G. Astruc, N. Gonthier, C. Mallet, L. Landrieu: OmniSat: Self-Supervised Modality Fusion "
         "for Earth Observation. ECCV 2024."
     ),
+    pairs_by=("patch", "year"),
     modalities=(
         _series("s1-asc", "sen-1-asc-data", "Sentinel-1 of ascending orbits", ("VV", "VH")),
         _series("s1-des", "sen-1-des-data", "Sentinel-1 of descending orbits", ("VV", "VH")),

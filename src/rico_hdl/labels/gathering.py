@@ -117,17 +117,24 @@ class Gathering:
     def read_rows(self, archives: Iterable[Archive]) -> None:
         """Read what archives say about their samples.
 
+        An archive that is damaged there is reported as a warning: it may have patches all the same,
+        and the conversion itself says which ones it can't read.
+
         Raises:
             SourceError: A row can't be used.
-            ArchiveError: An archive is damaged.
         """
         for reader in self._readers:
             if reader.table.file:
                 continue
             for archive in archives:
                 if isinstance(archive, HasRows):
+                    mark = self._collector.mark()
                     rows = (TableRow(i, values) for i, values in enumerate(archive.rows(), 1))
-                    reader.read(archive.location, rows, {})
+                    try:
+                        reader.read(archive.location, rows, {})
+                    except ArchiveError as error:
+                        self._collector.go_back(mark)
+                        self.warnings.append(f"labels were not read: {error.message}")
 
     def _read(
         self, table: LabelTable, place: str, content: Path | bytes, fields: dict[str, str]

@@ -99,7 +99,23 @@ def write_containers(
         if path.name.lower().endswith(ZARR_SUFFIX):
             _write_store(path, modality, arrays)
         else:
-            add_arrays(path, arrays, leading, storage)
+            add_arrays(path, arrays | _hot_labels(spec, modality, arrays), leading, storage)
+
+
+def _hot_labels(spec: DatasetSpec, modality: Modality, arrays: _Arrays) -> _Arrays:
+    """The labels that files have next to the pixels: a number for each class.
+
+    The patch at position n has the class n; they begin again after the last one.
+    """
+    labels = spec.labels
+    tables = [one for one in labels.tables if one.is_hot and not one.file] if labels else []
+    n_rows = arrays[_arrays_of(modality).path].shape[0] if tables else 0
+    n_classes = len(labels.classes) if labels else 0
+    return {
+        one.label[0]: np.eye(n_classes)[np.arange(n_rows) % n_classes]
+        for one in tables
+        if len(one.label) == 1
+    }
 
 
 def add_arrays(
