@@ -5,7 +5,17 @@ biomassters.py`); band order: that of the files of BioMassters, which it copies.
 real files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (256, 256)
 _DOWNLOADS = (Download("geobench_biomassters.0000.part.tortilla"),)
@@ -25,6 +35,15 @@ SPEC = DatasetSpec(
         "Nascetti, R. Yadav, K. Brodt, and others: BioMassters: A Benchmark Dataset for Forest "
         "Biomass Estimation using Multi-modal Satellite Time-series. NeurIPS 2023 Datasets and "
         "Benchmarks."
+    ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "",
+                (KeyForm("agbm", "{id}_AGBM"),),
+                split="data_split",
+            ),
+        ),
     ),
     modalities=(
         Modality(
@@ -76,7 +95,7 @@ SPEC = DatasetSpec(
             "A missing orbit of S1 is -9999 in its two bands. CLP is the probability of clouds in "
             "percent."
         ),
-        "Splits and labels are in the footer of the archive, by the ids that keys begin with.",
+        "Splits are in the footer of the archive, by the ids that keys begin with.",
         (
             "No real file was at hand: names and bands are those of GEO-Bench-2's code; no dtype "
             "is enforced."

@@ -5,7 +5,17 @@ Layout and the order of Planet's bands: GEO-Bench-2's code (The-AI-Alliance/GEO-
 real files.
 """
 
-from rico_hdl.spec import Band, DatasetSpec, Download, Modality, Preset, Template
+from rico_hdl.spec import (
+    Band,
+    DatasetSpec,
+    Download,
+    KeyForm,
+    Labels,
+    LabelTable,
+    Modality,
+    Preset,
+    Template,
+)
 
 _SHAPE = (512, 512)
 _DOWNLOADS = (
@@ -33,6 +43,19 @@ SPEC = DatasetSpec(
         "Toker, L. Kondmann, M. Weber, and others: DynamicEarthNet: Daily Multi-Spectral Satellite "
         "Dataset for Semantic Change Segmentation. CVPR 2022."
     ),
+    labels=Labels(
+        tables=(
+            LabelTable(
+                "",
+                (
+                    KeyForm("label", "{id}_label"),
+                    KeyForm("s1", "{id}_s1"),
+                    KeyForm("s2", "{id}_s2"),
+                ),
+                split="data_split",
+            ),
+        ),
+    ),
     modalities=(
         Modality(
             name="planet",
@@ -40,6 +63,7 @@ SPEC = DatasetSpec(
             option="--planet-dir",
             files=Template.parse("sample_{number:d}/planet_{day:d}.tif"),
             key=Template.parse("sample_{number:d}_planet_{day:d}"),
+            time="day",
             bands=tuple(
                 Band(name, index=i, shape=_SHAPE)
                 for i, name in enumerate(("Blue", "Green", "Red", "NIR"), 1)
@@ -100,7 +124,7 @@ SPEC = DatasetSpec(
             "B09."
         ),
         "Days count from 0 in the order of dates.",
-        "Splits and labels are in the footer of the archive, by the ids that keys begin with.",
+        "Splits are in the footer of the archive, by the ids that keys begin with.",
         (
             "No real file was at hand: names and bands are those of GEO-Bench-2's code; no dtype "
             "is enforced."

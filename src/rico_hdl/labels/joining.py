@@ -17,6 +17,8 @@ from rico_hdl.labels.samples import NONE, Collector, SampleTable
 from rico_hdl.spec.labels import LabelKind
 
 _TWICE = "Correct one of the rows, or leave out one of the files."
+_SPLIT, _LABEL = "(split)", "(label)"
+"""What rows have besides patches of modalities, which may be called split or label."""
 
 
 def joined(collector: Collector, classes: tuple[str, ...]) -> tuple[SampleTable, int]:
@@ -111,8 +113,8 @@ class _AllRows:
         self.present: dict[str, npt.NDArray[np.bool_]] = {
             name: names.ends > names.begins for name, names in self.names.items()
         }
-        self.present["split"] = self.split != NONE
-        self.present["label"] = np.concatenate([part.is_labelled for part in parts])
+        self.present[_SPLIT] = self.split != NONE
+        self.present[_LABEL] = np.concatenate([part.is_labelled for part in parts])
 
     def _values(self) -> None:
         """Join the labels; `begins` and `ends` are offsets in `values` of each row."""
@@ -160,9 +162,9 @@ class _AllRows:
         names = self.anchor_names().take(leaders)
         order = np.lexsort([self.anchors[leaders], _ranks(names)])
         found = {name: _with_gaps(self.names[name], chosen[name][order]) for name in self.names}
-        rows = chosen["split"][order]
+        rows = chosen[_SPLIT][order]
         split = np.where(rows < 0, NONE, self.split[rows]).astype(np.int16)
-        rows = chosen["label"][order]
+        rows = chosen[_LABEL][order]
         if self.kind is None:
             return SampleTable(found, self.anchors[leaders][order], self.splits, split, None)
         lengths = np.where(rows < 0, 1, self.ends[rows] - self.begins[rows])
@@ -274,9 +276,9 @@ def _check_pair(table: _AllRows, collector: Collector, what: str, row: int, othe
     """Compare a value of two rows of the same sample."""
     found: Any
     expected: Any
-    if what == "split":
+    if what == _SPLIT:
         found, expected = (table.splits[table.split[i]] for i in (row, other))
-    elif what == "label":
+    elif what == _LABEL:
         found, expected = (", ".join(map(str, table.label(i))) or "no class" for i in (row, other))
     else:
         found, expected = (table.names[what][i].decode(errors="replace") for i in (row, other))
@@ -284,7 +286,7 @@ def _check_pair(table: _AllRows, collector: Collector, what: str, row: int, othe
         return
     modality = table.modalities[table.anchors[row]]
     key = table.names[modality][row].decode(errors="replace")
-    what = what if what in {"split", "label"} else f"{what} patch"
+    what = {_SPLIT: "split", _LABEL: "label"}.get(what, f"{what} patch")
     raise SourceError(
         f"{collector.where(row)}: the {what} of {key} is {found}, but {expected} in "
         f"{collector.where(other)}",

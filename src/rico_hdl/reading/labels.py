@@ -5,7 +5,7 @@ In: the labels of a store, its spec, and keys. Out: numpy arrays. No record is r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, NoReturn
@@ -20,7 +20,7 @@ from rico_hdl.labels.samples import NONE, SampleTable
 from rico_hdl.labels.stored import load
 from rico_hdl.reading.classes import class_indexes, classes_in
 from rico_hdl.reading.keys import Keys
-from rico_hdl.spec import DatasetSpec
+from rico_hdl.spec import DatasetSpec, Modality
 from rico_hdl.spec.labels import TABLE_SUFFIXES, split_name
 from rico_hdl.store.labelling import read_labels
 
@@ -215,21 +215,55 @@ class StoreLabels:
         """
         found = np.full(len(names), -1, np.int64)
         for name in self._likely_first(names):
-            missing = np.flatnonzero(found < 0)
-            if not len(missing):
-                break
-            index = self._index(name, what)
-            at = index.names.find(names.take(missing))
-            met = at >= 0
-            found[missing[met]] = index.rows[at[met]]
-            if index.is_ambiguous is not None and bool(index.is_ambiguous[at[met]].any()):
-                i = int(np.flatnonzero(index.is_ambiguous[at[met]])[0])
-                key = index.names[int(at[met][i])].decode(errors="replace")
-                raise UsageError(
-                    f"{self._path}: the patch {key!r} belongs to samples with different {what}s",
-                    "Ask for those of the patches that name the samples: another modality.",
-                )
+            self._look_up(names, found, name, what)
+        for name, companions in self.companions(names, found < 0):
+            self._look_up(companions, found, name, what)
         return found
+
+    def companions(
+        self, names: Names, is_wanted: npt.NDArray[np.bool_]
+    ) -> Iterator[tuple[str, Names]]:
+        """Yield patches that belong to others of which there are several, such as times.
+
+        A patch of a modality that no sample names, and whose key has all fields of the key of a
+        modality that samples name, belongs to that one's patch: the images of a series to their
+        mask.
+
+        Args:
+            names: Keys.
+            is_wanted: The keys to consider.
+
+        Yields:
+            The modality that samples name, and its patch for each key, empty if there is none.
+        """
+        known = self.samples.names if self.samples is not None else {}
+        modalities = self._spec.modalities if self._spec is not None else ()
+        for other in modalities:
+            base = next((m for m in modalities if m.name in known and _is_within(m, other)), None)
+            if other.name in known or base is None or not is_wanted.any():
+                continue
+            found = []
+            for name, wanted in zip(names, is_wanted.tolist(), strict=True):
+                values = other.keys.match(name.decode(errors="replace")) if wanted else None
+                found.append("" if values is None else base.key.format(values))
+            yield base.name, Names.of(found)
+
+    def _look_up(self, names: Names, found: Positions, modality: str, what: What) -> None:
+        """Note the sample of each name that has none yet."""
+        missing = np.flatnonzero(found < 0)
+        if not len(missing):
+            return
+        index = self._index(modality, what)
+        at = index.names.find(names.take(missing))
+        met = at >= 0
+        found[missing[met]] = index.rows[at[met]]
+        if index.is_ambiguous is not None and bool(index.is_ambiguous[at[met]].any()):
+            i = int(np.flatnonzero(index.is_ambiguous[at[met]])[0])
+            key = index.names[int(at[met][i])].decode(errors="replace")
+            raise UsageError(
+                f"{self._path}: the patch {key!r} belongs to samples with different {what}s",
+                "Ask for those of the patches that name the samples: another modality.",
+            )
 
     def _likely_first(self, names: Names) -> list[str]:
         """The modalities that have labels, first those whose keys look like the first name."""
@@ -258,6 +292,11 @@ def names_of(keys: Iterable[str]) -> Names:
     if isinstance(keys, Keys):
         return Names(*keys.block())
     return Names.of(keys)
+
+
+def _is_within(modality: Modality, other: Modality) -> bool:
+    """Whether another modality's keys have all fields of a modality's, and more."""
+    return {*modality.key.fields} < {*other.key.fields}
 
 
 def _ambiguous(

@@ -20,21 +20,23 @@ _NONE = "\0"
 def sample_names(store: Store, keys: Keys) -> npt.NDArray[np.bytes_]:
     """The name of the sample that each patch belongs to, in UTF-8.
 
-    If a row of the store's label tables names the patch, the sample is called like the row's first
-    patch. Otherwise it is called like the values of the fields that join modalities, or like the
-    patch itself.
+    If a row of the store's label tables names the patch, or the patch that its series belongs to,
+    the sample is called like the row's first patch. Otherwise it is called like the values of the
+    fields that join modalities, or like the patch itself.
 
     Raises:
         StoreError: The labels are damaged.
     """
     names = [key.encode() for key in keys]
     is_named = np.zeros(len(names), bool)
-    samples = StoreLabels(store.path, store.spec).samples
-    if samples is not None:
+    labels = StoreLabels(store.path, store.spec)
+    if (samples := labels.samples) is not None:
         spec = store.spec
         order = [one.name for one in spec.modalities] if spec is not None else list(samples.names)
-        for own in samples.names.values():
-            rows = own.find(names_of(keys))
+        looked_up = [(name, names_of(keys)) for name in samples.names]
+        looked_up += labels.companions(names_of(keys), ~is_named)
+        for name, wanted in looked_up:
+            rows = samples.names[name].find(wanted)
             for i in np.flatnonzero((rows >= 0) & ~is_named).tolist():
                 anchor = samples.names[order[samples.anchors[rows[i]]]]
                 names[i] = anchor[int(rows[i])]
