@@ -16,10 +16,12 @@ import corpus
 import rico_hdl
 from corpus.tortillas import of_folder, tortilla_of
 from rico_hdl.datasets import registry
+from rico_hdl.errors import UsageError
 from rico_hdl.labels import CLASSES
 from rico_hdl.labels.gathering import Gathering
 from rico_hdl.labels.samples import NONE
 from rico_hdl.reading.labels import StoreLabels
+from rico_hdl.subsets.samples import sample_names
 from tests.support.image_files import jpeg
 from tests.support.tortilla_files import tables
 
@@ -487,5 +489,89 @@ def test_time_steps_and_folds(tmp_path):
     assert len(pairs["mask"])
     for mask, step in zip(*pairs.values(), strict=True):
         assert mask.split("_")[1] == step.split("_")[1]
-    pairs = store.pairs("mask", "s2", split="1")
-    assert {folds[key] for key in pairs["mask"]} <= {1}
+    masks_of = {key.split("_")[1]: key for key in masks}
+    for fold in map(str, folds.values()):
+        for name in ("s2", "s1a"):
+            expected = [
+                key for key in store.keys(name) if folds[masks_of[key.split("_")[1]]] == int(fold)
+            ]
+            assert list(store.keys(name, split=fold)) == expected
+            pairs = store.pairs(name, "mask", split=fold)
+            assert {folds[key] for key in pairs["mask"]} <= {int(fold)}
+    keys = store.keys()
+    for key, name in zip(keys, sample_names(store, keys).tolist(), strict=True):
+        assert name.decode() == masks_of[key.split("_")[1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "modalities"),
+    [
+        ("cabuar", ("pre", "post", "mask")),
+        ("dfc2020", ("s1", "s2", "dfc")),
+        ("flair", ("aerial", "mask")),
+        ("geo-bench-2-biomassters", ("s1", "s2")),
+        ("geo-bench-2-biomassters", ("s2", "agbm")),
+        ("hls-burn-scars", ("hls", "mask")),
+        ("kuro-siwo", ("ms1", "sl1", "mlu")),
+        ("levir-cd", ("before", "after", "change")),
+        ("mmearth", ("sentinel1", "sentinel2")),
+        ("oscd", ("before", "after")),
+        ("sen12ms-cr", ("s1", "s2", "s2-cloudy")),
+        ("terramesh", ("s2l2a", "lulc")),
+    ],
+)
+def test_pairs_of_equal_fields(tmp_path, name, modalities):
+    """Patches whose keys share all fields that both have are pairs, as pages say."""
+    spec = registry()[name]
+    chosen = [spec.modality(one) for one in modalities]
+    sources = corpus.generate(spec, tmp_path / "source", 5, modalities=modalities)
+    rico_hdl.convert(spec, sources, tmp_path / "target")
+    store = rico_hdl.open(tmp_path / "target")
+    shared = set.intersection(*({*one.key.fields} for one in chosen))
+    pairs = store.pairs(*modalities)
+    assert len(pairs[modalities[0]]) == max(len(store.keys(one)) for one in modalities)
+    for keys in zip(*pairs.values(), strict=True):
+        values = [one.keys.match(key) for one, key in zip(chosen, keys, strict=True)]
+        assert len({tuple(one[field] for field in sorted(shared)) for one in values}) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "modality"), [("treesatai-ts", "s2"), ("geo-bench-2-dynamic-earthnet", "planet")]
+)
+def test_steps_in_their_order(tmp_path, name, modality):
+    """The series of a place are its steps by number."""
+    spec = registry()[name]
+    one = spec.modality(modality)
+    sources = corpus.generate(spec, tmp_path / "source", 12, modalities=[modality])
+    rico_hdl.convert(spec, sources, tmp_path / "target")
+    store = rico_hdl.open(tmp_path / "target")
+    series = store.series(modality)
+    assert sorted(key for keys in series for key in keys) == list(store.keys(modality))
+    for keys in series:
+        values = [one.keys.match(key) for key in keys]
+        steps = [int(value.pop(one.time)) for value in values]
+        assert steps == sorted(steps)
+        assert all(value == values[0] for value in values)
+
+
+def test_steps_of_different_sensors_are_no_pairs(tmp_path):
+    """The same position in two series is not the same date, so no pairs are made of it."""
+    for name, others in (("treesatai-ts", ("s1-asc", "s2")), ("pastis-r", ("s1a", "s2"))):
+        spec = registry()[name]
+        sources = corpus.generate(spec, tmp_path / name, 12, modalities=others)
+        rico_hdl.convert(spec, sources, tmp_path / f"{name}.store")
+        with pytest.raises(UsageError, match="several patches of"):
+            rico_hdl.open(tmp_path / f"{name}.store").pairs(*others)
+
+
+def test_images_of_a_tile_stay_together(tmp_path):
+    """SatlasPretrain's images of a tile are one sample, whatever the sensor and the date."""
+    spec = registry()["satlaspretrain"]
+    names = ("sentinel1", "sentinel2")
+    sources = corpus.generate(spec, tmp_path / "source", 8, modalities=names)
+    rico_hdl.convert(spec, sources, tmp_path / "target")
+    store = rico_hdl.open(tmp_path / "target")
+    keys = store.keys()
+    found = sample_names(store, keys).tolist()
+    tiles = [tuple(key.split("_")[-2:]) for key in keys]
+    assert len({*zip(found, tiles, strict=True)}) == len({*found}) == len({*tiles}) < len(keys)

@@ -185,3 +185,19 @@ def test_damaged_files_are_refused_or_whole(data):
     for i in range(len(samples)):
         samples.label_of(i)
         assert all(isinstance(names[i], bytes) for names in samples.names.values())
+
+
+def test_modalities_called_like_what_rows_have():
+    """Patches of modalities that are called label or split are kept, and so are both."""
+    collector = Collector(["label", "split"], None, ())
+    collector.places.append("a.csv")
+    collector.settle("single")
+    collector.add(["a_label", ""], 0, ["river"], "train", (0, 1))
+    collector.add(["a_label", "a_split"], 0, None, "", (0, 2))
+    samples, n_repeated = joined(collector, ())
+    assert n_repeated == 0
+    assert {name: list(keys) for name, keys in samples.names.items()} == {
+        "label": [b"a_label"],
+        "split": [b"a_split"],
+    }
+    assert (samples.label_of(0), samples.splits) == (("river",), ("train",))
