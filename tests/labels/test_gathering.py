@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
-from rico_hdl.errors import SourceError
+from rico_hdl.errors import ArchiveError, SourceError
 from rico_hdl.labels.gathering import Gathering
 from rico_hdl.sources.protocol import HasRows
 from tests.support.label_files import spec_with
@@ -58,6 +58,23 @@ def test_errors_in_rows_of_archives():
     labels = {"table": [{**ROWS["table"][0], "label": "class"}]}
     with pytest.raises(SourceError, match=r"/data/archive.taco, row 1: has no column 'class'"):
         Gathering(spec_with(labels)).read_rows([Footer()])
+
+
+def test_damaged_rows_of_archives():
+    """An archive whose rows end in damage is a warning, and none of its rows is used."""
+
+    class Damaged(Footer):
+        location = "/data/damaged.taco"
+
+        def rows(self) -> Generator[dict[str, object]]:
+            yield next(super().rows()) | {"id": "7"}
+            raise ArchiveError("/data/damaged.taco is cut short")
+
+    gathering = Gathering(spec_with(ROWS))
+    gathering.read_rows([Damaged(), Footer()])
+    assert gathering.warnings == ["labels were not read: /data/damaged.taco is cut short"]
+    names = gathering.samples().names["s2"]
+    assert [name.decode() for name in names] == [f"austria_{i}_s2" for i in range(3)]
 
 
 def test_many_small_files(tmp_path):
