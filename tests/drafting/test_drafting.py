@@ -306,7 +306,7 @@ def test_drafts_convert_array_files(name, modalities, tmp_path):
     rico_hdl.convert(spec, given, tmp_path / "expected")
     assert patches(tmp_path / "expected") == patches(made)
     assert "DECIDE: an array has the shape" in draft.text
-    others = {"so2sat": "also holds sen1", "cabuar": "also holds mask, pre_fire"}
+    others = {"so2sat": "also holds label, sen1", "cabuar": "also holds mask, pre_fire"}
     assert others.get(name, "") in draft.text
 
 
