@@ -18,8 +18,8 @@ from corpus.tortillas import of_folder, tortilla_of
 from rico_hdl.datasets import registry
 from rico_hdl.errors import UsageError
 from rico_hdl.labels import CLASSES
+from rico_hdl.labels.collecting import NONE
 from rico_hdl.labels.gathering import Gathering
-from rico_hdl.labels.samples import NONE
 from rico_hdl.reading.labels import StoreLabels
 from rico_hdl.subsets.samples import sample_names
 from tests.support.image_files import jpeg

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import load as safetensors_load
 
 from rico_hdl.errors import SourceError
+from rico_hdl.labels.collecting import Collector
 from rico_hdl.labels.joining import joined, merged
 from rico_hdl.labels.names import Names
-from rico_hdl.labels.samples import Collector
 from rico_hdl.labels.stored import chunks_of, load
 from rico_hdl.labels.table_files import TableRow
 from rico_hdl.labels.table_rows import TableRows

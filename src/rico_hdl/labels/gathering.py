@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rico_hdl.errors import ArchiveError, MemoryLimitError, RicoError, SourceError, UsageError
-from rico_hdl.labels.joining import joined, merged
-from rico_hdl.labels.samples import Collector, SampleTable
+from rico_hdl.labels.collecting import Collector
 from rico_hdl.labels.table_files import MAX_JSON_BYTES, MAX_RECORD_BYTES, TableRow, rows_of
 from rico_hdl.labels.table_rows import TableRows
 from rico_hdl.sources import Archive, Member
@@ -23,6 +22,9 @@ from rico_hdl.sources.label_files import files_given, files_in
 from rico_hdl.sources.protocol import HasRows
 from rico_hdl.spec import DatasetSpec, Labels, LabelTable, Modality
 from rico_hdl.spec.labels import split_name
+
+if TYPE_CHECKING:
+    from rico_hdl.labels.samples import SampleTable
 
 MAX_TABLE_BYTES: Final = MAX_JSON_BYTES
 """Largest table that is read from an archive, where it is held in memory."""
@@ -245,6 +247,8 @@ class Gathering:
         Raises:
             SourceError: Rows contradict each other.
         """
+        from rico_hdl.labels.joining import joined  # noqa: PLC0415 - takes numpy
+
         found, n_repeated = joined(self._collector, self._labels.classes)
         for reader in self._readers:
             if reader.n_unlabelled:
@@ -261,6 +265,8 @@ class Gathering:
         Raises:
             SourceError: They are of different kinds.
         """
+        from rico_hdl.labels.joining import merged  # noqa: PLC0415 - takes numpy
+
         return merged(new, stored, self._collector.modalities, self._labels.classes)
 
 

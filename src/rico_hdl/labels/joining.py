@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rico_hdl.errors import SourceError
+from rico_hdl.labels.collecting import NONE, Collector
 from rico_hdl.labels.names import Names, Positions
-from rico_hdl.labels.samples import NONE, Collector, SampleTable
+from rico_hdl.labels.samples import SampleTable
 from rico_hdl.spec.labels import LabelKind
 
 _TWICE = "Correct one of the rows, or leave out one of the files."

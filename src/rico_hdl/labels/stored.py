@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
+from rico_hdl.labels.collecting import MAX_CLASSES, NONE
 from rico_hdl.labels.names import Names
-from rico_hdl.labels.samples import MAX_CLASSES, NONE, SampleTable
+from rico_hdl.labels.samples import SampleTable
 from rico_hdl.spec.labels import LabelKind
 
 FORMAT: Final = "1"

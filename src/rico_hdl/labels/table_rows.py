@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from rico_hdl.errors import SourceError
-from rico_hdl.labels.samples import Collector
+from rico_hdl.labels.collecting import Collector
 from rico_hdl.labels.table_files import TableRow, column_name
 from rico_hdl.spec import DatasetSpec, Labels, LabelTable, Modality, Template
 from rico_hdl.spec.labels import LabelKind, split_name

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rico_hdl.errors import StoreError, UsageError
+from rico_hdl.labels.collecting import NONE
 from rico_hdl.labels.gathering import Gathering
 from rico_hdl.labels.names import Names, Positions
-from rico_hdl.labels.samples import NONE, SampleTable
+from rico_hdl.labels.samples import SampleTable
 from rico_hdl.labels.stored import load
 from rico_hdl.reading.classes import class_indexes, classes_in
 from rico_hdl.reading.keys import Keys
