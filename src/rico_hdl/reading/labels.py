@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from rico_hdl.errors import StoreError, UsageError
 from rico_hdl.labels.collecting import NONE
-from rico_hdl.labels.gathering import Gathering
 from rico_hdl.labels.names import Names, Positions
 from rico_hdl.labels.samples import SampleTable
 from rico_hdl.labels.stored import load
@@ -176,6 +175,8 @@ class StoreLabels:
             raise UsageError(
                 f"{self._path}: nothing describes its dataset, so {path} can't be read"
             )
+        from rico_hdl.labels.gathering import Gathering  # noqa: PLC0415 - readers of tables
+
         gathering = Gathering(self._spec)
         gathering.read_given([path])
         wanted = names_of(keys)

@@ -11,16 +11,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from rico_hdl.errors import UsageError
-from rico_hdl.georef import Georef, Georefs
 from rico_hdl.reading.batches import Batches, Chunks
 from rico_hdl.reading.catalogue import ModalityContents
-from rico_hdl.reading.georeferencing import Georeferencing
 from rico_hdl.reading.joins import TimeSeries, series_of
 from rico_hdl.reading.keys import Keys
 from rico_hdl.reading.labels import StoreLabels
@@ -37,6 +35,10 @@ from rico_hdl.reading.selection import Bands
 from rico_hdl.reading.statistics import statistics_of
 from rico_hdl.spec import ALL_BANDS, DatasetSpec
 from rico_hdl.system.processors import n_usable_processors
+
+if TYPE_CHECKING:
+    from rico_hdl.georef import Georef, Georefs
+    from rico_hdl.reading.georeferencing import Georeferencing
 
 
 class Store(Mapping[str, dict[str, Array]]):
@@ -59,7 +61,6 @@ class Store(Mapping[str, dict[str, Array]]):
         """Set the attributes that are not pickled."""
         self._patches = WholePatches()
         self._readers = Readers()
-        self._georeferencing = Georeferencing(self.records)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"records": self.records}
@@ -248,6 +249,13 @@ class Store(Mapping[str, dict[str, Array]]):
             else f"{self.path} has {len(known)} modalities, and none was named",
             f"It has: {', '.join(known) or 'no records'}.",
         )
+
+    @cached_property
+    def _georeferencing(self) -> Georeferencing:
+        """Imported on first use: most readers need pixels only."""
+        from rico_hdl.reading.georeferencing import Georeferencing  # noqa: PLC0415
+
+        return Georeferencing(self.records)
 
     def georef(self, key: str) -> Georef:
         """Where and when a patch was taken; a StoreError if nothing is known: see `Georef`."""
