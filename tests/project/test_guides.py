@@ -23,6 +23,7 @@ from tests.support.running import python, run
 from tests.support.stores import converted
 
 ADDING = DOCS / "adding-a-dataset.md"
+CONVERT = DOCS / "convert.md"
 MOVING = DOCS / "moving.md"
 NETWORK = DOCS / "network.md"
 START = DOCS / "start.md"
@@ -41,12 +42,14 @@ RUN_BY = {
 """The documents whose code other tests run; datasets/test_pages.py runs those of the datasets."""
 ON_THEIR_OWN = {ADDING, START, NETWORK, SUBSETS, YOUR}
 """Documents whose code needs more than `run_section` generates; see below."""
+LABELS = section(CONVERT, "Labels and splits")
+"""The same of a section."""
 RUNNABLE = [
     part
     for path in DOCUMENTS
     if path.parent == DOCS and path not in RUN_BY and path not in ON_THEIR_OWN
     for part in sections(path)
-    if any(block.can_run for block in part.blocks)
+    if any(block.can_run for block in part.blocks) and part != LABELS
 ]
 
 
@@ -79,6 +82,16 @@ def test_a_store_on_a_network_is_read_as_shown(tmp_path):
     sources = corpus.generate(spec, tmp_path, 2)
     rico_hdl.convert(spec, sources, tmp_path / "Encoded-BigEarthNet")
     run_section(section(NETWORK, "Read"), tmp_path)
+
+
+def test_labels_are_added_to_a_store_as_shown(tmp_path):
+    """Lists of splits that are given after a conversion become part of the store."""
+    (tmp_path / "eurosat-train.txt").write_text("AnnualCrop_1.jpg\n", encoding="utf-8")
+    (tmp_path / "eurosat-val.txt").write_text("Forest_1.jpg\n", encoding="utf-8")
+    run_section(LABELS, tmp_path)
+    with rico_hdl.open(tmp_path / "Encoded-EuroSAT-RGB") as store:
+        assert [*store.keys(split="train")] == ["AnnualCrop_1"]
+        assert [*store.keys(split="validation")] == ["Forest_1"]
 
 
 def test_parts_of_a_store_are_selected_and_merged_as_shown(tmp_path):
