@@ -6,6 +6,7 @@ Sentinel-1's is the order in which `generate_benchmark/benv2.py` names the files
 nine real samples, the first band has a mean of -24 dB and the second one of -14 dB.
 """
 
+from rico_hdl.datasets.bigearthnet import CLASSES
 from rico_hdl.spec import (
     Band,
     DatasetSpec,
@@ -22,29 +23,6 @@ _SHAPE = (120, 120)
 _DOWNLOADS = (Download("geobench_benv2.tortilla"),)
 _S2_NAMES = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
 
-_CLASSES = (
-    "Agro-forestry areas",
-    "Arable land",
-    "Beaches, dunes, sands",
-    "Broad-leaved forest",
-    "Coastal wetlands",
-    "Complex cultivation patterns",
-    "Coniferous forest",
-    "Industrial or commercial units",
-    "Inland waters",
-    "Inland wetlands",
-    "Land principally occupied by agriculture, with significant areas of natural vegetation",
-    "Marine waters",
-    "Mixed forest",
-    "Moors, heathland and sclerophyllous vegetation",
-    "Natural grassland and sparsely vegetated areas",
-    "Pastures",
-    "Permanent crops",
-    "Transitional woodland, shrub",
-    "Urban fabric",
-)
-
-
 SPEC = DatasetSpec(
     name="geo-bench-2-benv2",
     title="GEO-Bench-2 BENv2",
@@ -59,7 +37,7 @@ SPEC = DatasetSpec(
         "BigEarthNet Dataset for Remote Sensing Image Analysis. IGARSS 2025."
     ),
     labels=Labels(
-        classes=_CLASSES,
+        classes=CLASSES,
         kind="multi",
         tables=(
             LabelTable(
