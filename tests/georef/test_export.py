@@ -176,3 +176,21 @@ def test_keys_that_lead_elsewhere_are_refused(key):
     """No file is written outside of the folder."""
     with pytest.raises(rico_hdl.StoreError, match="can't be the path of a file"):
         path_of(key, None, BandFile((Band("B02"),), ("B02",)), is_split=False)
+
+
+def test_patches_whose_folders_the_keys_lack_stay_apart(tmp_path):
+    """If a key doesn't tell a folder in the middle, files are called like keys: none is lost."""
+    toml = tmp_path / "views.toml"
+    toml.write_text(
+        'name = "views"\n[[modality]]\nname = "rgb"\nfiles = "{region}/{sensor}/{name}.tif"\n'
+        'key = "{region}_{name}"\nbands = ["R", "G", "B"]\n',
+        encoding="utf-8",
+    )
+    stacks = {region: np.full((3, 8, 8), i, "uint8") for i, region in enumerate(("a", "b"))}
+    for region, stack in stacks.items():
+        geotiff(tmp_path / "source" / region / "cam" / "1.tif", stack)
+    rico_hdl.convert(load_spec(toml), {"rgb": tmp_path / "source"}, tmp_path / "store")
+    export(tmp_path / "store", tmp_path / "out", overwrite=True)
+    for region, stack in stacks.items():
+        with opened(tmp_path / "out" / f"{region}_1.tif") as file:
+            assert same_bits(file.read(), stack)

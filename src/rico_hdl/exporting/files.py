@@ -169,6 +169,8 @@ def _groups(patch: dict[str, npt.NDArray[Any]], modality: Modality | None) -> tu
 def path_of(key: str, modality: Modality | None, file: BandFile, *, is_split: bool) -> str:
     """The path of a patch's file: the publisher's, from the first folder that the key tells.
 
+    If that leaves out a part of the key, the file is called like the key.
+
     Args:
         key: The key.
         modality: Its modality; None if unknown.
@@ -184,12 +186,14 @@ def path_of(key: str, modality: Modality | None, file: BandFile, *, is_split: bo
     if modality is not None and fields is not None and file in modality.band_files:
         known = {**fields, "band": file.tokens[0], "band_folder": file.folder}
         segments: list[str] = []
+        told: set[str] = set()
         for segment in reversed(modality.files.segments):
             needed = {part.name for part in segment.parts if isinstance(part, Field)}
             if not known.keys() >= needed:
                 break
             segments.insert(0, segment.format(known))
-        if segments:
+            told |= needed
+        if segments and told >= fields.keys():  # else other patches would have the same path
             path = "/".join(segments)
             stem, suffix = os.path.splitext(path)  # noqa: PTH122 - of a relative path with "/"
             path = path if suffix.lower() in _TIFF else f"{stem}.tif"
