@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 
 import rico_hdl
 from rico_hdl.errors import StoreError, UsageError
+from rico_hdl.observer import observing
 from rico_hdl.store import Manifest
+from rico_hdl.subsets.copying import Origins, records_of, write_store
 from tests.support.reading import assert_same, records
 from tests.support.running import run
 from tests.support.stores import converted, s2_patch, store_of
@@ -48,14 +51,56 @@ def test_a_record_may_be_in_several_stores(store, tmp_path) -> None:
 
 
 def test_different_records_of_a_key_are_refused(tmp_path) -> None:
-    """Two stores with other pixels under the same key are named, and neither is preferred."""
-    key = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_01_43"
-    store_of(tmp_path / "a", {key: s2_patch(1)})
-    store_of(tmp_path / "b", {key: s2_patch(2)})
-    with pytest.raises(StoreError, match=key) as error:
+    """Two stores with other pixels under the same key are named, and neither is preferred.
+
+    It is so each time that the command is run: what a run has stored says nothing about the other
+    store's record.
+    """
+    first, key = (f"S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_01_4{i}" for i in (2, 3))
+    store_of(tmp_path / "a", {first: s2_patch(3), key: s2_patch(1)})
+    store_of(tmp_path / "b", {first: s2_patch(3), key: s2_patch(2)})
+    for _ in range(2):
+        with pytest.raises(StoreError, match=key) as error:
+            rico_hdl.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "whole")
+        assert str(tmp_path / "a") in str(error.value)
+        assert str(tmp_path / "b") in str(error.value)
+        assert [*records(tmp_path / "whole")] == [first]
+    assert not rico_hdl.inspect(tmp_path / "whole").complete
+
+
+def test_a_copy_that_was_stored_is_compared_again(tmp_path) -> None:
+    """A record that an earlier run stored from one store is still compared with the other's."""
+    names = [f"S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_01_4{i}" for i in range(3)]
+    for name, pixels in (("a", 1), ("b", 2)):
+        store_of(tmp_path / name, {key: s2_patch(pixels) for key in names})
+    with rico_hdl.open(tmp_path / "a") as a, rico_hdl.open(tmp_path / "b") as b:
+        manifests = (Manifest(), Manifest())
+        origins = Origins((a, b), manifests, a.spec, None)
+        observer = observing(None)
+
+        def begun(is_wanted):
+            yield from islice(records_of(a, a.keys(), 1, is_wanted), 2)
+
+        write_store(origins, tmp_path / "whole", begun, 3, overwrite=False, observer=observer)
+    with pytest.raises(StoreError, match=f"different records for '{names[0]}'"):
         rico_hdl.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "whole")
-    assert str(tmp_path / "a") in str(error.value)
-    assert str(tmp_path / "b") in str(error.value)
+
+
+def test_progress_counts_each_record_once(store, tmp_path) -> None:
+    """The number of records that progress begins with is that of the new store."""
+    names = list(records(store))
+    rico_hdl.select(store, tmp_path / "a", keys=names[:6])
+    rico_hdl.select(store, tmp_path / "b", keys=names[4:])
+
+    class Total:
+        total = 0
+
+        def on_start(self, total):
+            self.total = total
+
+    observer = Total()
+    rico_hdl.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "whole", observer=observer)
+    assert observer.total == len(names)
 
 
 def test_stores_of_different_datasets_are_refused(store, tmp_path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +69,7 @@ class Origins:
 
 def records_of(
     store: Store, keys: Keys, read_bytes: int, is_wanted: Callable[[bytes], bool]
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     """The records of some keys, each compared with its note.
 
     Args:
@@ -119,7 +119,7 @@ def _bytes_of(located: Sequence[Located]) -> list[bytes]:
 def write_store(  # noqa: PLR0913 - the last two by name
     origins: Origins,
     target: str | os.PathLike[str],
-    records: Callable[[Callable[[bytes], bool]], Iterable[Record]],
+    records: Callable[[Callable[[bytes], bool]], Generator[Record, None, None]],
     n_records: int,
     *,
     overwrite: bool,
@@ -159,7 +159,7 @@ def write_store(  # noqa: PLR0913 - the last two by name
         manifest = Manifest(selection=origins.selection, made_of=origins.made_of)
         manifest.labels = found.labels if found is not None else None
         _save(manifest, writer, origins, finished=False)
-        with closing(iter(records(lambda key: key not in writer))) as copies:  # type: ignore[type-var]
+        with closing(records(lambda key: key not in writer)) as copies:
             for record in copies:
                 if stop:
                     break

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from heapq import merge as merged
+from itertools import groupby
 
 from rico_hdl.errors import StoreError, UsageError
 from rico_hdl.labels.joining import merged as joined
@@ -56,19 +57,37 @@ def merge(
         spec = _common_spec(opened, manifests)
         origins = Origins(tuple(opened), manifests, spec, None, _common_labels(opened, spec))
 
-        def records(is_wanted: Callable[[bytes], bool]) -> Iterator[Record]:
+        n_records, shared = _counted(opened)
+
+        def records(is_wanted: Callable[[bytes], bool]) -> Generator[Record, None, None]:
+            def is_read(key: bytes) -> bool:
+                # What several stores hold is compared again, whatever an earlier run has stored.
+                return key in shared or is_wanted(key)
+
             read_bytes = READ_BYTES // len(opened)
-            parts = [_with_store(store, read_bytes, is_wanted) for store in opened]
-            return _without_copies(merged(*parts, key=lambda pair: pair[0].key))
+            parts = [_with_store(store, read_bytes, is_read) for store in opened]
+            for record in _without_copies(merged(*parts, key=lambda pair: pair[0].key)):
+                if is_wanted(record.key):
+                    yield record
 
         return write_store(
             origins,
             target,
             records,
-            sum(map(len, opened)),
+            n_records,
             overwrite=overwrite,
             observer=observing(observer),
         )
+
+
+def _counted(stores: Sequence[Store]) -> tuple[int, frozenset[bytes]]:
+    """The number of keys in all stores together, and those that several stores hold."""
+    n_keys, shared = 0, []
+    for key, copies in groupby(merged(*(map(str.encode, store.keys()) for store in stores))):
+        n_keys += 1
+        if sum(1 for _ in copies) > 1:
+            shared.append(key)
+    return n_keys, frozenset(shared)
 
 
 def _with_store(
@@ -80,22 +99,20 @@ def _with_store(
 
 
 def _without_copies(pairs: Iterator[tuple[Record, Store]]) -> Iterator[Record]:
-    """Each record once.
+    """Each record once, after all stores that hold it have been asked.
 
     Raises:
         StoreError: Two stores hold different records for a key.
     """
-    last: tuple[Record, Store] | None = None
-    for record, store in pairs:
-        if last is not None and last[0].key == record.key:
-            if last[0].data != record.data:
+    for key, copies in groupby(pairs, key=lambda pair: pair[0].key):
+        (record, first), *others = copies
+        for other, store in others:
+            if other.data != record.data:
                 raise StoreError(
-                    f"{last[1].path} and {store.path} hold different records for "
-                    f"{record.key.decode(errors='replace')!r}",
+                    f"{first.path} and {store.path} hold different records for "
+                    f"{key.decode(errors='replace')!r}",
                     "Leave one of the stores out, or convert again what differs.",
                 )
-            continue
-        last = record, store
         yield record
 
 

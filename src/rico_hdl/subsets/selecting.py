@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 
 import numpy as np
 
@@ -75,7 +75,7 @@ def select(  # noqa: PLR0913 - each is the user's choice
         labels = _labels_of(opened, chosen)
         origins = Origins((opened,), (manifest,), opened.spec, wanted.to_dict(), labels)
 
-        def records(is_wanted: Callable[[bytes], bool]) -> Iterator[Record]:
+        def records(is_wanted: Callable[[bytes], bool]) -> Generator[Record, None, None]:
             return records_of(opened, chosen, READ_BYTES, is_wanted)
 
         return write_store(
