@@ -501,6 +501,11 @@ def test_time_steps_and_folds(tmp_path):
     keys = store.keys()
     for key, name in zip(keys, sample_names(store, keys).tolist(), strict=True):
         assert name.decode() == masks_of[key.split("_")[1]]
+    rico_hdl.select(tmp_path / "target", tmp_path / "s2", modality="s2")
+    part = rico_hdl.open(tmp_path / "s2")
+    for fold in part.splits:
+        assert list(part.keys(split=fold)) == list(store.keys("s2", split=fold))
+    assert part.splits == store.splits
 
 
 @pytest.mark.parametrize(

@@ -90,10 +90,15 @@ def select(  # noqa: PLR0913 - each is the user's choice
 
 def _labels_of(store: Store, keys: Keys) -> SampleTable | None:
     """The labels of samples that have any of some patches; None if there are none."""
-    samples = StoreLabels(store.path, store.spec).samples
+    labels = StoreLabels(store.path, store.spec)
+    samples = labels.samples
     if samples is None:
         return None
     wanted = names_of(keys)
-    has = [wanted.find(names) >= 0 for names in samples.names.values()]
-    rows = np.flatnonzero(np.any(has, axis=0))
+    is_kept = np.any([wanted.find(names) >= 0 for names in samples.names.values()], axis=0)
+    # Samples name the masks of series, say, and those may not be among the patches.
+    for name, companions in labels.companions(wanted, np.ones(len(keys), bool)):
+        rows = samples.names[name].find(companions)
+        is_kept[rows[rows >= 0]] = True
+    rows = np.flatnonzero(is_kept)
     return samples.take(rows) if len(rows) else None
