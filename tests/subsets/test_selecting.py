@@ -152,6 +152,21 @@ def test_patches_of_a_sample_stay_together(labelled, tmp_path) -> None:
     assert rico_hdl.verify(tmp_path / "half").findings == []
 
 
+def test_a_part_that_is_complete_has_its_labels(labelled, tmp_path) -> None:
+    """Whenever the manifest says that a part is complete, its labels are there."""
+    seen = []
+
+    class Looking:
+        def on_records(self, *numbers):
+            if numbers[1]:
+                seen.append((tmp_path / "train" / "labels.safetensors").exists())
+
+    rico_hdl.select(labelled.store, tmp_path / "train", split="train", observer=Looking())
+    assert seen
+    assert all(seen)
+    assert rico_hdl.inspect(tmp_path / "train").labels["splits"]["train"]
+
+
 def test_splits_and_labels_select(labelled, tmp_path) -> None:
     """A split and classes select the samples that have them, with all patches."""
     rico_hdl.select(labelled.store, tmp_path / "train", split="train")

@@ -159,6 +159,8 @@ def write_store(  # noqa: PLR0913 - the last two by name
         manifest = Manifest(selection=origins.selection, made_of=origins.made_of)
         manifest.labels = found.labels if found is not None else None
         _save(manifest, writer, origins, finished=False)
+        if origins.labels is not None:  # first, so that a complete store has them
+            write_labels(folder, manifest, origins.labels)
         with closing(records(lambda key: key not in writer)) as copies:
             for record in copies:
                 if stop:
@@ -168,8 +170,6 @@ def write_store(  # noqa: PLR0913 - the last two by name
                 n_bytes += len(record.data)
                 observer.on_records(1, len(record.data))
         _save(manifest, writer, origins, finished=not stop)
-        if origins.labels is not None and not stop:
-            write_labels(folder, manifest, origins.labels)
     summary = CopySummary(
         target=str(folder),
         stores=tuple(str(store.path) for store in origins.stores),
